@@ -1,0 +1,109 @@
+"""Figures that know where they come from, and the checks that compare them with budgets.
+
+`FIGURES` is the one list of what edgeprune measures; tables, JSON and reports are rendered from it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Source = Literal["measured", "simulated", "estimated", "unavailable"]
+
+UNITS: dict[str, str] = {
+    "params": "",
+    "macs": "",
+    "tflite_bytes": "bytes",
+    "flash_bytes": "bytes",
+    "arena_bytes": "bytes",
+    "ram_bytes": "bytes",
+    "instructions": "",
+    "latency_ms": "ms",
+    "accuracy": "",
+}
+"""Every figure's name and unit; counts and fractions have none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One number, with its unit and provenance.
+
+    Attributes:
+        value: the number, or None where it is unavailable.
+        unit: as in `UNITS`.
+        source: `measured` on the device, `simulated` with the real binary or allocator on this machine,
+            `estimated` by a model, or `unavailable`.
+        evidence: how it was obtained, or why it is unavailable.
+        low, high: the interval of an estimate, same unit; None where none is known.
+    """
+
+    value: float | None
+    unit: str
+    source: Source
+    evidence: str
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figure as a JSON object."""
+        return {
+            "value": self.value,
+            "unit": self.unit,
+            "source": self.source,
+            "evidence": self.evidence,
+            "low": self.low,
+            "high": self.high,
+        }
+
+
+def unavailable(name: str, reason: str) -> Figure:
+    """A figure that could not be had, with the reason."""
+    return Figure(value=None, unit=UNITS[name], source="unavailable", evidence=reason)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """A figure compared with its budget.
+
+    Attributes:
+        name: "flash", "ram", "latency", "accuracy", "ops", "equivalence" or "agreement".
+        figure: what was found.
+        budget: what is allowed, in the figure's unit; None where nothing is asked.
+        at_least: True where the figure must not fall below the budget (accuracy); else it must not exceed it.
+        note: one clause for people, for example where the budget comes from.
+    """
+
+    name: str
+    figure: Figure
+    budget: float | None
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def margin(self) -> float | None:
+        """What is left before the budget is broken, in the figure's unit; negative when it is broken."""
+        if self.figure.value is None or self.budget is None:
+            return None
+        gap = self.budget - self.figure.value
+        return -gap if self.at_least else gap
+
+    @property
+    def ok(self) -> bool:
+        """Whether the budget holds. A figure that is unavailable holds no budget."""
+        if self.budget is None:
+            return True
+        return self.margin is not None and self.margin >= 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The check as it stands in `report.json`."""
+        return {
+            "name": self.name,
+            "value": self.figure.value,
+            "unit": self.figure.unit,
+            "budget": self.budget,
+            "margin": self.margin,
+            "source": self.figure.source,
+            "evidence": self.figure.evidence,
+            "low": self.figure.low,
+            "high": self.figure.high,
+            "ok": self.ok,
+            "note": self.note,
+        }

@@ -1,0 +1,1 @@
+"""From `.tflite` to what a firmware project compiles."""

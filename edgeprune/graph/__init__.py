@@ -1,0 +1,1 @@
+"""The layer graph in numpy: channels with names, one rule per layer kind, the cost of a graph."""

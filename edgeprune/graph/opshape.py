@@ -1,0 +1,60 @@
+"""The shape of one int8 TFLite op: all that the cost models need to know about it.
+
+Both a `LayerGraph` (before conversion) and a `.tflite` file (after it) are described by a list of these, so
+that one estimator serves the budget solver and the final check.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpShape:
+    """One op.
+
+    Attributes:
+        op: TFLite builtin name, for example "CONV_2D".
+        name: the layer or tensor it computes, for people.
+        inputs: shapes of the activation inputs, batch included (1), constants left out.
+        output: shape of the first output, batch included.
+        filter: shape of the weights in TFLite's layout, or None: CONV_2D (out, h, w, in), DEPTHWISE_CONV_2D
+            (1, h, w, out), FULLY_CONNECTED (out, in).
+        stride: (vertical, horizontal), for convolutions and pooling.
+        dilation: (vertical, horizontal), for convolutions.
+        window: (height, width) of a pooling window; (1, 1) otherwise.
+        padding: "SAME" or "VALID", for convolutions and pooling; "" otherwise.
+        has_bias: whether a bias is added.
+        dtype: type of the activations.
+    """
+
+    op: str
+    name: str = ""
+    inputs: tuple[Shape, ...]
+    output: Shape
+    filter: Shape | None = None
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    window: tuple[int, int] = (1, 1)
+    padding: str = ""
+    has_bias: bool = False
+    dtype: str = "int8"
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference; 0 for ops that have none."""
+        if self.filter is None:
+            return 0
+        if self.op == "DEPTHWISE_CONV_2D":
+            return prod(self.output) * self.filter[1] * self.filter[2]
+        if self.op in ("CONV_2D", "FULLY_CONNECTED"):
+            return prod(self.output) * prod(self.filter[1:])
+        if self.op == "TRANSPOSE_CONV":
+            return prod(self.inputs[0]) * self.filter[0] * self.filter[1] * self.filter[2]
+        return prod(self.filter)
+
+    @property
+    def weight_count(self) -> int:
+        """Number of weights, without bias."""
+        return prod(self.filter) if self.filter is not None else 0
