@@ -1,0 +1,68 @@
+"""The layer graph: a Keras model as plain values, without Keras.
+
+Tensors have names; shapes leave the batch out. A layer that is called twice is one `Layer` and two `Node`s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgeprune.graph.opshape import Shape
+
+Weights = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """One Keras layer.
+
+    Attributes:
+        name: unique in the graph; layers of nested models carry the path, "encoder/conv".
+        kind: the Keras class name.
+        config: `layer.get_config()`.
+        weights: arrays by their short names, in Keras' order.
+    """
+
+    name: str
+    kind: str
+    config: Mapping[str, Any]
+    weights: Weights = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """One call of a layer: the tensors it reads and writes."""
+
+    layer: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerGraph:
+    """Layers, their calls in an order that can be executed, and the shapes of all tensors.
+
+    Attributes:
+        shapes: tensor name to shape without batch; None stands for a dimension that is not fixed.
+    """
+
+    layers: Mapping[str, Layer]
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shapes: Mapping[str, Shape]
+
+    @property
+    def params(self) -> int:
+        """Number of weights, trainable or not."""
+        return sum(int(w.size) for layer in self.layers.values() for w in layer.weights.values())
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """For each tensor the nodes that read it."""
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for tensor in node.inputs:
+                readers.setdefault(tensor, []).append(node)
+        return readers

@@ -1,0 +1,8 @@
+"""The records of all layer kinds; importing this package fills `rules.RULES`."""
+
+from edgeprune.graph.layers import activations as activations
+from edgeprune.graph.layers import convolutions as convolutions
+from edgeprune.graph.layers import merging as merging
+from edgeprune.graph.layers import normalization as normalization
+from edgeprune.graph.layers import passing as passing
+from edgeprune.graph.layers import reshaping as reshaping

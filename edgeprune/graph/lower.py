@@ -1,0 +1,117 @@
+"""From layers to the int8 TFLite ops they become, as the converter would write them.
+
+The result feeds the cost models while a plan is being made; the figures that are reported come from the
+converted file. BatchNormalization that follows a convolution or Dense is folded into it.
+"""
+
+from math import prod
+
+import numpy as np
+
+from edgeprune.graph.channels import ChannelMap
+from edgeprune.graph.layergraph import LayerGraph, Node
+from edgeprune.graph.opshape import OpShape, Shape
+from edgeprune.graph.rules import rule_for
+from edgeprune.graph.surgery import Kept, describe
+
+_FOLDS_BATCH_NORM = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
+
+
+class Lowering:
+    """Lowers one graph again and again, as its channels go; unchanged layers are not lowered twice."""
+
+    def __init__(self, graph: LayerGraph, channels: ChannelMap) -> None:
+        self._graph, self._channels = graph, channels
+        self._folded = _folded_nodes(graph)
+        self._cache: dict[tuple[int, tuple[Shape, ...]], tuple[OpShape, ...]] = {}
+
+    def lower(self, kept: Kept) -> tuple[OpShape, ...]:
+        """All ops, in execution order, once only `kept` groups remain."""
+        return tuple(op for i in range(len(self._graph.nodes)) for op in self.lower_node(i, kept))
+
+    def lower_node(self, index: int, kept: Kept) -> tuple[OpShape, ...]:
+        """The ops of one node of the graph; empty where it is fused into another."""
+        if index in self._folded:
+            return ()
+        node = self._graph.nodes[index]
+        tensors = (*node.inputs, *node.outputs)
+        shapes = {t: self._shape(t, kept) for t in tensors}
+        key = (index, tuple(shapes[t] for t in tensors))
+        if key not in self._cache:
+            layer = self._graph.layers[node.layer]
+            weight_shapes = _weight_shapes(self._graph, self._channels, node, shapes)
+            resized = describe(layer, node, shapes, weight_shapes)
+            self._cache[key] = rule_for(layer.kind).lower(resized)
+        return self._cache[key]
+
+    def _shape(self, tensor: str, kept: Kept) -> Shape:
+        shape = self._graph.shapes[tensor]
+        return (*shape[:-1], int(np.count_nonzero(kept[self._channels.tensors[tensor]]))) if shape else shape
+
+
+def _weight_shapes(
+    graph: LayerGraph, channels: ChannelMap, node: Node, shapes: dict[str, Shape]
+) -> dict[str, Shape]:
+    """Weight shapes of one call, from the widths of its input and output: no weight needs to be touched."""
+    axes = channels.axes.get(node.layer, {})
+    widths = {channels.tensors[t].tobytes(): shapes[t][-1] for t in (*node.inputs, *node.outputs) if shapes[t]}
+    found = {}
+    for name, array in graph.layers[node.layer].weights.items():
+        by_axis = axes.get(name) or (None,) * array.ndim
+        found[name] = tuple(
+            size if groups is None else widths.get(groups.tobytes(), size)
+            for size, groups in zip(array.shape, by_axis, strict=True)
+        )
+    return found
+
+
+def _folded_nodes(graph: LayerGraph) -> frozenset[int]:
+    consumers = graph.consumers()
+    makers = {t: node for node in graph.nodes for t in node.outputs}
+    folded = set()
+    for i, node in enumerate(graph.nodes):
+        layer = graph.layers[node.layer]
+        if layer.kind != "BatchNormalization":
+            continue
+        maker = makers.get(node.inputs[0])
+        if maker and graph.layers[maker.layer].kind in _FOLDS_BATCH_NORM and len(consumers[node.inputs[0]]) == 1:
+            folded.add(i)
+    return frozenset(folded)
+
+
+def count_macs(ops: tuple[OpShape, ...]) -> int:
+    """Multiply-accumulates of one inference."""
+    return sum(op.macs for op in ops)
+
+
+def model_bytes(ops: tuple[OpShape, ...]) -> int:
+    """Roughly what the int8 `.tflite` takes: weights, 32-bit biases, scales, and the flatbuffer around them."""
+    channels = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
+    total = 1024
+    for op in ops:
+        total += 120
+        if op.filter is not None and op.op in channels:
+            total += op.weight_count + 4 * op.filter[channels[op.op]] + 20 * op.filter[channels[op.op]]
+    return total
+
+
+def peak_activation_bytes(graph: LayerGraph, shapes: dict[str, Shape]) -> int:
+    """The largest sum of int8 tensors that are alive at once: a lower bound of the arena's head."""
+    last_use = {t: i for i, node in enumerate(graph.nodes) for t in node.inputs}
+    last_use.update(dict.fromkeys(graph.outputs, len(graph.nodes)))
+    alive = {t: prod(shapes[t]) for t in graph.inputs}
+    peak = 0
+    for i, node in enumerate(graph.nodes):
+        in_place = graph.layers[node.layer].kind in _IN_PLACE
+        if in_place:
+            for tensor in node.inputs[:1]:
+                if last_use.get(tensor) == i:
+                    alive.pop(tensor, None)
+        alive.update((t, prod(shapes[t])) for t in node.outputs)
+        peak = max(peak, sum(alive.values()))
+        alive = {t: size for t, size in alive.items() if last_use.get(t, -1) > i}
+    return peak
+
+
+# Layers that the converter fuses or drops: their output takes the place of their input.
+_IN_PLACE = ("BatchNormalization", "Activation", "ReLU", "Dropout", "Flatten", "Reshape")

@@ -1,0 +1,92 @@
+"""Removing groups of channels from a layer graph, or zeroing them in place.
+
+Both read the same `ChannelMap`: removal takes the kept slices of every weight axis, masking zeroes the others.
+On the same input the two give the same output; `keras_bridge.rebuild` proves it on the real models.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeprune.graph.channels import ChannelMap
+from edgeprune.graph.layergraph import Layer, LayerGraph, Node
+from edgeprune.graph.opshape import Shape
+from edgeprune.graph.rules import Resized, rule_for
+
+Kept = npt.NDArray[np.bool_]
+
+
+def remove_channels(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> LayerGraph:
+    """The graph without the groups that are not in `kept`.
+
+    Args:
+        graph: the graph.
+        channels: its channel map.
+        kept: (groups,) True for each group that stays; frozen groups must.
+
+    Raises:
+        ValueError: a frozen group would go.
+    """
+    lost = [reason for reason, keep in zip(channels.frozen, kept, strict=True) if reason and not keep]
+    if lost:
+        raise ValueError(f"a channel that must stay would be removed: {lost[0]}")
+    shapes = resize_shapes(graph, channels, kept=kept)
+    first_call = {node.layer: node for node in reversed(graph.nodes)}
+    layers: dict[str, Layer] = {}
+    for name, layer in graph.layers.items():
+        axes = channels.axes.get(name, {})
+        weights = {w: _take(array, axes.get(w), kept) for w, array in layer.weights.items()}
+        weight_shapes = {w: tuple(array.shape) for w, array in weights.items()}
+        changed: dict[str, object] = {}
+        if name in first_call:
+            resized = describe(layer, first_call[name], shapes, weight_shapes)
+            changed = dict(rule_for(layer.kind).resize(resized))
+        layers[name] = replace(layer, weights=weights, config={**layer.config, **changed})
+    return replace(graph, layers=layers, shapes=shapes)
+
+
+def mask_channels(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> LayerGraph:
+    """The same graph with every weight slice of every group that is not in `kept` set to zero."""
+    layers = {}
+    for name, layer in graph.layers.items():
+        axes = channels.axes.get(name, {})
+        weights = {}
+        for w, array in layer.weights.items():
+            masked = array.copy()
+            for axis, groups in enumerate(axes.get(w) or ()):
+                if groups is not None:
+                    masked[(slice(None),) * axis + (~kept[groups],)] = 0
+            weights[w] = masked
+        layers[name] = replace(layer, weights=weights)
+    return replace(graph, layers=layers)
+
+
+def resize_shapes(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> dict[str, Shape]:
+    """The shapes of all tensors once only `kept` groups remain."""
+    widths = channels.widths(kept)
+    return {
+        name: (*shape[:-1], widths[name]) if shape and name in widths else shape
+        for name, shape in graph.shapes.items()
+    }
+
+
+def describe(
+    layer: Layer, node: Node, shapes: dict[str, Shape], weight_shapes: dict[str, Shape]
+) -> Resized:
+    """A call of a layer as `resize` and `lower` of its rule see it."""
+    return Resized(
+        name=layer.name,
+        kind=layer.kind,
+        config=layer.config,
+        weight_shapes=weight_shapes,
+        input_shapes=tuple(shapes[t] for t in node.inputs),
+        output_shapes=tuple(shapes[t] for t in node.outputs),
+    )
+
+
+def _take(array: np.ndarray, axes: tuple[npt.NDArray[np.int64] | None, ...] | None, kept: Kept) -> np.ndarray:
+    for axis, groups in enumerate(axes or ()):
+        if groups is not None and not kept[groups].all():
+            array = np.compress(kept[groups], array, axis=axis)
+    return array

@@ -1,0 +1,118 @@
+"""From a pruned `LayerGraph` back to a Keras model, and the proof that it equals the masked original."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from edgeprune.errors import InfeasibleError
+from edgeprune.graph.channels import ChannelMap
+from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
+from edgeprune.keras_bridge.trace import Traced
+
+TOLERANCE = 1e-4
+"""Largest difference between masked and compacted outputs that counts as equal, as a fraction of their range."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compacted:
+    """A smaller model and how it compares with the masked original.
+
+    Attributes:
+        model: the smaller model, not compiled.
+        graph: its layer graph, with the original's tensor names.
+        error: largest difference of outputs, as a fraction of the masked outputs' range.
+        samples: number of inputs it was compared on.
+    """
+
+    model: keras.Model
+    graph: LayerGraph
+    error: float
+    samples: int
+
+
+def compact(
+    model: keras.Model,
+    traced: Traced,
+    *,
+    channels: ChannelMap,
+    kept: Kept,
+    probe: Sequence[np.ndarray],
+) -> Compacted:
+    """The model without the groups that are not kept, proven equal to the model with them zeroed.
+
+    Args:
+        model: the original; its weights are the same afterwards.
+        traced: its trace.
+        channels: its channel map.
+        kept: (groups,) True for each group that stays.
+        probe: one array of real or random inputs per model input, batch first.
+
+    Raises:
+        InfeasibleError: the outputs differ by more than `TOLERANCE` of their range.
+    """
+    smaller = remove_channels(traced.graph, channels, kept=kept)
+    rebuilt = rebuild(model, traced, graph=smaller)
+    masked = mask_channels(traced.graph, channels, kept=kept)
+    expected = _predict_with(model, traced, masked, probe)
+    error = _relative_error(expected, _predict(rebuilt, probe))
+    if not error <= TOLERANCE:
+        raise InfeasibleError(
+            f"the compacted model differs from the masked one by {error:.1e} of the output's range",
+            where=model.name,
+            fix="this is a bug in a layer rule; please report the model's architecture",
+        )
+    return Compacted(model=rebuilt, graph=smaller, error=error, samples=len(probe[0]))
+
+
+def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.Model:
+    """A new Keras model of the same topology with the layer configs and weights of `graph`."""
+    names = {id(operation): name for name, operation in traced.layers.items()}
+    made: dict[str, Any] = {}
+
+    def resize(operation: Any) -> Any:
+        name = names.get(id(operation))
+        if name is None:  # an InputLayer
+            return operation.__class__.from_config(operation.get_config())
+        made[name] = operation.__class__.from_config(dict(graph.layers[name].config))
+        return made[name]
+
+    smaller = keras.models.clone_model(model, clone_function=resize, recursive=True)
+    for name, layer in made.items():
+        if graph.layers[name].weights:
+            layer.set_weights(list(graph.layers[name].weights.values()))
+        layer.trainable = traced.layers[name].trainable
+    return smaller
+
+
+def _predict_with(
+    model: keras.Model, traced: Traced, graph: LayerGraph, probe: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Outputs of the model with the weights of `graph`; its own are put back."""
+    before = model.get_weights()
+    try:
+        for name, operation in traced.layers.items():
+            if graph.layers[name].weights:
+                operation.set_weights(list(graph.layers[name].weights.values()))
+        return _predict(model, probe)
+    finally:
+        model.set_weights(before)
+
+
+def _predict(model: keras.Model, probe: Sequence[np.ndarray]) -> list[np.ndarray]:
+    inputs = [np.asarray(x) for x in probe]
+    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    return [np.asarray(y) for y in keras.tree.flatten(outputs)]
+
+
+def _relative_error(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
+    worst = 0.0
+    for a, b in zip(expected, found, strict=True):
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            return float("nan")
+        spread = float(a.max() - a.min()) or max(float(np.abs(a).max()), 1e-12)
+        worst = max(worst, float(np.abs(a - b).max()) / spread)
+    return worst

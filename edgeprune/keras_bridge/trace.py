@@ -1,0 +1,147 @@
+"""From a Keras model to a `LayerGraph`: nested models are flattened, weights become numpy arrays."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from edgeprune.errors import ModelError
+from edgeprune.graph.layergraph import Layer, LayerGraph, Node
+from edgeprune.graph.opshape import Shape
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traced:
+    """A model's graph and the way back.
+
+    Attributes:
+        graph: the graph.
+        layers: graph layer name → the Keras operation it came from.
+    """
+
+    graph: LayerGraph
+    layers: dict[str, Any]
+
+
+def trace(model: keras.Model) -> Traced:
+    """The graph of a Functional or Sequential model.
+
+    Raises:
+        ModelError: the model is subclassed, so that no graph of its layers can be had.
+    """
+    tracer = _Tracer()
+    functional = _functional(model)
+    inputs = tuple(tracer.name(t, prefix="") for t in functional.inputs)
+    tracer.walk(functional, prefix="")
+    graph = LayerGraph(
+        layers=tracer.graph_layers,
+        nodes=tuple(tracer.nodes),
+        inputs=inputs,
+        outputs=tuple(tracer.names[id(t)] for t in functional.outputs),
+        shapes=tracer.shapes,
+    )
+    return Traced(graph=graph, layers=tracer.keras_layers)
+
+
+def _functional(model: Any) -> Any:
+    if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise ModelError(
+                f"the Sequential model '{model.name}' has no input shape",
+                fix="add a keras.Input as its first layer and save it again",
+            )
+        return model._functional
+    if not hasattr(model, "_nodes_by_depth"):
+        raise ModelError(
+            f"'{model.name}' is a subclassed model ({type(model).__name__}), its layers cannot be traced",
+            fix="rebuild it with the functional API: keras.Model(inputs, outputs)",
+        )
+    return model
+
+
+class _Tracer:
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.shapes: dict[str, Shape] = {}
+        self.nodes: list[Node] = []
+        self.graph_layers: dict[str, Layer] = {}
+        self.keras_layers: dict[str, Any] = {}
+        self._layer_names: dict[int, str] = {}
+        self._alive: list[Any] = []  # ids of tensors stay valid only while the tensors live
+
+    def name(self, tensor: Any, *, prefix: str) -> str:
+        name = f"{prefix}{tensor.name}#{len(self.shapes)}"
+        self.names[id(tensor)] = name
+        self._alive.append(tensor)
+        self.shapes[name] = tuple(tensor.shape[1:])
+        return name
+
+    def walk(self, functional: Any, *, prefix: str) -> None:
+        for depth in sorted(functional._nodes_by_depth, reverse=True):
+            for node in functional._nodes_by_depth[depth]:
+                if not node.is_input:
+                    self._call(node, prefix=prefix)
+
+    def _call(self, node: Any, *, prefix: str) -> None:
+        operation = node.operation
+        inputs = [self.names[id(t)] for t in node.input_tensors]
+        inner = _inner_model(operation)
+        if inner is not None:
+            self._enter(inner, node, inputs, prefix=prefix)
+            return
+        layer = self._layer(operation, prefix=prefix)
+        outputs = tuple(self.name(t, prefix=prefix) for t in node.outputs)
+        self.nodes.append(Node(layer=layer, inputs=tuple(inputs), outputs=outputs))
+
+    def _enter(self, inner: Any, node: Any, inputs: list[str], *, prefix: str) -> None:
+        """Walks a nested model; its input tensors are other names for the tensors of the call."""
+        saved = dict(self.names)
+        for tensor, name in zip(inner.inputs, inputs, strict=True):
+            self.names[id(tensor)] = name
+        self.walk(inner, prefix=f"{prefix}{node.operation.name}/")
+        produced = [self.names[id(t)] for t in inner.outputs]
+        self.names = saved
+        for tensor, name in zip(node.outputs, produced, strict=True):
+            self.names[id(tensor)] = name
+
+    def _layer(self, operation: Any, *, prefix: str) -> str:
+        known = self._layer_names.get(id(operation))
+        if known is not None:
+            return known
+        name = f"{prefix}{operation.name}"
+        self._layer_names[id(operation)] = name
+        self.keras_layers[name] = operation
+        is_layer = isinstance(operation, keras.layers.Layer)
+        self.graph_layers[name] = Layer(
+            name=name,
+            kind=_kind(operation),
+            config=operation.get_config() if is_layer else {},
+            weights=_weights(operation.weights) if is_layer else {},
+        )
+        return name
+
+
+def _inner_model(operation: Any) -> Any:
+    if isinstance(operation, keras.Sequential):
+        return operation._functional
+    return operation if hasattr(operation, "_nodes_by_depth") else None
+
+
+def _kind(operation: Any) -> str:
+    """The class name; a user's subclass of a Keras layer is not that layer, so it keeps its own name."""
+    cls = type(operation)
+    if cls.__module__.startswith("keras.src.layers"):
+        return str(cls.__name__)
+    if cls.__module__.startswith("keras.src.ops"):
+        return f"ops.{cls.__name__}"
+    return f"{cls.__module__}.{cls.__name__}"
+
+
+def _weights(variables: Iterable[Any]) -> dict[str, np.ndarray]:
+    weights: dict[str, np.ndarray] = {}
+    for variable in variables:
+        name = variable.name if variable.name not in weights else f"{variable.name}_{len(weights)}"
+        weights[name] = np.asarray(variable)
+    return weights

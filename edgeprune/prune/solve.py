@@ -1,0 +1,257 @@
+"""The budget solver: which groups go so that the device's budgets hold, at the least loss of importance.
+
+Greedy: as long as a budget is exceeded, remove the block of channels with the smallest score per unit of what
+is still exceeded. A block is as many of a family's least important channels as bring its width to the next
+multiple of the device's channel alignment, because kernels are no faster in between.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeprune.errors import InfeasibleError
+from edgeprune.graph.channels import ChannelMap, Ids
+from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.lower import Lowering, peak_activation_bytes
+from edgeprune.graph.opshape import OpShape
+from edgeprune.graph.surgery import Kept, resize_shapes
+from edgeprune.prune.criteria import Scores
+
+OpCost = Callable[[OpShape], float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Costs:
+    """What a plan costs on the device, as the solver sees it.
+
+    Attributes:
+        per_op: budget name → cost of one op; a model costs the sum over its ops.
+        peak: the budget name that is the peak of live activation bytes instead, "" for none.
+        offsets, factors: budget name → what a model costs is factor × sum + offset; fitted on the last
+            conversion, so that the solver's idea of the cost follows the converted file.
+    """
+
+    per_op: Mapping[str, OpCost]
+    peak: str = ""
+    factors: Mapping[str, float]
+    offsets: Mapping[str, float]
+
+    def of(self, name: str, raw: float) -> float:
+        """The cost that corresponds to a raw sum or peak."""
+        return self.factors.get(name, 1.0) * raw + self.offsets.get(name, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Solution:
+    """A plan and what it is predicted to cost.
+
+    Attributes:
+        kept: (groups,) True for each group that stays.
+        costs: budget name → predicted cost.
+        feasible: whether all limits are predicted to hold.
+    """
+
+    kept: Kept
+    costs: Mapping[str, float]
+    feasible: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What the solver must respect besides the budgets.
+
+    Attributes:
+        round_to: widths become multiples of this where they can.
+        min_channels: no family gets narrower than this (or than it was).
+        max_ratio: largest fraction of a family's channels that goes in one call.
+    """
+
+    round_to: int = 1
+    min_channels: int = 1
+    max_ratio: float = 1.0
+
+
+def solve(
+    graph: LayerGraph,
+    channels: ChannelMap,
+    *,
+    scores: Scores,
+    costs: Costs,
+    budgets: Mapping[str, float],
+    limits: Limits,
+) -> Solution:
+    """A plan whose predicted costs are within the budgets, or the cheapest one if there is none.
+
+    Args:
+        graph: the model.
+        channels: its groups.
+        scores: (groups,) importance.
+        costs: the device's cost model.
+        budgets: budget name → largest cost allowed, in the unit of the cost; names as in `costs`.
+        limits: alignment and least widths.
+
+    Raises:
+        InfeasibleError: the model has no channel that may go, though a budget is exceeded.
+    """
+    state = _State(graph, channels, scores=scores, costs=costs, limits=limits)
+    while True:
+        now = state.costs()
+        excess = {name: now[name] - limit for name, limit in budgets.items() if now[name] > limit}
+        if not excess:
+            return Solution(kept=state.kept, costs=now, feasible=True)
+        if not state.remove_best(excess):
+            if state.kept.all():
+                raise InfeasibleError(
+                    "no channel of this model may be removed",
+                    why="; ".join(sorted(set(filter(None, channels.frozen)))[:3]),
+                    fix="'edgeprune inspect MODEL' lists the reasons per layer",
+                )
+            return Solution(kept=state.kept, costs=now, feasible=False)
+
+
+def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, scope: str, limits: Limits) -> Kept:
+    """A plan that removes a fraction of all prunable channels, budgets aside.
+
+    Args:
+        channels: the groups.
+        scores: (groups,) importance.
+        ratio: fraction of channels that go, in [0, 1).
+        scope: "local" removes that fraction of every family, "global" the least important anywhere.
+        limits: alignment and least widths.
+
+    Raises:
+        InfeasibleError: nothing can be removed.
+    """
+    kept = np.ones(channels.groups, dtype=bool)
+    families = _families(channels)
+    if scope == "global" and families:
+        everyone = np.concatenate(list(families.values()))
+        going = set(everyone[np.argsort(scores[everyone], kind="stable")][: round(ratio * len(everyone))].tolist())
+        wanted = {f: sum(g in going for g in groups.tolist()) for f, groups in families.items()}
+    else:
+        wanted = {f: round(ratio * len(groups)) for f, groups in families.items()}
+    for family, groups in families.items():
+        count = wanted[family]
+        width = len(groups)
+        left = max(width - count, min(limits.min_channels, width), 1)
+        if limits.round_to > 1:
+            left = min(width, -(-left // limits.round_to) * limits.round_to)
+        order = groups[np.argsort(scores[groups], kind="stable")]
+        kept[order[: width - left]] = False
+    if ratio > 0 and kept.all():
+        raise InfeasibleError(
+            "no channel of this model may be removed",
+            why="; ".join(sorted(set(filter(None, channels.frozen)))[:3]) or "its layers are too narrow",
+            fix="'edgeprune inspect MODEL' lists the reasons per layer",
+        )
+    return kept
+
+
+def _families(channels: ChannelMap) -> dict[int, Ids]:
+    prunable = np.flatnonzero(channels.prunable)
+    return {int(f): prunable[channels.family[prunable] == f] for f in np.unique(channels.family[prunable])}
+
+
+class _State:
+    """The plan while it is being made: what is kept, what each family's next block would gain."""
+
+    def __init__(
+        self, graph: LayerGraph, channels: ChannelMap, *, scores: Scores, costs: Costs, limits: Limits
+    ) -> None:
+        self._graph, self._channels = graph, channels
+        self._scores, self._model, self._limits = scores, costs, limits
+        self._lowering = Lowering(graph, channels)
+        self.kept: Kept = np.ones(channels.groups, dtype=bool)
+        self._start = {f: len(groups) for f, groups in _families(channels).items()}
+        self._order = {
+            f: groups[np.argsort(scores[groups], kind="stable")] for f, groups in _families(channels).items()
+        }
+        self._nodes_of = self._touched_nodes()
+        self._op_costs: dict[tuple[str, OpShape], float] = {}
+        self._node_costs = {
+            name: [self._node_cost(name, i) for i in range(len(graph.nodes))] for name in costs.per_op
+        }
+        self._saved: dict[int, dict[str, float]] = {}
+
+    def costs(self) -> dict[str, float]:
+        """Predicted cost by budget name."""
+        raw = {name: sum(by_node) for name, by_node in self._node_costs.items()}
+        if self._model.peak:
+            raw[self._model.peak] = float(self._peak(self.kept))
+        return {name: self._model.of(name, value) for name, value in raw.items()}
+
+    def remove_best(self, excess: Mapping[str, float]) -> bool:
+        """Removes the block with the least score per excess it takes away; False if there is none."""
+        best, best_price = -1, np.inf
+        for family in self._order:
+            block = self._block(family)
+            if len(block) == 0:
+                continue
+            saved = self._savings(family, block, with_peak=self._model.peak in excess)
+            gain = sum(min(saved.get(name, 0.0), over) / over for name, over in excess.items())
+            if gain <= 0:
+                # A block that saves nothing by itself may open the way: rank it last, not never.
+                gain = 1e-9
+            price = float(self._scores[block].sum()) / gain
+            if price < best_price:
+                best, best_price = family, price
+        if best < 0:
+            return False
+        self.kept[self._block(best)] = False
+        for i in self._nodes_of[best]:
+            for name, by_node in self._node_costs.items():
+                by_node[i] = self._node_cost(name, i)
+        touched = self._nodes_of[best]
+        for family in [f for f in self._saved if f == best or not touched.isdisjoint(self._nodes_of[f])]:
+            del self._saved[family]
+        return True
+
+    def _block(self, family: int) -> Ids:
+        order = self._order[family]
+        left = order[self.kept[order]]
+        width, align = len(left), self._limits.round_to
+        floor = max(min(self._limits.min_channels, width), 1)
+        floor = max(floor, int(np.ceil(self._start[family] * (1 - self._limits.max_ratio))))
+        target = (width - 1) // align * align
+        if target < floor:
+            return left[:0]
+        return left[: width - target]
+
+    def _savings(self, family: int, block: Ids, *, with_peak: bool) -> dict[str, float]:
+        if family not in self._saved:
+            self.kept[block] = False
+            self._saved[family] = {
+                name: self._model.factors.get(name, 1.0)
+                * sum(by_node[i] - self._node_cost(name, i) for i in self._nodes_of[family])
+                for name, by_node in self._node_costs.items()
+            }
+            self.kept[block] = True
+        saved = dict(self._saved[family])
+        if with_peak:
+            before = self._peak(self.kept)
+            self.kept[block] = False
+            saved[self._model.peak] = float(before - self._peak(self.kept))
+            self.kept[block] = True
+        return saved
+
+    def _node_cost(self, name: str, index: int) -> float:
+        total = 0.0
+        for op in self._lowering.lower_node(index, self.kept):
+            key = (name, op)
+            if key not in self._op_costs:
+                self._op_costs[key] = self._model.per_op[name](op)
+            total += self._op_costs[key]
+        return total
+
+    def _peak(self, kept: Kept) -> int:
+        return peak_activation_bytes(self._graph, resize_shapes(self._graph, self._channels, kept=kept))
+
+    def _touched_nodes(self) -> dict[int, frozenset[int]]:
+        nodes: dict[int, set[int]] = {f: set() for f in self._order}
+        for i, node in enumerate(self._graph.nodes):
+            for tensor in (*node.inputs, *node.outputs):
+                for family in np.unique(self._channels.family[self._channels.tensors[tensor]]).tolist():
+                    if family in nodes:
+                        nodes[family].add(i)
+        return {f: frozenset(found) for f, found in nodes.items()}
