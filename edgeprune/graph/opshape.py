@@ -20,7 +20,8 @@ class OpShape:
         inputs: shapes of the activation inputs, batch included (1), constants left out.
         output: shape of the first output, batch included.
         filter: shape of the weights in TFLite's layout, or None: CONV_2D (out, h, w, in), DEPTHWISE_CONV_2D
-            (1, h, w, out), FULLY_CONNECTED (out, in).
+            (1, h, w, out), FULLY_CONNECTED (out, in), UNIDIRECTIONAL_SEQUENCE_LSTM
+            (gates * units, in + units).
         stride: (vertical, horizontal), for convolutions and pooling.
         dilation: (vertical, horizontal), for convolutions.
         window: (height, width) of a pooling window; (1, 1) otherwise.
@@ -44,6 +45,8 @@ class OpShape:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference; 0 for ops that have none."""
+        if self.op == "BATCH_MATMUL":
+            return prod(self.inputs[0]) * self.output[-1] if self.inputs and self.output else 0
         if self.filter is None:
             return 0
         if self.op == "DEPTHWISE_CONV_2D":
@@ -52,6 +55,8 @@ class OpShape:
             return prod(self.output) * prod(self.filter[1:])
         if self.op == "TRANSPOSE_CONV":
             return prod(self.inputs[0]) * self.filter[0] * self.filter[1] * self.filter[2]
+        if self.op == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            return prod(self.inputs[0][:-1]) * prod(self.filter)
         return prod(self.filter)
 
     @property

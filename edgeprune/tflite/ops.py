@@ -1,0 +1,191 @@
+"""Questions about a model's ops: what they cost, and whether a runtime has kernels for them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edgeprune.graph.opshape import OpShape
+from edgeprune.tflite.model import Model, Op, Subgraph, Tensor
+from edgeprune.tflite.op_table import OPS, OpKind
+
+Runtime = Literal["tflm", "litert"]
+
+_BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+_POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnsupportedOp:
+    """One op that a runtime cannot execute as it stands.
+
+    Attributes:
+        op: its name, for example "CONV_2D".
+        subgraph, index: where it is.
+        dtype: type of its activation, "" where that does not matter.
+        reason: why, as a clause.
+        fix: what to do, as an imperative clause.
+    """
+
+    op: str
+    subgraph: int
+    index: int
+    dtype: str
+    reason: str
+    fix: str
+
+
+def op_shapes(model: Model) -> list[OpShape]:
+    """The shapes of the main subgraph's ops in the order of execution.
+
+    Ops inside the branches and bodies of IF and WHILE are left out: how often they run is not in the file.
+    """
+    return [_shape_of(op, model.subgraphs[0]) for op in model.ops]
+
+
+def unsupported_ops(model: Model, *, runtime: Runtime) -> list[UnsupportedOp]:
+    """What the runtime cannot execute, one entry for each op; empty if it can execute all.
+
+    Args:
+        model: the model; all its subgraphs are looked at.
+        runtime: "tflm" for TFLM's reference and CMSIS-NN kernels, "litert" for tflite-runtime 2.14.
+    """
+    judge = _judge_tflm if runtime == "tflm" else _judge_litert
+    found = []
+    for place, subgraph in enumerate(model.subgraphs):
+        for op in subgraph.ops:
+            verdict = judge(op, subgraph)
+            if verdict is not None:
+                dtype = _activation_type(op, subgraph)
+                found.append(
+                    UnsupportedOp(
+                        op=op.name,
+                        subgraph=place,
+                        index=op.index,
+                        dtype=dtype,
+                        reason=verdict[0],
+                        fix=verdict[1],
+                    )
+                )
+    return found
+
+
+def kinds_used(model: Model) -> dict[str, list[tuple[Op, Subgraph]]]:
+    """The model's ops by name, in order of first use, over all subgraphs."""
+    used: dict[str, list[tuple[Op, Subgraph]]] = {}
+    for subgraph in model.subgraphs:
+        for op in subgraph.ops:
+            used.setdefault(op.name, []).append((op, subgraph))
+    return used
+
+
+def is_int8_only(kind: OpKind, uses: list[tuple[Op, Subgraph]]) -> bool:
+    """Whether the op's int8-only registration serves all its uses: int8 in, int8 out, int8 weights."""
+    if kind.int8_registration is None:
+        return False
+    for op, subgraph in uses:
+        tensors = [_input(op, subgraph, kind.activation)]
+        if kind.weights:
+            tensors.append(_input(op, subgraph, kind.weights_input))
+        tensors += [subgraph.tensors[index] for index in op.outputs]
+        if any(tensor is None or tensor.dtype != "int8" for tensor in tensors):
+            return False
+    return True
+
+
+def _shape_of(op: Op, subgraph: Subgraph) -> OpShape:
+    tensors = [subgraph.tensors[index] for index in op.inputs if index >= 0]
+    output = subgraph.tensors[op.outputs[0]] if op.outputs else None
+    kind = OPS.get(op.name)
+    weights = _input(op, subgraph, kind.weights_input) if kind and kind.weights else None
+    options = op.options
+    bias = _BIAS_INPUT.get(op.name)
+    return OpShape(
+        op=op.name,
+        name=(output.name if output else "") or f"{op.name.lower()}_{op.index}",
+        inputs=tuple(tensor.shape for tensor in tensors if not (tensor.is_constant or tensor.is_variable)),
+        output=output.shape if output else (),
+        filter=_filter_shape(op, subgraph, weights),
+        stride=(int(options.get("stride_h", 1)), int(options.get("stride_w", 1))),
+        dilation=(int(options.get("dilation_h_factor", 1)), int(options.get("dilation_w_factor", 1))),
+        window=(int(options["filter_height"]), int(options["filter_width"])) if op.name in _POOLS else (1, 1),
+        padding=str(options.get("padding", "")),
+        has_bias=bias is not None and _input(op, subgraph, bias) is not None,
+        dtype=_activation_type(op, subgraph) or (output.dtype if output else ""),
+    )
+
+
+def _filter_shape(op: Op, subgraph: Subgraph, weights: Tensor | None) -> tuple[int, ...] | None:
+    if weights is None:
+        return None
+    if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        # All gates' matrices side by side: inputs 1 to 4 meet the input, 5 to 8 the previous output.
+        gates = [_input(op, subgraph, index) for index in range(1, 9)]
+        columns = weights.shape[-1] + (gates[5].shape[-1] if gates[5] else 0)
+        return (sum(gate.shape[0] for gate in gates[:4] if gate), columns)
+    return weights.shape
+
+
+def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
+    """Reason and fix if TFLM cannot execute the op."""
+    kind = OPS.get(op.name)
+    if kind is None or kind.tflm_method is None:
+        return _missing(op, "TFLM")
+    if any(index >= 0 and subgraph.tensors[index].is_sparse for index in op.inputs):
+        return (
+            "TFLM does not read TFLite's sparse encoding",
+            "convert without sparsity optimisations; edgeprune stores zeros in TFLM's own way",
+        )
+    dtype = _activation_type(op, subgraph)
+    if kind.tflm_dtypes and dtype not in kind.tflm_dtypes:
+        return (f"TFLM's kernel takes {', '.join(kind.tflm_dtypes)}, not {dtype}", _retype(dtype))
+    weights = _input(op, subgraph, kind.weights_input) if kind.weights else None
+    if weights is not None and weights.dtype not in kind.weights.get(dtype, ()):
+        return (
+            f"TFLM's kernel does not take {weights.dtype} weights with {dtype} activations",
+            "convert with the scheme int8 and representative data, not dynamic_range"
+            if dtype == "float32"
+            else "convert with the scheme int8",
+        )
+    return None
+
+
+def _judge_litert(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
+    """Reason and fix if tflite-runtime 2.14 cannot execute the op."""
+    kind = OPS.get(op.name)
+    if kind is None or kind.litert_versions is None:
+        return _missing(op, "tflite-runtime 2.14")
+    first, last = kind.litert_versions
+    if not first <= op.version <= last:
+        return (
+            f"tflite-runtime 2.14 knows versions {first} to {last} of it, not {op.version}",
+            "convert with an older TensorFlow, or ship a newer LiteRT with the application",
+        )
+    return None
+
+
+def _missing(op: Op, runtime: str) -> tuple[str, str]:
+    if op.name.startswith("CUSTOM:Flex"):
+        return (f"{runtime} has no TensorFlow (Flex) ops", "convert with TFLite's builtin ops alone")
+    if op.name.startswith("CUSTOM:"):
+        return (
+            f"{runtime} has no kernel for this custom op",
+            "register your own kernel, or replace the layer",
+        )
+    return (f"{runtime} has no kernel for it", "replace the layer that becomes this op")
+
+
+def _retype(dtype: str) -> str:
+    if dtype in ("int16", "uint8", "float16"):
+        return "convert with the scheme int8"
+    return "change the layer so that it works on int8 or float32 values"
+
+
+def _activation_type(op: Op, subgraph: Subgraph) -> str:
+    kind = OPS.get(op.name)
+    tensor = _input(op, subgraph, kind.activation if kind else 0)
+    return tensor.dtype if tensor is not None else ""
+
+
+def _input(op: Op, subgraph: Subgraph, position: int) -> Tensor | None:
+    if position >= len(op.inputs) or op.inputs[position] < 0:
+        return None
+    return subgraph.tensors[op.inputs[position]]
