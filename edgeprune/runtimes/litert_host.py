@@ -1,0 +1,104 @@
+"""An artefact in LiteRT on this machine: the runtime of phones and Linux boards."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
+from edgeprune.runtimes.processes import run_workers
+from edgeprune.runtimes.samples import Array, Outputs, group, ungroup
+from edgeprune.runtimes.worker import LITERT_PACKAGES
+from edgeprune.tflite.read import read_model
+
+Kernels = Literal["default", "builtin", "reference"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LitertRun:
+    """What LiteRT made of a set of samples.
+
+    Attributes:
+        outputs: one entry per output of the model.
+        seconds: time in the runtime, summed over samples and processes, on this machine.
+        runtime: name and version, for example "tflite-runtime 2.14.0".
+        peak_rss_delta_bytes: how much the process grew at its peak, from before the model was loaded to after
+            one inference; None where the operating system does not say (other than Linux).
+    """
+
+    outputs: tuple[Outputs, ...]
+    seconds: float
+    runtime: str
+    peak_rss_delta_bytes: int | None
+
+
+def run_litert(
+    tflite: bytes,
+    inputs: tuple[Array, ...],
+    *,
+    threads: int | None = None,
+    kernels: Kernels = "default",
+    timeout_seconds: float = 600.0,
+) -> LitertRun:
+    """The artefact's outputs in LiteRT, sample by sample, on all cores.
+
+    Each sample is an inference of its own with the batch size that is in the file, so the result depends
+    neither on the number of cores nor on the other samples.
+
+    Args:
+        tflite: the artefact.
+        inputs: one array per input, (samples, ...); floats are quantized as the input asks for.
+        threads: threads of each process; one, if not given, since the processes share the cores.
+        kernels: "default" as applications get them (XNNPACK), "builtin" without XNNPACK, "reference" the
+            plain ones, which are the nearest to TFLM's.
+        timeout_seconds: for the whole run.
+
+    Raises:
+        ModelError: the artefact is damaged.
+        DataError: the inputs do not fit the artefact.
+        OpError: the runtime has no kernel for one of its ops.
+        ToolMissingError: no LiteRT is installed.
+        ToolFailedError: the runtime failed, crashed or took too long.
+    """
+    model = read_model(tflite, where="the artefact")
+    if not any(find_spec(module) for module in LITERT_PACKAGES.values()):
+        raise ToolMissingError(
+            "no LiteRT runtime is installed",
+            why=f"neither {' nor '.join(LITERT_PACKAGES)}",
+            fix="pip install 'tflite-runtime==2.14.0' (Python 3.11, Linux) or pip install ai-edge-litert",
+        )
+    invocations = group(model, inputs)
+    run = run_workers(
+        "litert",
+        tflite,
+        invocations=invocations,
+        outputs=len(model.outputs),
+        options={"threads": threads or 1, "kernels": kernels, "stateful": model.is_stateful},
+        timeout_seconds=timeout_seconds,
+    )
+    for result in run.results:
+        if "error" in result:
+            _fail(result["error"], result["error_kind"])
+    return LitertRun(
+        outputs=tuple(
+            Outputs(
+                raw=ungroup(stacked, invocations),
+                scale=float(tensor.scales[0]) if tensor.scales.size else 0.0,
+                zero_point=int(tensor.zero_points[0]) if tensor.zero_points.size else 0,
+            )
+            for tensor, stacked in zip(model.outputs, run.outputs, strict=True)
+        ),
+        seconds=sum(result["seconds"] for result in run.results),
+        runtime=run.results[0]["runtime"],
+        peak_rss_delta_bytes=run.results[0]["peak_rss_delta_bytes"],
+    )
+
+
+def _fail(error: str, kind: str) -> None:
+    first_line = (error.strip().splitlines() or [kind])[0][:300]
+    if kind == "ImportError":
+        raise ToolFailedError(
+            "the LiteRT runtime cannot be imported", why=first_line, fix="tflite-runtime 2.14 needs numpy<2"
+        )
+    if "Didn't find op" in error or "unresolved custom op" in error or "Select TensorFlow op" in error:
+        raise OpError("the LiteRT runtime has no kernel for an op of this model", why=first_line)
+    raise ToolFailedError("the LiteRT runtime refused the model", why=first_line)

@@ -1,0 +1,156 @@
+"""Samples on their way into and out of an artefact: quantized, grouped by invocation, and back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeprune.errors import DataError
+from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Outputs:
+    """One output of an artefact for many samples.
+
+    Attributes:
+        raw: (samples, ...) in the artefact's own type.
+        scale, zero_point: its quantization; scale 0.0 where it is not quantized.
+    """
+
+    raw: Array
+    scale: float
+    zero_point: int
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """(samples, ...) as real numbers: scale * (raw - zero_point)."""
+        if self.scale == 0.0:
+            return self.raw.astype(np.float32)
+        return dequantize(self.raw, scale=self.scale, zero_point=self.zero_point)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Invocations:
+    """Samples as the artefact takes them.
+
+    Attributes:
+        inputs: one array per input, (invocations, *the input's shape), in the artefact's own types.
+        batch: samples per invocation, or 0 where the model has no batch dimension.
+        samples: number of samples; the last invocation may be filled up with zeros.
+    """
+
+    inputs: tuple[Array, ...]
+    batch: int
+    samples: int
+
+
+def quantize(values: Array, *, scale: float, zero_point: int, dtype: str) -> Array:
+    """Integers: values / scale, rounded half away from zero, plus zero_point, clamped to the type.
+
+    The arithmetic is float32, as in TFLite's QUANTIZE op, so that the result is the same bit for bit.
+
+    Args:
+        values: real numbers of any shape.
+        scale: real numbers per step, above 0.
+        zero_point: the integer that stands for 0.
+        dtype: the integer type, for example "int8".
+
+    Raises:
+        DataError: a value is NaN.
+    """
+    steps = np.asarray(values, np.float32) / np.float32(scale)
+    if np.isnan(steps).any():
+        raise DataError("a sample holds NaN", fix="remove it, or fill the gap")
+    whole = np.trunc(steps)
+    # The distance to the whole number is exact in float32, so halves are found as such.
+    rounded = whole + np.copysign(np.abs(steps - whole) >= 0.5, steps)
+    limits = np.iinfo(dtype)
+    shifted = np.clip(rounded.astype(np.float64) + zero_point, limits.min, limits.max)
+    quantized: Array = shifted.astype(dtype)
+    return quantized
+
+
+def dequantize(raw: Array, *, scale: float, zero_point: int) -> NDArray[np.float32]:
+    """Real numbers: scale * (raw - zero_point) in float32, as TFLite's DEQUANTIZE op computes them."""
+    return (np.float32(scale) * (raw.astype(np.int64) - zero_point)).astype(np.float32)
+
+
+def group(model: Model, inputs: tuple[Array, ...]) -> Invocations:
+    """Samples as the model takes them: floats quantized where its inputs are, grouped by its batch size.
+
+    Args:
+        model: the artefact.
+        inputs: one array per input of the model, each (samples, ...). An array of the input's own type is
+            taken as it is; any other holds real numbers, which are quantized where the input is.
+
+    Raises:
+        DataError: their number, shapes, types or sample counts do not fit the model.
+    """
+    if len(inputs) != len(model.inputs):
+        names = ", ".join(f"'{tensor.name}' {tensor.shape}" for tensor in model.inputs)
+        raise DataError(
+            f"the model takes {len(model.inputs)} inputs, {len(inputs)} were given",
+            where=model.where,
+            fix=f"give one array for each: {names}",
+        )
+    counts = {len(array) if array.ndim else 0 for array in inputs}
+    if len(counts) != 1 or counts == {0}:
+        raise DataError(
+            "the inputs hold different numbers of samples" if len(counts) > 1 else "there are no samples",
+            where=model.where,
+        )
+    pairs = list(zip(model.inputs, inputs, strict=True))
+    # A shape without its first dimension is a sample of a batch; the whole shape, a sample of its own.
+    batched = all(array.shape[1:] == tensor.shape[1:] and tensor.shape for tensor, array in pairs)
+    if not batched and not all(array.shape[1:] == tensor.shape for tensor, array in pairs):
+        wrong = next(pair for pair in pairs if pair[1].shape[1:] != pair[0].shape[1:])
+        raise DataError(
+            f"samples have the shape {wrong[1].shape[1:]}, the input takes {wrong[0].shape[1:]}",
+            where=f"{model.where}: input '{wrong[0].name}'",
+            fix="reshape the samples",
+        )
+    batch = max((tensor.shape[0] for tensor, _ in pairs), default=1) if batched else 0
+    grouped = tuple(_grouped(_typed(array, tensor, model.where), tensor) for tensor, array in pairs)
+    if len({len(array) for array in grouped}) != 1:
+        raise DataError("its inputs have different batch sizes", where=model.where)
+    return Invocations(inputs=grouped, batch=batch, samples=counts.pop())
+
+
+def _typed(array: Array, tensor: Tensor, where: str) -> Array:
+    place = f"{where}: input '{tensor.name}'"
+    if tensor.dtype not in NUMPY_TYPES:
+        raise DataError(f"an input of type {tensor.dtype} cannot be filled", where=place)
+    wanted = np.dtype(NUMPY_TYPES[tensor.dtype])
+    if array.dtype == wanted:
+        return array
+    if tensor.scales.size == 1 and wanted.kind in "iu" and array.dtype.kind in "fiub":
+        return quantize(
+            array, scale=float(tensor.scales[0]), zero_point=int(tensor.zero_points[0]), dtype=tensor.dtype
+        )
+    if wanted.kind == "f" and array.dtype.kind in "fiub":
+        return array.astype(wanted)
+    raise DataError(
+        f"is {array.dtype}, the model takes {tensor.dtype}", where=place, fix="convert the samples"
+    )
+
+
+def _grouped(array: Array, tensor: Tensor) -> Array:
+    if array.shape[1:] == tensor.shape and not (tensor.shape and array.shape[1:] == tensor.shape[1:]):
+        return np.ascontiguousarray(array)
+    batch = tensor.shape[0]
+    padding = -len(array) % batch
+    if padding:
+        array = np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])
+    return np.ascontiguousarray(array.reshape(-1, *tensor.shape))
+
+
+def ungroup(stacked: Array, invocations: Invocations) -> Array:
+    """(samples, ...) from (invocations, *an output's shape)."""
+    output = stacked.shape[1:]
+    if invocations.batch and output and output[0] == invocations.batch:
+        stacked = stacked.reshape(-1, *output[1:])
+    return stacked[: invocations.samples]

@@ -1,0 +1,165 @@
+"""An artefact in the real TFLM, built for this machine: its outputs, its ops and its tensor arena."""
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
+from edgeprune.runtimes.processes import run_workers
+from edgeprune.runtimes.samples import Array, Outputs, group, ungroup
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.read import read_model
+
+ARENA_LIMIT_BYTES = 1 << 30
+
+_TOTALS = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
+_ROWS = re.compile(r"'([^']+)' used (\d+) bytes.*?\(requested (\d+) bytes for (\d+) ")
+_NO_KERNEL = re.compile(
+    r"Didn't find op for builtin opcode '(\w+)'|Failed to get registration from op code (\S+)"
+)
+_NOT_PREPARED = re.compile(r"Node (\w+) \(number (\w+)\) failed to (prepare|invoke)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AllocationRow:
+    """What one kind of record takes in the arena's tail: bytes with and without alignment, and how many."""
+
+    name: str
+    used_bytes: int
+    requested_bytes: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allocation:
+    """The arena as TFLM's RecordingMicroAllocator saw it, with the pointers of this machine (64 bit).
+
+    Attributes:
+        total_bytes: head and tail.
+        head_bytes: activations and scratch, which overlay one another.
+        tail_bytes: what lives as long as the interpreter.
+        rows: the tail by kind.
+    """
+
+    total_bytes: int
+    head_bytes: int
+    tail_bytes: int
+    rows: tuple[AllocationRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class TflmRun:
+    """What TFLM made of a set of samples.
+
+    Attributes:
+        outputs: one entry per output of the model.
+        allocation: the arena it used.
+        seconds: time in the runtime, summed over samples and processes, with reference kernels here.
+        runtime: name and version.
+    """
+
+    outputs: tuple[Outputs, ...]
+    allocation: Allocation
+    seconds: float
+    runtime: str
+
+
+def run_tflm(
+    tflite: bytes,
+    inputs: tuple[Array, ...],
+    *,
+    arena_bytes: int | None = None,
+    timeout_seconds: float = 600.0,
+) -> TflmRun:
+    """The artefact's outputs and arena in TFLM, sample by sample, on all cores.
+
+    Args:
+        tflite: the artefact.
+        inputs: one array per input, (samples, ...); floats are quantized as the input asks for.
+        arena_bytes: the arena to run in, exactly; if not given, one that is large enough is found.
+        timeout_seconds: for the whole run.
+
+    Raises:
+        ModelError: the artefact is damaged.
+        DataError: the inputs do not fit the artefact.
+        OpError: TFLM has no kernel for an op, or its kernel does not take the op's types.
+        ToolMissingError: tflite-micro is not installed.
+        ToolFailedError: TFLM failed, crashed, took too long, or the arena is too small.
+    """
+    model = read_model(tflite, where="the artefact")
+    if find_spec("tflite_micro") is None:
+        raise ToolMissingError("TFLM is not installed", fix="pip install --pre tflite-micro")
+    invocations = group(model, inputs)
+    run = run_workers(
+        "tflm",
+        tflite,
+        invocations=invocations,
+        outputs=len(model.outputs),
+        options={
+            "arena_bytes": arena_bytes or _first_arena_bytes(model),
+            "arena_limit_bytes": arena_bytes or ARENA_LIMIT_BYTES,
+            "stateful": model.is_stateful,
+        },
+        timeout_seconds=timeout_seconds,
+    )
+    for result in run.results:
+        if "error" in result:
+            _fail(result["error"], run.stderr)
+    return TflmRun(
+        outputs=tuple(
+            Outputs(
+                raw=ungroup(stacked, invocations),
+                scale=float(tensor.scales[0]) if tensor.scales.size else 0.0,
+                zero_point=int(tensor.zero_points[0]) if tensor.zero_points.size else 0,
+            )
+            for tensor, stacked in zip(model.outputs, run.outputs, strict=True)
+        ),
+        allocation=parse_allocations(run.results[0]["allocations"]),
+        seconds=sum(result["seconds"] for result in run.results),
+        runtime=run.results[0]["runtime"],
+    )
+
+
+def parse_allocations(text: str) -> Allocation:
+    """The arena from what RecordingMicroAllocator::PrintAllocations writes.
+
+    Raises:
+        ToolFailedError: the text does not hold the three totals.
+    """
+    totals = {name: int(size) for name, size in _TOTALS.findall(text)}
+    if set(totals) != {"total", "head", "tail"}:
+        raise ToolFailedError("TFLM's allocation report has an unknown form", why=text.strip()[:300])
+    return Allocation(
+        total_bytes=totals["total"],
+        head_bytes=totals["head"],
+        tail_bytes=totals["tail"],
+        rows=tuple(
+            AllocationRow(name=name, used_bytes=int(used), requested_bytes=int(asked), count=int(count))
+            for name, used, asked, count in _ROWS.findall(text)
+        ),
+    )
+
+
+def _first_arena_bytes(model: Model) -> int:
+    """Room for every activation at once, which is generous, plus TFLM's own records."""
+    tensors = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors]
+    activations = sum(tensor.bytes for tensor in tensors if not tensor.is_constant)
+    generous = min(ARENA_LIMIT_BYTES // 4, 2 * activations + 1024 * len(tensors) + (1 << 20))
+    # A size that is no multiple of 16 would be counted into the tail as alignment.
+    return generous // 16 * 16
+
+
+def _fail(error: str, stderr: str) -> None:
+    said = " ".join(line.strip() for line in stderr.strip().splitlines()[-6:])
+    missing = _NO_KERNEL.search(stderr)
+    if missing is not None:
+        name = missing.group(1) or missing.group(2)
+        raise OpError(
+            f"TFLM has no kernel for the op {name}", why=said, fix="replace the layer that becomes it"
+        )
+    refused = _NOT_PREPARED.search(stderr)
+    if refused is not None:
+        raise OpError(
+            f"TFLM's kernel for {refused.group(1)} (op {int(refused.group(2), 16)}) refused it", why=said
+        )
+    raise ToolFailedError("TFLM refused the model", why=said or error)
