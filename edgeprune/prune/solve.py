@@ -2,7 +2,8 @@
 
 Greedy: as long as a budget is exceeded, remove the block of channels with the smallest score per unit of what
 is still exceeded. A block is as many of a family's least important channels as bring its width to the next
-multiple of the device's channel alignment, because kernels are no faster in between.
+multiple of the device's channel alignment, because kernels are no faster in between. The last block often
+saves more than was asked, so blocks that still fit are put back afterwards, the most important first.
 """
 
 from collections.abc import Callable, Mapping
@@ -99,7 +100,8 @@ def solve(
         now = state.costs()
         excess = {name: now[name] - limit for name, limit in budgets.items() if now[name] > limit}
         if not excess:
-            return Solution(kept=state.kept, costs=now, feasible=True)
+            state.restore_what_fits(budgets)
+            return Solution(kept=state.kept, costs=state.costs(), feasible=True)
         if not state.remove_best(excess):
             if state.kept.all():
                 raise InfeasibleError(
@@ -173,6 +175,7 @@ class _State:
             name: [self._node_cost(name, i) for i in range(len(graph.nodes))] for name in costs.per_op
         }
         self._saved: dict[int, dict[str, float]] = {}
+        self._removed: list[tuple[int, Ids]] = []
 
     def costs(self) -> dict[str, float]:
         """Predicted cost by budget name."""
@@ -198,14 +201,39 @@ class _State:
                 best, best_price = family, price
         if best < 0:
             return False
-        self.kept[self._block(best)] = False
-        for i in self._nodes_of[best]:
+        block = self._block(best)
+        self._removed.append((best, block))
+        self._set(best, block, kept=False)
+        return True
+
+    def restore_what_fits(self, budgets: Mapping[str, float]) -> None:
+        """Puts removed blocks back, the most important first, as long as all budgets hold.
+
+        Within a family the block that was removed last is the most important, so it comes back first.
+        """
+        blocked: set[int] = set()
+        while True:
+            last = {family: block for family, block in self._removed if family not in blocked}
+            if not last:
+                return
+            family = max(last, key=lambda f: float(self._scores[last[f]].sum()))
+            self._set(family, last[family], kept=True)
+            now = self.costs()
+            if any(now[name] > limit for name, limit in budgets.items()):
+                self._set(family, last[family], kept=False)
+                blocked.add(family)
+            else:
+                self._removed = [(f, b) for f, b in self._removed if b is not last[family]]
+
+    def _set(self, family: int, block: Ids, *, kept: bool) -> None:
+        """Removes a block or puts it back, and brings the costs of the nodes it touches up to date."""
+        self.kept[block] = kept
+        touched = self._nodes_of[family]
+        for i in touched:
             for name, by_node in self._node_costs.items():
                 by_node[i] = self._node_cost(name, i)
-        touched = self._nodes_of[best]
-        for family in [f for f in self._saved if f == best or not touched.isdisjoint(self._nodes_of[f])]:
-            del self._saved[family]
-        return True
+        for other in [f for f in self._saved if f == family or not touched.isdisjoint(self._nodes_of[f])]:
+            del self._saved[other]
 
     def _block(self, family: int) -> Ids:
         order = self._order[family]

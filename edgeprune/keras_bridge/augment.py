@@ -1,0 +1,70 @@
+"""Label-preserving changes to image batches, used only where the original model shows that they preserve labels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Augmentation:
+    """What is done to training batches.
+
+    Attributes:
+        flip: mirror half of the images left to right.
+        shift: move each image by up to this many pixels in both directions, edges reflected.
+    """
+
+    flip: bool = False
+    shift: int = 0
+
+    def apply(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Changed images, same shape (batch, height, width, channels) and dtype."""
+        if self.flip:
+            mirrored = rng.random(len(images)) < 0.5
+            images = np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+        if self.shift:
+            images = _shift(images, self.shift, rng)
+        return images
+
+    def describe(self) -> str:
+        """One clause for the report."""
+        parts = (["horizontal flips"] if self.flip else []) + (
+            [f"shifts of up to {self.shift} px"] if self.shift else []
+        )
+        return " and ".join(parts) or "none"
+
+
+def choose_augmentation(
+    arrays: Sequence[np.ndarray], *, score: Callable[[Arrays], float], tolerance: float = 0.02, seed: int
+) -> Augmentation:
+    """The changes that leave the original model's validation score within `tolerance` of what it was.
+
+    Args:
+        arrays: validation inputs; only a single input of shape (n, height, width, 1, 3 or 4) is changed.
+        score: the original model's score, higher is better, on changed inputs.
+        tolerance: largest drop that counts as label-preserving.
+        seed: of the trial shifts.
+    """
+    if len(arrays) != 1 or arrays[0].ndim != 4 or arrays[0].shape[-1] not in (1, 3, 4):
+        return Augmentation()
+    images = arrays[0]
+    baseline = score((images,))
+    flip = score((images[:, :, ::-1],)) >= baseline - tolerance
+    shift = min(images.shape[1:3]) // 8
+    if shift:
+        moved = _shift(images, shift, np.random.default_rng(seed))
+        if score((moved,)) < baseline - tolerance:
+            shift = 0
+    return Augmentation(flip=flip, shift=shift)
+
+
+def _shift(images: np.ndarray, largest: int, rng: np.random.Generator) -> np.ndarray:
+    height, width = images.shape[1:3]
+    padded = np.pad(images, ((0, 0), (largest, largest), (largest, largest), (0, 0)), mode="reflect")
+    tops, lefts = rng.integers(0, 2 * largest + 1, (2, len(images)))
+    return np.stack(
+        [image[t : t + height, a : a + width] for image, t, a in zip(padded, tops, lefts, strict=True)]
+    )

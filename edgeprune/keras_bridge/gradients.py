@@ -1,0 +1,76 @@
+"""Loss gradients of every weight, batch by batch: what gradient criteria look at."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edgeprune.keras_bridge.task import Task
+from edgeprune.keras_bridge.trace import Traced
+from edgeprune.keras_bridge.train import Recovery, draw_batch
+from edgeprune.prune.criteria import Gradients
+
+
+def iterate_gradients(
+    model: keras.Model,
+    traced: Traced,
+    *,
+    inputs: Sequence[np.ndarray],
+    labels: np.ndarray | None,
+    task: Task,
+    seed: int,
+    batches: int = 48,
+    batch_size: int = 32,
+) -> Iterator[Gradients]:
+    """Gradients of the loss in inference mode: layer name → weight name → array of the weight's shape.
+
+    Without labels the loss is taken at outputs drawn from the model's own predictions, so that the squared
+    gradients estimate the Fisher information (the gradient at the model's own best guess would vanish).
+    """
+    places = {
+        variable.path: (name, weight)
+        for name, operation in traced.layers.items()
+        for variable, weight in zip(getattr(operation, "weights", ()), traced.graph.layers[name].weights, strict=True)
+    }
+    # All kernels, also those of layers that are not trained: they too may lose channels.
+    variables = [v for v in model.weights if v.path in places and len(v.shape) > 1 and "float" in v.dtype]
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def differentiate(batch: Any, y: Any, noise: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            predicted = model(batch if len(batch) > 1 else batch[0], training=False)
+            if y is None:
+                loss = _sampled_loss(predicted, noise, task=task)
+            else:
+                loss = tf.reduce_mean(task.loss(y, predicted))
+        return tape.gradient(
+            loss, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    drawing = Recovery(total_steps=batches, batch_size=batch_size, seed=seed)
+    for step in range(batches):
+        batch, rows = draw_batch(inputs, recovery=drawing, step=step)
+        y = None if labels is None else tf.constant(labels[rows])
+        found = differentiate([tf.constant(x) for x in batch], y, tf.constant([seed, step]))
+        gradients: dict[str, dict[str, np.ndarray]] = {}
+        for variable, gradient in zip(variables, found, strict=True):
+            layer, weight = places[variable.path]
+            gradients.setdefault(layer, {})[weight] = np.asarray(tf.convert_to_tensor(gradient))
+        yield gradients
+
+
+def _sampled_loss(predicted: Any, seed: Any, *, task: Task) -> Any:
+    total = tf.constant(0.0)
+    for output in keras.tree.flatten(predicted):
+        if task.label_kind in ("sparse", "one_hot"):
+            logits = output if task.from_logits else tf.math.log(output + 1e-7)
+            flat = tf.reshape(logits, (-1, tf.shape(logits)[-1]))
+            drawn = tf.random.stateless_categorical(flat, 1, seed)[:, 0]
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=drawn, logits=flat)
+            total += tf.reduce_mean(losses)
+        else:
+            noise = tf.random.stateless_normal(tf.shape(output), seed)
+            total += 0.5 * tf.reduce_mean(tf.square(output - tf.stop_gradient(output + noise)))
+    return total

@@ -1,0 +1,252 @@
+"""Fine-tuning with the original model as teacher: one training loop, resumable after any step.
+
+Nothing here depends on how many steps were taken before: the batch, its augmentation and the learning rate of
+a step follow from the seed and the step's number, and the optimizer's state is handed in and out as arrays. A
+run that is cut in pieces therefore gives the same weights as one that is not.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edgeprune.keras_bridge.augment import Augmentation
+from edgeprune.keras_bridge.task import Task
+
+_EPSILON = 1e-7
+_WARM_UP_STEPS = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recovery:
+    """How fine-tuning is done.
+
+    Attributes:
+        total_steps: optimizer steps of the whole build; the learning rate falls to zero along a half cosine.
+        batch_size: samples per step.
+        learning_rate: largest learning rate, of Adam.
+        distill_weight: share of the loss that compares with the teacher, in [0, 1]; 1 without labels.
+        temperature: softens both sides of that comparison for classifiers.
+        augmentation: what is done to the batches.
+        seed: of batches and augmentation.
+    """
+
+    total_steps: int
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    distill_weight: float = 0.5
+    temperature: float = 2.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0 over the whole build."""
+        progress = min(step / max(self.total_steps, 1), 1.0)
+        warm = min((step + 1) / _WARM_UP_STEPS, 1.0)
+        return self.learning_rate * warm * 0.5 * (1 + float(np.cos(np.pi * progress)))
+
+
+class WeightMask(Protocol):
+    """Something that sets weights to zero after every optimizer step."""
+
+    def apply(self, step: int) -> None:
+        """Zeroes what must be zero at this step."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Trained:
+    """Where fine-tuning stands.
+
+    Attributes:
+        step: optimizer steps taken so far in the build.
+        optimizer: its variables, to go on from; empty to start afresh.
+        losses: mean loss of each piece.
+    """
+
+    step: int
+    optimizer: list[np.ndarray]
+    losses: list[float]
+
+
+def fine_tune(
+    student: keras.Model,
+    teacher: keras.Model,
+    *,
+    inputs: Sequence[np.ndarray],
+    labels: np.ndarray | None,
+    task: Task,
+    recovery: Recovery,
+    steps: int,
+    start: Trained,
+    masks: Sequence[WeightMask] = (),
+    advance: Callable[[], None] = lambda: None,
+) -> Trained:
+    """Trains the student in place for a number of steps and returns where it stands.
+
+    Args:
+        student: the model to train; its weights change.
+        teacher: the original; only run.
+        inputs: one array per model input, (samples, ...).
+        labels: (samples, ...) or None; then only the teacher is followed.
+        task: gives the loss.
+        recovery: how to train.
+        steps: optimizer steps to take now.
+        start: where the build stands.
+        masks: applied after every step.
+        advance: called after every step.
+    """
+    _reseed(student, recovery.seed + start.step)
+    optimizer = keras.optimizers.Adam(recovery.learning_rate)
+    optimizer.build(student.trainable_variables)
+    if start.optimizer:
+        for variable, value in zip(optimizer.variables, start.optimizer, strict=True):
+            variable.assign(value)
+    train_step = _make_step(student, teacher, optimizer, task, recovery, has_labels=labels is not None)
+    total = 0.0
+    for step in range(start.step, start.step + steps):
+        batch, rows = draw_batch(inputs, recovery=recovery, step=step)
+        optimizer.learning_rate = recovery.rate_at(step)
+        y = None if labels is None else tf.constant(labels[rows])
+        total += float(train_step([tf.constant(x) for x in batch], y))
+        for mask in masks:
+            mask.apply(step)
+        advance()
+    return Trained(
+        step=start.step + steps,
+        optimizer=[np.asarray(v) for v in optimizer.variables],
+        losses=[*start.losses, total / max(steps, 1)],
+    )
+
+
+def draw_batch(
+    inputs: Sequence[np.ndarray], *, recovery: Recovery, step: int
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """The batch of a step, float32 inputs and the rows it took.
+
+    Every epoch is a new permutation, a pure function of seed and epoch; the last, incomplete batch is left out.
+    """
+    count = len(inputs[0])
+    size = min(recovery.batch_size, count)
+    per_epoch = count // size
+    epoch, index = divmod(step, per_epoch)
+    order = _permutation(count, recovery.seed, epoch)
+    rows = np.sort(order[index * size : (index + 1) * size])
+    rng = np.random.default_rng([recovery.seed, step, 1])
+    batch = [x[rows] for x in inputs]
+    if len(batch) == 1 and batch[0].ndim == 4:
+        batch = [recovery.augmentation.apply(batch[0], rng)]
+    return [x.astype(np.float32) if x.dtype.kind in "uif" else x for x in batch], rows
+
+
+_PERMUTATIONS: dict[tuple[int, int, int], np.ndarray] = {}
+
+
+def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
+    key = (count, seed, epoch)
+    if key not in _PERMUTATIONS:
+        _PERMUTATIONS.clear()
+        _PERMUTATIONS[key] = np.random.default_rng([seed, epoch]).permutation(count)
+    return _PERMUTATIONS[key]
+
+
+def _reseed(model: keras.Model, seed: int) -> None:
+    """Sets the state of all random layers (dropout), so that a resumed run draws what the first one drew."""
+    for i, variable in enumerate(model.variables):
+        if "seed_generator_state" in variable.path:
+            variable.assign(np.array([seed, i], dtype=variable.dtype))
+
+
+def _make_step(
+    student: keras.Model,
+    teacher: keras.Model,
+    optimizer: Any,
+    task: Task,
+    recovery: Recovery,
+    *,
+    has_labels: bool,
+) -> Callable[..., Any]:
+    weight = recovery.distill_weight if has_labels else 1.0
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(inputs: Any, labels: Any) -> Any:
+        packed = inputs if len(inputs) > 1 else inputs[0]
+        with tf.GradientTape() as tape:
+            predicted = student(packed, training=True)
+            loss = tf.add_n([*student.losses, tf.constant(0.0)])
+            if weight > 0:
+                taught = teacher(packed, training=False)
+                loss += weight * distance(predicted, taught, task=task, temperature=recovery.temperature)
+            if weight < 1:
+                loss += (1 - weight) * tf.reduce_mean(task.loss(labels, predicted))
+        variables = student.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    return step  # type: ignore[no-any-return]
+
+
+def distance(predicted: Any, taught: Any, *, task: Task, temperature: float) -> Any:
+    """How far the student is from the teacher, averaged over the batch and summed over outputs.
+
+    Classifiers: cross entropy between distributions softened by the temperature, times its square (Hinton et
+    al. 2015). Everything else: mean squared difference.
+    """
+    total = tf.constant(0.0)
+    for p, t in zip(keras.tree.flatten(predicted), keras.tree.flatten(taught), strict=True):
+        t = tf.stop_gradient(t)
+        if task.label_kind in ("sparse", "one_hot"):
+            p, t = ((x if task.from_logits else tf.math.log(x + _EPSILON)) / temperature for x in (p, t))
+            soft = -tf.reduce_sum(tf.nn.softmax(t) * tf.nn.log_softmax(p), axis=-1)
+            total += temperature**2 * tf.reduce_mean(soft)
+        elif task.label_kind == "binary":
+            t = tf.sigmoid(t) if task.from_logits else t
+            p = tf.sigmoid(p) if task.from_logits else p
+            total += tf.reduce_mean(keras.losses.binary_crossentropy(t, p))
+        else:
+            total += tf.reduce_mean(tf.square(p - t))
+    return total
+
+
+def predict(model: keras.Model, inputs: Sequence[np.ndarray], *, batch_size: int = 256) -> list[np.ndarray]:
+    """Outputs of the model in inference mode, one array per output, (samples, ...) float32."""
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def infer(batch: Any) -> Any:
+        return keras.tree.flatten(model(batch if len(batch) > 1 else batch[0], training=False))
+
+    pieces = []
+    for i in range(0, len(inputs[0]), batch_size):
+        batch = [tf.constant(x[i : i + batch_size].astype(np.float32)) for x in inputs]
+        pieces.append([np.asarray(y) for y in infer(batch)])
+    return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
+
+
+def reestimate_batch_norm(
+    model: keras.Model, inputs: Sequence[np.ndarray], *, batch_size: int = 128, batches: int = 64, seed: int
+) -> int:
+    """Sets the moving statistics of all BatchNormalization layers to their mean over some training batches.
+
+    Returns:
+        The number of layers re-estimated; 0 leaves the model as it was.
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    if not layers:
+        return 0
+    momenta = [layer.momentum for layer in layers]
+    drawing = Recovery(total_steps=batches, batch_size=batch_size, seed=seed)
+    count = min(batches, max(1, 2 * len(inputs[0]) // batch_size))
+    for i in range(count):
+        for layer in layers:
+            layer.momentum = i / (i + 1)  # makes the moving average a plain mean
+        batch, _ = draw_batch(inputs, recovery=drawing, step=i)
+        model([tf.constant(x) for x in batch] if len(batch) > 1 else tf.constant(batch[0]), training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    return len(layers)

@@ -1,0 +1,148 @@
+"""Where a build keeps its finished stages, and how its output appears whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgeprune.errors import OutputError
+
+
+class WorkDirectory:
+    """Finished stages of one build, each a folder with a `state.json` and whatever files it needs.
+
+    A stage counts as finished once its folder has its final name; it is filled under a temporary one.
+    """
+
+    def __init__(self, path: Path, *, key: str, resume: bool) -> None:
+        """Open or start it.
+
+        Args:
+            path: the folder.
+            key: a hash of everything the build depends on.
+            resume: keep what is there, if it belongs to the same build; else start afresh.
+
+        Raises:
+            OutputError: to be resumed, but it belongs to another build or there is none.
+        """
+        self.path, self._key = path, key
+        if resume:
+            self._check_key()
+        elif path.exists():
+            shutil.rmtree(path)
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "key").write_text(key)
+
+    def _check_key(self) -> None:
+        file = self.path / "key"
+        if not file.is_file():
+            raise OutputError(
+                "there is nothing to resume",
+                where=str(self.path),
+                fix="run the same command without --resume",
+            )
+        if file.read_text() != self._key:
+            raise OutputError(
+                "the interrupted build was another one",
+                where=str(self.path),
+                why="its model, data, device or settings differ from this command's",
+                fix="repeat the command as it was, or start afresh without --resume",
+            )
+
+    def load(self, stage: str) -> tuple[Path, dict[str, Any]] | None:
+        """The folder and state of a finished stage, or None."""
+        folder = self.path / stage
+        if not folder.is_dir():
+            return None
+        return folder, json.loads((folder / "state.json").read_text())
+
+    @contextmanager
+    def finish(self, stage: str, state: dict[str, Any]) -> Iterator[Path]:
+        """A folder to put the stage's files in; the stage is finished when the block ends."""
+        with writing(self.path / stage):
+            temporary = self.path / f".{stage}"
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            yield temporary
+            (temporary / "state.json").write_text(json.dumps(state))
+            temporary.rename(self.path / stage)
+
+    def remove(self) -> None:
+        """Deletes everything."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends, and vanishes when it fails.
+
+    Raises:
+        OutputError: `path` exists and `force` is not set, or it cannot be written.
+    """
+    refuse_existing(path, force=force)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    replaced = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        with writing(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                path.rename(replaced)
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
+    """A temporary file name with the same ending that becomes `path` when the block ends.
+
+    Raises:
+        OutputError: `path` exists and `force` is not set, or it cannot be written.
+    """
+    refuse_existing(path, force=force)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raises OutputError if the path exists and may not be replaced."""
+    if path.exists() and not force:
+        raise OutputError("the output exists", where=str(path), fix="pass --force to replace it")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failed write (disk full, no permission) into an OutputError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OutputError(
+            "cannot be written",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="free some space or choose another --output; finished stages are kept for --resume",
+        ) from error
+
+
+def hash_bytes(*parts: bytes) -> str:
+    """SHA-256 over all parts, each preceded by its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
