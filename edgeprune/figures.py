@@ -106,4 +106,5 @@ class Check:
             "high": self.figure.high,
             "ok": self.ok,
             "note": self.note,
+            "at_least": self.at_least,
         }
