@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any, Literal, TypedDict
 
 from edgeprune import __version__
@@ -225,9 +226,8 @@ class Report:
         missing = [name for name in names if name not in document]
         unknown = [name for name in document if name not in names and name != "schema"]
         if missing or unknown:
-            faults = [f"'{name}' is missing" for name in missing] + [
-                f"'{name}' is unknown" for name in unknown
-            ]
+            faults = [f"'{name}' is missing" for name in missing]
+            faults += [f"'{name}' is unknown" for name in unknown]
             raise InputError("; ".join(faults), where="report")
         parts = {name: document[name] for name in names}
         lists = {name: tuple(part) for name, part in parts.items() if isinstance(part, list)}
@@ -241,11 +241,15 @@ def format_json(document: Mapping[str, Any]) -> str:
 
 
 def _plain(part: Any) -> Any:
-    """Lists for tuples, None for NaN and infinities: JSON has neither."""
+    """Lists for tuples, None for NaN and infinities (JSON has neither), Python's numbers for numpy's."""
     if isinstance(part, Mapping):
         return {str(name): _plain(value) for name, value in part.items()}
     if isinstance(part, list | tuple):
         return [_plain(item) for item in part]
-    if isinstance(part, float) and not math.isfinite(part):
-        return None
-    return part
+    if isinstance(part, bool | str) or part is None:
+        return part
+    if isinstance(part, Integral):  # numpy's integers, too
+        return int(part)
+    if isinstance(part, Real):
+        return float(part) if math.isfinite(part) else None
+    raise TypeError(f"a report holds plain values only, not {type(part).__name__}")
