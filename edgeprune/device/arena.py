@@ -1,0 +1,357 @@
+"""The tensor arena that a 32-bit core needs, from what TFLM's real allocator took on this machine.
+
+The arena has two ends. Its head holds activations and scratch buffers; `plan_arena` makes the same plan as
+the device does, with the scratch buffers of the device's kernels. Its tail holds the interpreter's records:
+their number follows from the model, their sizes from the C structs of TFLM, which have been added up here
+for 4-byte pointers and checked against arenas measured in an emulator.
+
+Sizes of scratch buffers follow CMSIS-NN's `arm_*_get_buffer_size` (August 2026), sizes of records follow
+TFLM at 90b983c.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edgeprune.figures import Figure
+from edgeprune.graph.opshape import OpShape
+from edgeprune.tflite.arena import Buffer, align, list_buffers, plan_arena
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.ops import op_shapes
+
+Kernels = Literal["reference", "cmsis-nn plain", "cmsis-nn dsp", "cmsis-nn mve"]
+"""Whose scratch buffers count: TFLM's reference kernels, or CMSIS-NN on cores without DSP instructions
+(Cortex-M0+, M3), with them (M4, M7, M33) or with vectors (M55, M85)."""
+
+_EVAL_TENSOR, _NODE, _POINTER = 12, 32, 4
+_TENSOR, _AFFINE, _ZERO_POINT = 32, 12, 8
+_ALLOCATORS = 228
+"""Allocators, planner and subgraph records before the first tensor."""
+
+_BUILTIN = {
+    "CONV_2D": 28,
+    "DEPTHWISE_CONV_2D": 28,
+    "TRANSPOSE_CONV": 20,
+    "FULLY_CONNECTED": 5,
+    "AVERAGE_POOL_2D": 40,
+    "MAX_POOL_2D": 40,
+    "SOFTMAX": 4,
+    "ADD": 2,
+    "SUB": 2,
+    "MUL": 1,
+    "RESHAPE": 36,
+    "CONCATENATION": 8,
+    "MEAN": 1,
+    "SUM": 1,
+    "REDUCE_MAX": 1,
+    "SVDF": 8,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 16,
+    "STRIDED_SLICE": 24,
+    "PACK": 8,
+    "UNPACK": 8,
+    "SPLIT": 4,
+    "RESIZE_NEAREST_NEIGHBOR": 2,
+    "RESIZE_BILINEAR": 2,
+    "LEAKY_RELU": 4,
+    "GATHER": 8,
+    "ARG_MAX": 1,
+    "PAD": 0,
+    "QUANTIZE": 0,
+    "DEQUANTIZE": 0,
+    "LOGISTIC": 0,
+    "TANH": 0,
+    "RELU": 0,
+    "RELU6": 0,
+    "HARD_SWISH": 0,
+}
+"""Bytes of an op's parsed options; GCC for bare-metal Arm stores an enum in one byte."""
+
+_OP_DATA = {
+    "CONV_2D": (60,),
+    "DEPTHWISE_CONV_2D": (60,),
+    "TRANSPOSE_CONV": (80,),
+    "FULLY_CONNECTED": (72,),
+    "AVERAGE_POOL_2D": (36,),
+    "MAX_POOL_2D": (36,),
+    "SOFTMAX": (64,),
+    "ADD": (60,),
+    "SUB": (60,),
+    "MUL": (36,),
+    "RESHAPE": (),
+    "CONCATENATION": (32,),
+    "MEAN": (44,),
+    "SUM": (44,),
+    "REDUCE_MAX": (44,),
+    "PAD": (52,),
+    "QUANTIZE": (32,),
+    "DEQUANTIZE": (24,),
+    "LOGISTIC": (44,),
+    "TANH": (16,),
+    "RELU": (28,),
+    "RELU6": (16,),
+    "LEAKY_RELU": (32,),
+    "HARD_SWISH": (24,),
+    "SVDF": (52,),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (896,),
+    "STRIDED_SLICE": (80,),
+    "PACK": (),
+    "SHAPE": (),
+    "RESIZE_NEAREST_NEIGHBOR": (),
+    "TRANSPOSE": (),
+}
+"""Bytes each op's kernel keeps, without what grows with its channels."""
+
+_CONSTANTS = {
+    "CONV_2D": 2,
+    "DEPTHWISE_CONV_2D": 2,
+    "FULLY_CONNECTED": 2,
+    "TRANSPOSE_CONV": 3,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 22,
+    "SVDF": 4,
+    "STRIDED_SLICE": 3,
+    "SOFTMAX": 0,
+    "QUANTIZE": 0,
+    "DEQUANTIZE": 0,
+    "LOGISTIC": 0,
+    "TANH": 0,
+    "RELU": 0,
+    "RELU6": 0,
+    "HARD_SWISH": 0,
+    "LEAKY_RELU": 0,
+    "AVERAGE_POOL_2D": 0,
+    "MAX_POOL_2D": 0,
+    "SHAPE": 0,
+}
+"""Constant inputs of an op; others have one if they have a single activation."""
+
+_UNKNOWN_BUILTIN, _UNKNOWN_OP_DATA = 32, (96,)
+"""For an op that is not listed: more than most take, so that the estimate is not too small."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostArena:
+    """What TFLM's RecordingMicroAllocator reported on this machine, with 8-byte pointers.
+
+    Attributes:
+        head_bytes: activations and the reference kernels' scratch buffers.
+        tail_bytes: the interpreter's records.
+    """
+
+    head_bytes: int
+    tail_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArenaInputs:
+    """What the arena of a model depends on.
+
+    Attributes:
+        ops: the ops in the order they run.
+        buffers: activations in the order of the file, without scratch.
+        tensor_count: all tensors, constants too.
+        input_count, output_count: tensors the application reads and writes.
+        variable_bytes: size of each tensor that outlives an inference.
+        per_channel: for each op, whether its weights have one scale per output channel.
+        quantized_io: how many of the inputs and outputs carry a scale.
+    """
+
+    ops: tuple[OpShape, ...]
+    buffers: tuple[Buffer, ...]
+    tensor_count: int
+    input_count: int = 1
+    output_count: int = 1
+    variable_bytes: tuple[int, ...] = ()
+    per_channel: tuple[bool, ...] = ()
+    quantized_io: int = 2
+
+
+def read_arena_inputs(model: Model) -> ArenaInputs:
+    """What a model's arena depends on; subgraphs of control flow count as tensors and ops of their own."""
+    tensors = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors]
+    ends = (*model.inputs, *model.outputs)
+    per_channel = []
+    for op in model.ops:
+        weights = op.inputs[1] if len(op.inputs) > 1 else -1
+        per_channel.append(weights >= 0 and model.tensors[weights].scales.size > 1)
+    return ArenaInputs(
+        ops=tuple(op_shapes(model)),
+        buffers=tuple(list_buffers(model)),
+        tensor_count=len(tensors),
+        input_count=len(model.inputs),
+        output_count=len(model.outputs),
+        variable_bytes=tuple(tensor.bytes for tensor in tensors if tensor.is_variable),
+        per_channel=tuple(per_channel),
+        quantized_io=sum(1 for tensor in ends if tensor.scales.size),
+    )
+
+
+def count_tensors(ops: Sequence[OpShape]) -> int:
+    """How many tensors a file with these ops holds, as converters write them: one output per op, and its
+    weights, bias, shape, axes or paddings."""
+    return 1 + sum(1 + _CONSTANTS.get(op.op, 0 if len(op.inputs) != 1 else 1) for op in ops)
+
+
+def scratch_bytes(op: OpShape, kernels: Kernels) -> tuple[int, ...]:
+    """Scratch buffers an op asks for on a device, in bytes, in the order it asks; () for most ops."""
+    if op.op in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"):
+        axes = max(len(op.inputs[0]) - 2, 1) if op.inputs else 1
+        sums = (4 * _size(op.output),) if op.op in ("MEAN", "SUM") else ()
+        return (*sums, 4 * len(op.inputs[0]) if op.inputs else 16, 4 * axes)
+    if op.op == "UNIDIRECTIONAL_SEQUENCE_LSTM" and op.filter:
+        # CMSIS-NN needs three buffers of int16 state, the reference kernel four.
+        return (2 * (op.filter[0] // 4),) * (4 if kernels == "reference" else 3)
+    if op.op == "SVDF":
+        filters = op.filter[0] if op.filter else op.output[-1]
+        return (4 * filters, 4 * op.output[-1])
+    if kernels == "reference" or op.dtype != "int8":
+        return ()
+    if op.op == "CONV_2D" and op.filter:
+        return _positive(_conv_scratch(op, kernels))
+    if op.op == "DEPTHWISE_CONV_2D" and op.filter:
+        return _positive(_depthwise_scratch(op, kernels))
+    if op.op == "AVERAGE_POOL_2D" and kernels == "cmsis-nn dsp":
+        return (4 * op.output[-1],)
+    if op.op == "FULLY_CONNECTED" and op.filter and len(op.output) > 2 and op.filter[1] % 4 == 0:
+        # Taken as a 1x1 convolution, which wants scales per channel.
+        return (8 * op.filter[0],)
+    if op.op == "TRANSPOSE_CONV" and op.filter:
+        return _transpose_conv_scratch(op, kernels)
+    return ()
+
+
+def predict_arena(inputs: ArenaInputs, kernels: Kernels, *, host: HostArena | None = None) -> Figure:
+    """The arena in bytes on a 32-bit core, never less than what was measured for the models we know.
+
+    Args:
+        inputs: what the arena depends on.
+        kernels: whose scratch buffers to count.
+        host: what the real allocator took here; without it the figure is estimated, with it simulated.
+    """
+    head = plan_head(inputs, kernels)
+    tail = tail_bytes(inputs, kernels)
+    if host is None:
+        return Figure(
+            value=float(head + tail),
+            unit="bytes",
+            source="estimated",
+            evidence=f"TFLM's greedy plan ({head} bytes) and its records on a 32-bit core ({tail} bytes)",
+        )
+    # A head larger than our own plan means that a reference kernel asked for scratch we do not know of.
+    known = plan_head(inputs, "reference")
+    if host.head_bytes > known:
+        head = max(head, host.head_bytes)
+    return Figure(
+        value=float(head + tail),
+        unit="bytes",
+        source="simulated",
+        evidence=(
+            f"TFLM's allocator on this machine (head {host.head_bytes}, tail {host.tail_bytes} bytes), with "
+            f"{kernels} scratch buffers (head {head}) and 4-byte pointers (tail {tail})"
+        ),
+    )
+
+
+def plan_head(inputs: ArenaInputs, kernels: Kernels) -> int:
+    """Bytes of the head: activations and scratch under TFLM's plan."""
+    buffers = list(inputs.buffers)
+    for index, op in enumerate(inputs.ops):
+        buffers += [
+            Buffer(size_bytes=size, first_op=index + 1, last_op=index + 1)
+            for size in scratch_bytes(op, kernels)
+        ]
+    return plan_arena(buffers).total_bytes
+
+
+def tail_bytes(inputs: ArenaInputs, kernels: Kernels) -> int:
+    """Bytes of the tail on a 32-bit core: TFLM's records of tensors, ops, kernels, inputs and outputs."""
+    records = _ALLOCATORS + _EVAL_TENSOR * inputs.tensor_count + _NODE * len(inputs.ops)
+    records += sum(_BUILTIN.get(op.op, _UNKNOWN_BUILTIN) for op in inputs.ops)
+    tail = align(records)
+    scratch = 0
+    for index, op in enumerate(inputs.ops):
+        tail += sum(align(size) for size in _OP_DATA.get(op.op, _UNKNOWN_OP_DATA))
+        tail += _channel_bytes(op, inputs.per_channel[index] if inputs.per_channel else True, kernels)
+        scratch += len(scratch_bytes(op, kernels))
+    tail = align(tail + _POINTER * scratch)
+    tail += sum(align(size) for size in inputs.variable_bytes)
+    ends = inputs.input_count + inputs.output_count
+    tail += align(_POINTER * inputs.input_count) + align(_POINTER * inputs.output_count)
+    return tail + _TENSOR * ends + (_AFFINE + _ZERO_POINT) * inputs.quantized_io
+
+
+def _channel_bytes(op: OpShape, per_channel: bool, kernels: Kernels) -> int:
+    """What a kernel keeps per output channel: multiplier and shift, and on MVE the sums of a dense layer."""
+    if op.filter is None or op.dtype == "float32":
+        return 0
+    if op.op == "UNIDIRECTIONAL_SEQUENCE_LSTM" and kernels != "reference":
+        return 8 * align(op.filter[0])
+    if op.op in ("CONV_2D", "TRANSPOSE_CONV"):
+        return 2 * align(4 * op.filter[0])
+    if op.op == "DEPTHWISE_CONV_2D":
+        return 2 * align(4 * op.filter[3])
+    if op.op == "FULLY_CONNECTED":
+        sums = align(4 * op.filter[0]) if kernels == "cmsis-nn mve" else 0
+        return sums + (2 * align(4 * op.filter[0]) if per_channel else 0)
+    return 0
+
+
+def _conv_scratch(op: OpShape, kernels: Kernels) -> int:
+    assert op.filter is not None
+    _, height, width, depth = op.filter
+    if (height, width) == (1, 1) and op.dilation == (1, 1) and op.inputs[0][3] == depth:
+        return 0
+    if kernels != "cmsis-nn mve":
+        return 4 * align(height * width * op.inputs[0][3], to=4)
+    full = 4 * align(height * width * op.inputs[0][3])
+    in_height, in_width, channels = op.inputs[0][1:]
+    whole_row = in_height == 1 and height == 1 and op.dilation == (1, 1) and depth == channels
+    if not whole_row or op.stride[1] * channels % 4:
+        return full
+    # A window that slides along one row only copies the ends of the row.
+    out_width, stride = op.output[2], op.stride[1]
+    total = (out_width - 1) * stride + width - in_width
+    pad = max(total, 0) // 2
+    odd = total % 2
+    right = max(1, (pad + odd + stride - 1) // stride) if pad + odd else 0
+    left = max(1, (pad + stride - 1) // stride) if pad else 0
+    if right + left > out_width:
+        return full
+    ends = (width * channels + pad * channels, (width - 1) * channels + (right if odd else pad) * channels)
+    return max(ends)
+
+
+def _depthwise_scratch(op: OpShape, kernels: Kernels) -> int:
+    assert op.filter is not None
+    _, height, width, channels = op.filter
+    inputs = op.inputs[0][3]
+    if kernels == "cmsis-nn mve" and inputs == 1 and channels > 8:
+        window = height * width * channels
+        return 4 * align(height * width) + window
+    if inputs != channels or op.dilation != (1, 1):
+        return 0
+    if kernels == "cmsis-nn mve":
+        return 4 * 124 * width * height
+    if (height, width) == (3, 3) or kernels != "cmsis-nn dsp":
+        return 0
+    return 2 * inputs * height * width
+
+
+def _transpose_conv_scratch(op: OpShape, kernels: Kernels) -> tuple[int, ...]:
+    assert op.filter is not None
+    channels, height, width, depth = op.filter
+    if max(op.stride) <= 2 and depth > 16:
+        column = align(height * width * depth, to=16 if kernels == "cmsis-nn mve" else 4)
+        return (4 * column, channels * height * width * depth)
+    across = (op.inputs[0][2] - 1) * op.stride[1] + max(width, op.stride[0])
+    return (4 * across * channels * max(height, op.stride[0]), 0)
+
+
+def _positive(size: int) -> tuple[int, ...]:
+    return (size,) if size > 0 else ()
+
+
+def _size(shape: Sequence[int]) -> int:
+    size = 1
+    for extent in shape:
+        size *= extent
+    return size
