@@ -1,0 +1,276 @@
+"""Device profiles: one TOML file per device, read into `Profile`.
+
+A profile holds facts with their source, and default budgets with their reason. Adding a device is adding
+a file to `device_profiles/`; a file of one's own is used by giving its path.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from edgeprune.errors import ProfileError, UnknownNameError
+from edgeprune.tables import TableError, parse_table, read_toml, ruled
+
+Evidence = Literal["measured", "borrowed", "assumed"]
+"""Where a number of a profile comes from: measured on this very part; measured on another part and taken
+over; or assumed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """One kind of memory.
+
+    Attributes:
+        name: as the datasheet calls it.
+        role: what the linker puts there.
+        kib: all of it.
+        largest_block_kib: the largest contiguous block; the tensor arena must fit one.
+        note: anything that matters, for example wait states or a cache.
+    """
+
+    name: str
+    role: Literal["flash", "ram"]
+    kib: float = ruled(above=0)
+    largest_block_kib: float | None = ruled(above=0, default=None)
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuntimeChoice:
+    """What executes the artefact.
+
+    Attributes:
+        name: "tflm" on microcontrollers, "litert" on Linux and Android.
+        version: version or date the numbers hold for.
+        kernels: kernel library.
+        decodes: encodings of zeros that the runtime can use: "tflm-prune" (TFLM's DECODE operator: flash),
+            "xnnpack-sparse" (time and file size); empty where a zero buys nothing.
+        round_to: channels are kept in multiples of this, because the kernels work in such steps.
+    """
+
+    name: Literal["tflm", "litert"]
+    version: str
+    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack"]
+    decodes: tuple[Literal["tflm-prune", "xnnpack-sparse"], ...] = ()
+    round_to: int = ruled(low=1, high=64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetDefaults:
+    """What an application usually leaves to the model; None where nothing is asked.
+
+    Attributes:
+        flash_kib: model and runtime code; on LiteRT the size of the file.
+        ram_kib: arena, runtime data and stack; on LiteRT the peak memory of the interpreter.
+        latency_ms: one inference.
+        reason: why these numbers.
+    """
+
+    flash_kib: float | None = ruled(above=0, default=None)
+    ram_kib: float | None = ruled(above=0, default=None)
+    latency_ms: float | None = ruled(above=0, default=None)
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatencyModel:
+    """How latency is estimated.
+
+    Attributes:
+        by: "instructions" counts them from the ops' shapes; "macs" only multiply-accumulates; "none" where
+            nothing measured supports an estimate.
+        table: core of the instruction table, for "instructions".
+        cycles_per_instruction: cycles per instruction; `low` and `high` give its range.
+        ms_per_mac: milliseconds per multiply-accumulate, for "macs"; `low` and `high` give its range.
+        base_ms: milliseconds of any inference, for "macs".
+        low, high: the interval of the factor, same unit.
+        evidence: where the factor comes from.
+        source: the measurement, or the reason why there is none.
+    """
+
+    by: Literal["instructions", "macs", "none"]
+    table: str = ""
+    cycles_per_instruction: float | None = ruled(above=0, default=None)
+    ms_per_mac: float | None = ruled(above=0, default=None)
+    base_ms: float = ruled(low=0, default=0.0)
+    low: float | None = ruled(above=0, default=None)
+    high: float | None = ruled(above=0, default=None)
+    evidence: Evidence
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FixedCosts:
+    """What any artefact costs on this device, on top of the model.
+
+    Attributes:
+        flash_build: build of the linked op sizes ("m4f_o3", ...); "" on LiteRT, where the file is all.
+        startup_bytes: flash for what the table's baseline lacks, for example a vendor's start-up library.
+        static_ram_bytes: data of the runtime outside the arena.
+        stack_bytes: the deepest stack of an inference.
+        evidence: where these numbers come from.
+        source: the measurement.
+    """
+
+    flash_build: Literal["", "m0p_cmsis", "m4_ref", "m4_cmsis", "m4f_o3", "m55_cmsis"] = ""
+    startup_bytes: int = ruled(low=0, default=0)
+    static_ram_bytes: int = ruled(low=0)
+    stack_bytes: int = ruled(low=0)
+    evidence: Evidence
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """A device: what it offers, what runs on it, what it costs.
+
+    Attributes:
+        id: the name on the command line, and of the file.
+        name: for people.
+        kind: microcontroller, phone or single-board computer.
+        board: the board whose numbers it takes; for a generic profile, which board stands for the core.
+        core: processor core.
+        clock_mhz: clock of the core.
+        memory: its memories.
+        runtime, budgets, latency, costs: see there.
+        instructions: extensions that matter to kernels: "dsp", "mve", "fpu", "neon", "dotprod".
+        sources: where the facts come from.
+        unverified: facts that still need a look at the datasheet.
+        facts: further facts, for people and for the firmware back ends.
+    """
+
+    id: str
+    name: str
+    kind: Literal["mcu", "phone", "sbc"]
+    board: str
+    core: str
+    clock_mhz: float = ruled(above=0)
+    memory: tuple[Memory, ...] = ()
+    runtime: RuntimeChoice
+    budgets: BudgetDefaults
+    latency: LatencyModel
+    costs: FixedCosts
+    instructions: tuple[Literal["dsp", "mve", "fpu", "neon", "dotprod"], ...] = ()
+    sources: tuple[str, ...]
+    unverified: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def flash_kib(self) -> float | None:
+        """All flash there is; None where it is no constraint (a phone's storage)."""
+        return sum(memory.kib for memory in self.memory if memory.role == "flash") or None
+
+    @property
+    def largest_ram_kib(self) -> float | None:
+        """The largest contiguous block of RAM, which has to hold the arena."""
+        blocks = [m.largest_block_kib or m.kib for m in self.memory if m.role == "ram"]
+        return max(blocks) if blocks else None
+
+
+def list_profiles() -> tuple[Profile, ...]:
+    """All profiles that ship with edgeprune, by id. Raises ProfileError if one is broken."""
+    return tuple(_read(path) for _, path in sorted(_shipped().items()))
+
+
+def load_profile(name: str) -> Profile:
+    """The profile of that id, or in that file.
+
+    Args:
+        name: an id such as "cortex-m7", or the path of a TOML file (it ends in .toml or holds a slash).
+
+    Raises:
+        UnknownNameError: no profile has that id.
+        ProfileError: the file is missing or has errors; all are reported together.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        return _read(path)
+    shipped = _shipped()
+    if name not in shipped:
+        raise UnknownNameError("device", name, shipped, listing="edgeprune devices list")
+    return _read(shipped[name])
+
+
+def validate_profile(path: Path) -> list[TableError]:
+    """Everything that is wrong with a profile, empty if nothing is."""
+    return _parse(path)[1]
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.stem: path for path in _folder_files()}
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
+    # A wheel carries the profiles inside the package; a source checkout has them beside it.
+    package = Path(str(resources.files("edgeprune")))
+    inside, beside = package / "device_profiles", package.parent / "device_profiles"
+    return inside if inside.is_dir() else beside
+
+
+def _folder_files() -> Iterator[Path]:
+    return _folder().glob("*.toml")
+
+
+def _read(path: Path) -> Profile:
+    profile, errors = _parse(path)
+    if profile is None:
+        count = f"{len(errors)} errors: " if len(errors) > 1 else ""
+        raise ProfileError(count + "; ".join(map(str, errors)), where=str(path))
+    return profile
+
+
+def _parse(path: Path) -> tuple[Profile | None, list[TableError]]:
+    table, errors = read_toml(path)
+    if errors:
+        return None, errors
+    profile, errors = parse_table(table, Profile)
+    if profile is not None:
+        errors = list(_inconsistencies(profile))
+    return (None if errors else profile), errors
+
+
+def _inconsistencies(profile: Profile) -> Iterator[TableError]:
+    """What each value's type cannot tell: values that contradict or need one another."""
+    latency, costs = profile.latency, profile.costs
+    needed = {"instructions": "cycles_per_instruction", "macs": "ms_per_mac"}.get(latency.by)
+    if needed and getattr(latency, needed) is None:
+        yield TableError(key=f"latency.{needed}", problem=f"is missing; latency.by = '{latency.by}' needs it")
+    factor = getattr(latency, needed) if needed else None
+    if factor is not None and not (latency.low or factor) <= factor <= (latency.high or factor):
+        yield TableError(
+            key="latency.low", problem=f"the interval does not hold latency.{needed} = {factor:g}"
+        )
+    if latency.by == "instructions" and not latency.table:
+        yield TableError(key="latency.table", problem="is missing; latency.by = 'instructions' needs it")
+    tables = Path(str(resources.files("edgeprune.device"))) / "tables"
+    if latency.table and not (tables / f"instructions_{latency.table}.json").is_file():
+        known = ", ".join(sorted(file.stem[len("instructions_") :] for file in tables.glob("instructions_*")))
+        yield TableError(key="latency.table", problem=f"is '{latency.table}'; there are tables for {known}")
+    if not latency.source:
+        yield TableError(key="latency.source", problem="is empty; a number without a source is no fact")
+    if profile.runtime.name == "tflm" and not costs.flash_build:
+        yield TableError(key="costs.flash_build", problem="is missing; TFLM's code is linked into the image")
+    if profile.runtime.name == "tflm" and not profile.memory:
+        yield TableError(key="memory", problem="is missing; a microcontroller needs flash and ram")
+    if not profile.sources:
+        yield TableError(key="sources", problem="is empty; say where the facts come from")
+    for index, memory in enumerate(profile.memory):
+        if memory.largest_block_kib is not None and memory.largest_block_kib > memory.kib:
+            yield TableError(
+                key=f"memory[{index}].largest_block_kib",
+                problem=f"is {memory.largest_block_kib:g}, more than the whole memory ({memory.kib:g} KiB)",
+            )
+    for key, budget, offered in (
+        ("flash_kib", profile.budgets.flash_kib, profile.flash_kib),
+        ("ram_kib", profile.budgets.ram_kib, profile.largest_ram_kib),
+    ):
+        if budget is not None and offered is not None and budget > offered:
+            yield TableError(
+                key=f"budgets.{key}", problem=f"is {budget:g}, more than the device has ({offered:g} KiB)"
+            )
+    if not profile.budgets.reason:
+        yield TableError(key="budgets.reason", problem="is empty; default budgets need an explanation")

@@ -1,0 +1,156 @@
+"""TOML files into frozen dataclasses: the fields' names and types are the schema.
+
+A dataclass field says all there is to know: its type, whether it has a default, and through `ruled` what
+values it takes. All errors of a file are found in one pass and reported together, each with its dotted key.
+"""
+
+import dataclasses
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TableError:
+    """One thing that is wrong in a file.
+
+    Attributes:
+        key: dotted key, with a position in lists: "memory[1].kib"; "" for the file as a whole.
+        problem: what is wrong and what would be right, as a clause.
+    """
+
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        """Key and problem."""
+        return f"{self.key}: {self.problem}" if self.key else self.problem
+
+
+def ruled(
+    *, low: float | None = None, above: float | None = None, high: float | None = None, default: Any = ...
+) -> Any:
+    """A dataclass field that takes numbers in a range: `low` and `high` included, `above` not."""
+    metadata = {"low": low, "above": above, "high": high}
+    if default is ...:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(metadata=metadata, default=default)
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], list[TableError]]:
+    """The tables of a file, or the one error that kept it from being read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), []
+    except OSError as error:
+        return {}, [TableError(key="", problem=f"cannot be read: {error.strerror or error}")]
+    except UnicodeDecodeError:
+        return {}, [TableError(key="", problem="is not a text file in UTF-8")]
+    except tomllib.TOMLDecodeError as error:
+        return {}, [TableError(key="", problem=f"is not TOML: {error}")]
+
+
+def parse_table(table: Mapping[str, Any], kind: type[T]) -> tuple[T | None, list[TableError]]:
+    """The dataclass a table describes, or None and everything that is wrong with it.
+
+    Args:
+        table: keys and values as `tomllib` reads them.
+        kind: a dataclass whose fields are of the types str, int, float, bool, a Literal of strings, another
+            dataclass, a tuple of one of these, a mapping from text to one of these, or any of them or None.
+    """
+    errors: list[TableError] = []
+    found = _table(table, kind, "", errors)
+    return (None if errors else found), errors
+
+
+def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[TableError]) -> T | None:
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = get_type_hints(kind)
+    before = len(errors)
+    for key in table:
+        if key not in fields:
+            near = get_close_matches(key, fields, n=1, cutoff=0.6)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(fields)}"
+            errors.append(TableError(key=prefix + key, problem=f"is not a known key; {hint}"))
+    values = {}
+    for name, field in fields.items():
+        if name in table:
+            value = _value(table[name], hints[name], prefix + name, errors)
+            _check_range(value, field.metadata, prefix + name, errors)
+            values[name] = value
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            errors.append(TableError(key=prefix + name, problem=f"is missing; it takes {_wants(hints[name])}"))
+    return kind(**values) if len(errors) == before else None
+
+
+def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _value(value, next(a for a in arguments if a is not type(None)), key, errors)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        near = get_close_matches(str(value), arguments, n=1, cutoff=0.5)
+        hint_text = f"did you mean '{near[0]}'?" if near else f"it takes {_wants(hint)}"
+        errors.append(TableError(key=key, problem=f"is {value!r}; {hint_text}"))
+        return None
+    if origin is tuple:
+        if isinstance(value, list):
+            return tuple(_value(v, arguments[0], f"{key}[{i}]", errors) for i, v in enumerate(value))
+    elif origin is not None and issubclass(origin, Mapping):
+        if isinstance(value, dict):
+            return {k: _value(v, arguments[1], f"{key}.{k}", errors) for k, v in value.items()}
+    elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, dict):
+            return _table(value, hint, f"{key}.", errors)
+    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    errors.append(TableError(key=key, problem=f"is {_describe(value)}; it takes {_wants(hint)}"))
+    return None
+
+
+def _check_range(value: Any, rules: Mapping[str, Any], key: str, errors: list[TableError]) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    low, above, high = rules.get("low"), rules.get("above"), rules.get("high")
+    if value != value or (low is not None and value < low) or (high is not None and value > high):
+        pass
+    elif above is None or value > above:
+        return
+    bounds = [
+        *([f"at least {low:g}"] if low is not None else []),
+        *([f"above {above:g}"] if above is not None else []),
+        *([f"at most {high:g}"] if high is not None else []),
+    ]
+    errors.append(TableError(key=key, problem=f"is {value:g}; it takes a number {' and '.join(bounds)}"))
+
+
+def _wants(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _wants(next(a for a in arguments if a is not type(None)))
+    if origin is Literal:
+        return "one of " + ", ".join(f"'{a}'" for a in arguments)
+    if origin is tuple:
+        return f"a list, each {_wants(arguments[0])}"
+    if dataclasses.is_dataclass(hint) or origin is not None:
+        return "a table"
+    return _NAMES.get(hint, str(hint))
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text '{value}'"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, Sequence):
+        return "a list"
+    return repr(value).lower() if isinstance(value, bool) else repr(value)
