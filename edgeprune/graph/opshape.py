@@ -53,6 +53,8 @@ class OpShape:
             return prod(self.output) * self.filter[1] * self.filter[2]
         if self.op in ("CONV_2D", "FULLY_CONNECTED"):
             return prod(self.output) * prod(self.filter[1:])
+        if not self.inputs:
+            return 0
         if self.op == "TRANSPOSE_CONV":
             return prod(self.inputs[0]) * self.filter[0] * self.filter[1] * self.filter[2]
         if self.op == "UNIDIRECTIONAL_SEQUENCE_LSTM":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeprune.errors import ModelError
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.model import Model, Op, Subgraph, Tensor
 from edgeprune.tflite.op_table import OPS, OpKind
@@ -11,6 +12,8 @@ Runtime = Literal["tflm", "litert"]
 
 _BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
+_STRIDED = (*_POOLS, "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
+_FILTER_RANK = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "TRANSPOSE_CONV": 4, "FULLY_CONNECTED": 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,8 +40,14 @@ def op_shapes(model: Model) -> list[OpShape]:
     """The shapes of the main subgraph's ops in the order of execution.
 
     Ops inside the branches and bodies of IF and WHILE are left out: how often they run is not in the file.
+
+    Raises:
+        ModelError: an op lacks the options it needs, or its weights or strides are impossible.
     """
-    return [_shape_of(op, model.subgraphs[0]) for op in model.ops]
+    shapes = [_shape_of(op, model.subgraphs[0]) for op in model.ops]
+    for shape, op in zip(shapes, model.ops, strict=True):
+        _check_shape(shape, op, model.where)
+    return shapes
 
 
 def unsupported_ops(model: Model, *, runtime: Runtime) -> list[UnsupportedOp]:
@@ -106,11 +115,24 @@ def _shape_of(op: Op, subgraph: Subgraph) -> OpShape:
         filter=_filter_shape(op, subgraph, weights),
         stride=(int(options.get("stride_h", 1)), int(options.get("stride_w", 1))),
         dilation=(int(options.get("dilation_h_factor", 1)), int(options.get("dilation_w_factor", 1))),
-        window=(int(options["filter_height"]), int(options["filter_width"])) if op.name in _POOLS else (1, 1),
+        window=(int(options.get("filter_height", 1)), int(options.get("filter_width", 1))),
         padding=str(options.get("padding", "")),
         has_bias=bias is not None and _input(op, subgraph, bias) is not None,
         dtype=_activation_type(op, subgraph) or (output.dtype if output else ""),
     )
+
+
+def _check_shape(shape: OpShape, op: Op, where: str) -> None:
+    place = f"{where}: operator {op.index} {op.name}"
+    if op.name in _STRIDED and "stride_h" not in op.options:
+        raise ModelError("has no options", where=place)
+    if min(*shape.stride, *shape.dilation, *shape.window) < 1:
+        raise ModelError("has a stride, dilation or window below 1", where=place)
+    rank = _FILTER_RANK.get(op.name)
+    if rank is not None and (shape.filter is None or len(shape.filter) != rank):
+        raise ModelError(
+            f"has weights of shape {shape.filter}", where=place, why=f"{rank} dimensions are needed"
+        )
 
 
 def _filter_shape(op: Op, subgraph: Subgraph, weights: Tensor | None) -> tuple[int, ...] | None:

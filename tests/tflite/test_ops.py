@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_models import dense_int8, model, real_model, tensor, unary
+
+from edgeprune.errors import ModelError
+from edgeprune.graph.opshape import OpShape
+from edgeprune.tflite.op_table import OPS
+from edgeprune.tflite.ops import is_int8_only, kinds_used, op_shapes, unsupported_ops
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.schema import enum_names, load_schema
+
+# Every Add method of MicroMutableOpResolver in tensorflow/tflite-micro at 90b983c.
+RESOLVER_METHODS = (Path(__file__).parent / "tflm_resolver_methods.txt").read_text().split()
+
+
+def findings(data, runtime):
+    return unsupported_ops(read_model(data, where="made"), runtime=runtime)
+
+
+def test_the_table_claims_every_method_of_the_resolver_and_no_other():
+    claimed = [kind.tflm_method for kind in OPS.values() if kind.tflm_method]
+    assert sorted(claimed) == sorted(RESOLVER_METHODS)
+
+
+def test_every_builtin_in_the_table_is_in_the_schema():
+    known = set(enum_names("BuiltinOperator").values())
+    assert {name for name in OPS if not name.startswith("CUSTOM:")} <= known
+
+
+def test_the_shape_of_a_dense_op():
+    (shape,) = op_shapes(read_model(dense_int8(), where="dense"))
+    assert shape == OpShape(
+        op="FULLY_CONNECTED", name="output", inputs=((1, 2),), output=(1, 3), filter=(3, 2), has_bias=True
+    )
+    assert shape.macs == 6
+
+
+def test_macs_of_a_depthwise_convolution_with_stride():
+    options = load_schema().DepthwiseConv2DOptionsT()
+    options.padding, options.strideH, options.strideW, options.depthMultiplier = 1, 2, 2, 1
+    tensors = [
+        tensor((1, 7, 7, 4), scale=1.0),
+        tensor((1, 3, 3, 4), data=np.ones((1, 3, 3, 4), np.int8), scale=[1.0] * 4),
+        tensor((1, 3, 3, 4), scale=1.0, name="out"),
+    ]
+    data = model(tensors, [("DEPTHWISE_CONV_2D", (0, 1, -1), (2,), options)], inputs=[0], outputs=[2])
+    (shape,) = op_shapes(read_model(data, where="depthwise"))
+    assert (shape.stride, shape.padding, shape.has_bias) == ((2, 2), "VALID", False)
+    assert shape.macs == 3 * 3 * 4 * 3 * 3
+
+
+def test_a_pool_without_options_is_refused():
+    with pytest.raises(ModelError, match="AVERAGE_POOL_2D: has no options"):
+        op_shapes(read_model(unary("AVERAGE_POOL_2D"), where="pool"))
+
+
+def test_a_stride_of_zero_is_refused():
+    options = load_schema().Pool2DOptionsT()
+    options.strideH = options.strideW = 0
+    with pytest.raises(ModelError, match="below 1"):
+        op_shapes(read_model(unary("AVERAGE_POOL_2D", options=options), where="pool"))
+
+
+def test_weights_of_the_wrong_rank_are_refused():
+    tensors = [tensor((1, 4)), tensor((4,), data=np.ones(4, np.int8)), tensor((1, 4))]
+    data = model(tensors, [("FULLY_CONNECTED", (0, 1), (2,), None)], inputs=[0], outputs=[2])
+    with pytest.raises(ModelError, match=r"weights of shape \(4,\)"):
+        op_shapes(read_model(data, where="dense"))
+
+
+def test_an_lstm_counts_its_weights_once_for_each_step():
+    shapes = op_shapes(read_model(real_model("lstm"), where="lstm"))
+    # 28 steps of 28 values into 20 units: 4 gates of 20 x (28 + 20).
+    assert shapes[0].filter == (80, 48)
+    assert shapes[0].macs == 28 * 80 * 48
+
+
+@pytest.mark.parametrize(("name", "macs"), [("resnet8", 12_501_632), ("kws", 2_656_768), ("ad01", 264_192)])
+def test_macs_of_the_mlperf_tiny_models(name, macs):
+    assert sum(shape.macs for shape in op_shapes(read_model(real_model(name), where=name))) == macs
+
+
+@pytest.mark.parametrize("name", ["resnet8", "kws", "ad01", "lstm", "person_detect", "vww"])
+@pytest.mark.parametrize("runtime", ["tflm", "litert"])
+def test_models_that_run_have_no_findings(name, runtime):
+    assert findings(real_model(name), runtime) == []
+
+
+def test_an_op_without_a_kernel_is_named():
+    (found,) = findings(unary("GELU"), "tflm")
+    assert (found.op, found.index, found.reason) == ("GELU", 0, "TFLM has no kernel for it")
+
+
+def test_a_type_the_kernel_does_not_take_is_named():
+    (found,) = findings(unary("HARD_SWISH", dtype="INT16"), "tflm")
+    assert (found.dtype, found.fix) == ("int16", "convert with the scheme int8")
+    assert "takes float32, int8, not int16" in found.reason
+
+
+def test_dynamic_range_weights_are_refused_for_tflm_with_the_fix():
+    (found,) = findings(dense_int8(activation="FLOAT32", weights="INT8"), "tflm")
+    assert "int8 weights with float32 activations" in found.reason
+    assert "not dynamic_range" in found.fix
+
+
+def test_flex_and_custom_ops_are_told_apart():
+    assert "Flex" in findings(unary("FlexErf"), "tflm")[0].reason
+    assert "custom op" in findings(unary("MyOp"), "litert")[0].reason
+
+
+def test_a_version_newer_than_the_runtime_is_refused():
+    assert findings(unary("RELU", version=3), "litert") == []
+    (found,) = findings(unary("RELU", version=4), "litert")
+    assert "versions 1 to 3" in found.reason
+
+
+def test_int8_only_kernels_are_used_only_where_everything_is_int8():
+    for activation, weights, answer in (("INT8", "INT8", True), ("FLOAT32", "FLOAT32", False)):
+        used = kinds_used(read_model(dense_int8(activation=activation, weights=weights), where="dense"))
+        assert is_int8_only(OPS["FULLY_CONNECTED"], used["FULLY_CONNECTED"]) is answer
+    used = kinds_used(read_model(unary("RELU"), where="relu"))
+    assert not is_int8_only(OPS["RELU"], used["RELU"])
