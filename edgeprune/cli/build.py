@@ -1,0 +1,82 @@
+"""`edgeprune build`: the main job."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeprune.cli import options
+from edgeprune.cli.answer import Answer
+from edgeprune.cli.command import Command
+from edgeprune.cli.progress import show_progress
+from edgeprune.cli.results import format_report
+from edgeprune.cli.tables import wrap
+from edgeprune.recipe import Recipe, merge, read_recipe
+
+DEFAULT_OUTPUT = "edgeprune-out"
+
+
+@click.command(cls=Command)
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--device", metavar="ID", help="A name from 'edgeprune devices list', or a profile's file.")
+@click.option(
+    "--data",
+    metavar="PATH|module:function",
+    help="An .npz file, a folder of images by class, or a function that returns tf.data datasets.",
+)
+@click.option("--output", metavar="DIR", help=f"Directory to make.  [default: {DEFAULT_OUTPUT}]")
+@options.flash_kib
+@options.ram_kib
+@options.latency_ms
+@click.option(
+    "--max-drop",
+    type=options.Finite(min=0, max=1),
+    metavar="D",
+    help="Largest drop of the metric, a fraction.  [default: 0.02]",
+)
+@click.option("--metric", metavar="NAME", help="What counts as good, where the model does not say.")
+@click.option("--loss", metavar="NAME", help="What recovery minimises, where the model does not say.")
+@click.option("--scheme", metavar="NAME", help="Quantization: 'edgeprune list schemes'.  [default: int8]")
+@click.option(
+    "--criterion",
+    metavar="NAME",
+    help="Ranks channels: 'edgeprune list criteria'.  [default: the best the data allow]",
+)
+@click.option("--scope", type=options.SCOPES, help="What is ranked together.  [default: global]")
+@click.option(
+    "--schedule",
+    metavar="NAME",
+    help="Sizes of the steps: 'edgeprune list schedules'.  [default: polynomial_decay]",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), metavar="N", help="Epochs of recovery, all steps together."
+)
+@click.option("--seed", type=options.SEED, metavar="N", help="Of everything random.  [default: 0]")
+@click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file with any of these options; flags beat it.",
+)
+@click.option("--resume", is_flag=True, help="Go on after the last finished stage of an interrupted build.")
+@options.force
+def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) -> Answer:
+    """Prune MODEL until it fits a device, and prove it.
+
+    Without MODEL, a small network on scikit-learn's digits is trained and pruned as an example.
+    """
+    asked = merge(flags, read_recipe(recipe_file) if recipe_file else Recipe())
+    if "device" not in asked:
+        raise click.UsageError("Missing option '--device'; 'edgeprune devices list' shows what there is.")
+    asked["output"] = Path(asked.get("output", DEFAULT_OUTPUT))
+    asked["model"] = Path(asked["model"]) if "model" in asked else None
+    asked.setdefault("data", None)
+
+    from edgeprune import pipeline
+
+    request = pipeline.BuildRequest(**asked, resume=resume, force=force)
+    with show_progress() as progress:
+        report = pipeline.build(request, progress=progress)
+    text = f"{format_report(report)}\n{wrap(f'Everything is in {request.output}; start with report.html.')}"
+    return Answer(text=text, document=report.to_json(), exit_code=0 if report.verdict else 1)

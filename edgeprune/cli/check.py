@@ -1,0 +1,29 @@
+"""`edgeprune check`: budgets of any `.tflite` file."""
+
+from pathlib import Path
+
+import click
+
+from edgeprune.cli import options
+from edgeprune.cli.answer import Answer
+from edgeprune.cli.command import Command
+from edgeprune.cli.results import format_checks, format_figures
+
+
+@click.command(cls=Command)
+@click.argument("file", type=click.Path(path_type=Path))
+@options.device
+@options.flash_kib
+@options.ram_kib
+@options.latency_ms
+def check(
+    file: Path, *, device: str, flash_kib: float | None, ram_kib: float | None, latency_ms: float | None
+) -> Answer:
+    """Hold a .tflite file against a device's budgets; exit 0 if it fits, 1 if not."""
+    from edgeprune import measure
+
+    result = measure.check(file, device=device, flash_kib=flash_kib, ram_kib=ram_kib, latency_ms=latency_ms)
+    document = result.to_json()
+    figures = format_figures(document["figures"], provenance=document["provenance"])
+    checks = format_checks(document["checks"], sentence=document["sentence"])
+    return Answer(text=f"{figures}\n\n{checks}", document=document, exit_code=0 if document["ok"] else 1)

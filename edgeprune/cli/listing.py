@@ -1,0 +1,92 @@
+"""`edgeprune list`: the names that flags take, and the layers and ops edgeprune knows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from edgeprune.cli.answer import Answer
+from edgeprune.cli.command import Command
+from edgeprune.cli.tables import Column, format_table
+
+
+@click.group("list")
+def listing() -> None:
+    """List criteria, schedules, schemes, layers or ops."""
+
+
+@listing.command("criteria", cls=Command)
+def list_criteria() -> Answer:
+    """How channels can be ranked."""
+    from edgeprune.prune.criteria import CRITERIA
+
+    rows = [
+        {"name": item.name, "needs_data": item.needs_data, "summary": item.summary}
+        for _, item in CRITERIA.items()
+    ]
+    return _answer("criteria", rows)
+
+
+@listing.command("schedules", cls=Command)
+def list_schedules() -> Answer:
+    """How the reduction is divided into steps."""
+    from edgeprune.keras_bridge.schedules import SCHEDULES
+
+    return _answer("schedules", [{"name": name, "summary": item.summary} for name, item in SCHEDULES.items()])
+
+
+@listing.command("schemes", cls=Command)
+def list_schemes() -> Answer:
+    """How models can be quantized."""
+    from edgeprune.keras_bridge.convert import SCHEMES
+
+    rows = [
+        {"name": name, "needs_data": item.needs_data, "summary": item.summary}
+        for name, item in SCHEMES.items()
+    ]
+    return _answer("schemes", rows)
+
+
+@listing.command("layers", cls=Command)
+def list_layers() -> Answer:
+    """What happens to each layer kind; kinds that are not listed are kept unpruned."""
+    import edgeprune.graph.layers  # noqa: F401  (fills the registry)
+    from edgeprune.graph.rules import RULES
+
+    rows = [{"kind": kind, "status": item.status, "note": item.note} for kind, item in RULES.items()]
+    return _answer("layers", rows)
+
+
+@listing.command("ops", cls=Command)
+def list_ops() -> Answer:
+    """Which TFLite ops the runtimes have kernels for."""
+    from edgeprune.tflite.op_table import OPS
+
+    rows = [
+        {
+            "op": kind.name,
+            "tflm": kind.tflm_method is not None,
+            "tflm_dtypes": list(kind.tflm_dtypes),
+            "litert_versions": None if kind.litert_versions is None else list(kind.litert_versions),
+        }
+        for kind in OPS.values()
+    ]
+    return _answer("ops", rows)
+
+
+def _answer(name: str, rows: Sequence[dict[str, Any]]) -> Answer:
+    """A table with one column per key of the rows, and the same rows as a document."""
+    columns = [Column(heading=key.replace("_", " "), wrap=key in _LONG) for key in rows[0]]
+    cells = [[_format_cell(key, value) for key, value in row.items()] for row in rows]
+    return Answer(text=format_table(columns, cells), document={name: list(rows)})
+
+
+_LONG = ("summary", "note", "tflm_dtypes", "op")
+
+
+def _format_cell(key: str, value: Any) -> str:
+    if key == "litert_versions":
+        return "no" if value is None else f"version {value[0]} to {value[1]}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)

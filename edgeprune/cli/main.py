@@ -1,0 +1,198 @@
+"""The command `edgeprune`, and the one boundary where errors become sentences and exit codes."""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import click
+
+from edgeprune import __version__
+from edgeprune.cli.answer import Answer, version_document
+from edgeprune.cli.build import build
+from edgeprune.cli.check import check
+from edgeprune.cli.devices import devices
+from edgeprune.cli.doctor import doctor
+from edgeprune.cli.inspection import inspect
+from edgeprune.cli.listing import listing
+from edgeprune.cli.prune import prune
+from edgeprune.cli.results import format_report
+from edgeprune.cli.tables import printable
+from edgeprune.errors import EdgepruneError, OutputError
+from edgeprune.report import Report, format_json
+
+_USAGE, _BUG, _INTERRUPTED, _PIPE_CLOSED = 2, 70, 130, 141
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgeprune")
+def cli() -> None:
+    """Prune a trained Keras model until it provably fits a device.
+
+    Exit codes: 0 done and everything checked fits; 1 the answer is no; 2 wrong command line; 3 an input
+    cannot be used; 4 an external tool or a device failed; 70 a bug in edgeprune; 130 interrupted.
+    """
+
+
+for _command in (build, check, inspect, prune, devices, listing, doctor):
+    cli.add_command(_command)
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one command line; its answer goes to stdout, progress and errors to stderr.
+
+    A crash never exits 1, which would say that edgeprune worked and the answer is no.
+    """
+    as_json = "--json" in arguments
+    try:
+        return _answer(arguments, as_json=as_json)
+    except click.exceptions.Exit as end:  # --help and --version
+        return int(end.exit_code)
+    except click.ClickException as error:
+        return _refuse_usage(error, as_json=as_json)
+    except EdgepruneError as error:
+        return _report_error(error, as_json=as_json)
+    except (KeyboardInterrupt, click.Abort):
+        return _report_interrupt(arguments, as_json=as_json)
+    except BrokenPipeError:
+        _discard_output()
+        return _PIPE_CLOSED
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (the one boundary)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return _report_error(_explain(error), as_json=as_json)
+        return _report_bug(error, as_json=as_json)
+
+
+def _answer(arguments: Sequence[str], *, as_json: bool) -> int:
+    _quiet_libraries()
+    with cli.make_context("edgeprune", list(arguments)) as context:
+        answer = cli.invoke(context)
+    if not isinstance(answer, Answer):
+        return 0
+    _print(format_json(version_document(answer.document)) if as_json else answer.text)
+    return answer.exit_code
+
+
+def _quiet_libraries() -> None:
+    """Keep TensorFlow's start-up talk and other packages' warnings off the terminal."""
+    if os.environ.get("EDGEPRUNE_DEBUG"):
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+def _refuse_usage(error: click.ClickException, *, as_json: bool) -> int:
+    if as_json:
+        parts = {"kind": type(error).__name__, "message": error.format_message()}
+        _print_error_document({}, parts, _USAGE)
+    else:
+        error.show()
+    return _USAGE
+
+
+def _report_error(error: EdgepruneError, *, as_json: bool) -> int:
+    # An infeasible build says how far it came: `pipeline.build` attaches the report of the best model found.
+    report = getattr(error, "report", None)
+    if as_json:
+        best = report.to_json() if isinstance(report, Report) else {}
+        _print_error_document(best, error.to_json(), error.exit_code)
+    else:
+        if isinstance(report, Report):
+            with suppress(EdgepruneError):
+                _print(format_report(report))
+        _complain(error.message)
+    return error.exit_code
+
+
+def _report_interrupt(arguments: Sequence[str], *, as_json: bool) -> int:
+    is_build = next((a for a in arguments if not a.startswith("-")), "") == "build"
+    hint = "; finished stages are kept: the same command with --resume goes on after them" if is_build else ""
+    message = f"interrupted{hint}"
+    if as_json:
+        _print_error_document({}, {"kind": "Interrupted", "message": message}, _INTERRUPTED)
+    else:
+        _complain(message)
+    return _INTERRUPTED
+
+
+def _report_bug(error: BaseException, *, as_json: bool) -> int:
+    trace = "".join(traceback.format_exception(error))
+    place = "" if os.environ.get("EDGEPRUNE_DEBUG") else _save_trace(trace)
+    if not place:
+        with suppress(OSError):
+            sys.stderr.write(trace)
+    kind = type(error).__name__
+    message = f"this is a bug in edgeprune {__version__}: {kind}: {error}"
+    message += f"; please report it with {place}" if place else "; please report it with the lines above"
+    if as_json:
+        _print_error_document({}, {"kind": kind, "message": message, "traceback": place}, _BUG)
+    else:
+        _complain(message)
+    return _BUG
+
+
+def _save_trace(trace: str) -> str:
+    """The file that now holds the traceback, "" if there is no room for one."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="edgeprune-", suffix=".traceback", delete=False, errors="backslashreplace"
+        ) as file:
+            file.write(trace)
+    except OSError:
+        return ""
+    return file.name
+
+
+def _explain(error: OSError) -> OutputError:
+    return OutputError(
+        error.strerror or str(error),
+        where=str(error.filename or ""),
+        fix="free some space or permit the access, or choose another --output",
+    )
+
+
+def _print_error_document(document: Mapping[str, Any], error: Mapping[str, Any], exit_code: int) -> None:
+    with suppress(EdgepruneError):
+        whole = {**version_document(document), "error": {**error, "exit_code": exit_code}}
+        _print(format_json(whole))
+
+
+def _print(text: str) -> None:
+    """Write to stdout. That nobody reads on is no error; that there is no room is one."""
+    try:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        raise OutputError(error.strerror or str(error), where="stdout") from error
+
+
+def _complain(message: str) -> None:
+    lines = [printable(line) for line in message.splitlines()] or [""]
+    with suppress(OSError):
+        sys.stderr.write("\n".join([f"error: {lines[0]}", *lines[1:]]) + "\n")
+        sys.stderr.flush()
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush of stdout succeed, whatever is wrong with it."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)

@@ -1,0 +1,36 @@
+"""Options that several commands share."""
+
+import math
+from typing import Any
+
+import click
+
+
+class Finite(click.FloatRange):
+    """A number in a range; unlike click's own, not a NaN and no infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The float."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+_POSITIVE = Finite(min=0, min_open=True)
+
+device = click.option(
+    "--device", required=True, metavar="ID", help="A name from 'edgeprune devices list', or a profile's file."
+)
+flash_kib = click.option(
+    "--flash-kib", type=_POSITIVE, metavar="N", help="Flash budget in KiB; else the profile's."
+)
+ram_kib = click.option(
+    "--ram-kib", type=_POSITIVE, metavar="N", help="RAM budget in KiB; else the profile's."
+)
+latency_ms = click.option(
+    "--latency-ms", type=_POSITIVE, metavar="N", help="Latency budget in ms; else the profile's."
+)
+force = click.option("--force", is_flag=True, help="Replace an output that exists.")
+SCOPES = click.Choice(["global", "local"])
+SEED = click.IntRange(min=0, max=2**32 - 1)  # what numpy's and TensorFlow's generators take

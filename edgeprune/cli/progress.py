@@ -1,0 +1,176 @@
+"""Progress on stderr: a bar with an ETA on a terminal, plain lines elsewhere."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from edgeprune.cli.tables import measure_width, printable
+from edgeprune.progress import Progress
+
+_REDRAW_SECONDS = 0.1
+_LINE_SECONDS = 10.0
+_BAR_CELLS = 24
+
+
+@contextmanager
+def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
+    """A `Progress` on the stream (stderr); however the block ends, the last line is finished."""
+    stream = stream or sys.stderr
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
+        bar = ProgressBar(stream, color=not os.environ.get("NO_COLOR"))
+        try:
+            yield bar
+        finally:
+            bar.close()
+    else:
+        yield ProgressLines(stream)
+
+
+class Stage:
+    """How far a stage is, and how long it will take if it goes on like this."""
+
+    def __init__(self, name: str, *, total: int, now: Callable[[], float]) -> None:
+        """Start the clock. `total` is 0 where the number of steps is not known."""
+        self.name, self.total, self.done, self.detail = printable(name), total, 0, ""
+        self._now, self._start = now, now()
+
+    def advance(self, steps: int, detail: str) -> None:
+        """Count steps; an empty detail keeps the last one."""
+        self.done += steps
+        self.detail = printable(detail) or self.detail
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since the stage began."""
+        return self._now() - self._start
+
+    @property
+    def remaining(self) -> str:
+        """For example "1:05 left"; empty where that cannot be known."""
+        if not self.total or not self.done or self.done >= self.total:
+            return ""
+        return f"{format_seconds(self.elapsed_seconds / self.done * (self.total - self.done))} left"
+
+
+class ProgressBar:
+    """One line, redrawn in place; finished stages stay above it."""
+
+    def __init__(self, stream: TextIO, *, color: bool, now: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is drawn before the first stage."""
+        self._stream, self._color, self._now = stream, color, now
+        self._stage: Stage | None = None
+        self._drawn_at = -_REDRAW_SECONDS
+
+    def stage(self, name: str, *, total: int = 0) -> None:
+        """A new line, after the last stage's is finished."""
+        self._finish()
+        self._stage = Stage(name, total=total, now=self._now)
+        self._draw()
+
+    def advance(self, steps: int = 1, *, detail: str = "") -> None:
+        """The line moves on, at most ten times per second."""
+        if self._stage is None:
+            return
+        self._stage.advance(steps, detail)
+        if self._now() - self._drawn_at >= _REDRAW_SECONDS:
+            self._draw()
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self._write_above(f"  note: {printable(text)}")
+
+    def warn(self, text: str) -> None:
+        """A yellow line above the bar."""
+        self._write_above(self._paint(f"  warning: {printable(text)}", "33"))
+
+    def close(self) -> None:
+        """Finish the line."""
+        self._finish()
+
+    def _write_above(self, line: str) -> None:
+        self._stream.write(f"\r\x1b[K{line}\n")
+        self._draw()
+
+    def _finish(self) -> None:
+        if self._stage is not None:
+            took = format_seconds(self._stage.elapsed_seconds)
+            self._stream.write(f"\r\x1b[K{self._stage.name}  {self._paint(took, '2')}\n")
+            self._stream.flush()
+        self._stage = None
+
+    def _draw(self) -> None:
+        stage = self._stage
+        if stage is None:
+            self._stream.flush()
+            return
+        parts = [stage.name]
+        if stage.total:
+            share = min(stage.done / stage.total, 1.0)
+            full = round(share * _BAR_CELLS)
+            parts.append(f"[{'#' * full}{'.' * (_BAR_CELLS - full)}] {share:4.0%}")
+        parts += [part for part in (stage.remaining, stage.detail) if part]
+        line = _cut("  ".join(parts), shutil.get_terminal_size().columns - 1)
+        self._stream.write(f"\r\x1b[K{line}")
+        self._stream.flush()
+        self._drawn_at = self._now()
+
+    def _paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
+
+
+class ProgressLines:
+    """A line per stage, and one every ten seconds within a long one: for logs."""
+
+    def __init__(self, stream: TextIO, *, now: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is written before the first stage."""
+        self._stream, self._now = stream, now
+        self._stage: Stage | None = None
+        self._written_at = now()
+
+    def stage(self, name: str, *, total: int = 0) -> None:
+        """A line with the stage's name."""
+        self._stage = Stage(name, total=total, now=self._now)
+        self._write(self._stage.name)
+
+    def advance(self, steps: int = 1, *, detail: str = "") -> None:
+        """A line, if the last one is ten seconds old."""
+        if self._stage is None:
+            return
+        stage = self._stage
+        stage.advance(steps, detail)
+        if self._now() - self._written_at >= _LINE_SECONDS:
+            count = f"{stage.done}/{stage.total}" if stage.total else ""
+            parts = (f"  {stage.name}", count, stage.remaining, stage.detail)
+            self._write("  ".join(part for part in parts if part))
+
+    def note(self, text: str) -> None:
+        """A line."""
+        self._write(f"note: {printable(text)}")
+
+    def warn(self, text: str) -> None:
+        """A line."""
+        self._write(f"warning: {printable(text)}")
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+        self._written_at = self._now()
+
+
+def format_seconds(seconds: float) -> str:
+    """For example "0.4 s", "12 s", "1:05" or "1:01:05"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _cut(line: str, columns: int) -> str:
+    while line and measure_width(line) > columns:
+        line = line[:-1]
+    return line

@@ -1,0 +1,135 @@
+"""The tables of `build` and `check`: what was found, what was asked, and by how much it fits or not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.quantities import NOTHING, format_quantity, format_ratio, format_signed
+from edgeprune.report import BudgetPart, Numbers, Report
+
+_FIGURES = (
+    # figure, what people call it, unit, the budget it is held against
+    ("params", "parameters", "", ""),
+    ("macs", "MACs", "", ""),
+    ("tflite_bytes", ".tflite", "bytes", ""),
+    ("flash_bytes", "flash", "bytes", "flash"),
+    ("arena_bytes", "arena", "bytes", ""),
+    ("ram_bytes", "RAM", "bytes", "ram"),
+    ("instructions", "instructions", "", ""),
+    ("latency_ms", "latency", "ms", "latency"),
+    ("float_accuracy", "{metric}, float", "", ""),
+    ("accuracy", "{metric}, int8", "", "accuracy"),
+)
+
+
+def format_report(report: Report) -> str:
+    """Dense against pruned figures, then the checks and their sentence."""
+    metric = report.task["metric"] if report.task else "accuracy"
+    scheme = report.settings.get("scheme", "int8")
+    budgets = {budget["name"]: budget for budget in report.budgets}
+    rows = []
+    for figure, label, unit, budget_name in _FIGURES:
+        dense, pruned = report.dense.get(figure), report.pruned.get(figure)
+        if dense is None and pruned is None:
+            continue
+        rows.append(
+            [
+                label.replace("int8", str(scheme)).format(metric=metric),
+                format_quantity(dense, unit),
+                format_quantity(pruned, unit),
+                format_ratio(pruned, dense) if unit or float(pruned or 0) > 1 else _difference(dense, pruned),
+                *_judge(dense, budgets.get(budget_name), report.checks),
+            ]
+        )
+    columns = (
+        Column(heading="figure"),
+        Column(heading="dense", align="right"),
+        Column(heading="pruned", align="right"),
+        Column(heading="change", align="right"),
+        Column(heading="budget", align="right"),
+        Column(heading="dense model", wrap=True),
+    )
+    checks = format_checks(report.checks, sentence=report.sentence)
+    return f"{format_table(columns, rows)}\n\n{checks}"
+
+
+def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
+    """Value, budget, margin, provenance and verdict of each check, notes on what is not known, the sentence.
+
+    Args:
+        checks: as `Check.to_json` gives them.
+        sentence: the verdict.
+    """
+    columns = (
+        Column(heading="check", wrap=True),
+        Column(heading="value", align="right"),
+        Column(heading="budget", align="right"),
+        Column(heading="margin", align="right"),
+        Column(heading="provenance"),
+        Column(heading="verdict"),
+    )
+    rows = [
+        [
+            check["name"],
+            format_quantity(check["value"], check["unit"]),
+            _format_budget(check["budget"], check["unit"], at_least=check["at_least"]),
+            format_signed(check["margin"], check["unit"]),
+            check["source"],
+            "no budget" if check["budget"] is None else "holds" if check["ok"] else "BROKEN",
+        ]
+        for check in checks
+    ]
+    lines = [format_table(columns, rows)]
+    lines += [
+        wrap(f"{check['name']}: {check['evidence']}")
+        for check in checks
+        if check["evidence"] and (check["value"] is None or not check["ok"])
+    ]
+    return "\n".join([*lines, "", wrap(sentence)])
+
+
+def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, Any]]) -> str:
+    """Each figure with the interval of an estimate, where it comes from, and how it was obtained."""
+    columns = (
+        Column(heading="figure"),
+        Column(heading="value", align="right"),
+        Column(heading="between", align="right"),
+        Column(heading="provenance"),
+        Column(heading="evidence", wrap=True),
+    )
+    units = {figure: (label, unit) for figure, label, unit, _ in _FIGURES}
+    rows = []
+    for figure, value in figures.items():
+        label, unit = units.get(figure, (figure, ""))
+        origin = provenance.get(figure, {})
+        low, high = origin.get("low"), origin.get("high")
+        between = "" if low is None else f"{format_quantity(low, unit)}..{format_quantity(high, unit)}"
+        cells = [label.format(metric="accuracy"), format_quantity(value, unit), between]
+        rows.append([*cells, str(origin.get("source", "")), str(origin.get("evidence", ""))])
+    return format_table(columns, rows)
+
+
+def _judge(
+    dense: float | None, budget: BudgetPart | None, checks: Sequence[Mapping[str, Any]]
+) -> tuple[str, str]:
+    """The budget, and whether the dense model would have met it."""
+    if budget is None:
+        return "", ""
+    name, value, unit = budget["name"], budget["value"], budget["unit"]
+    at_least = any(check["name"] == name and check["at_least"] for check in checks)
+    text = _format_budget(value, unit, at_least=at_least)
+    if dense is None:
+        return text, "not known"
+    excess = value - dense if at_least else dense - value
+    return text, f"over by {format_quantity(excess, unit)}" if excess > 0 else "fits"
+
+
+def _format_budget(budget: float | None, unit: str, *, at_least: bool) -> str:
+    text = format_quantity(budget, unit)
+    return f"≥ {text}" if at_least and text != NOTHING else text
+
+
+def _difference(dense: float | None, pruned: float | None) -> str:
+    if dense is None or pruned is None:
+        return NOTHING
+    return format_signed(pruned - dense, "")

@@ -1,0 +1,68 @@
+"""Numbers as people read them: the one place that decides on prefixes and digits."""
+
+import math
+
+NOTHING = "–"
+"""Stands where there is no number."""
+
+_KIB = 1024
+
+
+def format_quantity(value: float | None, unit: str) -> str:
+    """A number with its unit, about four digits long.
+
+    Args:
+        value: None and what is not finite become `NOTHING`.
+        unit: "bytes" (shown in KiB or MiB), "ms", "" for counts and fractions, or any other (shown as it is).
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if unit == "bytes":
+        return _format_bytes(value)
+    if unit == "":
+        return _format_count(value) if float(value).is_integer() else _trim(f"{value:.4f}")
+    return f"{_format_short(value)} {unit}"
+
+
+def format_signed(value: float | None, unit: str) -> str:
+    """A difference, with its sign even where it is positive."""
+    text = format_quantity(value, unit)
+    if value is None or text == NOTHING:
+        return text
+    return f"+{text}" if value > 0 else text.replace("-", "−", 1) if value < 0 else text
+
+
+def format_ratio(after: float | None, before: float | None) -> str:
+    """What is left of a number, as a fraction: "0.50×"; `NOTHING` where that means nothing."""
+    if after is None or not before:
+        return NOTHING
+    return f"{after / before:.2f}×"
+
+
+def _format_bytes(value: float) -> str:
+    if abs(value) < _KIB:
+        return f"{value:.0f} B"
+    if abs(value) < _KIB**2:
+        return f"{_trim(f'{value / _KIB:.1f}')} KiB"
+    return f"{_trim(f'{value / _KIB**2:.2f}')} MiB"
+
+
+def _format_count(value: float) -> str:
+    for factor, prefix in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
+        if abs(value) >= factor:
+            size = factor if prefix != "k" else 1000
+            return f"{_format_short(value / size)} {prefix}"
+    return f"{value:.0f}"
+
+
+def _format_short(value: float) -> str:
+    size = abs(value)
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
+    if 0 < size < 0.001:
+        return f"{value:.2g}"
+    return _trim(f"{value:.{digits}f}")
+
+
+def _trim(text: str) -> str:
+    """Without zeros that only follow a decimal point."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
