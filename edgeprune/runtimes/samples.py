@@ -11,6 +11,8 @@ from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
 
 Array = NDArray[Any]
 
+_FULL_STEPS = np.float32(1e10)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Outputs:
@@ -65,6 +67,8 @@ def quantize(values: Array, *, scale: float, zero_point: int, dtype: str) -> Arr
     steps = np.asarray(values, np.float32) / np.float32(scale)
     if np.isnan(steps).any():
         raise DataError("a sample holds NaN", fix="remove it, or fill the gap")
+    # Infinities have no fraction; every integer type is long full at this limit.
+    steps = np.clip(steps, -_FULL_STEPS, _FULL_STEPS)
     whole = np.trunc(steps)
     # The distance to the whole number is exact in float32, so halves are found as such.
     rounded = whole + np.copysign(np.abs(steps - whole) >= 0.5, steps)

@@ -8,6 +8,7 @@ from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
 from edgeprune.runtimes.processes import run_workers
 from edgeprune.runtimes.samples import Array, Outputs, group, ungroup
 from edgeprune.tflite.model import Model
+from edgeprune.tflite.ops import unsupported_ops
 from edgeprune.tflite.read import read_model
 
 ARENA_LIMIT_BYTES = 1 << 30
@@ -104,7 +105,7 @@ def run_tflm(
     )
     for result in run.results:
         if "error" in result:
-            _fail(result["error"], run.stderr)
+            _fail(result["error"], run.stderr, model)
     return TflmRun(
         outputs=tuple(
             Outputs(
@@ -149,11 +150,13 @@ def _first_arena_bytes(model: Model) -> int:
     return generous // 16 * 16
 
 
-def _fail(error: str, stderr: str) -> None:
+def _fail(error: str, stderr: str, model: Model) -> None:
     said = " ".join(line.strip() for line in stderr.strip().splitlines()[-6:])
     missing = _NO_KERNEL.search(stderr)
     if missing is not None:
         name = missing.group(1) or missing.group(2)
+        if name == "CUSTOM":
+            name = next((found.op for found in unsupported_ops(model, runtime="tflm")), name)
         raise OpError(
             f"TFLM has no kernel for the op {name}", why=said, fix="replace the layer that becomes it"
         )

@@ -13,7 +13,13 @@ Runtime = Literal["tflm", "litert"]
 _BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
 _STRIDED = (*_POOLS, "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
-_FILTER_RANK = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 4, "TRANSPOSE_CONV": 4, "FULLY_CONNECTED": 2}
+_FILTER_RANK = {
+    "CONV_2D": 4,
+    "DEPTHWISE_CONV_2D": 4,
+    "TRANSPOSE_CONV": 4,
+    "FULLY_CONNECTED": 2,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 2,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,9 +146,11 @@ def _filter_shape(op: Op, subgraph: Subgraph, weights: Tensor | None) -> tuple[i
         return None
     if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
         # All gates' matrices side by side: inputs 1 to 4 meet the input, 5 to 8 the previous output.
-        gates = [_input(op, subgraph, index) for index in range(1, 9)]
-        columns = weights.shape[-1] + (gates[5].shape[-1] if gates[5] else 0)
-        return (sum(gate.shape[0] for gate in gates[:4] if gate), columns)
+        found = (_input(op, subgraph, index) for index in range(1, 9))
+        gates = [gate.shape if gate else (0, 0) for gate in found]
+        if any(len(shape) != 2 for shape in gates):
+            return ()
+        return (sum(shape[0] for shape in gates[:4]), weights.shape[1] + gates[5][1])
     return weights.shape
 
 
