@@ -107,12 +107,14 @@ def is_int8_only(kind: OpKind, uses: list[tuple[Op, Subgraph]]) -> bool:
 
 
 def _shape_of(op: Op, subgraph: Subgraph) -> OpShape:
-    tensors = [subgraph.tensors[index] for index in op.inputs if index >= 0]
     output = subgraph.tensors[op.outputs[0]] if op.outputs else None
     kind = OPS.get(op.name)
     weights = _input(op, subgraph, kind.weights_input) if kind and kind.weights else None
     options = op.options
     bias = _BIAS_INPUT.get(op.name)
+    # Weights that a DECODE op unpacks are no constants, but no activations either.
+    fixed = {bias, kind.weights_input} if kind and kind.weights else set()
+    tensors = [subgraph.tensors[i] for at, i in enumerate(op.inputs) if i >= 0 and at not in fixed]
     return OpShape(
         op=op.name,
         name=(output.name if output else "") or f"{op.name.lower()}_{op.index}",

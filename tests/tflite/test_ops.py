@@ -37,6 +37,18 @@ def test_the_shape_of_a_dense_op():
     assert shape.macs == 6
 
 
+def test_weights_that_another_op_unpacks_are_still_weights():
+    tensors = [
+        tensor((1, 2), scale=1.0),
+        tensor((3,), "UINT8", data=np.arange(3, dtype=np.uint8)),
+        tensor((3, 2), scale=1.0),
+        tensor((1, 3), scale=1.0),
+    ]
+    ops = [("TFLM_DECODE", (1,), (2,), None), ("FULLY_CONNECTED", (0, 2), (3,), None)]
+    _, dense = op_shapes(read_model(model(tensors, ops, inputs=[0], outputs=[3]), where="decoded"))
+    assert (dense.inputs, dense.filter, dense.macs) == (((1, 2),), (3, 2), 6)
+
+
 def test_macs_of_a_depthwise_convolution_with_stride():
     options = load_schema().DepthwiseConv2DOptionsT()
     options.padding, options.strideH, options.strideW, options.depthMultiplier = 1, 2, 2, 1
