@@ -85,7 +85,9 @@ def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[Ta
             _check_range(value, field.metadata, prefix + name, errors)
             values[name] = value
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            errors.append(TableError(key=prefix + name, problem=f"is missing; it takes {_wants(hints[name])}"))
+            errors.append(
+                TableError(key=prefix + name, problem=f"is missing; it takes {_wants(hints[name])}")
+            )
     return kind(**values) if len(errors) == before else None
 
 

@@ -12,7 +12,7 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgeprune.device.flash import add_code
@@ -34,7 +34,7 @@ def builtin_name(method: str) -> str:
     return odd.get(method) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", method).upper()
 
 
-def worst_error(shared: int, ops: Mapping[str, int], sets: Mapping[Sequence[str], int]) -> float:
+def worst_error(shared: int, ops: Mapping[str, int], sets: Mapping[tuple[str, ...], int]) -> float:
     """Largest relative error of the law on the sets that were linked whole."""
     return max(abs(add_code([ops[op] for op in names], shared) / true - 1) for names, true in sets.items())
 
@@ -84,7 +84,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = build_table(arguments.data)
     for build, entry in table.items():
-        print(f"{build:12} shared {entry['shared_bytes']:6} bytes, worst error on whole sets {entry['error']:.1%}")
+        print(f"{build:12} shared {entry['shared_bytes']:6} bytes, error on whole sets {entry['error']:.1%}")
         if "int8" in entry:
             print(f"{'  int8 only':12} {entry['int8']}")
     if arguments.write:

@@ -1,4 +1,4 @@
-"""Fit the laws of `edgeprune/device/instructions.py` and write `edgeprune/device/tables/instructions_*.json`.
+"""Fit the laws of `edgeprune/device/laws.py` and write `edgeprune/device/tables/instructions_*.json`.
 
     python scripts/fit_instructions.py ../shared/data [--write]
 
@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgeprune.device.instructions import FEATURES, count_features
+from edgeprune.device.laws import count_features, count_other
 from edgeprune.graph.opshape import OpShape
 
 TABLES = Path(__file__).resolve().parents[1] / "edgeprune" / "device" / "tables"
-COUNTED = "counted in qemu with -icount, TFLM and CMSIS-NN of August 2026, GCC 12.2 -O3"
+COUNTED = "counted in qemu with -icount, TFLM and CMSIS-NN of August 2026, GCC 12.2"
 
 NOT_INT8 = {
     "mlperf_tiny/image_classification/pretrainedResnet.tflite",
@@ -41,7 +42,7 @@ INNER = {
 }
 """Kinds with multiply-accumulates: their name as a group, and the counts that are its inner loop."""
 
-Vector = np.ndarray
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +83,8 @@ def read_rows(path: Path, core: str) -> list[Row]:
         name, first, output = line["op"], shape(line["input_shape"]), shape(line["output_shape"])
         weights = shape(line["filter_shape"])
         elements = np.prod(output)
-        inputs, window = (first,), (1, 1)
+        inputs: tuple[tuple[int, ...], ...] = (first,)
+        window = (1, 1)
         if name.endswith("POOL_2D"):
             window, weights = (weights[0], weights[1]), ()
         if name == "ADD" and count / elements < 110:
@@ -133,7 +135,8 @@ def solve_nonnegative(features: Vector, target: Vector) -> Vector:
             x[~active] = 0.0
             if not active.any():
                 break
-    return x / scale
+    solution: Vector = x / scale
+    return solution
 
 
 def fit_kinds(rows: Iterable[Row]) -> dict[str, dict[str, object]]:
@@ -172,7 +175,7 @@ def predict(rows: Iterable[Row], kinds: dict[str, dict[str, object]]) -> float:
         kind, counts = count_features(row.op)
         cost = kinds.get(kind)
         if cost is None:
-            cost, counts = kinds["other"], FEATURES["other"](row.op)
+            cost, counts = kinds["other"], count_other(row.op)
         total += float(np.dot(np.array(cost["coefficients"]), np.array(counts, dtype=float)))
     return total
 
@@ -207,7 +210,7 @@ def group_totals(rows: list[Row], kinds: dict[str, dict[str, object]]) -> dict[s
         kind, counts = count_features(row.op)
         cost = kinds[kind if kind in kinds else "other"]["coefficients"]
         if kind not in kinds:
-            counts = FEATURES["other"](row.op)
+            counts = count_other(row.op)
         for index, (coefficient, count) in enumerate(zip(cost, counts, strict=True)):  # type: ignore[call-overload]
             totals[row.model][group_of(kind, index)] += coefficient * count
     return totals
@@ -221,7 +224,7 @@ def fit_ratios(
     models = sorted(set(totals) & set(counted))
     features = np.array([[totals[m].get(g, 0.0) for g in groups] for m in models])
     target = np.array([counted[m] for m in models])
-    errors = {}
+    errors: dict[str, float] = {}
     for architecture in sorted({architecture_of(m) for m in models}):
         held = np.array([architecture_of(m) == architecture for m in models])
         x = solve_nonnegative(features[~held], target[~held])
@@ -265,16 +268,14 @@ def build_tables(data: Path) -> dict[str, dict[str, object]]:
         counted = {model: float(text) for model, text in found.items() if text}
         ratios, errors = fit_ratios(totals, counted)
         median, p90 = score(errors.values())
-        source = (
-            f"Cortex-M4 laws times ratios per kind of op fitted to {len(errors)} model totals, {COUNTED[:-3]}O2"
-        )
+        source = f"the Cortex-M4's laws times ratios fitted to the totals of {len(errors)} models, {COUNTED}"
         kinds = scale_kinds(kinds_of["cortex-m4"], ratios)
         tables[core] = {"median_error": median, "p90_error": p90, "source": source, "kinds": kinds}
     # A Cortex-M33 runs the same DSP kernels from the same instruction set as a Cortex-M4.
     m4 = tables["cortex-m4"]
     tables["cortex-m33"] = m4 | {
         "p90_error": 2 * float(m4["p90_error"]),  # type: ignore[arg-type]
-        "source": f"the Cortex-M4's laws (same kernels, not counted on a Cortex-M33; interval doubled), {COUNTED}",
+        "source": f"the Cortex-M4's laws (same kernels; interval doubled), {COUNTED}",
     }
     return {core: {"core": core} | table for core, table in tables.items()}
 

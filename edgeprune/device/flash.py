@@ -1,4 +1,4 @@
-"""Bytes of TFLM's code that a model pulls into the image: interpreter, start-up and exactly the ops it uses."""
+"""Bytes of TFLM's code that a model pulls into the image: interpreter, start-up and the ops it uses."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,0 +1,127 @@
+"""Budgets: what is asked of an artefact, by whom, and whether it holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from edgeprune.device.profile import Profile
+from edgeprune.errors import RecipeError
+from edgeprune.figures import Check, Figure, unavailable
+
+Origin = Literal["flag", "recipe", "profile", "device", "none"]
+
+KEYS: dict[str, tuple[str, float]] = {
+    "flash_kib": ("flash_bytes", 1024.0),
+    "ram_kib": ("ram_bytes", 1024.0),
+    "latency_ms": ("latency_ms", 1.0),
+}
+"""Keys of flags, recipes and profiles: the figure each limits, and the figure's units in one of the key's."""
+
+_CHECKS = {"flash_bytes": "flash", "ram_bytes": "ram", "latency_ms": "latency"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """One limit, in the figure's unit; None where nothing is asked. `origin` is who asked."""
+
+    value: float | None
+    origin: Origin
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budgets:
+    """The limits of a build: bytes of flash and RAM, milliseconds of latency."""
+
+    flash_bytes: Budget
+    ram_bytes: Budget
+    latency_ms: Budget
+
+
+def resolve_budgets(
+    profile: Profile,
+    *,
+    flags: Mapping[str, float | None] | None = None,
+    recipe: Mapping[str, float | None] | None = None,
+) -> Budgets:
+    """The limits that hold: a flag before a recipe before the profile's default, never above the device.
+
+    Args:
+        profile: the device.
+        flags: values by `flash_kib`, `ram_kib` and `latency_ms`; None or absent where not given.
+        recipe: the same, from the recipe.
+
+    Raises:
+        RecipeError: an unknown key, or a value that is not a number above 0.
+    """
+    for origin, given in (("flag", flags or {}), ("recipe", recipe or {})):
+        for key, value in given.items():
+            if key not in KEYS:
+                raise RecipeError(f"'{key}' is not a budget", where=origin, fix=f"known: {', '.join(KEYS)}")
+            if value is not None and not (isfinite(value) and value > 0):
+                name = "--" + key.replace("_", "-") if origin == "flag" else key
+                raise RecipeError(f"{name} is {value:g}", where=origin, fix="give a number above 0")
+    resolved = {}
+    for key, (figure, scale) in KEYS.items():
+        resolved[figure] = _resolve(key, scale, profile, flags or {}, recipe or {})
+    return Budgets(**resolved)
+
+
+def check_budgets(figures: Mapping[str, Figure], budgets: Budgets, profile: Profile) -> list[Check]:
+    """The checks "flash", "ram" and "latency", in this order.
+
+    A figure that is missing or unavailable holds no budget. The note says where the budget comes from and,
+    for an estimate whose interval reaches beyond the budget, that only a measurement can tell.
+    """
+    checks = []
+    for name, label in _CHECKS.items():
+        budget: Budget = getattr(budgets, name)
+        figure = figures.get(name) or unavailable(name, f"{name} was not estimated for {profile.id}")
+        checks.append(
+            Check(name=label, figure=figure, budget=budget.value, note=_note(figure, budget, profile))
+        )
+    return checks
+
+
+def _resolve(
+    key: str,
+    scale: float,
+    profile: Profile,
+    flags: Mapping[str, float | None],
+    recipe: Mapping[str, float | None],
+) -> Budget:
+    value: float | None = None
+    origin: Origin = "none"
+    default = getattr(profile.budgets, key)
+    chosen: tuple[tuple[Origin, float | None], ...] = (
+        ("flag", flags.get(key)),
+        ("recipe", recipe.get(key)),
+        ("profile", default),
+    )
+    for candidate, given in chosen:
+        if given is not None:
+            value, origin = given, candidate
+            break
+    reason = profile.budgets.reason if origin == "profile" else ""
+    offered = {"flash_kib": profile.flash_kib, "ram_kib": profile.largest_ram_kib}.get(key)
+    if offered is not None and (value is None or value > offered):
+        what = "of flash" if key == "flash_kib" else "in its largest block of RAM"
+        asked = f", {value:g} KiB were asked for" if value is not None else ""
+        reason, value, origin = f"the device has {offered:g} KiB {what}{asked}", offered, "device"
+    return Budget(value=None if value is None else value * scale, origin=origin, reason=reason)
+
+
+def _note(figure: Figure, budget: Budget, profile: Profile) -> str:
+    if budget.value is None:
+        return "no budget"
+    by = {
+        "flag": "budget from the command line",
+        "recipe": "budget from the recipe",
+        "profile": f"default budget of {profile.id}",
+        "device": budget.reason,
+        "none": "",
+    }[budget.origin]
+    if figure.value is not None and figure.high is not None and figure.value <= budget.value < figure.high:
+        by += "; holds by the estimate, whose interval reaches beyond it: measure"
+    return by

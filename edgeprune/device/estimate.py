@@ -1,0 +1,152 @@
+"""What an artefact costs on a device: flash, RAM, instructions and latency, each with its provenance."""
+
+from collections.abc import Sequence
+from math import hypot
+
+from edgeprune.device.flash import UNLISTED_OP_BYTES, estimate_code, load_flash_table
+from edgeprune.device.instructions import estimate_instructions, load_instruction_table
+from edgeprune.device.profile import Profile
+from edgeprune.device.scratch import Kernels
+from edgeprune.figures import Figure, unavailable
+from edgeprune.graph.opshape import OpShape
+
+_WEIGHT_BYTES = {"float32": 4}
+
+
+def arena_kernels(profile: Profile) -> Kernels:
+    """Whose scratch buffers the arena of this device holds."""
+    if profile.runtime.kernels == "cmsis-nn":
+        if "mve" in profile.instructions:
+            return "cmsis-nn mve"
+        return "cmsis-nn dsp" if "dsp" in profile.instructions else "cmsis-nn plain"
+    # ESP-NN asks for scratch buffers of its own; CMSIS-NN's are the nearest that is known.
+    return "cmsis-nn dsp" if profile.runtime.kernels == "esp-nn" else "reference"
+
+
+def estimate_figures(
+    ops: Sequence[OpShape], *, tflite_bytes: int, arena: Figure, profile: Profile
+) -> dict[str, Figure]:
+    """All figures of an artefact that need no run on the device.
+
+    Args:
+        ops: the artefact's ops in the order they run.
+        tflite_bytes: size of the file.
+        arena: activations and records in bytes, from `predict_arena`; on LiteRT the planned activations.
+        profile: the device.
+
+    Returns:
+        `tflite_bytes`, `flash_bytes`, `arena_bytes`, `ram_bytes`, `instructions` and `latency_ms`.
+    """
+    instructions = _instructions(ops, profile)
+    return {
+        "tflite_bytes": Figure(
+            value=float(tflite_bytes), unit="bytes", source="measured", evidence="size of the file"
+        ),
+        "flash_bytes": _flash(ops, tflite_bytes, profile),
+        "arena_bytes": arena,
+        "ram_bytes": _ram(ops, tflite_bytes, arena, profile),
+        "instructions": instructions,
+        "latency_ms": estimate_latency(ops, instructions=instructions, profile=profile),
+    }
+
+
+def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: Profile) -> Figure:
+    """Milliseconds of one inference, unavailable with the reason where nothing measured supports it.
+
+    Cycles are instructions times cycles per instruction; the errors of the two are independent, so their
+    relative sizes are added as sides of a right angle.
+    """
+    law = profile.latency
+    if law.by == "none":
+        return unavailable("latency_ms", law.source)
+    if law.by == "macs":
+        assert law.ms_per_mac is not None
+        macs = sum(op.macs for op in ops)
+        return Figure(
+            value=law.base_ms + macs * law.ms_per_mac,
+            unit="ms",
+            source="estimated",
+            evidence=(
+                f"{macs} MACs x {law.ms_per_mac:g} ms + {law.base_ms:g} ms ({law.evidence}): {law.source}"
+            ),
+            low=macs * (law.low or law.ms_per_mac),
+            high=law.base_ms + macs * (law.high or law.ms_per_mac),
+        )
+    if instructions.value is None:
+        return unavailable("latency_ms", instructions.evidence)
+    assert law.cycles_per_instruction is not None
+    factor = law.cycles_per_instruction
+    value = instructions.value * factor / (profile.clock_mhz * 1e3)
+    down = hypot(_gap(instructions.low, instructions.value), _gap(law.low, factor))
+    up = hypot(_gap(instructions.high, instructions.value), _gap(law.high, factor))
+    return Figure(
+        value=value,
+        unit="ms",
+        source="estimated",
+        evidence=(
+            f"instructions x {factor:g} cycles at {profile.clock_mhz:g} MHz ({law.evidence}): {law.source}"
+        ),
+        low=max(value * (1 - down), 0.0),
+        high=value * (1 + up),
+    )
+
+
+def _instructions(ops: Sequence[OpShape], profile: Profile) -> Figure:
+    if profile.latency.by != "instructions":
+        reason = f"no instruction counts for {profile.core} with {profile.runtime.kernels}"
+        return unavailable("instructions", reason)
+    return estimate_instructions(ops, load_instruction_table(profile.latency.table)).figure
+
+
+def _flash(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figure:
+    if profile.runtime.name == "litert":
+        return Figure(
+            value=float(tflite_bytes),
+            unit="bytes",
+            source="measured",
+            evidence="size of the file; the runtime is part of the system or of the application",
+        )
+    table = load_flash_table(profile.costs.flash_build)
+    code = estimate_code(ops, table)
+    value = tflite_bytes + code.code_bytes + profile.costs.startup_bytes
+    guessed = f"; never linked, taken as 12 kB each: {', '.join(code.unlisted)}" if code.unlisted else ""
+    slack = code.error * (code.code_bytes - table.baseline_bytes)
+    unknown = UNLISTED_OP_BYTES * len(code.unlisted)
+    return Figure(
+        value=float(value),
+        unit="bytes",
+        source="estimated",
+        evidence=(
+            f"file ({tflite_bytes}) + interpreter, start-up and the ops used ({code.code_bytes}, "
+            f"{profile.costs.evidence}: {table.flags}; op sets linked whole were off by {code.error:.1%} at "
+            f"most){guessed}"
+        ),
+        low=value - slack - unknown,
+        high=value + slack + 2 * unknown,
+    )
+
+
+def _ram(ops: Sequence[OpShape], tflite_bytes: int, arena: Figure, profile: Profile) -> Figure:
+    if arena.value is None:
+        return unavailable("ram_bytes", arena.evidence)
+    costs = profile.costs
+    fixed = costs.static_ram_bytes + costs.stack_bytes
+    if profile.runtime.name == "litert":
+        # XNNPACK packs a copy of the weights; the file itself is mapped and counted as resident.
+        packed = sum(op.weight_count * _WEIGHT_BYTES.get(op.dtype, 1) for op in ops)
+        fixed += packed + tflite_bytes
+        parts = f"file ({tflite_bytes}), packed weights ({packed}), interpreter and stack"
+    else:
+        parts = f"runtime data ({costs.static_ram_bytes}) and stack ({costs.stack_bytes})"
+    return Figure(
+        value=arena.value + fixed,
+        unit="bytes",
+        source="estimated",
+        evidence=f"arena ({arena.value:.0f}, {arena.source}) + {parts}, {costs.evidence}: {costs.source}",
+        low=None if arena.low is None else arena.low + fixed,
+        high=None if arena.high is None else arena.high + fixed,
+    )
+
+
+def _gap(bound: float | None, value: float) -> float:
+    return 0.0 if bound is None or not value else abs(bound - value) / value
