@@ -45,7 +45,7 @@ def build_table(path: Path) -> dict[str, dict[str, object]]:
     sets: dict[str, dict[tuple[str, ...], int]] = defaultdict(dict)
     baseline: dict[str, int] = {}
     flags: dict[str, str] = {}
-    for line in csv.DictReader(path.open(encoding="utf-8")):
+    for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
         build, item, size = line["build"], line["item"], int(line["bytes"])
         flags[build] = line["flags"]
         if item.startswith("_baseline"):

@@ -76,7 +76,7 @@ def shape(text: str) -> tuple[int, ...]:
 def read_rows(path: Path, core: str) -> list[Row]:
     """The counted int8 ops of one core."""
     rows = []
-    for line in csv.DictReader(path.open(encoding="utf-8")):
+    for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
         if line["core"] != core or line["model"] in NOT_INT8:
             continue
         count = float(line["instructions"])
@@ -261,7 +261,11 @@ def build_tables(data: Path) -> dict[str, dict[str, object]]:
         kinds_of[core] = fit_kinds(rows_of[core])
         median, p90 = score(hold_out(rows_of[core]).values())
         tables[core] = {"median_error": median, "p90_error": p90, "source": COUNTED, "kinds": kinds_of[core]}
-    lines = list(csv.DictReader((data / "tflm_model_instructions_by_build.csv").open(encoding="utf-8")))
+    lines = list(
+        csv.DictReader(
+            (data / "tflm_model_instructions_by_build.csv").read_text(encoding="utf-8").splitlines()
+        )
+    )
     totals = group_totals(rows_of["cortex-m4"], kinds_of["cortex-m4"])
     for core, column in (("cortex-m0plus", "m0p_cmsis"), ("cortex-m55", "m55_cmsis")):
         found = {line["model_file"]: line[f"instructions_{column}"] for line in lines}

@@ -1,0 +1,95 @@
+import dataclasses
+
+import pytest
+
+from edgeprune.device.check import check_budgets, resolve_budgets
+from edgeprune.device.profile import load_profile
+from edgeprune.errors import RecipeError
+from edgeprune.figures import Figure, unavailable
+
+M7 = load_profile("cortex-m7")
+
+
+def figure(value, unit="bytes", **more):
+    return Figure(value=value, unit=unit, source="estimated", evidence="a test", **more)
+
+
+def figures(flash=1000.0, ram=1000.0, latency=1.0, **more):
+    return {
+        "flash_bytes": figure(flash),
+        "ram_bytes": figure(ram),
+        "latency_ms": figure(latency, "ms", **more),
+    }
+
+
+def test_a_flag_goes_before_the_recipe_and_the_recipe_before_the_profile():
+    budgets = resolve_budgets(
+        M7, flags={"flash_kib": 100, "ram_kib": None}, recipe={"flash_kib": 50, "ram_kib": 20}
+    )
+    assert (budgets.flash_bytes.value, budgets.flash_bytes.origin) == (102400, "flag")
+    assert (budgets.ram_bytes.value, budgets.ram_bytes.origin) == (20480, "recipe")
+    assert (budgets.latency_ms.value, budgets.latency_ms.origin) == (M7.budgets.latency_ms, "profile")
+
+
+def test_no_budget_goes_beyond_the_device():
+    budgets = resolve_budgets(M7, flags={"flash_kib": 4096, "ram_kib": 600})
+    assert (budgets.flash_bytes.value, budgets.flash_bytes.origin) == (2048 * 1024, "device")
+    assert (budgets.ram_bytes.value, budgets.ram_bytes.origin) == (512 * 1024, "device")
+    assert "600 KiB were asked for" in budgets.ram_bytes.reason
+
+
+def test_a_profile_without_a_default_is_still_bounded_by_its_memory():
+    bare = dataclasses.replace(M7, budgets=dataclasses.replace(M7.budgets, flash_kib=None, latency_ms=None))
+    budgets = resolve_budgets(bare)
+    assert budgets.flash_bytes.value == 2048 * 1024
+    assert (budgets.latency_ms.value, budgets.latency_ms.origin) == (None, "none")
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_a_budget_that_is_no_positive_number_is_refused(value):
+    with pytest.raises(RecipeError, match="--latency-ms"):
+        resolve_budgets(M7, flags={"latency_ms": value})
+
+
+def test_an_unknown_budget_is_refused():
+    with pytest.raises(RecipeError, match="flash_mib"):
+        resolve_budgets(M7, recipe={"flash_mib": 1})
+
+
+def test_what_fits_passes():
+    checks = check_budgets(figures(), resolve_budgets(M7), M7)
+    assert [check.name for check in checks] == ["flash", "ram", "latency"]
+    assert all(check.ok for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("flash", {"flash": 256 * 1024 + 1.0}),
+        ("ram", {"ram": 128 * 1024 + 1.0}),
+        ("latency", {"latency": 10.001}),
+    ],
+)
+def test_what_exceeds_a_budget_by_a_little_fails(name, broken):
+    failed = [
+        check.name for check in check_budgets(figures(**broken), resolve_budgets(M7), M7) if not check.ok
+    ]
+    assert failed == [name]
+
+
+def test_an_unavailable_figure_holds_no_budget():
+    found = figures() | {"latency_ms": unavailable("latency_ms", "nobody measured it")}
+    check = check_budgets(found, resolve_budgets(M7), M7)[2]
+    assert not check.ok
+    assert check.figure.evidence == "nobody measured it"
+
+
+def test_a_missing_figure_holds_no_budget_either():
+    assert not check_budgets({}, resolve_budgets(M7), M7)[0].ok
+
+
+def test_an_interval_beyond_the_budget_is_said():
+    found = figures(latency=9.0, low=8.0, high=12.0)
+    check = check_budgets(found, resolve_budgets(M7), M7)[2]
+    assert check.ok
+    assert "measure" in check.note

@@ -1,0 +1,121 @@
+import csv
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from edgeprune.device.arena import predict_arena, read_arena_inputs
+from edgeprune.device.estimate import arena_kernels, estimate_figures, estimate_latency
+from edgeprune.device.flash import CodeSizes, FlashTable, add_code, estimate_code
+from edgeprune.device.profile import list_profiles, load_profile
+from edgeprune.figures import UNITS, Figure
+from edgeprune.graph.opshape import OpShape
+from edgeprune.tflite.ops import op_shapes
+from edgeprune.tflite.read import read_model
+
+SHARED = Path(__file__).parents[2] / ".." / "shared"
+
+DENSE = OpShape(op="FULLY_CONNECTED", inputs=((1, 100),), output=(1, 10), filter=(10, 100))
+ARENA = Figure(value=4000.0, unit="bytes", source="simulated", evidence="a test")
+COUNT = Figure(value=1e6, unit="", source="estimated", evidence="a test", low=0.9e6, high=1.1e6)
+
+
+def test_ops_linked_together_share_code():
+    # The largest as it is, the others less 100 each, never less than nothing.
+    assert add_code([300, 500, 50], 100) == 500 + 200 + 0
+
+
+def test_an_op_takes_its_int8_registration_only_where_all_its_uses_are_int8():
+    table = FlashTable(
+        build="x",
+        flags="",
+        baseline_bytes=1000,
+        full=CodeSizes(ops={"FULLY_CONNECTED": 300}, shared_bytes=0, error=0.0),
+        int8=CodeSizes(ops={"FULLY_CONNECTED": 200}, shared_bytes=0, error=0.0),
+    )
+    assert estimate_code([DENSE, DENSE], table).code_bytes == 1200
+    mixed = dataclasses.replace(DENSE, dtype="float32")
+    assert estimate_code([DENSE, mixed], table).code_bytes == 1300
+
+
+def test_an_op_that_was_never_linked_is_named():
+    profile = load_profile("cortex-m7")
+    strange = OpShape(op="CUMSUM", inputs=((1, 9),), output=(1, 9))
+    figures = estimate_figures([DENSE, strange], tflite_bytes=2000, arena=ARENA, profile=profile)
+    assert "CUMSUM" in figures["flash_bytes"].evidence
+    assert "CUMSUM" in figures["instructions"].evidence
+
+
+@pytest.mark.parametrize("profile", list_profiles(), ids=lambda profile: profile.id)
+def test_every_device_gives_every_figure_with_its_provenance(profile):
+    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=profile)
+    assert set(figures) == {
+        "tflite_bytes",
+        "flash_bytes",
+        "arena_bytes",
+        "ram_bytes",
+        "instructions",
+        "latency_ms",
+    }
+    for name, figure in figures.items():
+        assert figure.unit == UNITS[name]
+        assert figure.evidence
+        assert (figure.value is None) == (figure.source == "unavailable")
+        if figure.value is not None and figure.low is not None:
+            assert figure.low <= figure.value <= figure.high
+
+
+def test_latency_is_instructions_times_cycles_over_clock():
+    profile = load_profile("cortex-m7")
+    law = dataclasses.replace(profile.latency, cycles_per_instruction=1.2, low=1.2, high=1.8)
+    profile = dataclasses.replace(profile, latency=law, clock_mhz=100)
+    latency = estimate_latency([DENSE], instructions=COUNT, profile=profile)
+    # 1e6 x 1.2 cycles at 100 MHz; down 10 % from the count alone, up 51 % from the count (10) and the factor (50).
+    assert latency.value == pytest.approx(12.0)
+    assert latency.low == pytest.approx(12.0 * 0.9)
+    assert latency.high == pytest.approx(12.0 * (1 + (0.1**2 + 0.5**2) ** 0.5))
+
+
+def test_a_device_that_nobody_measured_has_no_latency():
+    figure = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("android-entry"))[
+        "latency_ms"
+    ]
+    assert figure.source == "unavailable"
+    assert "benchmark_model" in figure.evidence
+
+
+def test_ram_of_a_microcontroller_is_arena_runtime_and_stack():
+    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("cortex-m7"))
+    assert figures["ram_bytes"].value == 4000 + 3072 + 2048
+
+
+def test_flash_of_a_phone_is_the_file():
+    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("pixel-6"))
+    assert figures["flash_bytes"].value == 2000
+
+
+def test_kernels_follow_the_core():
+    found = {name: arena_kernels(load_profile(name)) for name in ("cortex-m7", "cortex-m0plus", "cortex-m55")}
+    assert list(found.values()) == ["cmsis-nn dsp", "cmsis-nn plain", "cmsis-nn mve"]
+    assert arena_kernels(load_profile("pixel-6")) == "reference"
+
+
+@pytest.mark.parametrize(
+    "name", ["image_classification/pretrainedResnet_quant", "keyword_spotting/kws_ref_model"]
+)
+def test_figures_of_mlperf_tiny_agree_with_what_was_counted_and_measured(name):
+    path = SHARED / "models" / "mlperf_tiny" / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip("../shared/models is not there")
+    model = read_model(path.read_bytes(), where=name)
+    profile = load_profile("nucleo-l4r5zi")
+    arena = predict_arena(read_arena_inputs(model), arena_kernels(profile))
+    figures = estimate_figures(op_shapes(model), tflite_bytes=model.size_bytes, arena=arena, profile=profile)
+    text = (SHARED / "data" / "tflm_cmsis_nn_model_totals.csv").read_text(encoding="utf-8")
+    counted = {
+        line["model"]: float(line["instructions"])
+        for line in csv.DictReader(text.splitlines())
+        if line["core"] == "cortex-m4"
+    }[f"mlperf_tiny/{name}.tflite"]
+    assert figures["instructions"].value == pytest.approx(counted, rel=0.03)
+    assert figures["instructions"].low <= counted <= figures["instructions"].high

@@ -1,0 +1,102 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeprune.device.flash import load_flash_table
+from edgeprune.device.instructions import load_instruction_table
+from edgeprune.device.profile import list_profiles, load_profile, validate_profile
+from edgeprune.errors import ProfileError, UnknownNameError
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted((ROOT / "device_profiles").glob("*.toml"))
+BROKEN = ROOT / "tests" / "device_profiles" / "broken"
+
+# For every broken file, what its errors must say: key and reason.
+FAULTS = {
+    "missing_clock": ["clock_mhz: is missing; it takes a number"],
+    "misspelt_key": ["clock_mhs: is not a known key; did you mean 'clock_mhz'?", "clock_mhz: is missing"],
+    "text_for_a_number": ["clock_mhz: is the text '480'; it takes a number"],
+    "negative_memory": ["memory[0].kib: is -2048; it takes a number above 0"],
+    "unknown_runtime": ["runtime.name: is 'tfml'; did you mean 'tflm'?"],
+    "unknown_encoding": ["runtime.decodes[0]: is 'tflm-prun'; did you mean 'tflm-prune'?"],
+    "no_cycles_per_instruction": ["latency.cycles_per_instruction: is missing"],
+    "interval_without_its_value": ["latency.low: the interval does not hold"],
+    "unknown_instruction_table": ["latency.table: is 'cortex-m9'; there are tables for"],
+    "budget_beyond_the_device": ["budgets.flash_kib: is 4096, more than the device has (2048 KiB)"],
+    "block_beyond_the_memory": ["memory[1].largest_block_kib: is 513, more than the whole memory"],
+    "budgets_without_a_reason": ["budgets.reason: is empty"],
+    "not_a_number": ["clock_mhz: is nan; it takes a number above 0"],
+    "not_toml": ["is not TOML"],
+    "empty": ["id: is missing", "runtime: is missing; it takes a table"],
+    "latin1": ["is not a text file in UTF-8"],
+    "many_at_once": [
+        "clock_mhz: is 0; it takes a number above 0",
+        "runtime.round_to: is the text 'four'; it takes a whole number",
+        "core: is missing; it takes text",
+    ],
+}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_profile_is_sound_and_its_tables_exist(path):
+    assert validate_profile(path) == []
+    profile = load_profile(path.stem)
+    assert profile.id == path.stem
+    if profile.latency.by == "instructions":
+        load_instruction_table(profile.latency.table)
+    if profile.runtime.name == "tflm":
+        load_flash_table(profile.costs.flash_build)
+
+
+def test_all_promised_devices_ship():
+    promised = (
+        "cortex-m7 cortex-m4 cortex-m33 cortex-m0plus cortex-m55 nucleo-h743zi nucleo-l4r5zi "
+        "arduino-nano-33-ble raspberry-pi-pico esp32-s3 pixel-6 android-entry raspberry-pi-4"
+    )
+    assert set(promised.split()) <= {profile.id for profile in list_profiles()}
+
+
+def test_every_broken_profile_has_its_faults_listed():
+    assert {path.stem for path in BROKEN.glob("*.toml")} == set(FAULTS)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_broken_profile_is_refused_with_file_key_and_reason(name):
+    path = BROKEN / f"{name}.toml"
+    with pytest.raises(ProfileError) as refusal:
+        load_profile(str(path))
+    assert f"{name}.toml" in refusal.value.message
+    for fault in FAULTS[name]:
+        assert fault in refusal.value.message
+    assert refusal.value.exit_code == 3
+
+
+def test_all_errors_of_a_file_are_reported_together():
+    assert len(validate_profile(BROKEN / "many_at_once.toml")) == 3
+
+
+def test_a_misspelt_device_is_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="did you mean 'cortex-m7'"):
+        load_profile("cortx-m7")
+
+
+def test_a_profile_of_ones_own_is_used_by_its_path(tmp_path):
+    own = tmp_path / "mine.toml"
+    text = (ROOT / "device_profiles" / "cortex-m4.toml").read_text(encoding="utf-8")
+    own.write_text(text.replace('id = "cortex-m4"', 'id = "mine"'), encoding="utf-8")
+    assert load_profile(str(own)).id == "mine"
+
+
+def test_a_path_without_a_file_is_refused():
+    with pytest.raises(ProfileError, match="cannot be read"):
+        load_profile("nowhere/board.toml")
+
+
+def test_profiles_load_without_numpy_or_tensorflow():
+    code = (
+        "import sys; from edgeprune.device.profile import list_profiles; list_profiles(); "
+        "sys.exit(bool({'numpy', 'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
