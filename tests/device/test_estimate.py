@@ -70,7 +70,7 @@ def test_latency_is_instructions_times_cycles_over_clock():
     law = dataclasses.replace(profile.latency, cycles_per_instruction=1.2, low=1.2, high=1.8)
     profile = dataclasses.replace(profile, latency=law, clock_mhz=100)
     latency = estimate_latency([DENSE], instructions=COUNT, profile=profile)
-    # 1e6 x 1.2 cycles at 100 MHz; down 10 % from the count alone, up 51 % from the count (10) and the factor (50).
+    # 1e6 x 1.2 cycles at 100 MHz; down 10 % by the count alone, up 51 % by the count (10) and factor (50).
     assert latency.value == pytest.approx(12.0)
     assert latency.low == pytest.approx(12.0 * 0.9)
     assert latency.high == pytest.approx(12.0 * (1 + (0.1**2 + 0.5**2) ** 0.5))
