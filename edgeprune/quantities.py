@@ -20,7 +20,7 @@ def format_quantity(value: float | None, unit: str) -> str:
     if unit == "bytes":
         return _format_bytes(value)
     if unit == "":
-        return _format_count(value) if float(value).is_integer() else _trim(f"{value:.4f}")
+        return _format_count(value) if float(value).is_integer() else f"{value:.4f}"
     return f"{_format_short(value)} {unit}"
 
 
@@ -30,6 +30,11 @@ def format_signed(value: float | None, unit: str) -> str:
     if value is None or text == NOTHING:
         return text
     return f"+{text}" if value > 0 else text.replace("-", "−", 1) if value < 0 else text
+
+
+def short_unit(unit: str) -> str:
+    """The unit where a longer one, such as "unsupported ops", was named beside the value before: then ""."""
+    return unit if unit in ("bytes", "ms") else ""
 
 
 def format_ratio(after: float | None, before: float | None) -> str:

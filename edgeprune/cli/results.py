@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import NOTHING, format_quantity, format_ratio, format_signed
+from edgeprune.quantities import NOTHING, format_quantity, format_ratio, format_signed, short_unit
 from edgeprune.report import BudgetPart, Numbers, Report
 
 _FIGURES = (
@@ -73,7 +73,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
             check["name"],
             format_quantity(check["value"], check["unit"]),
             _format_budget(check["budget"], check["unit"], at_least=check["at_least"]),
-            format_signed(check["margin"], check["unit"]),
+            format_signed(check["margin"], short_unit(check["unit"])),
             check["source"],
             "no budget" if check["budget"] is None else "holds" if check["ok"] else "BROKEN",
         ]
@@ -125,7 +125,7 @@ def _judge(
 
 
 def _format_budget(budget: float | None, unit: str, *, at_least: bool) -> str:
-    text = format_quantity(budget, unit)
+    text = format_quantity(budget, short_unit(unit))
     return f"≥ {text}" if at_least and text != NOTHING else text
 
 

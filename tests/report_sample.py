@@ -1,0 +1,186 @@
+"""A report as a build of ResNet-8 writes it, to test and to look at; the numbers are made up."""
+
+from typing import Any
+
+from edgeprune.figures import Check, Figure
+from edgeprune.report import LayerPart, Report, StepPart
+
+_CHANNELS = ((16, 12), (16, 8), (16, 12), (32, 16), (32, 24), (32, 24), (64, 24), (64, 40), (64, 40))
+_NAMES = ("conv2d", *(f"conv2d_{i}" for i in range(1, 9)))
+_MILLIONS = (1.75, 6.19, 6.19, 3.02, 5.83, 0.41, 2.51, 4.78, 0.33)
+_KEPT = (0.76, 0.39, 0.42, 0.44, 0.43, 0.58, 0.31, 0.27, 0.44)
+
+
+def make_report(**changes: Any) -> Report:
+    parts: dict[str, Any] = {
+        "model": {"name": "pretrainedResnet", "source": "models/pretrainedResnet.h5", "sha256": "ab" * 32},
+        "device": {
+            "id": "cortex-m7",
+            "name": "Cortex-M7 (generic)",
+            "core": "Cortex-M7",
+            "clock_mhz": 480.0,
+            "runtime": "TFLM",
+            "kernel_library": "CMSIS-NN",
+        },
+        "data": {
+            "source": "cifar10_20k.npz",
+            "notes": ["2000 training samples were held out for validation, by class"],
+            "ranges": [{"input": "input_1", "min": 0.0, "max": 255.0, "dtype": "uint8"}],
+            "counts": {"train": 18000, "val": 2000, "test": 5000},
+        },
+        "task": {
+            "loss": "sparse_categorical_crossentropy",
+            "metric": "accuracy",
+            "higher_is_better": True,
+            "origin": "from the compiled model, whose one-hot loss was replaced: the labels are integers",
+        },
+        "settings": {
+            "criterion": "taylor",
+            "scope": "global",
+            "schedule": "polynomial_decay",
+            "scheme": "int8",
+            "epochs": 16,
+            "max_drop": 0.02,
+            "round_to": 4,
+            "augmentation": ["flip", "crop"],
+        },
+        "budgets": (
+            {"name": "flash", "value": 262144.0, "unit": "bytes", "origin": "profile cortex-m7"},
+            {"name": "ram", "value": 131072.0, "unit": "bytes", "origin": "profile cortex-m7"},
+            {"name": "latency", "value": 62.5, "unit": "ms", "origin": "--latency-ms"},
+        ),
+        "verdict": True,
+        "sentence": "fits cortex-m7: latency is tightest with 0.4 ms to spare; latency is estimated.",
+        "checks": tuple(check.to_json() for check in make_checks()),
+        "dense": _figures(78666, 12501632, 98496, 196340, 55092, 62404, 29.94e6, 124.1, 0.8272, 0.8294),
+        "pruned": _figures(33214, 5893120, 50672, 148516, 41220, 48532, 14.97e6, 62.1, 0.8121, 0.8140),
+        "provenance": {
+            name: {
+                figure: {"source": source, "evidence": evidence, "low": None, "high": None}
+                for figure, (source, evidence) in _PROVENANCE.items()
+            }
+            for name in ("dense", "pruned")
+        },
+        "steps": make_steps(),
+        "layers": make_layers(),
+        "frozen": (
+            {"layer": "dense", "channels": 10, "reason": "these are the model's outputs"},
+            {"layer": "input_1", "channels": 3, "reason": "these are the model's inputs"},
+        ),
+        "equivalence": tuple(
+            {"step": i, "error": 3.1e-7 * i, "samples": 8, "tolerance": 1e-4} for i in range(1, 7)
+        ),
+        "quantization": {"scheme": "int8", "samples": 200, "selection": "from the training data, by class"},
+        "agreement": {
+            "reference": "LiteRT (tflite-runtime 2.14.0)",
+            "runtime": "TFLM",
+            "samples": 200,
+            "max_difference_steps": 1,
+            "differing_elements": 37,
+            "elements": 2000,
+            "changed_top1": 0,
+        },
+        "ops": (
+            {"op": "CONV_2D", "count": 9},
+            {"op": "ADD", "count": 3},
+            {"op": "AVERAGE_POOL_2D", "count": 1},
+            {"op": "FULLY_CONNECTED", "count": 1},
+        ),
+        "seed": 0,
+        "versions": {"python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.1"},
+    }
+    return Report(**{**parts, **changes})
+
+
+def make_checks() -> tuple[Check, ...]:
+    flash = Figure(
+        value=148516.0,
+        unit="bytes",
+        source="estimated",
+        evidence="50,672 bytes of model and linked sizes of its 4 kinds of op",
+    )
+    ram = Figure(
+        value=48532.0, unit="bytes", source="simulated", evidence="TFLM's allocator, 32-bit pointers"
+    )
+    latency = Figure(
+        value=62.1,
+        unit="ms",
+        source="estimated",
+        evidence="14.97 M instructions × 1.99 cycles at 480 MHz",
+        low=55.9,
+        high=68.3,
+    )
+    accuracy = Figure(value=0.8121, unit="", source="simulated", evidence="LiteRT on 5000 test samples")
+    ops = Figure(value=0.0, unit="unsupported ops", source="simulated", evidence="tflm's op table")
+    return (
+        Check(name="flash", figure=flash, budget=262144.0),
+        Check(name="ram", figure=ram, budget=131072.0),
+        Check(name="latency", figure=latency, budget=62.5),
+        Check(
+            name="accuracy",
+            figure=accuracy,
+            budget=0.8072,
+            at_least=True,
+            note="dense 0.8272, --max-drop 0.02",
+        ),
+        Check(name="ops", figure=ops, budget=0.0),
+    )
+
+
+def make_steps() -> tuple[StepPart, ...]:
+    rows: list[tuple[str, float, float, float]] = [("dense", 0, 0.829, 124.1)]
+    pruning = ((0.817, 106.0), (0.811, 92.4), (0.802, 81.0), (0.793, 72.7), (0.788, 66.4), (0.771, 62.1))
+    rows += [("prune", 0.8 * (i + 1), value, cost) for i, (value, cost) in enumerate(pruning)]
+    rows.insert(5, ("rollback", 4.0, 0.52, 64.0))
+    recovering = (0.792, 0.797, 0.803, 0.801, 0.808, 0.812, 0.815, 0.814, 0.816)
+    rows += [("recover", 4.8 + 1.2 * (i + 1), value, 62.1) for i, value in enumerate(recovering)]
+    rows.append(("final", 16, 0.817, 62.1))
+    return tuple(
+        {
+            "step": i,
+            "kind": kind,  # type: ignore[typeddict-item]
+            "epochs": round(epochs, 2),
+            "accuracy": value,
+            "cost": {"flash": 148516.0, "ram": 48532.0, "latency": cost},
+            "params": 78666,
+            "macs": 12501632,
+            "note": "accuracy collapsed; going to 0.81 of the way first" if kind == "rollback" else "",
+        }
+        for i, (kind, epochs, value, cost) in enumerate(rows)
+    )
+
+
+def make_layers() -> tuple[LayerPart, ...]:
+    return tuple(
+        {
+            "name": name,
+            "kind": "Conv2D",
+            "channels_before": before,
+            "channels_after": after,
+            "macs_before": round(millions * 4e5),
+            "macs_after": round(millions * 4e5 * kept),
+            "params_before": 9 * before * 16,
+            "params_after": 9 * after * 16,
+            "instructions_before": millions * 1e6,
+            "instructions_after": millions * 1e6 * kept,
+        }
+        for name, (before, after), millions, kept in zip(_NAMES, _CHANNELS, _MILLIONS, _KEPT, strict=True)
+    )
+
+
+_PROVENANCE = {
+    "params": ("simulated", "counted"),
+    "macs": ("simulated", "counted"),
+    "tflite_bytes": ("simulated", "size of the file"),
+    "flash_bytes": ("estimated", "file and linked sizes of its ops"),
+    "arena_bytes": ("simulated", "TFLM's allocator, corrected to 32-bit pointers"),
+    "ram_bytes": ("estimated", "arena, 4.2 KiB of runtime data, 3 KiB of stack"),
+    "instructions": ("estimated", "per op, fitted on runs in qemu; leave-one-model-out error 2.5 %"),
+    "latency_ms": ("estimated", "instructions × 1.99 cycles at 480 MHz"),
+    "accuracy": ("simulated", "LiteRT on 5000 test samples"),
+}
+
+
+def _figures(*values: float) -> dict[str, float]:
+    names = (*_PROVENANCE, "float_accuracy")
+    return dict(zip(names, values, strict=True))
