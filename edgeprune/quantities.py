@@ -6,6 +6,7 @@ NOTHING = "–"
 """Stands where there is no number."""
 
 _KIB = 1024
+_LEAST_COUNT = 1000  # estimates of counts have digits after the point, but fractions and scores are smaller
 
 
 def format_quantity(value: float | None, unit: str) -> str:
@@ -20,7 +21,8 @@ def format_quantity(value: float | None, unit: str) -> str:
     if unit == "bytes":
         return _format_bytes(value)
     if unit == "":
-        return _format_count(value) if float(value).is_integer() else f"{value:.4f}"
+        is_count = float(value).is_integer() or abs(value) >= _LEAST_COUNT
+        return _format_count(value) if is_count else f"{value:.4f}"
     return f"{_format_short(value)} {unit}"
 
 

@@ -20,6 +20,7 @@ _FIGURES = (
     ("float_accuracy", "{metric}, float", "", ""),
     ("accuracy", "{metric}, int8", "", "accuracy"),
 )
+_BUDGETS = tuple(budget for _, _, _, budget in _FIGURES if budget != "accuracy")
 
 
 def format_report(report: Report) -> str:
@@ -83,7 +84,8 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
     lines += [
         wrap(f"{check['name']}: {check['evidence']}")
         for check in checks
-        if check["evidence"] and (check["value"] is None or not check["ok"])
+        # Why it is broken; for a budget of the device, the margin says it all.
+        if check["value"] is None or not (check["ok"] or check["name"] in _BUDGETS)
     ]
     return "\n".join([*lines, "", wrap(sentence)])
 
@@ -95,18 +97,19 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
         Column(heading="value", align="right"),
         Column(heading="between", align="right"),
         Column(heading="provenance"),
-        Column(heading="evidence", wrap=True),
     )
     units = {figure: (label, unit) for figure, label, unit, _ in _FIGURES}
-    rows = []
+    rows, notes = [], []
     for figure, value in figures.items():
         label, unit = units.get(figure, (figure, ""))
         origin = provenance.get(figure, {})
         low, high = origin.get("low"), origin.get("high")
         between = "" if low is None else f"{format_quantity(low, unit)}..{format_quantity(high, unit)}"
         cells = [label.format(metric="accuracy"), format_quantity(value, unit), between]
-        rows.append([*cells, str(origin.get("source", "")), str(origin.get("evidence", ""))])
-    return format_table(columns, rows)
+        rows.append([*cells, str(origin.get("source", ""))])
+        if origin.get("evidence"):
+            notes.append(wrap(f"{cells[0]}: {origin['evidence']}", indent="  "))
+    return "\n".join([format_table(columns, rows), "", *notes])
 
 
 def _judge(

@@ -42,9 +42,10 @@ def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> st
     return "\n".join(lines)
 
 
-def wrap(text: str) -> str:
-    """A paragraph, `WIDTH_COLUMNS` wide."""
-    return "\n".join(_break(printable(text), WIDTH_COLUMNS))
+def wrap(text: str, *, indent: str = "") -> str:
+    """A paragraph, `WIDTH_COLUMNS` wide; all lines but the first are indented."""
+    first, *rest = _break(printable(text), WIDTH_COLUMNS - len(indent))
+    return "\n".join([first, *(indent + line for line in rest)])
 
 
 def printable(text: str) -> str:
