@@ -119,9 +119,14 @@ class UnknownNameError(InputError):
 
 
 class InfeasibleError(EdgepruneError):
-    """Edgeprune worked; the answer is no: a budget cannot be met, or outputs differ."""
+    """Edgeprune worked; the answer is no: a budget cannot be met, or outputs differ.
+
+    Attributes:
+        report: what was found all the same, as an `edgeprune.report.Report`; None where nothing was.
+    """
 
     exit_code = 1
+    report: object | None = None
 
 
 class ToolError(EdgepruneError):

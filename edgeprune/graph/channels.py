@@ -134,6 +134,11 @@ class ChannelMap:
         """(groups,) True where the group may go."""
         return np.array([not reason for reason in self.frozen], dtype=bool)
 
+    @property
+    def everything(self) -> npt.NDArray[np.bool_]:
+        """(groups,) the empty plan: every group stays."""
+        return np.ones(self.groups, dtype=bool)
+
     def widths(self, kept: npt.NDArray[np.bool_]) -> dict[str, int]:
         """Tensor name → channels of its last axis that remain when only `kept` groups do."""
         return {name: int(kept[ids].sum()) for name, ids in self.tensors.items()}
@@ -216,7 +221,9 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
         frozen=groups.frozen,
         tensors={name: groups.of_id[ids] for name, ids in tensors.items()},
         axes={
-            layer: {w: tuple(None if a is None else groups.of_id[a] for a in ax) for w, ax in by_weight.items()}
+            layer: {
+                w: tuple(None if a is None else groups.of_id[a] for a in ax) for w, ax in by_weight.items()
+            }
             for layer, by_weight in axes.items()
         },
         consumes=consumes,

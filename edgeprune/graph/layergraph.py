@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 
 from edgeprune.graph.opshape import Shape
 
-Weights = Mapping[str, np.ndarray]
+Array = npt.NDArray[Any]
+Weights = Mapping[str, Array]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

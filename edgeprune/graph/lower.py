@@ -54,7 +54,9 @@ def _weight_shapes(
 ) -> dict[str, Shape]:
     """Weight shapes of one call, from the widths of its input and output: no weight needs to be touched."""
     axes = channels.axes.get(node.layer, {})
-    widths = {channels.tensors[t].tobytes(): shapes[t][-1] for t in (*node.inputs, *node.outputs) if shapes[t]}
+    widths = {
+        channels.tensors[t].tobytes(): shapes[t][-1] for t in (*node.inputs, *node.outputs) if shapes[t]
+    }
     found = {}
     for name, array in graph.layers[node.layer].weights.items():
         by_axis = axes.get(name) or (None,) * array.ndim
@@ -74,7 +76,11 @@ def _folded_nodes(graph: LayerGraph) -> frozenset[int]:
         if layer.kind != "BatchNormalization":
             continue
         maker = makers.get(node.inputs[0])
-        if maker and graph.layers[maker.layer].kind in _FOLDS_BATCH_NORM and len(consumers[node.inputs[0]]) == 1:
+        if (
+            maker
+            and graph.layers[maker.layer].kind in _FOLDS_BATCH_NORM
+            and len(consumers[node.inputs[0]]) == 1
+        ):
             folded.add(i)
     return frozenset(folded)
 
@@ -82,17 +88,6 @@ def _folded_nodes(graph: LayerGraph) -> frozenset[int]:
 def count_macs(ops: tuple[OpShape, ...]) -> int:
     """Multiply-accumulates of one inference."""
     return sum(op.macs for op in ops)
-
-
-def model_bytes(ops: tuple[OpShape, ...]) -> int:
-    """Roughly what the int8 `.tflite` takes: weights, 32-bit biases, scales, and the flatbuffer around them."""
-    channels = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
-    total = 1024
-    for op in ops:
-        total += 120
-        if op.filter is not None and op.op in channels:
-            total += op.weight_count + 4 * op.filter[channels[op.op]] + 20 * op.filter[channels[op.op]]
-    return total
 
 
 def peak_activation_bytes(graph: LayerGraph, shapes: dict[str, Shape]) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.graph.layergraph import Layer, LayerGraph, Node
+from edgeprune.graph.layergraph import Array, Layer, LayerGraph, Node
 from edgeprune.graph.opshape import Shape
 from edgeprune.graph.rules import Resized, rule_for
 
@@ -71,9 +71,7 @@ def resize_shapes(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> dic
     }
 
 
-def describe(
-    layer: Layer, node: Node, shapes: dict[str, Shape], weight_shapes: dict[str, Shape]
-) -> Resized:
+def describe(layer: Layer, node: Node, shapes: dict[str, Shape], weight_shapes: dict[str, Shape]) -> Resized:
     """A call of a layer as `resize` and `lower` of its rule see it."""
     return Resized(
         name=layer.name,
@@ -85,7 +83,7 @@ def describe(
     )
 
 
-def _take(array: np.ndarray, axes: tuple[npt.NDArray[np.int64] | None, ...] | None, kept: Kept) -> np.ndarray:
+def _take(array: Array, axes: tuple[npt.NDArray[np.int64] | None, ...] | None, kept: Kept) -> Array:
     for axis, groups in enumerate(axes or ()):
         if groups is not None and not kept[groups].all():
             array = np.compress(kept[groups], array, axis=axis)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Arrays = tuple[np.ndarray, ...]
+from edgeprune.graph.layergraph import Array
+
+Arrays = tuple[Array, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +22,7 @@ class Augmentation:
     flip: bool = False
     shift: int = 0
 
-    def apply(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def apply(self, images: Array, rng: np.random.Generator) -> Array:
         """Changed images, same shape (batch, height, width, channels) and dtype."""
         if self.flip:
             mirrored = rng.random(len(images)) < 0.5
@@ -38,7 +40,7 @@ class Augmentation:
 
 
 def choose_augmentation(
-    arrays: Sequence[np.ndarray], *, score: Callable[[Arrays], float], tolerance: float = 0.02, seed: int
+    arrays: Sequence[Array], *, score: Callable[[Arrays], float], tolerance: float = 0.02, seed: int
 ) -> Augmentation:
     """The changes that leave the original model's validation score within `tolerance` of what it was.
 
@@ -61,7 +63,7 @@ def choose_augmentation(
     return Augmentation(flip=flip, shift=shift)
 
 
-def _shift(images: np.ndarray, largest: int, rng: np.random.Generator) -> np.ndarray:
+def _shift(images: Array, largest: int, rng: np.random.Generator) -> Array:
     height, width = images.shape[1:3]
     padded = np.pad(images, ((0, 0), (largest, largest), (largest, largest), (0, 0)), mode="reflect")
     tops, lefts = rng.integers(0, 2 * largest + 1, (2, len(images)))

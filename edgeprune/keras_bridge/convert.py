@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from edgeprune.errors import DataError, ModelError
+from edgeprune.graph.layergraph import Array
 from edgeprune.registry import Registry
 
 
@@ -60,9 +61,7 @@ SCHEMES.add(
 )
 
 
-def convert(
-    model: keras.Model, *, scheme: str, representative: Sequence[np.ndarray] | None = None
-) -> bytes:
+def convert(model: keras.Model, *, scheme: str, representative: Sequence[Array] | None = None) -> bytes:
     """The `.tflite` bytes of a model with a batch of one.
 
     Args:
@@ -105,7 +104,10 @@ def converter_error() -> type[Exception]:
 
 
 def _freeze(model: keras.Model) -> Any:
-    specs = [tf.TensorSpec((1, *t.shape[1:]), tf.as_dtype(t.dtype), name=f"input_{i}") for i, t in enumerate(model.inputs)]
+    specs = [
+        tf.TensorSpec((1, *t.shape[1:]), tf.as_dtype(t.dtype), name=f"input_{i}")
+        for i, t in enumerate(model.inputs)
+    ]
 
     def infer(*inputs: Any) -> Any:
         return model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
@@ -114,8 +116,9 @@ def _freeze(model: keras.Model) -> Any:
     return convert_variables_to_constants_v2(tf.function(infer).get_concrete_function(*specs))
 
 
-def _samples(model: keras.Model, representative: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+def _samples(model: keras.Model, representative: Sequence[Array]) -> Iterator[list[Array]]:
     for i in range(len(representative[0])):
         yield [
-            np.asarray(x[i : i + 1]).astype(t.dtype) for x, t in zip(representative, model.inputs, strict=True)
+            np.asarray(x[i : i + 1]).astype(t.dtype)
+            for x, t in zip(representative, model.inputs, strict=True)
         ]

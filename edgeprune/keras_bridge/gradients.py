@@ -1,15 +1,16 @@
 """Loss gradients of every weight, batch by batch: what gradient criteria look at."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.task import Task
 from edgeprune.keras_bridge.trace import Traced
-from edgeprune.keras_bridge.train import Recovery, draw_batch
+from edgeprune.keras_bridge.train import Recovery, Training, draw_batch
 from edgeprune.prune.criteria import Gradients
 
 
@@ -17,9 +18,7 @@ def iterate_gradients(
     model: keras.Model,
     traced: Traced,
     *,
-    inputs: Sequence[np.ndarray],
-    labels: np.ndarray | None,
-    task: Task,
+    training: Training,
     seed: int,
     batches: int = 48,
     batch_size: int = 32,
@@ -32,7 +31,9 @@ def iterate_gradients(
     places = {
         variable.path: (name, weight)
         for name, operation in traced.layers.items()
-        for variable, weight in zip(getattr(operation, "weights", ()), traced.graph.layers[name].weights, strict=True)
+        for variable, weight in zip(
+            getattr(operation, "weights", ()), traced.graph.layers[name].weights, strict=True
+        )
     }
     # All kernels, also those of layers that are not trained: they too may lose channels.
     variables = [v for v in model.weights if v.path in places and len(v.shape) > 1 and "float" in v.dtype]
@@ -43,18 +44,19 @@ def iterate_gradients(
             tape.watch([v.value for v in variables])
             predicted = model(batch if len(batch) > 1 else batch[0], training=False)
             if y is None:
-                loss = _sampled_loss(predicted, noise, task=task)
+                loss = _sampled_loss(predicted, noise, task=training.task)
             else:
-                loss = tf.reduce_mean(task.loss(y, predicted))
+                loss = tf.reduce_mean(training.task.loss(y, predicted))
         return tape.gradient(
-            loss, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            loss, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
 
     drawing = Recovery(total_steps=batches, batch_size=batch_size, seed=seed)
     for step in range(batches):
-        batch, rows = draw_batch(inputs, recovery=drawing, step=step)
-        y = None if labels is None else tf.constant(labels[rows])
+        batch, rows = draw_batch(training.inputs, recovery=drawing, step=step)
+        y = None if training.labels is None else tf.constant(training.labels[rows])
         found = differentiate([tf.constant(x) for x in batch], y, tf.constant([seed, step]))
-        gradients: dict[str, dict[str, np.ndarray]] = {}
+        gradients: dict[str, dict[str, Array]] = {}
         for variable, gradient in zip(variables, found, strict=True):
             layer, weight = places[variable.path]
             gradients.setdefault(layer, {})[weight] = np.asarray(tf.convert_to_tensor(gradient))
@@ -64,7 +66,7 @@ def iterate_gradients(
 def _sampled_loss(predicted: Any, seed: Any, *, task: Task) -> Any:
     total = tf.constant(0.0)
     for output in keras.tree.flatten(predicted):
-        if task.label_kind in ("sparse", "one_hot"):
+        if task.output_kind == "classes":
             logits = output if task.from_logits else tf.math.log(output + 1e-7)
             flat = tf.reshape(logits, (-1, tf.shape(logits)[-1]))
             drawn = tf.random.stateless_categorical(flat, 1, seed)[:, 0]

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
 from edgeprune.keras_bridge.trace import Traced
 
@@ -40,7 +40,7 @@ def compact(
     *,
     channels: ChannelMap,
     kept: Kept,
-    probe: Sequence[np.ndarray],
+    probe: Sequence[Array],
 ) -> Compacted:
     """The model without the groups that are not kept, proven equal to the model with them zeroed.
 
@@ -89,8 +89,8 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
 
 
 def _predict_with(
-    model: keras.Model, traced: Traced, graph: LayerGraph, probe: Sequence[np.ndarray]
-) -> list[np.ndarray]:
+    model: keras.Model, traced: Traced, graph: LayerGraph, probe: Sequence[Array]
+) -> list[Array]:
     """Outputs of the model with the weights of `graph`; its own are put back."""
     before = model.get_weights()
     try:
@@ -102,13 +102,13 @@ def _predict_with(
         model.set_weights(before)
 
 
-def _predict(model: keras.Model, probe: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _predict(model: keras.Model, probe: Sequence[Array]) -> list[Array]:
     inputs = [np.asarray(x) for x in probe]
     outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     return [np.asarray(y) for y in keras.tree.flatten(outputs)]
 
 
-def _relative_error(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
+def _relative_error(expected: Sequence[Array], found: Sequence[Array]) -> float:
     worst = 0.0
     for a, b in zip(expected, found, strict=True):
         if not (np.isfinite(a).all() and np.isfinite(b).all()):

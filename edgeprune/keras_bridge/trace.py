@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from edgeprune.errors import ModelError
-from edgeprune.graph.layergraph import Layer, LayerGraph, Node
+from edgeprune.graph.layergraph import Array, Layer, LayerGraph, Node
 from edgeprune.graph.opshape import Shape
 
 
@@ -139,8 +139,8 @@ def _kind(operation: Any) -> str:
     return f"{cls.__module__}.{cls.__name__}"
 
 
-def _weights(variables: Iterable[Any]) -> dict[str, np.ndarray]:
-    weights: dict[str, np.ndarray] = {}
+def _weights(variables: Iterable[Any]) -> dict[str, Array]:
+    weights: dict[str, Array] = {}
     for variable in variables:
         name = variable.name if variable.name not in weights else f"{variable.name}_{len(weights)}"
         weights[name] = np.asarray(variable)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.augment import Augmentation
 from edgeprune.keras_bridge.task import Task
 
@@ -56,7 +57,22 @@ class WeightMask(Protocol):
         """Zeroes what must be zero at this step."""
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Training:
+    """What to train on.
+
+    Attributes:
+        inputs: one array per model input, (samples, ...).
+        labels: (samples, ...) as the task's loss takes them, or None; then only the teacher is followed.
+        task: gives the loss.
+    """
+
+    inputs: tuple[Array, ...]
+    labels: Array | None
+    task: Task
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trained:
     """Where fine-tuning stands.
 
@@ -67,7 +83,7 @@ class Trained:
     """
 
     step: int
-    optimizer: list[np.ndarray]
+    optimizer: list[Array]
     losses: list[float]
 
 
@@ -75,9 +91,7 @@ def fine_tune(
     student: keras.Model,
     teacher: keras.Model,
     *,
-    inputs: Sequence[np.ndarray],
-    labels: np.ndarray | None,
-    task: Task,
+    training: Training,
     recovery: Recovery,
     steps: int,
     start: Trained,
@@ -89,9 +103,7 @@ def fine_tune(
     Args:
         student: the model to train; its weights change.
         teacher: the original; only run.
-        inputs: one array per model input, (samples, ...).
-        labels: (samples, ...) or None; then only the teacher is followed.
-        task: gives the loss.
+        training: what to train on.
         recovery: how to train.
         steps: optimizer steps to take now.
         start: where the build stands.
@@ -104,12 +116,12 @@ def fine_tune(
     if start.optimizer:
         for variable, value in zip(optimizer.variables, start.optimizer, strict=True):
             variable.assign(value)
-    train_step = _make_step(student, teacher, optimizer, task, recovery, has_labels=labels is not None)
+    train_step = _make_step(student, teacher, optimizer, training, recovery)
     total = 0.0
     for step in range(start.step, start.step + steps):
-        batch, rows = draw_batch(inputs, recovery=recovery, step=step)
+        batch, rows = draw_batch(training.inputs, recovery=recovery, step=step)
         optimizer.learning_rate = recovery.rate_at(step)
-        y = None if labels is None else tf.constant(labels[rows])
+        y = None if training.labels is None else tf.constant(training.labels[rows])
         total += float(train_step([tf.constant(x) for x in batch], y))
         for mask in masks:
             mask.apply(step)
@@ -121,9 +133,13 @@ def fine_tune(
     )
 
 
-def draw_batch(
-    inputs: Sequence[np.ndarray], *, recovery: Recovery, step: int
-) -> tuple[list[np.ndarray], np.ndarray]:
+def steps_per_epoch(training: Training, recovery: Recovery) -> int:
+    """Optimizer steps of one pass over the data; the last, incomplete batch is left out."""
+    count = len(training.inputs[0])
+    return max(1, count // min(recovery.batch_size, count))
+
+
+def draw_batch(inputs: Sequence[Array], *, recovery: Recovery, step: int) -> tuple[list[Array], Array]:
     """The batch of a step, float32 inputs and the rows it took.
 
     Every epoch is a new permutation, a pure function of seed and epoch; the last, incomplete batch is left out.
@@ -141,10 +157,10 @@ def draw_batch(
     return [x.astype(np.float32) if x.dtype.kind in "uif" else x for x in batch], rows
 
 
-_PERMUTATIONS: dict[tuple[int, int, int], np.ndarray] = {}
+_PERMUTATIONS: dict[tuple[int, int, int], Array] = {}
 
 
-def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
+def _permutation(count: int, seed: int, epoch: int) -> Array:
     key = (count, seed, epoch)
     if key not in _PERMUTATIONS:
         _PERMUTATIONS.clear()
@@ -163,12 +179,11 @@ def _make_step(
     student: keras.Model,
     teacher: keras.Model,
     optimizer: Any,
-    task: Task,
+    training: Training,
     recovery: Recovery,
-    *,
-    has_labels: bool,
 ) -> Callable[..., Any]:
-    weight = recovery.distill_weight if has_labels else 1.0
+    task = training.task
+    weight = 1.0 if training.labels is None else recovery.distill_weight
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(inputs: Any, labels: Any) -> Any:
@@ -197,11 +212,11 @@ def distance(predicted: Any, taught: Any, *, task: Task, temperature: float) -> 
     total = tf.constant(0.0)
     for p, t in zip(keras.tree.flatten(predicted), keras.tree.flatten(taught), strict=True):
         t = tf.stop_gradient(t)
-        if task.label_kind in ("sparse", "one_hot"):
+        if task.output_kind == "classes":
             p, t = ((x if task.from_logits else tf.math.log(x + _EPSILON)) / temperature for x in (p, t))
             soft = -tf.reduce_sum(tf.nn.softmax(t) * tf.nn.log_softmax(p), axis=-1)
             total += temperature**2 * tf.reduce_mean(soft)
-        elif task.label_kind == "binary":
+        elif task.output_kind == "binary":
             t = tf.sigmoid(t) if task.from_logits else t
             p = tf.sigmoid(p) if task.from_logits else p
             total += tf.reduce_mean(keras.losses.binary_crossentropy(t, p))
@@ -210,7 +225,7 @@ def distance(predicted: Any, taught: Any, *, task: Task, temperature: float) -> 
     return total
 
 
-def predict(model: keras.Model, inputs: Sequence[np.ndarray], *, batch_size: int = 256) -> list[np.ndarray]:
+def predict(model: keras.Model, inputs: Sequence[Array], *, batch_size: int = 256) -> list[Array]:
     """Outputs of the model in inference mode, one array per output, (samples, ...) float32."""
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -225,7 +240,7 @@ def predict(model: keras.Model, inputs: Sequence[np.ndarray], *, batch_size: int
 
 
 def reestimate_batch_norm(
-    model: keras.Model, inputs: Sequence[np.ndarray], *, batch_size: int = 128, batches: int = 64, seed: int
+    model: keras.Model, inputs: Sequence[Array], *, batch_size: int = 128, batches: int = 64, seed: int
 ) -> int:
     """Sets the moving statistics of all BatchNormalization layers to their mean over some training batches.
 

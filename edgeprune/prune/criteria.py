@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from edgeprune.errors import DataError
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.registry import Registry
 
 Scores = npt.NDArray[np.float64]
-Gradients = Mapping[str, Mapping[str, np.ndarray]]
+Gradients = Mapping[str, Mapping[str, Array]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,7 +164,9 @@ CRITERIA.add(
         name="random",
         summary="random scores: the baseline that every other criterion has to beat",
         needs_data=False,
-        score=lambda evidence: np.random.default_rng(evidence.seed).uniform(0.5, 1.5, evidence.channels.groups),
+        score=lambda evidence: np.random.default_rng(evidence.seed).uniform(
+            0.5, 1.5, evidence.channels.groups
+        ),
         comparable=True,
     ),
 )

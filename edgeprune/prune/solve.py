@@ -7,7 +7,7 @@ saves more than was asked, so blocks that still fit are put back afterwards, the
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,12 +35,19 @@ class Costs:
 
     per_op: Mapping[str, OpCost]
     peak: str = ""
-    factors: Mapping[str, float]
-    offsets: Mapping[str, float]
+    factors: Mapping[str, float] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, name: str, raw: float) -> float:
         """The cost that corresponds to a raw sum or peak."""
         return self.factors.get(name, 1.0) * raw + self.offsets.get(name, 0.0)
+
+    def refit(self, *, predicted: Mapping[str, float], measured: Mapping[str, float]) -> "Costs":
+        """The same model, shifted so that it would have predicted what was measured."""
+        offsets = {
+            name: self.offsets.get(name, 0.0) + measured[name] - value for name, value in predicted.items()
+        }
+        return replace(self, offsets=offsets)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +119,35 @@ def solve(
             return Solution(kept=state.kept, costs=now, feasible=False)
 
 
+def fit_costs(
+    graph: LayerGraph,
+    channels: ChannelMap,
+    *,
+    per_op: Mapping[str, OpCost],
+    peak: str,
+    measured: Mapping[str, float],
+) -> Costs:
+    """A cost model that predicts for the whole graph what was measured for its conversion.
+
+    Sums are scaled where the measured figure has no fixed part (latency), shifted otherwise (flash, peak).
+
+    Args:
+        graph, channels: the model that was measured.
+        per_op: budget name → cost of one op.
+        peak: the budget that follows the peak of live activations, "" for none.
+        measured: budget name → what the conversion costs.
+    """
+    kept = np.ones(channels.groups, dtype=bool)
+    ops = Lowering(graph, channels).lower(kept)
+    raw = {name: sum(cost(op) for op in ops) for name, cost in per_op.items()}
+    scaled = {name: measured[name] / raw[name] for name in ("latency",) if raw.get(name) and name in measured}
+    if peak:
+        raw[peak] = float(peak_activation_bytes(graph, resize_shapes(graph, channels, kept=kept)))
+    unfitted = Costs(per_op=per_op, peak=peak, factors=scaled)
+    predicted = {name: unfitted.of(name, value) for name, value in raw.items()}
+    return unfitted.refit(predicted=predicted, measured={**predicted, **measured})
+
+
 def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, scope: str, limits: Limits) -> Kept:
     """A plan that removes a fraction of all prunable channels, budgets aside.
 
@@ -129,7 +165,9 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, scope: s
     families = _families(channels)
     if scope == "global" and families:
         everyone = np.concatenate(list(families.values()))
-        going = set(everyone[np.argsort(scores[everyone], kind="stable")][: round(ratio * len(everyone))].tolist())
+        going = set(
+            everyone[np.argsort(scores[everyone], kind="stable")][: round(ratio * len(everyone))].tolist()
+        )
         wanted = {f: sum(g in going for g in groups.tolist()) for f, groups in families.items()}
     else:
         wanted = {f: round(ratio * len(groups)) for f, groups in families.items()}

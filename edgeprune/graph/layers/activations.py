@@ -60,7 +60,9 @@ def guard_activation(call: Call, ids: Ids) -> None:
     if name in MIXING:
         call.space.freeze(ids, f"{name} mixes channels (layer '{call.layer.name}')")
     elif name not in ELEMENTWISE:
-        call.space.freeze(ids, f"activation '{name}' is not known to be element-wise (layer '{call.layer.name}')")
+        call.space.freeze(
+            ids, f"activation '{name}' is not known to be element-wise (layer '{call.layer.name}')"
+        )
 
 
 def lower_activation(resized: Resized, name: str) -> tuple[OpShape, ...]:

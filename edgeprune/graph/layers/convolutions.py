@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 
 from edgeprune.graph.channels import Axes, Call, Flow
+from edgeprune.graph.layergraph import Array
 from edgeprune.graph.layers.activations import activation_name, guard_activation, lower_activation
 from edgeprune.graph.opshape import OpShape
 from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
@@ -20,7 +21,7 @@ def _kept_because(call: Call) -> str:
     return ""
 
 
-def _with_bias(call: Call, axes: Axes, output: np.ndarray) -> Axes:
+def _with_bias(call: Call, axes: Axes, output: Array) -> Axes:
     return {**axes, "bias": (output,)} if "bias" in call.layer.weights else axes
 
 

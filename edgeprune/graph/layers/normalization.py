@@ -13,7 +13,7 @@ def _flow_batch_norm(call: Call) -> Flow:
     if axis not in (-1, len(call.input_shapes[0])):
         return keep(call, f"BatchNormalization over axis {axis}, not over channels")
     ids = call.inputs[0]
-    return Flow(outputs=(ids,), axes={name: (ids,) for name in call.layer.weights})
+    return Flow(outputs=(ids,), axes=dict.fromkeys(call.layer.weights, (ids,)))
 
 
 def _flow_rescaling(call: Call) -> Flow:

@@ -1,0 +1,308 @@
+"""The end of the road: the report of a build, and the directory that holds its artefacts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeprune import __version__
+from edgeprune.device.check import KEYS, Budgets
+from edgeprune.device.instructions import instructions_of, load_instruction_table
+from edgeprune.device.profile import Profile
+from edgeprune.figures import Check, Figure
+from edgeprune.firmware.tflm import write_tflm_package
+from edgeprune.graph.channels import ChannelMap, name_channels
+from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.lower import Lowering
+from edgeprune.graph.opshape import OpShape
+from edgeprune.inputs import Inputs
+from edgeprune.measure import Measured, verdict
+from edgeprune.report import Report
+from edgeprune.report_html import render_html
+from edgeprune.runtimes.compare import Agreement
+from edgeprune.shrink import Shrunk
+from edgeprune.workdir import whole_directory
+
+if TYPE_CHECKING:
+    import keras
+
+ARENA_MARGIN = 0.02
+"""Added to the arena in `arena_size.h`: the accuracy to which predicted arenas were checked."""
+_REPORTED_PACKAGES = ("tensorflow", "keras", "tensorflow-model-optimization", "tflite-micro", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Artefact:
+    """A Keras model and the file it became.
+
+    Attributes:
+        model: the Keras model.
+        graph: its layer graph.
+        tflite: the file's bytes.
+        measured: the file, read and measured.
+        figures: every figure of `UNITS`.
+        float_accuracy: the Keras model's metric on the test set.
+    """
+
+    model: keras.Model
+    graph: LayerGraph
+    tflite: bytes
+    measured: Measured
+    figures: Mapping[str, Figure]
+    float_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Outcome:
+    """Everything a build knows when it is done.
+
+    Attributes:
+        inputs: what it started from.
+        profile, budgets: what it was for.
+        dense, pruned: the artefacts before and after; the same one where nothing was pruned.
+        shrunk: how the loop went.
+        checks: the pruned artefact's figures against what is allowed.
+        agreement: the device's runtime against LiteRT, None where they are the same.
+        settings: what was chosen.
+        seed: of everything random.
+    """
+
+    inputs: Inputs
+    profile: Profile
+    budgets: Budgets
+    dense: Artefact
+    pruned: Artefact
+    shrunk: Shrunk
+    checks: tuple[Check, ...]
+    agreement: Agreement | None
+    settings: Mapping[str, Any]
+    seed: int
+
+
+def compose_report(outcome: Outcome) -> Report:
+    """The report: nothing in it depends on the clock or on where the build ran."""
+    inputs, profile = outcome.inputs, outcome.profile
+    ok = all(check.ok for check in outcome.checks)
+    sentence = verdict(outcome.checks, profile.id)
+    if outcome.pruned is outcome.dense:
+        sentence = f"{sentence.removesuffix('.')}; the dense model was not pruned."
+    return Report(
+        model={"name": inputs.model.name, "source": inputs.source, "sha256": inputs.sha256},
+        device={
+            "id": profile.id,
+            "name": profile.name,
+            "core": profile.core,
+            "clock_mhz": profile.clock_mhz,
+            "runtime": profile.runtime.name,
+            "kernel_library": profile.runtime.kernels,
+        },
+        data={
+            "source": inputs.data.source,
+            "notes": list(inputs.notes),
+            "ranges": [
+                {"input": r.name, "min": r.minimum, "max": r.maximum, "dtype": r.dtype}
+                for r in inputs.data.ranges
+            ],
+            "counts": {
+                "train": len(inputs.data.x_train[0]),
+                "val": len(inputs.data.x_val[0]),
+                "test": len(inputs.data.x_test[0]),
+            },
+        },
+        task={
+            "loss": inputs.task.loss_name,
+            "metric": inputs.task.metric,
+            "higher_is_better": inputs.task.higher_is_better,
+            "origin": inputs.task.origin,
+        },
+        settings=dict(outcome.settings),
+        budgets=tuple(_list_budgets(outcome.budgets)),
+        verdict=ok,
+        sentence=sentence,
+        checks=tuple(check.to_json() for check in outcome.checks),
+        dense=_numbers(outcome.dense),
+        pruned=_numbers(outcome.pruned),
+        provenance={
+            name: {figure: found.to_json() for figure, found in artefact.figures.items()}
+            for name, artefact in (("dense", outcome.dense), ("pruned", outcome.pruned))
+        },
+        steps=tuple(outcome.shrunk.steps),  # type: ignore[arg-type]
+        layers=tuple(compare_layers(outcome.dense.graph, outcome.pruned.graph, profile)),  # type: ignore[arg-type]
+        frozen=tuple(list_frozen(outcome.dense.graph, name_channels(outcome.dense.graph))),  # type: ignore[arg-type]
+        equivalence=tuple(outcome.shrunk.equivalence),  # type: ignore[arg-type]
+        quantization={
+            "scheme": outcome.settings["scheme"],
+            "samples": len(inputs.representative[0]),
+            "selection": f"drawn from the training data with seed {outcome.seed}",
+        },
+        agreement=_describe_agreement(outcome),
+        ops=tuple(
+            {"op": op, "count": count}
+            for op, count in sorted(Counter(op.op for op in outcome.pruned.measured.ops).items())
+        ),
+        seed=outcome.seed,
+        versions={"edgeprune": __version__, **_installed_versions()},
+    )
+
+
+def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> list[dict[str, Any]]:
+    """Channels, weights and cost of each layer before and after; layers without channels or cost are left out."""
+    before, after = describe_layers(dense, profile), describe_layers(pruned, profile)
+    rows = []
+    for name, old in before.items():
+        new = after.get(name)
+        if new is None or not (old["params"] or old["macs"] or old["instructions"]):
+            continue
+        row = {"name": name, "kind": old["kind"]}
+        for key in ("channels", "macs", "params", "instructions"):
+            row |= {f"{key}_before": old[key], f"{key}_after": new[key]}
+        rows.append(row)
+    return rows
+
+
+def describe_layers(graph: LayerGraph, profile: Profile) -> dict[str, dict[str, Any]]:
+    """For each layer: kind, output shape, channels, weights, MACs and, where a table exists, instructions."""
+    lowering, kept = Lowering(graph, name_channels(graph)), name_channels(graph).everything
+    table = load_instruction_table(profile.latency.table) if profile.latency.by == "instructions" else None
+    rows: dict[str, dict[str, Any]] = {}
+    for index, node in enumerate(graph.nodes):
+        layer, shape = graph.layers[node.layer], graph.shapes[node.outputs[0]]
+        ops = lowering.lower_node(index, kept)
+        row = rows.setdefault(
+            node.layer,
+            {
+                "kind": layer.kind,
+                "output_shape": list(shape),
+                "channels": shape[-1] if shape else 1,
+                "params": sum(int(w.size) for w in layer.weights.values()),
+                "macs": 0,
+                "instructions": 0.0 if table else None,
+            },
+        )
+        row["macs"] += sum(op.macs for op in ops)
+        if table:
+            row["instructions"] += sum(_rounded(op, table) for op in ops)
+    return rows
+
+
+def list_frozen(graph: LayerGraph, channels: ChannelMap) -> list[dict[str, Any]]:
+    """Channels that stay, by the layer that makes them, with the reason."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for group in np.flatnonzero(~channels.prunable).tolist():
+        family = channels.family_names[channels.family[group]]
+        counted[family, channels.frozen[group]] += 1
+    return [
+        {"layer": layer, "channels": count, "reason": reason}
+        for (layer, reason), count in counted.items()
+        if layer in graph.layers
+    ]
+
+
+def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -> None:
+    """Writes the whole directory, or nothing.
+
+    Raises:
+        OutputError: it exists and `force` is not set, or it cannot be written.
+    """
+    from edgeprune.keras_bridge.save import save_model
+
+    pruned = outcome.pruned
+    document = report.to_json()
+    with whole_directory(path, force=force) as folder:
+        (folder / "model.tflite").write_bytes(pruned.tflite)
+        save_model(pruned.model, folder / "model.keras")
+        (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n")
+        (folder / "report.html").write_text(render_html(document))
+        if outcome.profile.runtime.name == "tflm":
+            arena = int(pruned.figures["arena_bytes"].value or 0)
+            write_tflm_package(
+                folder / "tflm",
+                tflite=pruned.tflite,
+                model=pruned.measured.model,
+                arena_bytes=arena,
+                arena_evidence=pruned.figures["arena_bytes"].evidence,
+                margin_bytes=int(arena * ARENA_MARGIN),
+                provenance={"Device": outcome.profile.id, "Pruned from": outcome.inputs.source},
+            )
+        (folder / "manifest.json").write_text(json.dumps(_manifest(folder, outcome), indent=2) + "\n")
+
+
+def _manifest(folder: Path, outcome: Outcome) -> dict[str, Any]:
+    files = [
+        {
+            "path": file.relative_to(folder).as_posix(),
+            "bytes": file.stat().st_size,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        }
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    ]
+    return {
+        "schema": 1,
+        "edgeprune": __version__,
+        "device": outcome.profile.id,
+        "model_sha256": outcome.inputs.sha256,
+        "seed": outcome.seed,
+        "files": files,
+    }
+
+
+def _numbers(artefact: Artefact) -> dict[str, float | None]:
+    numbers: dict[str, float | None] = {
+        name: _plain(figure.value) for name, figure in artefact.figures.items()
+    }
+    return {**numbers, "float_accuracy": artefact.float_accuracy}
+
+
+def _plain(value: float | None) -> float | None:
+    """Counts as integers, so that they read as counts."""
+    return int(value) if value is not None and float(value).is_integer() and abs(value) > 1 else value
+
+
+def _list_budgets(budgets: Budgets) -> list[Any]:
+    rows = []
+    for key, (figure, _) in KEYS.items():
+        budget = getattr(budgets, figure)
+        if budget.value is not None:
+            unit = "ms" if figure.endswith("_ms") else "bytes"
+            rows.append(
+                {"name": key.split("_")[0], "value": budget.value, "unit": unit, "origin": budget.origin}
+            )
+    return rows
+
+
+def _describe_agreement(outcome: Outcome) -> Any:
+    found = outcome.agreement
+    if found is None:
+        return None
+    return {
+        "reference": "LiteRT with its reference kernels",
+        "runtime": "TFLM with its reference kernels",
+        "samples": found.samples,
+        "max_difference_steps": found.max_steps,
+        "differing_elements": found.differing,
+        "elements": found.elements,
+        "changed_top1": found.changed_top1,
+    }
+
+
+def _installed_versions() -> dict[str, str]:
+    found = {}
+    for package in _REPORTED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _rounded(op: OpShape, table: Any) -> float:
+    return float(round(instructions_of(op, table)))

@@ -1,0 +1,203 @@
+"""Everything a build starts from, opened and checked: model, data, task, teacher."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeprune import __version__
+from edgeprune.errors import DataError
+from edgeprune.graph.layergraph import Array
+from edgeprune.measure import read_file
+from edgeprune.progress import Progress
+from edgeprune.workdir import hash_bytes
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.augment import Augmentation
+    from edgeprune.keras_bridge.data import Data
+    from edgeprune.keras_bridge.judge import Judge
+    from edgeprune.keras_bridge.task import Task
+    from edgeprune.keras_bridge.trace import Traced
+    from edgeprune.keras_bridge.train import Training
+
+REPRESENTATIVE_SAMPLES = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Inputs:
+    """A model and what to prune it with.
+
+    Attributes:
+        model: the original; never changed.
+        traced: its graph.
+        teacher: the original, with BatchNorm statistics of the training data where they score better.
+        source, sha256: where the model came from, and the hash of its file ("" for the example).
+        data: training, validation and test arrays.
+        task: loss and metric.
+        training: what recovery trains on.
+        validation, test: judges of models and of artefacts; decisions only look at the first.
+        augmentation: what is done to training batches.
+        representative: calibration inputs, one array per model input.
+        notes: sentences for the report.
+    """
+
+    model: keras.Model
+    traced: Traced
+    teacher: keras.Model
+    source: str
+    sha256: str
+    data: Data
+    task: Task
+    training: Training
+    validation: Judge
+    test: Judge
+    augmentation: Augmentation
+    representative: tuple[Array, ...]
+    notes: tuple[str, ...]
+
+    def key(self, settings: Mapping[str, Any]) -> str:
+        """A hash of everything the result depends on."""
+        arrays = [*self.data.x_train, *self.data.x_val, *self.data.x_test]
+        arrays += [y for y in (self.data.y_train, self.data.y_val, self.data.y_test) if y is not None]
+        return hash_bytes(
+            __version__.encode(),
+            self.sha256.encode(),
+            json.dumps(settings, sort_keys=True, default=str).encode(),
+            *(np.ascontiguousarray(a).tobytes() for a in arrays),
+        )
+
+
+def open_inputs(
+    model: Path | None,
+    data: str | None,
+    *,
+    loss: str | None,
+    metric: str | None,
+    seed: int,
+    progress: Progress,
+) -> Inputs:
+    """The model and its data, checked against one another.
+
+    Args:
+        model: a Keras file, or None for the embedded example.
+        data: what `load_data` takes; may be None for the example only.
+        loss, metric: names, where the model does not settle them.
+        seed: of splits and selections.
+        progress: is told what is going on.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: the data cannot be used, or there are none.
+    """
+    from edgeprune.keras_bridge.data import load_data
+    from edgeprune.keras_bridge.example import make_example
+    from edgeprune.keras_bridge.load import load_model
+    from edgeprune.keras_bridge.task import resolve_task
+    from edgeprune.keras_bridge.trace import trace
+
+    if model is None:
+        progress.stage("train the embedded example")
+        original, loaded = make_example(seed=seed)
+        source, sha256 = "the embedded example (handwritten digits)", ""
+    else:
+        if data is None:
+            raise DataError(
+                "there are no data to build with",
+                why="recovery, calibration of int8 ranges and the accuracy check all need real inputs",
+                fix="pass --data (inputs alone are enough, labels are optional); "
+                "'edgeprune prune' removes channels without data",
+            )
+        source, sha256 = model.name, hash_bytes(read_file(model))
+        original = load_model(model, progress=progress)
+        loaded = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed)
+    traced = trace(original)
+    task = resolve_task(original, loaded, loss=loss, metric=metric)
+    if not loaded.has_test:
+        raise DataError(
+            "there is no test set",
+            where=loaded.source,
+            why="the artefact's accuracy is checked on samples that no decision looked at",
+            fix="add x_test (and y_test) to the data",
+        )
+    return _prepare(
+        original, traced, loaded, task, source=source, sha256=sha256, seed=seed, progress=progress
+    )
+
+
+def _prepare(
+    original: keras.Model,
+    traced: Traced,
+    data: Data,
+    task: Task,
+    *,
+    source: str,
+    sha256: str,
+    seed: int,
+    progress: Progress,
+) -> Inputs:
+    from edgeprune.keras_bridge.augment import Augmentation, choose_augmentation
+    from edgeprune.keras_bridge.judge import make_judge
+    from edgeprune.keras_bridge.train import Training, predict
+
+    progress.stage("study the original model")
+    validation = make_judge(task, original, inputs=data.x_val, labels=data.y_val)
+    training = Training(inputs=data.x_train, labels=task.choose_labels(data.x_train, data.y_train), task=task)
+    teacher, note = _make_teacher(original, validation, inputs=data.x_train, seed=seed)
+    augmentation = Augmentation()
+    if task.output_kind != "values":
+        augmentation = choose_augmentation(
+            data.x_val, score=lambda x: validation.score_outputs(predict(teacher, x)), seed=seed
+        )
+    rng = np.random.default_rng([seed, 7])
+    count = len(data.x_train[0])
+    rows = np.sort(rng.choice(count, size=min(REPRESENTATIVE_SAMPLES, count), replace=False))
+    return Inputs(
+        model=original,
+        traced=traced,
+        teacher=teacher,
+        source=source,
+        sha256=sha256,
+        data=data,
+        task=task,
+        training=training,
+        validation=validation,
+        test=make_judge(task, original, inputs=data.x_test, labels=data.y_test),
+        augmentation=augmentation,
+        representative=tuple(x[rows] for x in data.x_train),
+        notes=(*data.notes, note) if note else data.notes,
+    )
+
+
+def _make_teacher(
+    original: keras.Model, validation: Judge, *, inputs: tuple[Array, ...], seed: int
+) -> tuple[keras.Model, str]:
+    """The original, or a copy with re-estimated BatchNorm statistics if that one scores better."""
+    from edgeprune.keras_bridge.train import reestimate_batch_norm
+
+    copy = copy_model(original)
+    if not reestimate_batch_norm(copy, inputs, seed=seed):
+        return original, ""
+    before, after = validation.score_model(original), validation.score_model(copy)
+    if validation.drop(before=before, after=after) >= 0:
+        return original, ""
+    metric = validation.task.metric
+    return copy, (
+        f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} from "
+        f"{before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
+    )
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """A model of the same layers and weights, not compiled."""
+    import keras
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,0 +1,48 @@
+"""What a model's outputs are scored against, on one set of inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+
+from edgeprune.graph.layergraph import Array
+from edgeprune.keras_bridge.task import Task
+from edgeprune.keras_bridge.train import predict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Judge:
+    """Inputs, and what the outputs should be.
+
+    Attributes:
+        task: gives the metric.
+        inputs: one array per model input, (samples, ...).
+        labels: as in `Data`; for a reconstruction the input; without labels the original's outputs.
+    """
+
+    task: Task
+    inputs: tuple[Array, ...]
+    labels: Array | list[Array]
+
+    def score_model(self, model: keras.Model) -> float:
+        """The metric of a Keras model."""
+        return self.score_outputs(predict(model, self.inputs))
+
+    def score_outputs(self, outputs: Sequence[Array]) -> float:
+        """The metric of outputs, one float array per model output, (samples, ...)."""
+        return self.task.score(outputs[0] if len(outputs) == 1 else list(outputs), self.labels)
+
+    def drop(self, *, before: float, after: float) -> float:
+        """How much worse `after` is than `before`; see `Task.drop`."""
+        return self.task.drop(before=before, after=after)
+
+
+def make_judge(
+    task: Task, original: keras.Model, *, inputs: tuple[Array, ...], labels: Array | None
+) -> Judge:
+    """A judge for these inputs; asks the original for its outputs where there is nothing else to go by."""
+    chosen = task.choose_labels(inputs, labels)
+    if chosen is None:
+        outputs = predict(original, inputs)
+        return Judge(task=task, inputs=inputs, labels=outputs[0] if len(outputs) == 1 else outputs)
+    return Judge(task=task, inputs=inputs, labels=chosen)

@@ -1,0 +1,202 @@
+"""What a `.tflite` file costs on a device, and whether that fits. Imports no TensorFlow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeprune.device.arena import HostArena, plan_head, predict_arena, read_arena_inputs
+from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
+from edgeprune.device.estimate import arena_kernels, estimate_figures
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.errors import ModelError, OpError, ToolError
+from edgeprune.figures import Check, Figure, unavailable
+from edgeprune.graph.opshape import OpShape
+from edgeprune.quantities import format_quantity
+from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.model import NUMPY_TYPES, Model
+from edgeprune.tflite.ops import op_shapes, unsupported_ops
+from edgeprune.tflite.read import read_model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A `.tflite` file, read and measured for one device.
+
+    Attributes:
+        model: the file, read.
+        ops: shapes of its ops.
+        figures: every figure of `UNITS` that follows from the file alone.
+        unsupported: what the device's runtime cannot execute, one sentence each.
+    """
+
+    model: Model
+    ops: tuple[OpShape, ...]
+    figures: Mapping[str, Figure]
+    unsupported: tuple[str, ...]
+
+
+def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
+    """Figures of a file on a device: the arena from the real allocator, the rest from the profile's tables.
+
+    Args:
+        tflite: the file's bytes.
+        profile: the device.
+        where: the file's name, for messages.
+
+    Raises:
+        ModelError: the bytes are not a usable `.tflite` file.
+    """
+    model = read_model(tflite, where=where)
+    ops = tuple(op_shapes(model))
+    arena = _find_arena(tflite, model, profile)
+    figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=arena, profile=profile)
+    unsupported = tuple(
+        f"{item.op} ({item.dtype}): {item.reason}; {item.fix}"
+        for item in unsupported_ops(model, runtime=profile.runtime.name)
+    )
+    return Measured(model=model, ops=ops, figures=figures, unsupported=unsupported)
+
+
+def check_ops(measured: Measured, profile: Profile) -> Check:
+    """Whether the device's runtime has a kernel for every op."""
+    count = len(measured.unsupported)
+    evidence = "; ".join(measured.unsupported) if count else f"{profile.runtime.name}'s op table"
+    figure = Figure(value=float(count), unit="unsupported ops", source="simulated", evidence=evidence)
+    return Check(name="ops", figure=figure, budget=0.0)
+
+
+def budget_limits(budgets: Budgets) -> dict[str, float]:
+    """Budget name ("flash", "ram", "latency") → what is allowed, in bytes or ms, for the budgets that are asked."""
+    asked = {"flash": budgets.flash_bytes, "ram": budgets.ram_bytes, "latency": budgets.latency_ms}
+    return {name: budget.value for name, budget in asked.items() if budget.value is not None}
+
+
+def _find_arena(tflite: bytes, model: Model, profile: Profile) -> Figure:
+    """The memory of activations: TFLM's arena from its own allocator; on LiteRT its planner's, as we compute it."""
+    inputs = read_arena_inputs(model)
+    if profile.runtime.name == "litert":
+        return Figure(
+            value=float(plan_head(inputs, "reference")),
+            unit="bytes",
+            source="estimated",
+            evidence="greedy plan of all activations",
+        )
+    zeros = tuple(np.zeros(tensor.shape, NUMPY_TYPES[tensor.dtype]) for tensor in model.inputs)
+    try:
+        allocation = run_tflm(tflite, zeros).allocation
+    except (ToolError, OpError) as error:
+        return unavailable("arena_bytes", error.message)
+    host = HostArena(head_bytes=allocation.head_bytes, tail_bytes=allocation.tail_bytes)
+    return predict_arena(inputs, arena_kernels(profile), host=host)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckResult:
+    """What `edgeprune check` found.
+
+    Attributes:
+        file: the file that was checked.
+        profile: the device.
+        checks: figures against budgets.
+        figures: all figures.
+        unsupported: what the runtime cannot execute.
+    """
+
+    file: Path
+    profile: Profile
+    checks: tuple[Check, ...]
+    figures: Mapping[str, Figure]
+    unsupported: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check holds."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict."""
+        return verdict(self.checks, self.profile.id)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `check --json`."""
+        return {
+            "schema": 1,
+            "file": str(self.file),
+            "device": self.profile.id,
+            "checks": [check.to_json() for check in self.checks],
+            "figures": {name: figure.value for name, figure in self.figures.items()},
+            "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
+            "unsupported": list(self.unsupported),
+            "ok": self.ok,
+            "sentence": self.sentence,
+        }
+
+
+def check(
+    path: Path, *, device: str, flash_kib: float | None, ram_kib: float | None, latency_ms: float | None
+) -> CheckResult:
+    """Whether a `.tflite` file fits a device.
+
+    Args:
+        path: the file.
+        device: a profile's id or file.
+        flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
+
+    Raises:
+        ModelError: the file cannot be read.
+        UnknownNameError: there is no such device.
+        ProfileError: the profile is wrong.
+    """
+    profile = load_profile(device)
+    flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
+    budgets = resolve_budgets(profile, flags=flags)
+    measured = measure(read_file(path), profile=profile, where=str(path))
+    return CheckResult(
+        file=path,
+        profile=profile,
+        checks=(*check_budgets(measured.figures, budgets, profile), check_ops(measured, profile)),
+        figures=measured.figures,
+        unsupported=measured.unsupported,
+    )
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a model file. Raises ModelError where they cannot be had."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            "the file cannot be read", where=str(path), why=error.strerror or str(error), fix="check the path"
+        ) from error
+
+
+def verdict(checks: tuple[Check, ...], device: str) -> str:
+    """One sentence: what fits and by how much, or what does not."""
+    broken = [c for c in checks if not c.ok]
+    if broken:
+        return f"does not fit {device}: {'; '.join(_describe_miss(c) for c in broken)}."
+    bounded = [c for c in checks if c.budget and c.margin is not None and not c.at_least]
+    if not bounded:
+        return f"runs on {device}; no budget was asked for."
+    tightest = min(bounded, key=lambda c: (c.margin or 0.0) / (c.budget or 1.0))
+    estimated = [c.name for c in bounded if c.figure.source == "estimated"]
+    hint = (
+        f"; {' and '.join(estimated)} {'is' if len(estimated) == 1 else 'are'} estimated" if estimated else ""
+    )
+    return f"fits {device}: {tightest.name} is tightest with {_amount(tightest)} to spare{hint}."
+
+
+def _describe_miss(item: Check) -> str:
+    if item.figure.value is None:
+        return f"{item.name} is not known ({item.figure.evidence})"
+    if item.name == "ops":
+        return f"the runtime cannot execute {int(item.figure.value)} of its ops"
+    return f"{item.name} misses its budget by {_amount(item)}"
+
+
+def _amount(item: Check) -> str:
+    return format_quantity(abs(item.margin or 0.0), item.figure.unit)

@@ -1,0 +1,380 @@
+"""The road of a build, top to bottom.
+
+    open the inputs → measure the dense model → shrink it → convert → strip → verify → check → write
+
+`build` is that road. Everything it calls is a function with plain values on both ends; the only things that
+change on the way are the Keras model being trained and the files on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeprune.assemble import Artefact, Outcome, compose_report, write_output
+from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
+from edgeprune.device.op_costs import op_costs
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.errors import InfeasibleError, OpError, RecipeError
+from edgeprune.figures import Check, Figure
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.inputs import Inputs, open_inputs
+from edgeprune.measure import Measured, budget_limits, check_ops, measure
+from edgeprune.progress import Progress
+from edgeprune.prune.criteria import CRITERIA
+from edgeprune.prune.solve import Limits, fit_costs
+from edgeprune.report import Report
+from edgeprune.runtimes.compare import Agreement, compare_runs
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.shrink import Pruner, Shrunk, require_feasible, shrink
+from edgeprune.tflite.strip import strip
+from edgeprune.workdir import WorkDirectory, refuse_existing
+
+if TYPE_CHECKING:
+    import keras
+
+BUDGET_FIGURES = {"flash": "flash_bytes", "ram": "ram_bytes", "latency": "latency_ms"}
+"""Budget → the figure that must keep to it."""
+DEFAULT_EPOCHS = 16
+DEFAULT_CRITERION = "taylor"
+BATCH_SIZE = 64
+MACS_VERIFIED_AT_MOST = 4e9
+"""How much work the check against TFLM's reference kernels may be; they run at about 0.3 GMAC/s."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildRequest:
+    """What `edgeprune build` was asked for; None where the recipe, the profile or edgeprune decides.
+
+    Attributes:
+        model: a `.keras` or `.h5` file; None for the embedded example.
+        device: a profile's id or file.
+        data: what `load_data` takes; None only with the embedded example.
+        output: the directory to be made.
+        flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
+        max_drop: largest drop of the metric, as in `Task.drop`.
+        metric, loss: names, where the model and its outputs do not settle them.
+        scheme, criterion, scope, schedule: names in their registries; criterion None for the best the data allow.
+        epochs: of recovery, all steps together.
+        seed: of everything random.
+        resume: go on after the last finished stage of the same build.
+        force: replace an existing output.
+    """
+
+    model: Path | None
+    device: str
+    data: str | None
+    output: Path
+    flash_kib: float | None = None
+    ram_kib: float | None = None
+    latency_ms: float | None = None
+    max_drop: float = 0.02
+    metric: str | None = None
+    loss: str | None = None
+    scheme: str = "int8"
+    criterion: str | None = None
+    scope: str = "global"
+    schedule: str = "polynomial_decay"
+    epochs: int | None = None
+    seed: int = 0
+    resume: bool = False
+    force: bool = False
+
+
+def build(request: BuildRequest, *, progress: Progress) -> Report:
+    """Makes the output directory and returns its report.
+
+    Raises:
+        InfeasibleError: the budgets cannot be met within `max_drop`; `report` says what was found.
+        InputError: an input cannot be used; nothing was written.
+        ToolError: a runtime failed.
+    """
+    from edgeprune.keras_bridge.determinism import fix_seeds
+
+    fix_seeds(request.seed)
+    refuse_existing(request.output, force=request.force)
+    profile = load_profile(request.device)
+    flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
+    budgets = resolve_budgets(profile, flags=flags)
+    _refuse_unknown_names(request)
+    inputs = open_inputs(
+        request.model,
+        request.data,
+        loss=request.loss,
+        metric=request.metric,
+        seed=request.seed,
+        progress=progress,
+    )
+    work = _open_work(request, inputs, profile)
+
+    progress.stage("dense model: convert, measure, evaluate")
+    dense = _make_artefact(inputs.model, inputs, request, profile)
+    _refuse_unsupported(dense.measured, profile)
+    limits = Limits(round_to=profile.runtime.round_to, min_channels=profile.runtime.round_to)
+    if _exceeded(dense.measured, budgets):
+        shrunk = _shrink(
+            inputs,
+            dense,
+            request,
+            profile=profile,
+            budgets=budgets,
+            limits=limits,
+            work=work,
+            progress=progress,
+        )
+        progress.stage("pruned model: convert, measure, evaluate")
+        pruned = _make_artefact(shrunk.model, inputs, request, profile)
+    else:
+        progress.note("the dense model already fits: nothing is pruned")
+        shrunk, pruned = Shrunk(model=inputs.model, steps=[], equivalence=[]), dense
+
+    progress.stage("verify in the device's runtime")
+    agreement = _verify(pruned, inputs, profile)
+    outcome = Outcome(
+        inputs=inputs,
+        profile=profile,
+        budgets=budgets,
+        dense=dense,
+        pruned=pruned,
+        shrunk=shrunk,
+        agreement=agreement,
+        checks=_check(
+            dense, pruned, agreement, inputs=inputs, request=request, profile=profile, budgets=budgets
+        ),
+        settings={
+            "criterion": _criterion(request),
+            "scope": request.scope,
+            "schedule": request.schedule,
+            "scheme": request.scheme,
+            "epochs": request.epochs or DEFAULT_EPOCHS,
+            "max_drop": request.max_drop,
+            "round_to": limits.round_to,
+            "augmentation": inputs.augmentation.describe(),
+        },
+        seed=request.seed,
+    )
+    report = compose_report(outcome)
+    if not report.verdict:
+        raise _infeasible(report, outcome, work)
+    progress.stage("write")
+    write_output(request.output, outcome, report=report, force=request.force)
+    work.remove()
+    return report
+
+
+def _refuse_unknown_names(request: BuildRequest) -> None:
+    from edgeprune.keras_bridge.convert import SCHEMES
+    from edgeprune.keras_bridge.schedules import SCHEDULES
+
+    for registry, name in (
+        (SCHEMES, request.scheme),
+        (SCHEDULES, request.schedule),
+        (CRITERIA, _criterion(request)),
+    ):
+        registry[name]
+    if request.scope not in ("global", "local"):
+        raise RecipeError(f"unknown scope '{request.scope}'", fix="choose global or local")
+    if not request.max_drop >= 0:
+        raise RecipeError(f"max_drop is {request.max_drop}", fix="give a number from 0, for example 0.02")
+    if request.epochs is not None and request.epochs < 1:
+        raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
+
+
+def _criterion(request: BuildRequest) -> str:
+    return request.criterion or DEFAULT_CRITERION
+
+
+def _open_work(request: BuildRequest, inputs: Inputs, profile: Profile) -> WorkDirectory:
+    ignored = ("output", "resume", "force", "model", "data")
+    settings = {name: value for name, value in asdict(request).items() if name not in ignored}
+    path = request.output.with_name(f"{request.output.name}.work")
+    return WorkDirectory(
+        path, key=inputs.key({**settings, "profile": asdict(profile)}), resume=request.resume
+    )
+
+
+def _make_artefact(model: keras.Model, inputs: Inputs, request: BuildRequest, profile: Profile) -> Artefact:
+    """Converts, strips, measures and evaluates: every figure of the model and of its file."""
+    from edgeprune.keras_bridge.convert import convert
+    from edgeprune.keras_bridge.trace import trace
+
+    tflite = strip(convert(model, scheme=request.scheme, representative=inputs.representative))
+    measured = measure(tflite, profile=profile, where="model.tflite")
+    run = run_litert(tflite, inputs.test.inputs)
+    samples = len(inputs.test.inputs[0])
+    graph = trace(model).graph
+    channels = name_channels(graph)
+    macs = count_macs(Lowering(graph, channels).lower(channels.everything))
+    counted = "counted in the layer graph"
+    figures = {
+        "params": Figure(value=float(graph.params), unit="", source="measured", evidence=counted),
+        "macs": Figure(value=float(macs), unit="", source="measured", evidence=counted),
+        **measured.figures,
+        "accuracy": Figure(
+            value=inputs.test.score_outputs([output.values for output in run.outputs]),
+            unit="",
+            source="simulated",
+            evidence=f"{inputs.task.metric} of the {request.scheme} artefact on {samples} test samples in {run.runtime}",
+        ),
+    }
+    return Artefact(
+        model=model,
+        graph=graph,
+        tflite=tflite,
+        measured=measured,
+        figures=figures,
+        float_accuracy=inputs.test.score_model(model),
+    )
+
+
+def _refuse_unsupported(measured: Measured, profile: Profile) -> None:
+    if measured.unsupported:
+        raise OpError(
+            f"{profile.runtime.name} on {profile.id} cannot execute the converted model",
+            why=measured.unsupported[0],
+            fix="replace the layer that becomes this op",
+        )
+
+
+def _costs(measured: Measured, budgets: Budgets) -> dict[str, float]:
+    """Budget name → what the file costs, for the budgets that are asked.
+
+    Raises:
+        InfeasibleError: a budget is asked for a figure that cannot be had.
+    """
+    costs = {}
+    for name in budget_limits(budgets):
+        figure = measured.figures[BUDGET_FIGURES[name]]
+        if figure.value is None:
+            raise InfeasibleError(
+                f"whether the {name} budget holds cannot be known",
+                why=figure.evidence,
+                fix=f"choose another device, or give no {name} budget",
+            )
+        costs[name] = figure.value
+    return costs
+
+
+def _exceeded(measured: Measured, budgets: Budgets) -> list[str]:
+    costs = _costs(measured, budgets)
+    return [name for name, limit in budget_limits(budgets).items() if costs[name] > limit]
+
+
+def _shrink(
+    inputs: Inputs,
+    dense: Artefact,
+    request: BuildRequest,
+    *,
+    profile: Profile,
+    budgets: Budgets,
+    limits: Limits,
+    work: WorkDirectory,
+    progress: Progress,
+) -> Shrunk:
+    from edgeprune.keras_bridge.convert import convert
+    from edgeprune.keras_bridge.train import Recovery, steps_per_epoch
+
+    few = tuple(x[:_CALIBRATION_FOR_SIZES] for x in inputs.representative)
+
+    def measure_costs(model: keras.Model) -> Mapping[str, float]:
+        # Sizes and times do not depend on the values of the ranges, so a few samples calibrate them.
+        tflite = strip(convert(model, scheme=request.scheme, representative=few))
+        return _costs(measure(tflite, profile=profile, where="model.tflite"), budgets)
+
+    graph, channels = dense.graph, name_channels(dense.graph)
+    measured = _costs(dense.measured, budgets)
+    costs = fit_costs(graph, channels, per_op=op_costs(profile), peak="ram", measured=measured)
+    require_feasible(graph, costs=costs, budgets=budget_limits(budgets), limits=limits)
+    recovery = Recovery(
+        total_steps=0, batch_size=BATCH_SIZE, augmentation=inputs.augmentation, seed=request.seed
+    )
+    epochs = request.epochs or DEFAULT_EPOCHS
+    recovery = replace(recovery, total_steps=epochs * steps_per_epoch(inputs.training, recovery))
+    pruner = Pruner(
+        criterion=_criterion(request),
+        scope=request.scope,
+        limits=limits,
+        dense=measured,
+        budgets=budget_limits(budgets),
+        measure=measure_costs,
+    )
+    return shrink(
+        inputs.teacher,
+        training=inputs.training,
+        judge=inputs.validation,
+        recovery=recovery,
+        pruner=pruner,
+        costs=costs,
+        schedule=request.schedule,
+        macs=int(dense.figures["macs"].value or 0),
+        work=work,
+        progress=progress,
+    )
+
+
+def _verify(artefact: Artefact, inputs: Inputs, profile: Profile) -> Agreement | None:
+    """The artefact in the device's real runtime, compared with LiteRT's reference kernels.
+
+    None where LiteRT is the device's runtime: then evaluation already ran in it.
+    """
+    if profile.runtime.name != "tflm":
+        return None
+    macs = max(artefact.figures["macs"].value or 0.0, 1.0)
+    samples = int(max(4, min(MACS_VERIFIED_AT_MOST / macs, 100)))
+    few = tuple(x[:samples] for x in inputs.test.inputs)
+    reference = run_litert(artefact.tflite, few, kernels="reference")
+    device = run_tflm(artefact.tflite, few)
+    return compare_runs(reference, device)
+
+
+def _check(
+    dense: Artefact,
+    pruned: Artefact,
+    agreement: Agreement | None,
+    *,
+    inputs: Inputs,
+    request: BuildRequest,
+    profile: Profile,
+    budgets: Budgets,
+) -> tuple[Check, ...]:
+    checks = [*check_budgets(pruned.measured.figures, budgets, profile)]
+    worst = inputs.task.worst_allowed(dense.float_accuracy, max_drop=request.max_drop)
+    checks.append(
+        Check(
+            name="accuracy",
+            figure=pruned.figures["accuracy"],
+            budget=worst,
+            at_least=inputs.task.higher_is_better,
+            note=f"the original's {inputs.task.metric} of {dense.float_accuracy:.4f}, less --max-drop",
+        )
+    )
+    checks.append(check_ops(pruned.measured, profile))
+    if agreement is not None:
+        figure = Figure(
+            value=float(agreement.max_steps),
+            unit="steps",
+            source="simulated",
+            evidence=f"{agreement.elements} output elements of {agreement.samples} test samples, "
+            f"{agreement.differing} differ between LiteRT's reference kernels and TFLM",
+        )
+        checks.append(Check(name="agreement", figure=figure, budget=1.0, note="quantization steps"))
+    return tuple(checks)
+
+
+def _infeasible(report: Report, outcome: Outcome, work: WorkDirectory) -> InfeasibleError:
+    """The error of a build whose best model breaks a check; that model is kept in the work directory."""
+    best = work.path / "best"
+    write_output(best, outcome, report=report, force=True)
+    error = InfeasibleError(
+        f"the best model found {report.sentence.removesuffix('.')}",
+        fix=f"it is kept in {best}; allow a larger --max-drop, more --epochs, or a wider budget",
+    )
+    error.report = report
+    return error
+
+
+_CALIBRATION_FOR_SIZES = 8

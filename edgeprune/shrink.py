@@ -1,0 +1,424 @@
+"""The loop: prune a little, recover, look, until the budgets hold.
+
+The reductions follow a schedule. Each round of the loop is a *segment*: channels go until the costs have come
+a fraction of the way to the budgets, then the model is fine-tuned for some steps. The last segments only
+fine-tune. A segment after which accuracy has collapsed is rolled back and done in two smaller ones. Every
+finished segment is saved, so that an interrupted build goes on from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeprune.errors import InfeasibleError
+from edgeprune.graph.channels import ChannelMap, name_channels
+from edgeprune.graph.layergraph import Array, LayerGraph
+from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.progress import Progress
+from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
+from edgeprune.prune.solve import Costs, Limits, Solution, solve
+from edgeprune.quantities import format_quantity
+from edgeprune.workdir import WorkDirectory
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.judge import Judge
+    from edgeprune.keras_bridge.rebuild import Compacted
+    from edgeprune.keras_bridge.train import Recovery, Trained, Training
+
+PRUNING_SHARE = 0.3
+"""Fraction of all recovery steps that is spent between the pruning steps; the rest comes after the last."""
+MAX_PRUNING_STEPS = 8
+LARGEST_STEP_RATIO = 0.5
+"""Largest fraction of a family that goes in one step, so that recovery has something to recover from."""
+COLLAPSE_DROP = 0.3
+"""A validation drop after a segment's recovery that counts as collapse (as in `Task.drop`)."""
+
+Budgets = Mapping[str, float]
+Measure = Callable[["keras.Model"], Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """One round of the loop.
+
+    Attributes:
+        fraction: how much of the way to the budgets the costs must have come; 0 prunes nothing.
+        steps: optimizer steps of recovery afterwards.
+        halvings: how often this segment was halved after a collapse.
+    """
+
+    fraction: float
+    steps: int
+    halvings: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pruner:
+    """Everything a pruning step depends on besides the model.
+
+    Attributes:
+        criterion, scope: how channels are ranked.
+        limits: alignment and least widths.
+        dense: budget name → cost of the dense model, in the budget's unit.
+        budgets: budget name → largest cost allowed.
+        measure: converts a model and gives its costs on the device.
+    """
+
+    criterion: str
+    scope: str
+    limits: Limits
+    dense: Mapping[str, float]
+    budgets: Budgets
+    measure: Measure
+
+    def targets(self, fraction: float) -> dict[str, float]:
+        """The costs allowed once a fraction of the reduction is done."""
+        return {
+            name: budget
+            if self.dense[name] <= budget
+            else self.dense[name] - fraction * (self.dense[name] - budget)
+            for name, budget in self.budgets.items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shrunk:
+    """What the loop ends with.
+
+    Attributes:
+        model: the pruned and recovered Keras model.
+        steps: what happened, one JSON object per step (see `report.json`).
+        equivalence: the proofs that masked and compacted models are equal, one per pruning step.
+    """
+
+    model: keras.Model
+    steps: list[dict[str, Any]]
+    equivalence: list[dict[str, Any]]
+
+
+def plan_segments(
+    pruner: Pruner, *, schedule: str, total_steps: int, steps_per_epoch: int
+) -> tuple[Segment, ...]:
+    """The rounds of the loop: pruning steps along the schedule, then fine-tuning, an epoch at a time."""
+    from edgeprune.keras_bridge.schedules import fractions
+
+    reduction = max(
+        1 - budget / pruner.dense[name]
+        for name, budget in pruner.budgets.items()
+        if pruner.dense[name] > budget
+    )
+    count = min(MAX_PRUNING_STEPS, max(1, math.ceil(12 * reduction)))
+    between = max(1, int(PRUNING_SHARE * total_steps / count))
+    wanted = fractions(schedule, steps=count)
+    pruning = [Segment(fraction=f, steps=between) for f in dict.fromkeys(wanted)]
+    left = total_steps - between * len(pruning)
+    tuning = []
+    while left > 0:
+        steps = min(steps_per_epoch, left)
+        tuning.append(Segment(fraction=0.0, steps=steps))
+        left -= steps
+    return (*pruning, *tuning)
+
+
+def shrink(
+    teacher: keras.Model,
+    *,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+    pruner: Pruner,
+    costs: Costs,
+    schedule: str,
+    macs: int,
+    work: WorkDirectory,
+    progress: Progress,
+) -> Shrunk:
+    """A model whose measured costs are within the budgets, recovered for `recovery.total_steps`.
+
+    Args:
+        teacher: where pruning starts and what recovery follows; not changed.
+        training: inputs, labels and loss to fine-tune and to rank channels with.
+        judge: scores models on validation data.
+        recovery: how to fine-tune.
+        pruner: how to prune, and the budgets.
+        costs: the solver's cost model, fitted on the dense model's conversion.
+        schedule: a name in `SCHEDULES`.
+        macs: of the original, for the report.
+        work: keeps finished segments.
+        progress: is told about every optimizer step.
+
+    Raises:
+        InfeasibleError: no plan meets the budgets.
+    """
+    from edgeprune.keras_bridge.train import Trained, fine_tune, steps_per_epoch
+
+    per_epoch = steps_per_epoch(training, recovery)
+    run = _Run.resume(
+        work,
+        fresh=_Run(
+            model=teacher,
+            trained=Trained(step=0, optimizer=[], losses=[]),
+            remaining=plan_segments(
+                pruner, schedule=schedule, total_steps=recovery.total_steps, steps_per_epoch=per_epoch
+            ),
+            steps=[],
+            equivalence=[],
+            cost=pruner.dense,
+            macs=macs,
+        ),
+    )
+    reference = judge.score_model(teacher)
+    progress.stage("prune and recover", total=recovery.total_steps)
+    progress.advance(run.trained.step)
+    while run.remaining:
+        segment, *rest = run.remaining
+        before = replace(run)
+        if segment.fraction:
+            _prune(
+                run,
+                segment,
+                pruner=pruner,
+                costs=costs,
+                training=training,
+                probe=judge.inputs,
+                seed=recovery.seed,
+            )
+        run.trained = fine_tune(
+            run.model,
+            teacher,
+            training=training,
+            recovery=recovery,
+            steps=segment.steps,
+            start=run.trained,
+            advance=progress.advance,
+        )
+        score = judge.score_model(run.model)
+        if (
+            segment.fraction
+            and judge.drop(before=reference, after=score) > COLLAPSE_DROP
+            and segment.halvings < 2
+        ):
+            run = _roll_back(before, segment, score=score, per_epoch=per_epoch)
+        else:
+            run.remaining = tuple(rest)
+            kind = "prune" if segment.fraction else "recover"
+            run.log(kind, epochs=run.trained.step / per_epoch, accuracy=score)
+        run.save(work)
+        progress.advance(0, detail=f"validation {judge.task.metric} {score:.3f}")
+    return Shrunk(model=run.model, steps=run.steps, equivalence=run.equivalence)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Run:
+    """Where the loop stands; the one thing in it that changes."""
+
+    model: keras.Model
+    trained: Trained
+    remaining: tuple[Segment, ...]
+    steps: list[dict[str, Any]]
+    equivalence: list[dict[str, Any]]
+    cost: Mapping[str, float]
+    macs: int
+    reached: float = 0.0
+    count: int = 0
+
+    def log(self, kind: str, *, epochs: float, accuracy: float, note: str = "") -> None:
+        """Adds a row to the report's steps."""
+        row = {
+            "step": len(self.steps) + 1,
+            "kind": kind,
+            "epochs": round(epochs, 4),
+            "accuracy": accuracy,
+            "cost": dict(self.cost),
+            "params": self.model.count_params(),
+            "macs": self.macs,
+            "note": note,
+        }
+        self.steps = [*self.steps, row]
+
+    def save(self, work: WorkDirectory) -> None:
+        """Writes the state after a segment."""
+        from edgeprune.keras_bridge.save import save_model
+
+        self.count += 1
+        state = {
+            "step": self.trained.step,
+            "losses": self.trained.losses,
+            "remaining": [asdict(segment) for segment in self.remaining],
+            "steps": self.steps,
+            "equivalence": self.equivalence,
+            "cost": dict(self.cost),
+            "macs": self.macs,
+            "reached": self.reached,
+        }
+        with work.finish(f"segment-{self.count:03d}", state) as folder:
+            save_model(self.model, folder / "model.keras")
+            np.savez(folder / "optimizer.npz", *self.trained.optimizer)
+
+    @classmethod
+    def resume(cls, work: WorkDirectory, *, fresh: _Run) -> _Run:
+        """The state after the last finished segment; `fresh` where there is none."""
+        from edgeprune.keras_bridge.save import open_saved
+        from edgeprune.keras_bridge.train import Trained
+
+        count, found = 0, None
+        while (stage := work.load(f"segment-{count + 1:03d}")) is not None:
+            count, found = count + 1, stage
+        if found is None:
+            return fresh
+        folder, state = found
+        with np.load(folder / "optimizer.npz") as arrays:
+            optimizer = [arrays[name] for name in arrays.files]
+        return cls(
+            model=open_saved(folder / "model.keras"),
+            trained=Trained(step=state["step"], optimizer=optimizer, losses=state["losses"]),
+            remaining=tuple(Segment(**segment) for segment in state["remaining"]),
+            steps=state["steps"],
+            equivalence=state["equivalence"],
+            cost=state["cost"],
+            macs=state["macs"],
+            reached=state["reached"],
+            count=count,
+        )
+
+
+def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:
+    """Asks, before any training is spent, whether removing everything that may go would meet the budgets.
+
+    Raises:
+        InfeasibleError: it would not; the message names the least that can be reached.
+    """
+    channels = name_channels(graph)
+    scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels), scope="global")
+    solution = solve(graph, channels, scores=scores, costs=costs, budgets=budgets, limits=limits)
+    if not solution.feasible:
+        _refuse(solution, budgets, limits)
+
+
+def _prune(
+    run: _Run,
+    segment: Segment,
+    *,
+    pruner: Pruner,
+    costs: Costs,
+    training: Training,
+    probe: tuple[Array, ...],
+    seed: int,
+) -> None:
+    """Replaces the run's model by a smaller one, proven equal to the masked one and measured."""
+    from edgeprune.keras_bridge.gradients import iterate_gradients
+    from edgeprune.keras_bridge.rebuild import TOLERANCE
+    from edgeprune.keras_bridge.trace import trace
+
+    traced = trace(run.model)
+    channels = name_channels(traced.graph)
+    evidence = Evidence(
+        graph=traced.graph,
+        channels=channels,
+        gradients=lambda: iterate_gradients(run.model, traced, training=training, seed=seed + run.count),
+        seed=seed,
+    )
+    scores = score_groups(CRITERIA[pruner.criterion], evidence, scope=pruner.scope)
+    compacted, measured, macs = _meet_targets(
+        run.model, traced, channels, scores=scores, segment=segment, pruner=pruner, costs=costs, probe=probe
+    )
+    run.model, run.cost, run.macs, run.reached = compacted.model, measured, macs, segment.fraction
+    run.trained = replace(run.trained, optimizer=[])  # its slots belong to the wider weights
+    run.equivalence = [
+        *run.equivalence,
+        {
+            "step": len(run.steps) + 1,
+            "error": compacted.error,
+            "samples": compacted.samples,
+            "tolerance": TOLERANCE,
+        },
+    ]
+
+
+def _meet_targets(
+    model: keras.Model,
+    traced: Any,
+    channels: ChannelMap,
+    *,
+    scores: Array,
+    segment: Segment,
+    pruner: Pruner,
+    costs: Costs,
+    probe: tuple[Array, ...],
+) -> tuple[Compacted, Mapping[str, float], int]:
+    """Solves, rebuilds, converts and measures until the converted file, not the solver's idea of it, fits."""
+    from edgeprune.keras_bridge.rebuild import compact
+
+    targets = pruner.targets(segment.fraction)
+    limits = replace(pruner.limits, max_ratio=LARGEST_STEP_RATIO)
+    for _ in range(8):
+        solution = solve(traced.graph, channels, scores=scores, costs=costs, budgets=targets, limits=limits)
+        if not solution.feasible:
+            if limits.max_ratio < 1:
+                limits = replace(limits, max_ratio=1.0)
+                continue
+            _refuse(solution, targets, limits)
+        compacted = compact(
+            model,
+            traced,
+            channels=channels,
+            kept=solution.kept,
+            probe=tuple(x[:_PROBE_SAMPLES] for x in probe),
+        )
+        measured = pruner.measure(compacted.model)
+        if segment.fraction < 1 or all(measured[name] <= target for name, target in targets.items()):
+            return compacted, measured, count_macs(Lowering(traced.graph, channels).lower(solution.kept))
+        costs = costs.refit(predicted=solution.costs, measured=measured)
+    raise InfeasibleError(
+        "the converted model misses the budgets although the solver predicted that it fits",
+        why=", ".join(f"{name} {measured[name]:g} > {target:g}" for name, target in targets.items()),
+        fix="widen the budget that is missed a little",
+    )
+
+
+def _refuse(solution: Solution, budgets: Budgets, limits: Limits) -> None:
+    missed = [name for name, budget in budgets.items() if solution.costs[name] > budget]
+    raise InfeasibleError(
+        "no pruned model meets the budgets",
+        why="with every channel removed that may go, "
+        + ", ".join(f"{name} is still {_amount(name, solution.costs[name])}" for name in missed)
+        + " where "
+        + ", ".join(_amount(name, budgets[name]) for name in missed)
+        + " are allowed",
+        fix=f"the best found needs {', '.join(_flag(name, solution.costs[name]) for name in missed)}",
+    )
+
+
+def _amount(name: str, value: float) -> str:
+    return format_quantity(value, "ms" if name == "latency" else "bytes")
+
+
+def _flag(name: str, value: float) -> str:
+    if name == "latency":
+        return f"--latency-ms {math.ceil(value * 100) / 100:g}"
+    return f"--{name}-kib {math.ceil(value / 1024)}"
+
+
+def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) -> _Run:
+    """The run before the segment, which will now be reached in two steps of half the size."""
+    middle = (before.reached + segment.fraction) / 2
+    half = replace(segment, fraction=middle, halvings=segment.halvings + 1)
+    rest = before.remaining[1:]
+    before.remaining = (half, replace(segment, halvings=segment.halvings + 1), *rest)
+    before.log(
+        "rollback",
+        epochs=before.trained.step / per_epoch,
+        accuracy=score,
+        note=f"accuracy collapsed; going to {half.fraction:.2f} of the way first",
+    )
+    return before
+
+
+_PROBE_SAMPLES = 8
