@@ -105,7 +105,7 @@ def _budgets(report: Document) -> Markup | None:
         )
     if not rows:
         return None
-    key = _key(("k-pruned", "artefact"), ("k-dense", "dense int8 model"), ("k-limit", "budget"))
+    key = _key(("k-pruned", "artefact"), ("k-dense", "dense model"), ("k-limit", "budget"))
     return _section("Budgets", *rows, key)
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 import click
@@ -41,7 +41,8 @@ def _keep_stdout_clean() -> Iterator[None]:
     try:
         with suppress(OSError):  # stderr is closed
             os.dup2(2, 1)
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         with suppress(OSError):
             sys.stdout.flush()

@@ -81,12 +81,12 @@ def _answer(name: str, rows: Sequence[dict[str, Any]]) -> Answer:
     return Answer(text=format_table(columns, cells), document={name: list(rows)})
 
 
-_LONG = ("summary", "note", "tflm_dtypes", "op")
+_LONG = ("summary", "note", "tflm_dtypes")
 
 
 def _format_cell(key: str, value: Any) -> str:
     if key == "litert_versions":
-        return "no" if value is None else f"version {value[0]} to {value[1]}"
+        return "no" if value is None else f"{value[0]} to {value[1]}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)

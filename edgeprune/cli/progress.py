@@ -163,7 +163,7 @@ class ProgressLines:
 
 def format_seconds(seconds: float) -> str:
     """For example "0.4 s", "12 s", "1:05" or "1:01:05"."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,0 +1,139 @@
+"""Commands that need no TensorFlow, on real profiles and models."""
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from edgeprune.cli.build import build
+from edgeprune.recipe import Recipe
+from tests.small_models import REAL_MODELS, SHARED_MODELS
+
+
+@pytest.fixture
+def resnet8() -> Path:
+    path = SHARED_MODELS / REAL_MODELS["resnet8"]
+    if not path.exists():
+        pytest.skip(f"the shared model {path.name} is not here")
+    return path
+
+
+def test_devices_list_shows_every_profile(edgeprune):
+    ended = edgeprune("devices", "list")
+    assert ended.code == 0
+    assert "cortex-m7" in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80
+    ids = [device["id"] for device in edgeprune("devices", "list", "--json").document["devices"]]
+    assert ids == sorted(ids)
+    assert all(name in ended.out for name in ids)
+
+
+def test_devices_show_gives_the_whole_profile(edgeprune):
+    document = edgeprune("devices", "show", "cortex-m7", "--json").document
+    assert document["device"]["clock_mhz"] == 480.0
+    text = edgeprune("devices", "show", "cortex-m7").out
+    assert re.search(r"^clock_mhz +480", text, re.MULTILINE)
+
+
+def test_a_misspelt_device_ends_in_3_with_the_nearest_name(edgeprune):
+    ended = edgeprune("devices", "show", "cortex-m8")
+    assert ended.code == 3
+    assert "did you mean 'cortex-m" in ended.err
+
+
+def test_validate_reports_all_errors_of_a_profile(edgeprune, tmp_path):
+    bad = tmp_path / "mine.toml"
+    bad.write_text('id = "mine"\nclock_mhz = "fast"\ncolour = "red"\n')
+    ended = edgeprune("devices", "validate", bad)
+    assert ended.code == 1
+    assert "clock_mhz" in ended.out
+    assert "colour" in ended.out
+    errors = edgeprune("devices", "validate", bad, "--json").document["errors"]
+    assert {"clock_mhz", "colour"} <= {error["key"] for error in errors}
+    assert edgeprune("devices", "validate", tmp_path / "missing.toml").code == 3
+
+
+def test_validate_accepts_a_profile_that_ships(edgeprune):
+    shipped = Path(__file__).parents[2] / "device_profiles" / "cortex-m7.toml"
+    ended = edgeprune("devices", "validate", shipped)
+    assert ended.code == 0
+    assert "is a valid profile" in " ".join(ended.out.split())
+
+
+@pytest.mark.parametrize("what", ["criteria", "layers", "ops"])
+def test_lists_are_tables_and_documents(edgeprune, what):
+    rows = edgeprune("list", what, "--json").document[what]
+    text = edgeprune("list", what).out
+    assert len(rows) > 3
+    assert all(next(iter(row.values())) in text for row in rows)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_doctor_names_what_is_there_and_what_is_missing(edgeprune):
+    ended = edgeprune("doctor", "--json")
+    document = ended.document
+    assert ended.code == (0 if document["ok"] else 1)
+    names = {tool["name"] for tool in document["tools"]}
+    assert {"tensorflow", "tflite-micro", "arm-none-eabi-gcc"} <= names
+    text = edgeprune("doctor").out
+    assert " ".join(text.split()).endswith(document["sentence"])
+
+
+def test_check_says_no_with_1_and_yes_with_0(edgeprune, resnet8):
+    no = edgeprune("check", resnet8, "--device", "cortex-m7", "--latency-ms", "0.001")
+    assert no.code == 1
+    assert "BROKEN" in no.out
+    wide = ("--latency-ms", "10000", "--flash-kib", "2000", "--ram-kib", "500")
+    yes = edgeprune("check", resnet8, "--device", "cortex-m7", *wide)
+    assert (yes.code, yes.err) == (0, "")
+    assert max(map(len, yes.out.splitlines())) <= 80
+
+
+def test_the_document_of_check_has_figures_checks_and_provenance(edgeprune, resnet8):
+    document = edgeprune("check", resnet8, "--device", "cortex-m7", "--json").document
+    names = {"tflite_bytes", "flash_bytes", "arena_bytes", "ram_bytes", "instructions", "latency_ms"}
+    assert names <= set(document["figures"])
+    assert names <= set(document["provenance"])
+    assert {"flash", "ram", "latency"} <= {check["name"] for check in document["checks"]}
+    assert document["schema"] == 1
+
+
+def test_check_refuses_what_is_no_model(edgeprune, tmp_path):
+    text = tmp_path / "model.tflite"
+    text.write_text("this is not a model, whatever its name says")
+    for path in (text, tmp_path / "missing.tflite", tmp_path):
+        ended = edgeprune("check", path, "--device", "cortex-m7")
+        assert (ended.code, ended.out) == (3, "")
+        assert len(ended.err.splitlines()) == 1
+
+
+def test_a_wrong_recipe_ends_in_3_and_names_every_key(edgeprune, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('device = "cortex-m7"\nlatency = 10\nmax_drop = 2\n')
+    ended = edgeprune("build", "--recipe", recipe)
+    assert ended.code == 3
+    assert "latency_ms" in ended.err
+    assert "max_drop" in ended.err
+
+
+def test_every_key_of_a_recipe_is_a_flag_of_build_and_the_other_way_round():
+    flags = {parameter.name for parameter in build.params}
+    keys = {field.name for field in fields(Recipe)}
+    assert flags - {"recipe_file", "resume", "force", "json"} == keys
+
+
+def test_the_defaults_in_the_help_of_build_are_those_of_a_request():
+    pipeline = pytest.importorskip("edgeprune.pipeline")
+    defaults = {field.name: field.default for field in fields(pipeline.BuildRequest)}
+    for parameter in build.params:
+        told = re.search(r"\[default: (.*)\]", getattr(parameter, "help", None) or "")
+        if told and parameter.name not in ("output", "criterion", "epochs"):
+            assert told[1] == str(defaults[parameter.name])
+
+
+def test_documents_are_ascii(edgeprune):
+    text = edgeprune("devices", "list", "--json").out
+    assert text.isascii()
+    json.loads(text)

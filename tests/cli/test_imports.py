@@ -1,0 +1,74 @@
+"""What must not be imported: TensorFlow takes seconds."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.small_models import REAL_MODELS, SHARED_MODELS
+
+ROOT = Path(__file__).parents[2]
+_CODE = """
+import sys
+from edgeprune.cli.main import run
+code = run(sys.argv[1:])
+heavy = {"tensorflow", "keras", "tf_keras", "tensorflow_model_optimization"} & set(sys.modules)
+print("imported:", *sorted(heavy), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def imported_by(*arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", _CODE, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode in (0, 1), ended.stderr
+    return ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("build", "--help"),
+        ("devices", "list"),
+        ("devices", "show", "cortex-m7"),
+        ("list", "criteria"),
+        ("list", "layers"),
+        ("list", "ops"),
+        ("doctor",),
+    ],
+)
+def test_light_commands_import_no_tensorflow(arguments):
+    assert imported_by(*arguments) == "imported:"
+
+
+def test_check_imports_no_tensorflow():
+    path = SHARED_MODELS / REAL_MODELS["resnet8"]
+    if not path.exists():
+        pytest.skip(f"the shared model {path.name} is not here")
+    assert imported_by("check", str(path), "--device", "cortex-m7") == "imported:"
+
+
+def test_the_test_sees_tensorflow_where_it_is_imported():
+    assert "tensorflow" in imported_by("list", "schemes")
+
+
+def test_devices_list_answers_in_a_blink(spawn):
+    # Processor time, because the other tests keep the machine busy.
+    took = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert spawn("devices", "list").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(took) < 0.3

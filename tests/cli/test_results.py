@@ -1,0 +1,73 @@
+from edgeprune.cli.results import format_checks, format_figures, format_report
+from edgeprune.cli.tables import measure_width
+from edgeprune.figures import Check, Figure, unavailable
+from tests.report_sample import make_report
+
+
+def line_of(text, start):
+    return next(line for line in text.splitlines() if line.startswith(start)).split()
+
+
+def test_the_reader_sees_why_the_dense_model_did_not_fit():
+    text = format_report(make_report())
+    assert line_of(text, "latency ") == [
+        "latency",
+        *["124.1", "ms", "62.1", "ms", "0.50×", "62.5", "ms", "over", "by", "61.6", "ms"],
+    ]
+    assert line_of(text, "RAM ") == ["RAM", *["60.9", "KiB", "47.4", "KiB", "0.78×", "128", "KiB", "fits"]]
+    assert line_of(text, "MACs ") == ["MACs", *["12.5", "M", "5.89", "M", "0.47×"]]
+    assert max(map(measure_width, text.splitlines())) <= 80
+
+
+def test_the_checks_end_with_the_sentence():
+    report = make_report()
+    text = format_report(report)
+    assert " ".join(text.split()).endswith(report.sentence)
+    assert line_of(text, "accuracy  ") == [
+        "accuracy",
+        "0.8121",
+        "≥",
+        "0.8072",
+        "+0.0049",
+        "simulated",
+        "holds",
+    ]
+
+
+def test_a_broken_budget_stands_out_and_its_margin_is_negative():
+    figure = Figure(value=20480.0, unit="bytes", source="simulated", evidence="allocator")
+    check = Check(name="ram", figure=figure, budget=10240.0)
+    text = format_checks([check.to_json()], sentence="does not fit.")
+    assert line_of(text, "ram") == ["ram", "20", "KiB", "10", "KiB", "−10", "KiB", "simulated", "BROKEN"]
+
+
+def test_what_is_not_known_breaks_its_budget_and_says_why():
+    check = Check(name="latency", figure=unavailable("latency_ms", "nothing was measured"), budget=10.0)
+    text = format_checks([check.to_json()], sentence="does not fit.")
+    assert line_of(text, "latency") == ["latency", "–", "10", "ms", "–", "unavailable", "BROKEN"]
+    assert "latency: nothing was measured" in text
+
+
+def test_without_a_budget_there_is_no_verdict():
+    figure = Figure(value=3.0, unit="ms", source="estimated", evidence="")
+    text = format_checks([Check(name="latency", figure=figure, budget=None).to_json()], sentence="")
+    assert "no budget" in text
+
+
+def test_an_error_metric_is_judged_downwards():
+    figure = Figure(value=0.3, unit="", source="simulated", evidence="")
+    report = make_report(
+        task={"loss": "mse", "metric": "mae", "higher_is_better": False, "origin": "flag"},
+        checks=(Check(name="accuracy", figure=figure, budget=0.31).to_json(),),
+    )
+    text = format_report(report)
+    assert line_of(text, "accuracy") == ["accuracy", "0.3000", "0.3100", "+0.0100", "simulated", "holds"]
+    assert line_of(text, "mae, int8")[:2] == ["mae,", "int8"]
+
+
+def test_figures_show_their_interval_and_evidence():
+    origin = {"latency_ms": {"source": "estimated", "evidence": "by hand", "low": 9.0, "high": 12.0}}
+    text = format_figures({"latency_ms": 10.0, "macs": None}, provenance=origin)
+    assert line_of(text, "latency") == ["latency", "10", "ms", "9", "ms..12", "ms", "estimated"]
+    assert "latency: by hand" in text
+    assert line_of(text, "MACs") == ["MACs", "–"]
