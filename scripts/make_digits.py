@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 TEST_SAMPLES = 500
 TARGET = Path(__file__).parents[1] / "edgeprune" / "keras_bridge" / "digits.npz"

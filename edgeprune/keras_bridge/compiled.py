@@ -16,7 +16,7 @@ class Compiled:
     """How a model was compiled.
 
     Attributes:
-        loss: of its one output, a name, function or `keras.losses.Loss`; None if it was not compiled, or has
+        loss: of its one output, a function or `keras.losses.Loss`; None if it was not compiled, or has
             several outputs.
         metrics: those that edgeprune has, by their names in `METRICS`, in the order they were given.
     """
@@ -34,6 +34,8 @@ def read_compiled(model: keras.Model) -> Compiled:
         loss = next(iter(loss.values() if isinstance(loss, dict) else loss))
     if isinstance(loss, list | tuple | dict):
         loss = None
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of lambdas in what it serializes here
         config = model.get_compile_config() or {}

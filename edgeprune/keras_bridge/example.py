@@ -9,8 +9,7 @@ from edgeprune.keras_bridge.data import Data, load_data
 from edgeprune.keras_bridge.determinism import fix_seeds
 
 WIDTH = 56
-"""Channels of the first half; chosen so that the int8 model takes about 1.7 times the default latency budget of
-the profile `cortex-m7`."""
+"""Channels of the first half; int8 then takes 1.7 times the default latency budget of `cortex-m7`."""
 
 EPOCHS = 20
 LEARNING_RATE = 3e-3

@@ -49,7 +49,7 @@ def fit_labels(
         shape: of the output, without batch.
         activation: Keras's name of the last activation.
         flag: value of --loss, or None.
-        compiled: a name, function or Loss, or None.
+        compiled: a function or Loss, or None.
         where: the data's source, for messages.
 
     Raises:
@@ -109,7 +109,8 @@ def fit_without_labels(model: keras.Model, *, activation: str, loss: Any) -> Fit
     name = name_loss(loss) if loss is not None else ""
     meant_for = LOSSES[name].labels if name in LOSSES else None
     shapes = [tuple(t.shape[1:]) for t in (*model.inputs, *model.outputs)]
-    if len(shapes) == 2 and shapes[0] == shapes[1] and meant_for in (None, "regression", "binary"):
+    mirrors = len(shapes) == 2 and shapes[0] == shapes[1] and activation != "softmax"
+    if mirrors and meant_for in (None, "regression", "binary"):
         chosen = name if meant_for else "mean_squared_error"
         instance = None if loss is None or isinstance(loss, str) or not meant_for else loss
         function = (
