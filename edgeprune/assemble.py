@@ -154,7 +154,7 @@ def compose_report(outcome: Outcome) -> Report:
 
 
 def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> list[dict[str, Any]]:
-    """Channels, weights and cost of each layer before and after; layers without channels or cost are left out."""
+    """Channels, weights and cost of each layer before and after; layers without any are left out."""
     before, after = describe_layers(dense, profile), describe_layers(pruned, profile)
     rows = []
     for name, old in before.items():

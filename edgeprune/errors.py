@@ -109,10 +109,7 @@ class UnknownNameError(InputError):
         """
         self.kind, self.name, self.known = kind, name, sorted(known)
         near = get_close_matches(name.lower(), self.known, n=1, cutoff=0.5)
-        if near:
-            fix = f"did you mean '{near[0]}'?"
-        else:
-            fix = f"known: {', '.join(self.known)}"
+        fix = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(self.known)}"
         if listing:
             fix += f" ({listing} lists them all)"
         super().__init__(f"unknown {kind} '{name}'", fix=fix)

@@ -88,7 +88,8 @@ def open_inputs(
     Args:
         model: a Keras file, or None for the embedded example.
         data: what `load_data` takes; may be None for the example only.
-        loss, metric: names, where the model does not settle them.
+        loss: a name, where the model does not settle it.
+        metric: likewise.
         seed: of splits and selections.
         progress: is told what is going on.
 
@@ -189,8 +190,8 @@ def _make_teacher(
         return original, ""
     metric = validation.task.metric
     return copy, (
-        f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} from "
-        f"{before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
+        f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} "
+        f"from {before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
     )
 
 

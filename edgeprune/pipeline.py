@@ -114,7 +114,8 @@ def build(request: BuildRequest, *, progress: Progress) -> Report:
     progress.stage("dense model: convert, measure, evaluate")
     dense = _make_artefact(inputs.model, inputs, request, profile)
     _refuse_unsupported(dense.measured, profile)
-    limits = Limits(round_to=profile.runtime.round_to, min_channels=profile.runtime.round_to)
+    align = profile.runtime.round_to
+    limits = Limits(round_to=align, min_channels=align, scope=request.scope)
     if _exceeded(dense.measured, budgets):
         shrunk = _shrink(
             inputs,
@@ -296,7 +297,6 @@ def _shrink(
     recovery = replace(recovery, total_steps=epochs * steps_per_epoch(inputs.training, recovery))
     pruner = Pruner(
         criterion=_criterion(request),
-        scope=request.scope,
         limits=limits,
         dense=measured,
         budgets=budget_limits(budgets),

@@ -64,15 +64,14 @@ class Pruner:
     """Everything a pruning step depends on besides the model.
 
     Attributes:
-        criterion, scope: how channels are ranked.
-        limits: alignment and least widths.
+        criterion: how channels are ranked.
+        limits: alignment, least widths and scope.
         dense: budget name → cost of the dense model, in the budget's unit.
         budgets: budget name → largest cost allowed.
         measure: converts a model and gives its costs on the device.
     """
 
     criterion: str
-    scope: str
     limits: Limits
     dense: Mapping[str, float]
     budgets: Budgets
@@ -296,7 +295,7 @@ def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limit
         InfeasibleError: it would not; the message names the least that can be reached.
     """
     channels = name_channels(graph)
-    scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels), scope="global")
+    scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels))
     solution = solve(graph, channels, scores=scores, costs=costs, budgets=budgets, limits=limits)
     if not solution.feasible:
         _refuse(solution, budgets, limits)
@@ -325,7 +324,7 @@ def _prune(
         gradients=lambda: iterate_gradients(run.model, traced, training=training, seed=seed + run.count),
         seed=seed,
     )
-    scores = score_groups(CRITERIA[pruner.criterion], evidence, scope=pruner.scope)
+    scores = score_groups(CRITERIA[pruner.criterion], evidence)
     compacted, measured, macs = _meet_targets(
         run.model, traced, channels, scores=scores, segment=segment, pruner=pruner, costs=costs, probe=probe
     )
@@ -410,8 +409,8 @@ def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) 
     """The run before the segment, which will now be reached in two steps of half the size."""
     middle = (before.reached + segment.fraction) / 2
     half = replace(segment, fraction=middle, halvings=segment.halvings + 1)
-    rest = before.remaining[1:]
-    before.remaining = (half, replace(segment, halvings=segment.halvings + 1), *rest)
+    again = replace(segment, halvings=segment.halvings + 1)
+    before.remaining = (half, again, *_shorten(before.remaining[1:], segment.steps))
     before.log(
         "rollback",
         epochs=before.trained.step / per_epoch,
@@ -419,6 +418,18 @@ def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) 
         note=f"accuracy collapsed; going to {half.fraction:.2f} of the way first",
     )
     return before
+
+
+def _shorten(segments: tuple[Segment, ...], steps: int) -> tuple[Segment, ...]:
+    """The segments with some recovery steps fewer, taken from the end; pruning segments keep one at least."""
+    shortened = []
+    for segment in reversed(segments):
+        least = 1 if segment.fraction else 0
+        taken = min(steps, segment.steps - least)
+        steps -= taken
+        if segment.steps - taken:
+            shortened.append(replace(segment, steps=segment.steps - taken))
+    return tuple(reversed(shortened))
 
 
 _PROBE_SAMPLES = 8

@@ -16,12 +16,11 @@ from edgeprune.quantities import format_quantity
 @click.command("inspect", cls=Command)
 @click.argument("model", type=click.Path(path_type=Path))
 @options.device
-@click.option("--criterion", default="l2", show_default=True, help="How channels would be ranked.")
-def inspect(model: Path, *, device: str, criterion: str) -> Answer:
+def inspect(model: Path, *, device: str) -> Answer:
     """Show cost per layer, groups of channels, and what cannot be pruned and why."""
-    from edgeprune import pipeline
+    from edgeprune import explore
 
-    document = pipeline.inspect(model, device=device, criterion=criterion).to_json()
+    document = explore.inspect(model, device=device).to_json()
     parts = [_format_layers(document["layers"]), _format_groups(document["groups"])]
     if document["frozen"]:
         parts.append(format_frozen(document["frozen"]))

@@ -51,10 +51,10 @@ def prune(
     force: bool,
 ) -> Answer:
     """Remove a fraction of all channels; exit 0 only if the result is proven equal to the masked model."""
-    from edgeprune import pipeline
+    from edgeprune import explore
 
     with show_progress() as progress:
-        result = pipeline.prune(
+        result = explore.prune(
             model,
             ratio=ratio,
             output=output,

@@ -12,7 +12,7 @@ _BYTES_PER_CHANNEL = 24
 
 
 def op_costs(profile: Profile) -> dict[str, Callable[[OpShape], float]]:
-    """Budget name → cost of one op: "flash" in bytes of the file, "latency" in ms where it can be estimated."""
+    """Budget → cost of one op: "flash" in bytes of the file, "latency" in ms where it can be estimated."""
     costs: dict[str, Callable[[OpShape], float]] = {"flash": stored_bytes}
     law = profile.latency
     if law.by == "instructions" and law.cycles_per_instruction is not None:

@@ -182,7 +182,7 @@ class Call:
 def name_channels(graph: LayerGraph) -> ChannelMap:
     """The groups of all channels of the graph; see the module's text.
 
-    A layer that is called several times (shared) has one set of weights, so the ids of all its calls are tied.
+    A layer that is called several times has one set of weights, so the ids of all its calls are tied.
     """
     from edgeprune.graph.rules import rule_for
 

@@ -1,6 +1,7 @@
 """What each Keras layer kind does to channels: one `LayerRule` record per kind.
 
-To add a layer kind, add one record to a module of `edgeprune/graph/layers/` and one example to `tests/graph/examples.py`.
+To add a layer kind, add one record to a module of `edgeprune/graph/layers/` and one example to
+`tests/graph/examples.py`.
 
 A rule has up to three functions:
 

@@ -1,7 +1,7 @@
 """Removing groups of channels from a layer graph, or zeroing them in place.
 
-Both read the same `ChannelMap`: removal takes the kept slices of every weight axis, masking zeroes the others.
-On the same input the two give the same output; `keras_bridge.rebuild` proves it on the real models.
+Both read the same `ChannelMap`: removal takes the kept slices of every weight axis, masking zeroes the
+others. On the same input the two give the same output; `keras_bridge.rebuild` proves it on the real models.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Label-preserving changes to image batches, used only where the original model shows that they preserve labels."""
+"""Changes to image batches, used only where the original model shows that they preserve labels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

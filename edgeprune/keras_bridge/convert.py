@@ -11,6 +11,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from edgeprune.errors import DataError, ModelError
 from edgeprune.graph.layergraph import Array
+from edgeprune.keras_bridge.calling import call
+from edgeprune.keras_bridge.quiet import quiet_stderr
 from edgeprune.registry import Registry
 
 
@@ -85,14 +87,15 @@ def convert(model: keras.Model, *, scheme: str, representative: Sequence[Array] 
         converter.representative_dataset = lambda: _samples(model, representative)
     chosen.configure(converter)
     try:
-        return bytes(converter.convert())
+        with quiet_stderr():
+            return bytes(converter.convert())
     except (ValueError, RuntimeError, TypeError, NotImplementedError, converter_error()) as error:
         reason = str(error).strip().splitlines()
         raise ModelError(
             "TensorFlow's converter does not accept the model",
             where=model.name,
             why=reason[0][:300] if reason else type(error).__name__,
-            fix="replace the layer it names, or convert with --scheme none to see whether quantization is the cause",
+            fix="replace the layer it names; --scheme none shows whether quantization is the cause",
         ) from error
 
 
@@ -110,7 +113,7 @@ def _freeze(model: keras.Model) -> Any:
     ]
 
     def infer(*inputs: Any) -> Any:
-        return model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+        return call(model, inputs, training=False)
 
     # Frozen first: the calibrator cannot read Keras 3 variables, and constants convert four times faster.
     return convert_variables_to_constants_v2(tf.function(infer).get_concrete_function(*specs))

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from edgeprune.graph.layergraph import Array
+from edgeprune.keras_bridge.calling import call
 from edgeprune.keras_bridge.task import Task
 from edgeprune.keras_bridge.trace import Traced
-from edgeprune.keras_bridge.train import Recovery, Training, draw_batch
+from edgeprune.keras_bridge.train import Recovery, Training, draw_batch, unpack
 from edgeprune.prune.criteria import Gradients
 
 
@@ -42,11 +43,11 @@ def iterate_gradients(
     def differentiate(batch: Any, y: Any, noise: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in variables])
-            predicted = model(batch if len(batch) > 1 else batch[0], training=False)
+            predicted = call(model, batch, training=False)
             if y is None:
                 loss = _sampled_loss(predicted, noise, task=training.task)
             else:
-                loss = tf.reduce_mean(training.task.loss(y, predicted))
+                loss = tf.reduce_mean(training.task.loss(y, unpack(predicted)))
         return tape.gradient(
             loss, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
@@ -65,7 +66,7 @@ def iterate_gradients(
 
 def _sampled_loss(predicted: Any, seed: Any, *, task: Task) -> Any:
     total = tf.constant(0.0)
-    for output in keras.tree.flatten(predicted):
+    for output in predicted:
         if task.output_kind == "classes":
             logits = output if task.from_logits else tf.math.log(output + 1e-7)
             flat = tf.reshape(logits, (-1, tf.shape(logits)[-1]))

@@ -11,10 +11,11 @@ from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
+from edgeprune.keras_bridge.calling import call
 from edgeprune.keras_bridge.trace import Traced
 
 TOLERANCE = 1e-4
-"""Largest difference between masked and compacted outputs that counts as equal, as a fraction of their range."""
+"""Largest difference of masked and compacted outputs that counts as equal, as a fraction of their range."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,9 +104,8 @@ def _predict_with(
 
 
 def _predict(model: keras.Model, probe: Sequence[Array]) -> list[Array]:
-    inputs = [np.asarray(x) for x in probe]
-    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
-    return [np.asarray(y) for y in keras.tree.flatten(outputs)]
+    inputs = [x.astype(t.dtype) for x, t in zip(probe, model.inputs, strict=True)]
+    return [np.asarray(y) for y in call(model, inputs, training=False)]
 
 
 def _relative_error(expected: Sequence[Array], found: Sequence[Array]) -> float:

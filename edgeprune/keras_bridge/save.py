@@ -1,4 +1,4 @@
-"""Saving Keras models so that the same model gives the same bytes, and opening what edgeprune itself saved."""
+"""Saving Keras models so that the same model gives the same bytes, and opening what was saved."""
 
 import json
 import zipfile

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.augment import Augmentation
+from edgeprune.keras_bridge.calling import call
 from edgeprune.keras_bridge.task import Task
 
 _EPSILON = 1e-7
@@ -187,15 +188,14 @@ def _make_step(
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(inputs: Any, labels: Any) -> Any:
-        packed = inputs if len(inputs) > 1 else inputs[0]
         with tf.GradientTape() as tape:
-            predicted = student(packed, training=True)
+            predicted = call(student, inputs, training=True)
             loss = tf.add_n([*student.losses, tf.constant(0.0)])
             if weight > 0:
-                taught = teacher(packed, training=False)
+                taught = call(teacher, inputs, training=False)
                 loss += weight * distance(predicted, taught, task=task, temperature=recovery.temperature)
             if weight < 1:
-                loss += (1 - weight) * tf.reduce_mean(task.loss(labels, predicted))
+                loss += (1 - weight) * tf.reduce_mean(task.loss(labels, unpack(predicted)))
         variables = student.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss
@@ -203,14 +203,19 @@ def _make_step(
     return step  # type: ignore[no-any-return]
 
 
-def distance(predicted: Any, taught: Any, *, task: Task, temperature: float) -> Any:
+def unpack(outputs: list[Any]) -> Any:
+    """A single output as it is, several as a list: what a loss takes."""
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def distance(predicted: list[Any], taught: list[Any], *, task: Task, temperature: float) -> Any:
     """How far the student is from the teacher, averaged over the batch and summed over outputs.
 
     Classifiers: cross entropy between distributions softened by the temperature, times its square (Hinton et
     al. 2015). Everything else: mean squared difference.
     """
     total = tf.constant(0.0)
-    for p, t in zip(keras.tree.flatten(predicted), keras.tree.flatten(taught), strict=True):
+    for p, t in zip(predicted, taught, strict=True):
         t = tf.stop_gradient(t)
         if task.output_kind == "classes":
             p, t = ((x if task.from_logits else tf.math.log(x + _EPSILON)) / temperature for x in (p, t))
@@ -230,7 +235,7 @@ def predict(model: keras.Model, inputs: Sequence[Array], *, batch_size: int = 25
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def infer(batch: Any) -> Any:
-        return keras.tree.flatten(model(batch if len(batch) > 1 else batch[0], training=False))
+        return call(model, batch, training=False)
 
     pieces = []
     for i in range(0, len(inputs[0]), batch_size):
@@ -261,7 +266,7 @@ def reestimate_batch_norm(
         for layer in layers:
             layer.momentum = i / (i + 1)  # makes the moving average a plain mean
         batch, _ = draw_batch(inputs, recovery=drawing, step=i)
-        model([tf.constant(x) for x in batch] if len(batch) > 1 else tf.constant(batch[0]), training=True)
+        call(model, [tf.constant(x) for x in batch], training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     return len(layers)

@@ -45,27 +45,27 @@ class Criterion:
         summary: one line for `edgeprune list criteria`.
         needs_data: whether it looks at gradients.
         score: the function; returns (groups,) floats, not below 0.
-        comparable: whether scores of different families can be compared as they are; else the global scope
-            divides them by the family's mean.
     """
 
     name: str
     summary: str
     needs_data: bool
     score: Callable[[Evidence], Scores]
-    comparable: bool = False
 
 
 CRITERIA: Registry[Criterion] = Registry("criterion", listing="edgeprune list criteria")
 
 
-def score_groups(criterion: Criterion, evidence: Evidence, *, scope: str) -> Scores:
-    """Scores of all groups, (groups,) floats.
+def score_groups(criterion: Criterion, evidence: Evidence) -> Scores:
+    """Scores of all groups, (groups,) floats, divided by their family's mean.
+
+    The division makes families comparable. Without it a gradient criterion empties the last layers of a
+    network, whose channels are redundant one by one but not together: on ResNet-8 and CIFAR-10 at half the
+    latency, raw scores ended 3.7 points lower after the same recovery.
 
     Args:
         criterion: what to rank by.
         evidence: the model, and gradients where the criterion needs them.
-        scope: "local" compares channels within their family only, "global" across families too.
 
     Raises:
         DataError: the criterion needs data and there are none.
@@ -76,10 +76,7 @@ def score_groups(criterion: Criterion, evidence: Evidence, *, scope: str) -> Sco
             why="no data were given",
             fix="pass --data, or choose --criterion l2",
         )
-    scores = criterion.score(evidence)
-    if scope == "local" or not criterion.comparable:
-        scores = _divide_by_family_mean(scores, evidence.channels)
-    return scores
+    return _divide_by_family_mean(criterion.score(evidence), evidence.channels)
 
 
 def _divide_by_family_mean(scores: Scores, channels: ChannelMap) -> Scores:
@@ -87,7 +84,8 @@ def _divide_by_family_mean(scores: Scores, channels: ChannelMap) -> Scores:
     totals = np.bincount(channels.family, weights=scores, minlength=families)
     counts = np.maximum(np.bincount(channels.family, minlength=families), 1)
     means = totals / counts
-    return scores / np.where(means > 0, means, 1)[channels.family]
+    normalised: Scores = scores / np.where(means > 0, means, 1)[channels.family]
+    return normalised
 
 
 def _sum_by_group(evidence: Evidence, power: int) -> Scores:
@@ -155,7 +153,6 @@ CRITERIA.add(
         summary="first-order estimate of the loss when the channel goes, from gradients on training data",
         needs_data=True,
         score=_taylor,
-        comparable=True,
     ),
 )
 CRITERIA.add(

@@ -73,11 +73,14 @@ class Limits:
         round_to: widths become multiples of this where they can.
         min_channels: no family gets narrower than this (or than it was).
         max_ratio: largest fraction of a family's channels that goes in one call.
+        scope: "global": blocks go where they are least important; "local": every family gives up the same
+            fraction of its channels.
     """
 
     round_to: int = 1
     min_channels: int = 1
     max_ratio: float = 1.0
+    scope: str = "global"
 
 
 def solve(
@@ -148,22 +151,21 @@ def fit_costs(
     return unfitted.refit(predicted=predicted, measured={**predicted, **measured})
 
 
-def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, scope: str, limits: Limits) -> Kept:
+def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: Limits) -> Kept:
     """A plan that removes a fraction of all prunable channels, budgets aside.
 
     Args:
         channels: the groups.
         scores: (groups,) importance.
         ratio: fraction of channels that go, in [0, 1).
-        scope: "local" removes that fraction of every family, "global" the least important anywhere.
-        limits: alignment and least widths.
+        limits: alignment, least widths and scope.
 
     Raises:
         InfeasibleError: nothing can be removed.
     """
     kept = np.ones(channels.groups, dtype=bool)
     families = _families(channels)
-    if scope == "global" and families:
+    if limits.scope == "global" and families:
         everyone = np.concatenate(list(families.values()))
         going = set(
             everyone[np.argsort(scores[everyone], kind="stable")][: round(ratio * len(everyone))].tolist()
@@ -235,6 +237,10 @@ class _State:
                 # A block that saves nothing by itself may open the way: rank it last, not never.
                 gain = 1e-9
             price = float(self._scores[block].sum()) / gain
+            if self._limits.scope == "local":
+                price = (
+                    1 - (np.count_nonzero(self.kept[self._order[family]]) - len(block)) / self._start[family]
+                )
             if price < best_price:
                 best, best_price = family, price
         if best < 0:
@@ -275,7 +281,7 @@ class _State:
 
     def _block(self, family: int) -> Ids:
         order = self._order[family]
-        left = order[self.kept[order]]
+        left: Ids = order[self.kept[order]]
         width, align = len(left), self._limits.round_to
         floor = max(min(self._limits.min_channels, width), 1)
         floor = max(floor, int(np.ceil(self._start[family] * (1 - self._limits.max_ratio))))

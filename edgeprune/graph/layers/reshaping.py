@@ -1,7 +1,8 @@
 """Layers that move elements about without changing them: Flatten, Reshape, Permute.
 
-All three are one idea: lay the ids out in the tensor's full shape, move them as the layer moves the data, and
-look at what stands along the new last axis. Where one slice of it holds several ids, those can only go together.
+All three are one idea: lay the ids out in the tensor's full shape, move them as the layer moves the data,
+and look at what stands along the new last axis. Where one slice of it holds several ids, those can only go
+together.
 """
 
 from collections.abc import Callable
