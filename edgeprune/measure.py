@@ -69,13 +69,13 @@ def check_ops(measured: Measured, profile: Profile) -> Check:
 
 
 def budget_limits(budgets: Budgets) -> dict[str, float]:
-    """Budget name ("flash", "ram", "latency") → what is allowed, in bytes or ms, for the budgets that are asked."""
+    """Budget name ("flash", "ram", "latency") → what is allowed, in bytes or ms, if anything is asked."""
     asked = {"flash": budgets.flash_bytes, "ram": budgets.ram_bytes, "latency": budgets.latency_ms}
     return {name: budget.value for name, budget in asked.items() if budget.value is not None}
 
 
 def _find_arena(tflite: bytes, model: Model, profile: Profile) -> Figure:
-    """The memory of activations: TFLM's arena from its own allocator; on LiteRT its planner's, as we compute it."""
+    """The memory of activations: TFLM's arena from its own allocator; on LiteRT a plan of our own."""
     inputs = read_arena_inputs(model)
     if profile.runtime.name == "litert":
         return Figure(
@@ -144,7 +144,9 @@ def check(
     Args:
         path: the file.
         device: a profile's id or file.
-        flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
+        flash_kib: a budget that replaces the profile's.
+        ram_kib: likewise.
+        latency_ms: likewise.
 
     Raises:
         ModelError: the file cannot be read.
@@ -184,9 +186,7 @@ def verdict(checks: tuple[Check, ...], device: str) -> str:
         return f"runs on {device}; no budget was asked for."
     tightest = min(bounded, key=lambda c: (c.margin or 0.0) / (c.budget or 1.0))
     estimated = [c.name for c in bounded if c.figure.source == "estimated"]
-    hint = (
-        f"; {' and '.join(estimated)} {'is' if len(estimated) == 1 else 'are'} estimated" if estimated else ""
-    )
+    hint = f"; estimated: {', '.join(estimated)}" if estimated else ""
     return f"fits {device}: {tightest.name} is tightest with {_amount(tightest)} to spare{hint}."
 
 

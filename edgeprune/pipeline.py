@@ -58,7 +58,7 @@ class BuildRequest:
         flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
         max_drop: largest drop of the metric, as in `Task.drop`.
         metric, loss: names, where the model and its outputs do not settle them.
-        scheme, criterion, scope, schedule: names in their registries; criterion None for the best the data allow.
+        scheme, criterion, scope, schedule: names in their registries; no criterion: the best the data allow.
         epochs: of recovery, all steps together.
         seed: of everything random.
         resume: go on after the last finished stage of the same build.
@@ -219,7 +219,7 @@ def _make_artefact(model: keras.Model, inputs: Inputs, request: BuildRequest, pr
             value=inputs.test.score_outputs([output.values for output in run.outputs]),
             unit="",
             source="simulated",
-            evidence=f"{inputs.task.metric} of the {request.scheme} artefact on {samples} test samples in {run.runtime}",
+            evidence=f"{inputs.task.metric} of the {request.scheme} file on {samples} test samples, {run.runtime}",
         ),
     }
     return Artefact(

@@ -128,6 +128,12 @@ def prepare_data(
             y = flatten_labels(part.y, outputs=outputs)
             check_labels(y, samples=len(part.x[0]), outputs=outputs, part=name, where=raw.source)
             parts[name] = replace(part, y=y)
+    if "train" in labelled and (bare := [name for name in parts if name not in labelled]):
+        raise DataError(
+            f"x_train has labels, but x_{bare[0]} has none",
+            where=raw.source,
+            fix=f"add y_{bare[0]}, or leave all labels out",
+        )
     if labelled and "train" not in labelled:
         notes.append("The training data have no labels: recovery follows the original model's outputs.")
     if not labelled:

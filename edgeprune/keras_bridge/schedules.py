@@ -1,4 +1,4 @@
-"""Schedules: what fraction of the way is done after each step; TensorFlow Model Optimization supplies them."""
+"""Schedules, from TensorFlow Model Optimization: how much of the way is done after each step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

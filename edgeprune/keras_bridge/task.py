@@ -55,7 +55,8 @@ class Task:
         Args:
             predictions: (samples, ...) float outputs, dequantised where they were integers; one array, or one
                 per output (then the mean over the outputs is given).
-            labels: as in `Data`; the inputs for "reconstruction"; the original's outputs for "none".
+            labels: as in `Data`; the inputs for "reconstruction"; the original's outputs for "none", and for any
+                samples that have no labels.
         """
         if not isinstance(predictions, np.ndarray):
             paired = zip(predictions, [labels] if isinstance(labels, np.ndarray) else labels, strict=True)
@@ -64,9 +65,7 @@ class Task:
         if metric.takes == "values":
             values = predictions.astype(np.float64)
             return metric.score(values, y.astype(np.float64).reshape(values.shape))
-        true = self._classes(y) if self.label_kind in ("none", "one_hot") else y.reshape(-1)
-        if self.label_kind == "binary":
-            true = (true > 0.5).astype(np.int64)
+        true = y.reshape(-1) if self._are_classes(y, predictions) else self._classes(y)
         if metric.takes == "classes":
             return metric.score(self._classes(predictions), true)
         scores = (
@@ -88,6 +87,12 @@ class Task:
     def worst_allowed(self, before: float, *, max_drop: float) -> float:
         """The value of the metric at which `drop` reaches `max_drop`."""
         return before - max_drop if self.higher_is_better else before * (1 + max_drop)
+
+    def _are_classes(self, y: Array, predictions: Array) -> bool:
+        """Whether labels are class numbers, 0 and 1 included, not one-hot rows or outputs of the original."""
+        if self.output_kind == "classes":
+            return self.label_kind == "sparse" and y.shape != predictions.shape
+        return self.label_kind == "binary" and bool(np.isin(y, (0, 1)).all())
 
     def _classes(self, outputs: NDArray[Any]) -> NDArray[Any]:
         if self.output_kind == "classes":

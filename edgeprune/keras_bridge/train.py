@@ -143,7 +143,7 @@ def steps_per_epoch(training: Training, recovery: Recovery) -> int:
 def draw_batch(inputs: Sequence[Array], *, recovery: Recovery, step: int) -> tuple[list[Array], Array]:
     """The batch of a step, float32 inputs and the rows it took.
 
-    Every epoch is a new permutation, a pure function of seed and epoch; the last, incomplete batch is left out.
+    Every epoch is a new permutation, a pure function of seed and epoch; an incomplete last batch is left out.
     """
     count = len(inputs[0])
     size = min(recovery.batch_size, count)

@@ -89,7 +89,7 @@ def _divide_by_family_mean(scores: Scores, channels: ChannelMap) -> Scores:
 
 
 def _sum_by_group(evidence: Evidence, power: int) -> Scores:
-    """Σ |w|^power over all weights that make a group's channels (kernels' output axes; not biases or norms)."""
+    """Σ |w|^power over the weights that make a group's channels: kernels' output axes, not biases or norms."""
     totals = np.zeros(evidence.channels.groups)
     for layer, weight, axis, groups in _axes(evidence):
         array = evidence.graph.layers[layer].weights[weight]
@@ -112,7 +112,7 @@ def _taylor(evidence: Evidence) -> Scores:
     """Σ over batches of (Σ w·∂L/∂w over all weights that read the group)².
 
     The inner sum is the derivative of the loss by a gate on the channel, so the square estimates the loss
-    of closing it (Molchanov et al. 2019, "Importance estimation for neural network pruning", eq. 8 for gates).
+    of closing it (Molchanov et al. 2019, "Importance estimation for neural network pruning").
     """
     assert evidence.gradients is not None
     totals = np.zeros(evidence.channels.groups)
@@ -164,6 +164,5 @@ CRITERIA.add(
         score=lambda evidence: np.random.default_rng(evidence.seed).uniform(
             0.5, 1.5, evidence.channels.groups
         ),
-        comparable=True,
     ),
 )

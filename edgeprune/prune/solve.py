@@ -135,7 +135,8 @@ def fit_costs(
     Sums are scaled where the measured figure has no fixed part (latency), shifted otherwise (flash, peak).
 
     Args:
-        graph, channels: the model that was measured.
+        graph: the model that was measured.
+        channels: its groups.
         per_op: budget name → cost of one op.
         peak: the budget that follows the peak of live activations, "" for none.
         measured: budget name → what the conversion costs.
