@@ -16,7 +16,8 @@ from edgeprune.keras_bridge.data_checks import (
     find_range_mismatch,
     flatten_labels,
 )
-from edgeprune.keras_bridge.data_sources import Part, RawData, call_function, read_images, read_npz
+from edgeprune.keras_bridge.data_function import call_function
+from edgeprune.keras_bridge.data_sources import Part, RawData, read_images, read_npz
 
 MEMORY_LIMIT_BYTES = 4 * 2**30
 MAX_VALIDATION_SAMPLES = 2000

@@ -55,8 +55,8 @@ class Task:
         Args:
             predictions: (samples, ...) float outputs, dequantised where they were integers; one array, or one
                 per output (then the mean over the outputs is given).
-            labels: as in `Data`; the inputs for "reconstruction"; the original's outputs for "none", and for any
-                samples that have no labels.
+            labels: as in `Data`; the inputs for "reconstruction"; the original's outputs for "none", and
+                for samples without labels.
         """
         if not isinstance(predictions, np.ndarray):
             paired = zip(predictions, [labels] if isinstance(labels, np.ndarray) else labels, strict=True)

@@ -104,6 +104,13 @@ def test_missing_labels_are_allowed_and_told(load: Callable[..., Data]) -> None:
     assert "The data have no labels." in data.notes
 
 
+def test_labels_for_the_test_set_alone_are_allowed_and_told(load: Callable[..., Data]) -> None:
+    data = load({"y_train": None})
+    assert data.y_val is None
+    assert data.y_test is not None
+    assert any("training data have no labels" in note for note in data.notes)
+
+
 def test_a_missing_test_set_is_allowed_and_told(load: Callable[..., Data]) -> None:
     data = load({"x_test": None, "y_test": None})
     assert not data.has_test
@@ -138,6 +145,7 @@ def test_a_test_set_that_is_not_scaled_is_told(load: Callable[..., Data]) -> Non
         ({"x_train": np.zeros((50, 4))}, r"shape \(4,\) per sample, the model's input 'x' \(3,\)", "prepare"),
         ({"x_train": np.zeros((0, 3)), "y_train": np.zeros(0, int)}, "x_train is empty", "sample"),
         ({"x_train": np.array([["a"] * 3] * 50)}, "x_train is of the type <U1", "float32"),
+        ({"y_test": None}, "x_train has labels, but x_test has none", "add y_test"),
         ({"y_train": np.zeros(49, int)}, "49 labels for 50 samples", "one label per sample"),
         ({"y_train": np.full(50, 5)}, "y_train holds 5, but .* classes 0 to 4", "trained with"),
         ({"y_train": np.arange(50) % 5 + 1}, "y_train holds 5", "y - 1"),

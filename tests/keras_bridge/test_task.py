@@ -223,6 +223,14 @@ def test_scores_can_be_redone_by_hand(task: Any, predictions: Any, labels: Any, 
     assert resolved.score(np.array(predictions), np.array(labels)) == pytest.approx(score)
 
 
+def test_samples_without_labels_are_judged_by_the_outputs_of_the_original() -> None:
+    task = resolve(build(3, "softmax"), CLASSES)
+    original = np.array([[0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
+    assert task.score(np.array([[0.3, 0.4, 0.3], [0.2, 0.7, 0.1]]), original) == 0.5
+    task = resolve(build(1, None, loss=keras.losses.BinaryCrossentropy(from_logits=True)), [0, 1, 1])
+    assert task.score(np.array([[0.2], [-3.0]]), np.array([[0.3], [0.2]])) == 0.5
+
+
 def test_logits_are_cut_at_zero() -> None:
     task = resolve(build(1, None, loss=keras.losses.BinaryCrossentropy(from_logits=True)), [0, 1, 1])
     assert task.score(np.array([[0.3], [-0.3]]), np.array([1, 0])) == 1.0
