@@ -1,6 +1,7 @@
 """From a pruned `LayerGraph` back to a Keras model, and the proof that it equals the masked original."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,35 @@ def _predict_with(
 
 def _predict(model: keras.Model, probe: Sequence[Array]) -> list[Array]:
     inputs = [x.astype(t.dtype) for x, t in zip(probe, model.inputs, strict=True)]
-    return [np.asarray(y) for y in call(model, inputs, training=False)]
+    with _linear_outputs(model):
+        return [np.asarray(y) for y in call(model, inputs, training=False)]
+
+
+@contextmanager
+def _linear_outputs(model: Any) -> Iterator[None]:
+    """While the block runs, the output layers do without their activation.
+
+    A softmax or sigmoid that saturates would hide a difference: an untrained classifier of 1,000 classes puts
+    out 0.001 everywhere, whatever stands before it.
+    """
+    layers = [layer for layer in _output_layers(model) if hasattr(layer, "activation")]
+    activations = [layer.activation for layer in layers]
+    try:
+        for layer in layers:
+            layer.activation = keras.activations.linear
+        yield
+    finally:
+        for layer, activation in zip(layers, activations, strict=True):
+            layer.activation = activation
+
+
+def _output_layers(model: Any) -> Iterator[Any]:
+    for tensor in model.outputs:
+        operation = tensor._keras_history.operation
+        if isinstance(operation, keras.Model):
+            yield from _output_layers(operation)
+        else:
+            yield operation
 
 
 def _relative_error(expected: Sequence[Array], found: Sequence[Array]) -> float:
