@@ -10,7 +10,6 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.results import format_report
-from edgeprune.cli.tables import wrap
 from edgeprune.recipe import Recipe, merge, read_recipe
 
 DEFAULT_OUTPUT = "edgeprune-out"
@@ -78,5 +77,6 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     request = pipeline.BuildRequest(**asked, resume=resume, force=force)
     with show_progress() as progress:
         report = pipeline.build(request, progress=progress)
-    text = f"{format_report(report)}\n{wrap(f'Everything is in {request.output}; start with report.html.')}"
-    return Answer(text=text, document=report.to_json(), exit_code=0 if report.verdict else 1)
+        progress.note(f"everything is in {request.output}; start with report.html")
+    exit_code = 0 if report.verdict else 1
+    return Answer(text=format_report(report), document=report.to_json(), exit_code=exit_code)

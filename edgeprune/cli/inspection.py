@@ -9,7 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table
+from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.quantities import format_quantity
 
 
@@ -49,6 +49,11 @@ def _format_layers(layers: Sequence[Mapping[str, Any]]) -> str:
         Column(heading="share", align="right"),
         Column(heading="status"),
     )
+    shown = [
+        layer
+        for layer in layers
+        if layer["macs"] or layer["instructions"] or layer["status"] != "transparent"
+    ]
     rows = [
         [
             layer["name"],
@@ -58,11 +63,15 @@ def _format_layers(layers: Sequence[Mapping[str, Any]]) -> str:
             format_quantity(layer["macs"], ""),
             format_quantity(_whole(layer["instructions"]), ""),
             "" if layer["share"] is None else f"{layer['share']:.3f}",
-            layer["status"],
+            "" if layer["status"] == "transparent" else layer["status"],
         ]
-        for layer in layers
+        for layer in shown
     ]
-    return format_table(columns, rows)
+    left_out = len(layers) - len(shown)
+    note = (
+        f"\n{left_out} layers that cost nothing and only pass channels on are not shown." if left_out else ""
+    )
+    return format_table(columns, rows) + note
 
 
 def _format_groups(groups: Sequence[Mapping[str, Any]]) -> str:
@@ -93,7 +102,7 @@ def _format_totals(document: Mapping[str, Any]) -> str:
         for name, value in totals.items()
         if isinstance(value, int | float)
     ]
-    return f"{document['model']} on {document['device']}: {', '.join(parts)}"
+    return wrap(f"{document['model']} on {document['device']}: {', '.join(parts)}")
 
 
 def _whole(value: float | None) -> float | None:
