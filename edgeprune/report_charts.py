@@ -51,10 +51,24 @@ class Panel:
     from_zero: bool
 
 
-def draw_budget_bar(*, value: float, dense: float | None, budget: float, ok: bool) -> Markup:
-    """A bar up to the value, a tick at the budget, a hollow marker at the dense model's value."""
-    top = max(value, dense or 0.0, budget) * 1.04 or 1.0
+def draw_budget_bar(
+    *, value: float, between: tuple[float, float] | None, dense: float | None, budget: float, ok: bool
+) -> Markup:
+    """A bar up to the value, a tick at the budget, a hollow marker at the dense model's value.
+
+    Args:
+        value: what the artefact costs.
+        between: the interval of an estimate, drawn as a thin line; None where there is none.
+        dense: what the dense model costs; None where that is not known.
+        budget: what is allowed, all in the same unit.
+        ok: whether the budget holds.
+    """
+    low, high = between or (value, value)
+    top = max(high, value, dense or 0.0, budget) * 1.04 or 1.0
     parts = [element("div", {"class": "fill" if ok else "fill broken", "style": _width(value / top)})]
+    if between is not None:
+        span = f"{_left(low / top)};{_width((high - low) / top)}"
+        parts.append(element("div", {"class": "between", "style": span}))
     if dense is not None:
         parts.append(element("div", {"class": "ghost", "style": _left(dense / top)}))
     parts.append(element("div", {"class": "limit", "style": _left(budget / top)}))

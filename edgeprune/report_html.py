@@ -87,7 +87,11 @@ def _budgets(report: Document) -> Markup | None:
             continue
         unit = check["unit"]
         bar = draw_budget_bar(
-            value=check["value"], dense=report["dense"].get(figure), budget=check["budget"], ok=check["ok"]
+            value=check["value"],
+            between=None if check["low"] is None else (check["low"], check["high"]),
+            dense=report["dense"].get(figure),
+            budget=check["budget"],
+            ok=check["ok"],
         )
         value = f"{format_quantity(check['value'], unit)} of {format_quantity(check['budget'], unit)}"
         margin = format_quantity(abs(check["margin"]), unit)
@@ -105,7 +109,12 @@ def _budgets(report: Document) -> Markup | None:
         )
     if not rows:
         return None
-    key = _key(("k-pruned", "artefact"), ("k-dense", "dense model"), ("k-limit", "budget"))
+    key = _key(
+        ("k-pruned", "artefact"),
+        ("k-between", "interval of the estimate"),
+        ("k-dense", "dense model"),
+        ("k-limit", "budget"),
+    )
     return _section("Budgets", *rows, key)
 
 
@@ -179,12 +188,16 @@ def _layers(report: Document) -> Markup | None:
     if not layers:
         return None
     cost = "instructions" if any(layer["instructions_before"] for layer in layers) else "macs"
+    # Layers that the converter folds into others cost nothing and only repeat their neighbours' channels.
+    shown = [layer for layer in layers if layer[f"{cost}_before"]] or layers
+    left_out = len(layers) - len(shown)
+    note = f"Not shown, because they cost nothing: {left_out}." if left_out else ""
     total_before = sum(layer[f"{cost}_before"] or 0 for layer in layers)
     total_after = sum(layer[f"{cost}_after"] or 0 for layer in layers)
     widest = max(layer["channels_before"] for layer in layers)
     dearest = max(layer[f"{cost}_before"] or 0 for layer in layers)
     rows = []
-    for layer in layers:
+    for layer in shown:
         channels = (layer["channels_before"], layer["channels_after"])
         spent = (layer[f"{cost}_before"] or 0, layer[f"{cost}_after"] or 0)
         shares = (_share(spent[0], total_before), _share(spent[1], total_after))
@@ -205,7 +218,7 @@ def _layers(report: Document) -> Markup | None:
     name = "instructions" if cost == "instructions" else "multiply-accumulates"
     headings = ("layer", "channels", "", f"{name}, and share of the model", "")
     key = _key(("k-pale", "dense"), ("k-pruned", "pruned"))
-    return _section("Layers", key, _table(headings, rows))
+    return _section("Layers", key, _table(headings, rows), element("p", {"class": "soft"}, note))
 
 
 def _bar_cell(pair: tuple[float, float], top: float) -> Markup:

@@ -25,10 +25,12 @@ def test_ticks_enclose_any_values(one, other):
 
 
 def test_bars_are_as_long_as_their_values():
-    bar = draw_budget_bar(value=50, dense=100, budget=75, ok=True)
+    bar = draw_budget_bar(value=50, between=None, dense=100, budget=75, ok=True)
     assert [float(x) for x in re.findall(r":([\d.]+)%", bar)] == pytest.approx(
         [100 * x / 104 for x in (50, 100, 75)], abs=0.01
     )
+    bar = draw_budget_bar(value=50, between=(40, 100), dense=None, budget=75, ok=True)
+    assert 'class="between" style="left:38.46%;width:57.69%"' in bar  # 40/104, 60/104
     pair = draw_before_after(before=8, after=4, top=16)
     assert re.findall(r"width:([\d.]+)%", pair) == ["50.00", "25.00"]
     assert re.findall(r"width:([\d.]+)%", draw_before_after(before=0, after=0, top=0)) == ["0.00", "0.00"]

@@ -127,3 +127,11 @@ def test_the_hardest_budget_is_the_one_whose_cost_is_drawn():
     assert "latency, the budget that was hardest to meet" in render_html(make_report().to_json())
     budgets = ({"name": "ram", "value": 1024.0, "unit": "bytes", "origin": "flag"}, *make_report().budgets)
     assert "ram, the budget that was hardest to meet" in render_html(make_report(budgets=budgets).to_json())
+
+
+def test_layers_that_cost_nothing_are_counted_but_not_shown():
+    layers = make_layers()
+    free = {**layers[0], "name": "bn_of_no_cost", "instructions_before": 0.0, "instructions_after": 0.0}
+    page = render_html(make_report(layers=(*layers, free)).to_json())
+    assert "bn_of_no_cost" not in page
+    assert "Not shown, because they cost nothing: 1." in page

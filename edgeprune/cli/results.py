@@ -87,6 +87,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         # Why it is broken; for a budget of the device, the margin says it all.
         if check["value"] is None or not (check["ok"] or check["name"] in _BUDGETS)
     ]
+    lines += [_warn_of_interval(check) for check in checks if _straddles(check)]
     return "\n".join([*lines, "", wrap(sentence)])
 
 
@@ -110,6 +111,21 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
         if origin.get("evidence"):
             notes.append(wrap(f"{cells[0]}: {origin['evidence']}", indent="  "))
     return "\n".join([format_table(columns, rows), "", *notes])
+
+
+def _straddles(check: Mapping[str, Any]) -> bool:
+    """Whether an estimate holds its budget while its interval reaches beyond."""
+    high, budget = check["high"], check["budget"]
+    return bool(
+        check["ok"] and not check["at_least"] and high is not None and budget is not None and high > budget
+    )
+
+
+def _warn_of_interval(check: Mapping[str, Any]) -> str:
+    low, high = (format_quantity(check[end], check["unit"]) for end in ("low", "high"))
+    return wrap(
+        f"{check['name']}: {check['source']}, between {low} and {high}, which reaches beyond the budget"
+    )
 
 
 def _judge(

@@ -71,3 +71,12 @@ def test_figures_show_their_interval_and_evidence():
     assert line_of(text, "latency") == ["latency", "10", "ms", "9", "ms..12", "ms", "estimated"]
     assert "latency: by hand" in text
     assert line_of(text, "MACs") == ["MACs", "–"]
+
+
+def test_an_estimate_whose_interval_reaches_beyond_the_budget_says_so():
+    def shown(high):
+        figure = Figure(value=9.0, unit="ms", source="estimated", evidence="", low=7.0, high=high)
+        return format_checks([Check(name="latency", figure=figure, budget=10.0).to_json()], sentence="")
+
+    assert "between 7 ms and 12 ms, which reaches beyond the budget" in shown(12.0)
+    assert "reaches beyond" not in shown(9.9)
