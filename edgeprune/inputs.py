@@ -199,6 +199,8 @@ def copy_model(model: keras.Model) -> keras.Model:
     """A model of the same layers and weights, not compiled."""
     import keras
 
+    from edgeprune.keras_bridge.weights import assign_weights
+
     copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    assign_weights(copy, model.get_weights())
     return copy

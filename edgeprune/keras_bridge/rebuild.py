@@ -14,6 +14,7 @@ from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
 from edgeprune.keras_bridge.calling import call
 from edgeprune.keras_bridge.trace import Traced
+from edgeprune.keras_bridge.weights import assign_weights
 
 TOLERANCE = 1e-4
 """Largest difference of masked and compacted outputs that counts as equal, as a fraction of their range."""
@@ -73,21 +74,39 @@ def compact(
 def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.Model:
     """A new Keras model of the same topology with the layer configs and weights of `graph`."""
     names = {id(operation): name for name, operation in traced.layers.items()}
-    made: dict[str, Any] = {}
+    made: dict[int, Any] = {}
 
     def resize(operation: Any) -> Any:
-        name = names.get(id(operation))
-        if name is None:  # an InputLayer
-            return operation.__class__.from_config(operation.get_config())
-        made[name] = operation.__class__.from_config(dict(graph.layers[name].config))
-        return made[name]
+        if id(operation) not in made:
+            name = names.get(id(operation))
+            if id(operation) in traced.nested:
+                inputs = _resize_inputs(operation, traced, graph)
+                again = keras.models.clone_model(operation, input_tensors=inputs, clone_function=resize)
+            elif name is None or not isinstance(operation, keras.Layer):  # an InputLayer, or a function
+                again = operation.__class__.from_config(operation.get_config())
+            else:
+                again = operation.__class__.from_config(dict(graph.layers[name].config))
+            made[id(operation)] = again
+        return made[id(operation)]
 
-    smaller = keras.models.clone_model(model, clone_function=resize, recursive=True)
-    for name, layer in made.items():
-        if graph.layers[name].weights:
-            layer.set_weights(list(graph.layers[name].weights.values()))
-        layer.trainable = traced.layers[name].trainable
+    smaller = keras.models.clone_model(model, clone_function=resize)
+    for name, operation in traced.layers.items():
+        if isinstance(operation, keras.Layer):
+            layer = made[id(operation)]
+            if graph.layers[name].weights:
+                assign_weights(layer, list(graph.layers[name].weights.values()))
+            layer.trainable = operation.trainable
     return smaller
+
+
+def _resize_inputs(nested: keras.Model, traced: Traced, graph: LayerGraph) -> Any:
+    """Inputs of a nested model, as wide as what it is now called with; open where its calls differ."""
+    resized = []
+    for tensor, *names in zip(nested.inputs, *traced.nested[id(nested)], strict=True):
+        sizes = zip(*(graph.shapes[name] for name in names), strict=True)
+        shape = [size[0] if len(set(size)) == 1 else None for size in sizes]
+        resized.append(keras.Input(shape, dtype=tensor.dtype, name=tensor.name))
+    return keras.tree.pack_sequence_as(nested.input, resized)
 
 
 def _predict_with(
@@ -98,10 +117,10 @@ def _predict_with(
     try:
         for name, operation in traced.layers.items():
             if graph.layers[name].weights:
-                operation.set_weights(list(graph.layers[name].weights.values()))
+                assign_weights(operation, list(graph.layers[name].weights.values()))
         return _predict(model, probe)
     finally:
-        model.set_weights(before)
+        assign_weights(model, before)
 
 
 def _predict(model: keras.Model, probe: Sequence[Array]) -> list[Array]:

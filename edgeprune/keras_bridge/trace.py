@@ -19,10 +19,12 @@ class Traced:
     Attributes:
         graph: the graph.
         layers: graph layer name → the Keras operation it came from.
+        nested: id of each nested model → for each of its calls the tensors it reads.
     """
 
     graph: LayerGraph
     layers: dict[str, Any]
+    nested: dict[int, list[tuple[str, ...]]]
 
 
 def trace(model: keras.Model) -> Traced:
@@ -42,7 +44,7 @@ def trace(model: keras.Model) -> Traced:
         outputs=tuple(tracer.names[id(t)] for t in functional.outputs),
         shapes=tracer.shapes,
     )
-    return Traced(graph=graph, layers=tracer.keras_layers)
+    return Traced(graph=graph, layers=tracer.keras_layers, nested=tracer.nested)
 
 
 def _functional(model: Any) -> Any:
@@ -68,6 +70,7 @@ class _Tracer:
         self.nodes: list[Node] = []
         self.graph_layers: dict[str, Layer] = {}
         self.keras_layers: dict[str, Any] = {}
+        self.nested: dict[int, list[tuple[str, ...]]] = {}
         self._layer_names: dict[int, str] = {}
         self._alive: list[Any] = []  # ids of tensors stay valid only while the tensors live
 
@@ -97,6 +100,7 @@ class _Tracer:
 
     def _enter(self, inner: Any, node: Any, inputs: list[str], *, prefix: str) -> None:
         """Walks a nested model; its input tensors are other names for the tensors of the call."""
+        self.nested.setdefault(id(node.operation), []).append(tuple(inputs))
         saved = dict(self.names)
         for tensor, name in zip(inner.inputs, inputs, strict=True):
             self.names[id(tensor)] = name

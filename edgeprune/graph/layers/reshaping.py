@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeprune.graph.channels import Call, Flow, Ids
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, rule
+from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
 
 
 def move_channels(call: Call, move: Callable[[Ids], Ids]) -> Flow:
@@ -36,6 +36,14 @@ def _flow_permute(call: Call) -> Flow:
     return move_channels(call, lambda full: full.transpose(order))
 
 
+def _resize_reshape(resized: Resized) -> Config:
+    *leading, last = resized.output_shapes[0]
+    if not all((*leading, last)):  # kept as it was
+        return {}
+    # The last dimension is left open: a Reshape that is called twice may have two widths by now.
+    return {"target_shape": [*leading, -1]}
+
+
 def _lower_reshape(resized: Resized) -> tuple[OpShape, ...]:
     if resized.input_shapes == resized.output_shapes:
         return ()
@@ -50,7 +58,7 @@ rule(
         kind="Reshape",
         status="transparent",
         flow=_flow_reshape,
-        resize=lambda resized: {"target_shape": list(resized.output_shapes[0])},
+        resize=_resize_reshape,
         lower=_lower_reshape,
     )
 )
