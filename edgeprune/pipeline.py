@@ -37,11 +37,12 @@ from edgeprune.workdir import WorkDirectory, refuse_existing
 if TYPE_CHECKING:
     import keras
 
+    from edgeprune.keras_bridge.train import Recovery
+
 BUDGET_FIGURES = {"flash": "flash_bytes", "ram": "ram_bytes", "latency": "latency_ms"}
 """Budget → the figure that must keep to it."""
 DEFAULT_EPOCHS = 16
 DEFAULT_CRITERION = "taylor"
-BATCH_SIZE = 64
 MACS_VERIFIED_AT_MOST = 4e9
 """How much work the check against TFLM's reference kernels may be; they run at about 0.3 GMAC/s."""
 
@@ -85,6 +86,39 @@ class BuildRequest:
     force: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Job:
+    """A build request with everything it names opened.
+
+    Attributes:
+        request: what was asked.
+        inputs: model, data and task.
+        profile: the device.
+        budgets: what must hold.
+    """
+
+    request: BuildRequest
+    inputs: Inputs
+    profile: Profile
+    budgets: Budgets
+
+    @property
+    def criterion(self) -> str:
+        """The criterion that ranks channels."""
+        return self.request.criterion or DEFAULT_CRITERION
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of recovery, all steps together."""
+        return self.request.epochs or DEFAULT_EPOCHS
+
+    @property
+    def limits(self) -> Limits:
+        """What the solver must respect: the device's channel alignment, and the scope."""
+        align = self.profile.runtime.round_to
+        return Limits(round_to=align, min_channels=align, scope=self.request.scope)
+
+
 def build(request: BuildRequest, *, progress: Progress) -> Report:
     """Makes the output directory and returns its report.
 
@@ -93,71 +127,10 @@ def build(request: BuildRequest, *, progress: Progress) -> Report:
         InputError: an input cannot be used; nothing was written.
         ToolError: a runtime failed.
     """
-    from edgeprune.keras_bridge.determinism import fix_seeds
-
-    fix_seeds(request.seed)
     refuse_existing(request.output, force=request.force)
-    profile = load_profile(request.device)
-    flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
-    budgets = resolve_budgets(profile, flags=flags)
-    _refuse_unknown_names(request)
-    inputs = open_inputs(
-        request.model,
-        request.data,
-        loss=request.loss,
-        metric=request.metric,
-        seed=request.seed,
-        progress=progress,
-    )
-    work = _open_work(request, inputs, profile)
-
-    progress.stage("dense model: convert, measure, evaluate")
-    dense = _make_artefact(inputs.model, inputs, request, profile)
-    _refuse_unsupported(dense.measured, profile)
-    align = profile.runtime.round_to
-    limits = Limits(round_to=align, min_channels=align, scope=request.scope)
-    if _exceeded(dense.measured, budgets):
-        shrunk = _shrink(
-            inputs,
-            dense,
-            request,
-            profile=profile,
-            budgets=budgets,
-            limits=limits,
-            work=work,
-            progress=progress,
-        )
-        progress.stage("pruned model: convert, measure, evaluate")
-        pruned = _make_artefact(shrunk.model, inputs, request, profile)
-    else:
-        progress.note("the dense model already fits: nothing is pruned")
-        shrunk, pruned = Shrunk(model=inputs.model, steps=[], equivalence=[]), dense
-
-    progress.stage("verify in the device's runtime")
-    agreement = _verify(pruned, inputs, profile)
-    outcome = Outcome(
-        inputs=inputs,
-        profile=profile,
-        budgets=budgets,
-        dense=dense,
-        pruned=pruned,
-        shrunk=shrunk,
-        agreement=agreement,
-        checks=_check(
-            dense, pruned, agreement, inputs=inputs, request=request, profile=profile, budgets=budgets
-        ),
-        settings={
-            "criterion": _criterion(request),
-            "scope": request.scope,
-            "schedule": request.schedule,
-            "scheme": request.scheme,
-            "epochs": request.epochs or DEFAULT_EPOCHS,
-            "max_drop": request.max_drop,
-            "round_to": limits.round_to,
-            "augmentation": inputs.augmentation.describe(),
-        },
-        seed=request.seed,
-    )
+    job = open_job(request, progress=progress)
+    work = _open_work(job)
+    outcome = take_road(job, work=work, progress=progress)
     report = compose_report(outcome)
     if not report.verdict:
         raise _infeasible(report, outcome, work)
@@ -167,14 +140,71 @@ def build(request: BuildRequest, *, progress: Progress) -> Report:
     return report
 
 
-def _refuse_unknown_names(request: BuildRequest) -> None:
+def open_job(request: BuildRequest, *, progress: Progress) -> Job:
+    """Everything the request names, opened and checked. Raises InputError."""
+    profile = load_profile(request.device)
+    flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
+    budgets = resolve_budgets(profile, flags=flags)
+    _refuse_bad_settings(request)
+    from edgeprune.keras_bridge.determinism import fix_seeds
+
+    fix_seeds(request.seed)
+    inputs = open_inputs(
+        request.model,
+        request.data,
+        loss=request.loss,
+        metric=request.metric,
+        seed=request.seed,
+        progress=progress,
+    )
+    return Job(request=request, inputs=inputs, profile=profile, budgets=budgets)
+
+
+def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
+    """From the dense model to a checked artefact; nothing is written but finished stages."""
+    progress.stage("dense model: convert, measure, evaluate")
+    dense = make_artefact(job.inputs.model, job)
+    _refuse_unsupported(dense.measured, job.profile)
+    if _exceeded(dense.measured, job.budgets):
+        shrunk = shrink_to_budgets(job, dense, work=work, progress=progress)
+        progress.stage("pruned model: convert, measure, evaluate")
+        pruned = make_artefact(shrunk.model, job)
+    else:
+        progress.note("the dense model already fits: nothing is pruned")
+        shrunk, pruned = Shrunk(model=job.inputs.model, steps=[], equivalence=[]), dense
+    progress.stage("verify in the device's runtime")
+    agreement = _verify(pruned, job)
+    return Outcome(
+        inputs=job.inputs,
+        profile=job.profile,
+        budgets=job.budgets,
+        dense=dense,
+        pruned=pruned,
+        shrunk=shrunk,
+        agreement=agreement,
+        checks=_check(job, dense, pruned, agreement),
+        settings={
+            "criterion": job.criterion,
+            "scope": job.request.scope,
+            "schedule": job.request.schedule,
+            "scheme": job.request.scheme,
+            "epochs": job.epochs,
+            "max_drop": job.request.max_drop,
+            "round_to": job.limits.round_to,
+            "augmentation": job.inputs.augmentation.describe(),
+        },
+        seed=job.request.seed,
+    )
+
+
+def _refuse_bad_settings(request: BuildRequest) -> None:
     from edgeprune.keras_bridge.convert import SCHEMES
     from edgeprune.keras_bridge.schedules import SCHEDULES
 
     for registry, name in (
         (SCHEMES, request.scheme),
         (SCHEDULES, request.schedule),
-        (CRITERIA, _criterion(request)),
+        (CRITERIA, request.criterion or DEFAULT_CRITERION),
     ):
         registry[name]
     if request.scope not in ("global", "local"):
@@ -185,26 +215,24 @@ def _refuse_unknown_names(request: BuildRequest) -> None:
         raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
 
 
-def _criterion(request: BuildRequest) -> str:
-    return request.criterion or DEFAULT_CRITERION
-
-
-def _open_work(request: BuildRequest, inputs: Inputs, profile: Profile) -> WorkDirectory:
+def _open_work(job: Job) -> WorkDirectory:
+    request = job.request
     ignored = ("output", "resume", "force", "model", "data")
     settings = {name: value for name, value in asdict(request).items() if name not in ignored}
     path = request.output.with_name(f"{request.output.name}.work")
     return WorkDirectory(
-        path, key=inputs.key({**settings, "profile": asdict(profile)}), resume=request.resume
+        path, key=job.inputs.key({**settings, "profile": asdict(job.profile)}), resume=request.resume
     )
 
 
-def _make_artefact(model: keras.Model, inputs: Inputs, request: BuildRequest, profile: Profile) -> Artefact:
+def make_artefact(model: keras.Model, job: Job) -> Artefact:
     """Converts, strips, measures and evaluates: every figure of the model and of its file."""
     from edgeprune.keras_bridge.convert import convert
     from edgeprune.keras_bridge.trace import trace
 
-    tflite = strip(convert(model, scheme=request.scheme, representative=inputs.representative))
-    measured = measure(tflite, profile=profile, where="model.tflite")
+    inputs, scheme = job.inputs, job.request.scheme
+    tflite = strip(convert(model, scheme=scheme, representative=inputs.representative))
+    measured = measure(tflite, profile=job.profile, where="model.tflite")
     run = run_litert(tflite, inputs.test.inputs)
     samples = len(inputs.test.inputs[0])
     graph = trace(model).graph
@@ -219,7 +247,7 @@ def _make_artefact(model: keras.Model, inputs: Inputs, request: BuildRequest, pr
             value=inputs.test.score_outputs([output.values for output in run.outputs]),
             unit="",
             source="simulated",
-            evidence=f"{inputs.task.metric} of the {request.scheme} file on {samples} test samples, {run.runtime}",
+            evidence=f"{inputs.task.metric} of the {scheme} file on {samples} test samples, {run.runtime}",
         ),
     }
     return Artefact(
@@ -265,94 +293,75 @@ def _exceeded(measured: Measured, budgets: Budgets) -> list[str]:
     return [name for name, limit in budget_limits(budgets).items() if costs[name] > limit]
 
 
-def _shrink(
-    inputs: Inputs,
-    dense: Artefact,
-    request: BuildRequest,
-    *,
-    profile: Profile,
-    budgets: Budgets,
-    limits: Limits,
-    work: WorkDirectory,
-    progress: Progress,
-) -> Shrunk:
+def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progress: Progress) -> Shrunk:
+    """The loop of `shrink`, for this job. Raises InfeasibleError."""
     from edgeprune.keras_bridge.convert import convert
-    from edgeprune.keras_bridge.train import Recovery, steps_per_epoch
 
-    few = tuple(x[:_CALIBRATION_FOR_SIZES] for x in inputs.representative)
+    few = tuple(x[:_CALIBRATION_FOR_SIZES] for x in job.inputs.representative)
 
     def measure_costs(model: keras.Model) -> Mapping[str, float]:
         # Sizes and times do not depend on the values of the ranges, so a few samples calibrate them.
-        tflite = strip(convert(model, scheme=request.scheme, representative=few))
-        return _costs(measure(tflite, profile=profile, where="model.tflite"), budgets)
+        tflite = strip(convert(model, scheme=job.request.scheme, representative=few))
+        return _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
 
     graph, channels = dense.graph, name_channels(dense.graph)
-    measured = _costs(dense.measured, budgets)
-    costs = fit_costs(graph, channels, per_op=op_costs(profile), peak="ram", measured=measured)
-    require_feasible(graph, costs=costs, budgets=budget_limits(budgets), limits=limits)
-    recovery = Recovery(
-        total_steps=0, batch_size=BATCH_SIZE, augmentation=inputs.augmentation, seed=request.seed
-    )
-    epochs = request.epochs or DEFAULT_EPOCHS
-    recovery = replace(recovery, total_steps=epochs * steps_per_epoch(inputs.training, recovery))
-    pruner = Pruner(
-        criterion=_criterion(request),
-        limits=limits,
-        dense=measured,
-        budgets=budget_limits(budgets),
-        measure=measure_costs,
-    )
+    measured = _costs(dense.measured, job.budgets)
+    costs = fit_costs(graph, channels, per_op=op_costs(job.profile), peak="ram", measured=measured)
+    limits = budget_limits(job.budgets)
+    require_feasible(graph, costs=costs, budgets=limits, limits=job.limits)
     return shrink(
-        inputs.teacher,
-        training=inputs.training,
-        judge=inputs.validation,
-        recovery=recovery,
-        pruner=pruner,
+        job.inputs.teacher,
+        training=job.inputs.training,
+        judge=job.inputs.validation,
+        recovery=plan_recovery(job),
+        pruner=Pruner(
+            criterion=job.criterion, limits=job.limits, dense=measured, budgets=limits, measure=measure_costs
+        ),
         costs=costs,
-        schedule=request.schedule,
+        schedule=job.request.schedule,
         macs=int(dense.figures["macs"].value or 0),
         work=work,
         progress=progress,
     )
 
 
-def _verify(artefact: Artefact, inputs: Inputs, profile: Profile) -> Agreement | None:
+def plan_recovery(job: Job) -> Recovery:
+    """How the job's model is fine-tuned."""
+    from edgeprune.keras_bridge.train import Recovery, steps_per_epoch
+
+    recovery = Recovery(total_steps=0, augmentation=job.inputs.augmentation, seed=job.request.seed)
+    return replace(recovery, total_steps=job.epochs * steps_per_epoch(job.inputs.training, recovery))
+
+
+def _verify(artefact: Artefact, job: Job) -> Agreement | None:
     """The artefact in the device's real runtime, compared with LiteRT's reference kernels.
 
     None where LiteRT is the device's runtime: then evaluation already ran in it.
     """
-    if profile.runtime.name != "tflm":
+    if job.profile.runtime.name != "tflm":
         return None
     macs = max(artefact.figures["macs"].value or 0.0, 1.0)
     samples = int(max(4, min(MACS_VERIFIED_AT_MOST / macs, 100)))
-    few = tuple(x[:samples] for x in inputs.test.inputs)
+    few = tuple(x[:samples] for x in job.inputs.test.inputs)
     reference = run_litert(artefact.tflite, few, kernels="reference")
     device = run_tflm(artefact.tflite, few)
     return compare_runs(reference, device)
 
 
-def _check(
-    dense: Artefact,
-    pruned: Artefact,
-    agreement: Agreement | None,
-    *,
-    inputs: Inputs,
-    request: BuildRequest,
-    profile: Profile,
-    budgets: Budgets,
-) -> tuple[Check, ...]:
-    checks = [*check_budgets(pruned.measured.figures, budgets, profile)]
-    worst = inputs.task.worst_allowed(dense.float_accuracy, max_drop=request.max_drop)
+def _check(job: Job, dense: Artefact, pruned: Artefact, agreement: Agreement | None) -> tuple[Check, ...]:
+    checks = [*check_budgets(pruned.measured.figures, job.budgets, job.profile)]
+    task = job.inputs.task
+    worst = task.worst_allowed(dense.float_accuracy, max_drop=job.request.max_drop)
     checks.append(
         Check(
             name="accuracy",
             figure=pruned.figures["accuracy"],
             budget=worst,
-            at_least=inputs.task.higher_is_better,
-            note=f"the original's {inputs.task.metric} of {dense.float_accuracy:.4f}, less --max-drop",
+            at_least=task.higher_is_better,
+            note=f"the original's {task.metric} of {dense.float_accuracy:.4f}, less --max-drop",
         )
     )
-    checks.append(check_ops(pruned.measured, profile))
+    checks.append(check_ops(pruned.measured, job.profile))
     if agreement is not None:
         figure = Figure(
             value=float(agreement.max_steps),

@@ -374,7 +374,7 @@ def _meet_targets(
         measured = pruner.measure(compacted.model)
         if segment.fraction < 1 or all(measured[name] <= target for name, target in targets.items()):
             return compacted, measured, count_macs(Lowering(traced.graph, channels).lower(solution.kept))
-        costs = costs.refit(predicted=solution.costs, measured=measured)
+        costs = costs.refit(predicted=solution.costs, measured={**solution.costs, **measured})
     raise InfeasibleError(
         "the converted model misses the budgets although the solver predicted that it fits",
         why=", ".join(f"{name} {measured[name]:g} > {target:g}" for name, target in targets.items()),
