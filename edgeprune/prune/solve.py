@@ -165,23 +165,21 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
         InfeasibleError: nothing can be removed.
     """
     kept = np.ones(channels.groups, dtype=bool)
-    families = _families(channels)
+    families = _rank_families(channels, scores)
     if limits.scope == "global" and families:
-        everyone = np.concatenate(list(families.values()))
-        going = set(
-            everyone[np.argsort(scores[everyone], kind="stable")][: round(ratio * len(everyone))].tolist()
-        )
-        wanted = {f: sum(g in going for g in groups.tolist()) for f, groups in families.items()}
+        everyone = np.concatenate([family.order for family in families.values()])
+        ranked = everyone[np.argsort(scores[everyone], kind="stable")]
+        going = np.zeros(channels.groups, dtype=bool)
+        going[ranked[: round(ratio * len(everyone))]] = True
+        wanted = {f: np.count_nonzero(going[family.order]) for f, family in families.items()}
     else:
-        wanted = {f: round(ratio * len(groups)) for f, groups in families.items()}
-    for family, groups in families.items():
-        count = wanted[family]
-        width = len(groups)
-        left = max(width - count, min(limits.min_channels, width), 1)
+        wanted = {f: round(ratio * len(family.order)) for f, family in families.items()}
+    for f, family in families.items():
+        width = len(family.order)
+        left = max(width - wanted[f], min(limits.min_channels, width), family.needed)
         if limits.round_to > 1:
             left = min(width, -(-left // limits.round_to) * limits.round_to)
-        order = groups[np.argsort(scores[groups], kind="stable")]
-        kept[order[: width - left]] = False
+        kept[family.order[: width - left]] = False
     if ratio > 0 and kept.all():
         raise InfeasibleError(
             "no channel of this model may be removed",
@@ -191,9 +189,33 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
     return kept
 
 
-def _families(channels: ChannelMap) -> dict[int, Ids]:
-    prunable = np.flatnonzero(channels.prunable)
-    return {int(f): prunable[channels.family[prunable] == f] for f in np.unique(channels.family[prunable])}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Family:
+    """The groups of a family that may go.
+
+    Attributes:
+        order: the groups in the order in which they go.
+        needed: how many at the end of it must stay.
+    """
+
+    order: Ids
+    needed: int
+
+
+def _rank_families(channels: ChannelMap, scores: Scores) -> dict[int, _Family]:
+    """The families that have groups which may go, the least important groups first.
+
+    No tensor may lose all its channels, so the most important one of each stays. One per family would not do:
+    where a concatenation of two layers is added to a third, one family spans all three.
+    """
+    prunable, needed = channels.prunable, np.zeros(channels.groups, dtype=bool)
+    for groups in channels.tensors.values():
+        if prunable[groups].all():
+            needed[groups[np.argmax(scores[groups])]] = True
+    going = np.flatnonzero(prunable)
+    going = going[np.lexsort((scores[going], needed[going]))]
+    by_family = {int(f): going[channels.family[going] == f] for f in np.unique(channels.family[going])}
+    return {f: _Family(order=order, needed=int(needed[order].sum())) for f, order in by_family.items()}
 
 
 class _State:
@@ -206,10 +228,7 @@ class _State:
         self._scores, self._model, self._limits = scores, costs, limits
         self._lowering = Lowering(graph, channels)
         self.kept: Kept = np.ones(channels.groups, dtype=bool)
-        self._start = {f: len(groups) for f, groups in _families(channels).items()}
-        self._order = {
-            f: groups[np.argsort(scores[groups], kind="stable")] for f, groups in _families(channels).items()
-        }
+        self._families = _rank_families(channels, scores)
         self._nodes_of = self._touched_nodes()
         self._op_costs: dict[tuple[str, OpShape], float] = {}
         self._node_costs = {
@@ -228,7 +247,7 @@ class _State:
     def remove_best(self, excess: Mapping[str, float]) -> bool:
         """Removes the block with the least score per excess it takes away; False if there is none."""
         best, best_price = -1, np.inf
-        for family in self._order:
+        for family in self._families:
             block = self._block(family)
             if len(block) == 0:
                 continue
@@ -239,9 +258,8 @@ class _State:
                 gain = 1e-9
             price = float(self._scores[block].sum()) / gain
             if self._limits.scope == "local":
-                price = (
-                    1 - (np.count_nonzero(self.kept[self._order[family]]) - len(block)) / self._start[family]
-                )
+                order = self._families[family].order
+                price = 1 - (np.count_nonzero(self.kept[order]) - len(block)) / len(order)
             if price < best_price:
                 best, best_price = family, price
         if best < 0:
@@ -281,11 +299,11 @@ class _State:
             del self._saved[other]
 
     def _block(self, family: int) -> Ids:
-        order = self._order[family]
+        order = self._families[family].order
         left: Ids = order[self.kept[order]]
         width, align = len(left), self._limits.round_to
-        floor = max(min(self._limits.min_channels, width), 1)
-        floor = max(floor, int(np.ceil(self._start[family] * (1 - self._limits.max_ratio))))
+        floor = max(min(self._limits.min_channels, width), self._families[family].needed)
+        floor = max(floor, int(np.ceil(len(order) * (1 - self._limits.max_ratio))))
         target = (width - 1) // align * align
         if target < floor:
             return left[:0]
@@ -321,7 +339,7 @@ class _State:
         return peak_activation_bytes(self._graph, resize_shapes(self._graph, self._channels, kept=kept))
 
     def _touched_nodes(self) -> dict[int, frozenset[int]]:
-        nodes: dict[int, set[int]] = {f: set() for f in self._order}
+        nodes: dict[int, set[int]] = {f: set() for f in self._families}
         for i, node in enumerate(self._graph.nodes):
             for tensor in (*node.inputs, *node.outputs):
                 for family in np.unique(self._channels.family[self._channels.tensors[tensor]]).tolist():
