@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.rebuild import Compacted
     from edgeprune.keras_bridge.train import Recovery, Trained, Training
 
-PRUNING_SHARE = 0.3
+PRUNING_SHARE = 0.16
 """Fraction of all recovery steps that is spent between the pruning steps; the rest comes after the last."""
 MAX_PRUNING_STEPS = 8
 LARGEST_STEP_RATIO = 0.5
@@ -113,7 +113,7 @@ def plan_segments(
         for name, budget in pruner.budgets.items()
         if pruner.dense[name] > budget
     )
-    count = min(MAX_PRUNING_STEPS, max(1, math.ceil(12 * reduction)))
+    count = min(MAX_PRUNING_STEPS, max(1, math.ceil(8 * reduction)))
     between = max(1, int(PRUNING_SHARE * total_steps / count))
     wanted = fractions(schedule, steps=count)
     pruning = [Segment(fraction=f, steps=between) for f in dict.fromkeys(wanted)]
@@ -156,7 +156,7 @@ def shrink(
     Raises:
         InfeasibleError: no plan meets the budgets.
     """
-    from edgeprune.keras_bridge.train import Trained, fine_tune, steps_per_epoch
+    from edgeprune.keras_bridge.train import Trained, Tuner, steps_per_epoch
 
     per_epoch = steps_per_epoch(training, recovery)
     run = _Run.resume(
@@ -174,8 +174,11 @@ def shrink(
         ),
     )
     reference = judge.score_model(teacher)
+    if not run.steps:
+        run.log("dense", epochs=0.0, accuracy=reference)
     progress.stage("prune and recover", total=recovery.total_steps)
     progress.advance(run.trained.step)
+    tuner: Tuner | None = None
     while run.remaining:
         segment, *rest = run.remaining
         before = replace(run)
@@ -189,15 +192,9 @@ def shrink(
                 probe=judge.inputs,
                 seed=recovery.seed,
             )
-        run.trained = fine_tune(
-            run.model,
-            teacher,
-            training=training,
-            recovery=recovery,
-            steps=segment.steps,
-            start=run.trained,
-            advance=progress.advance,
-        )
+        if tuner is None or tuner.student is not run.model:
+            tuner = Tuner(run.model, teacher, training=training, recovery=recovery)
+        run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
         score = judge.score_model(run.model)
         if (
             segment.fraction
@@ -231,7 +228,7 @@ class _Run:
     def log(self, kind: str, *, epochs: float, accuracy: float, note: str = "") -> None:
         """Adds a row to the report's steps."""
         row = {
-            "step": len(self.steps) + 1,
+            "step": len(self.steps),
             "kind": kind,
             "epochs": round(epochs, 4),
             "accuracy": accuracy,
@@ -333,7 +330,7 @@ def _prune(
     run.equivalence = [
         *run.equivalence,
         {
-            "step": len(run.steps) + 1,
+            "step": len(run.steps),
             "error": compacted.error,
             "samples": compacted.samples,
             "tolerance": TOLERANCE,

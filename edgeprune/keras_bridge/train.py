@@ -7,7 +7,8 @@ run that is cut in pieces therefore gives the same weights as one that is not.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,7 +38,7 @@ class Recovery:
     """
 
     total_steps: int
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 1e-3
     distill_weight: float = 0.5
     temperature: float = 2.0
@@ -49,13 +50,6 @@ class Recovery:
         progress = min(step / max(self.total_steps, 1), 1.0)
         warm = min((step + 1) / _WARM_UP_STEPS, 1.0)
         return self.learning_rate * warm * 0.5 * (1 + float(np.cos(np.pi * progress)))
-
-
-class WeightMask(Protocol):
-    """Something that sets weights to zero after every optimizer step."""
-
-    def apply(self, step: int) -> None:
-        """Zeroes what must be zero at this step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -88,50 +82,51 @@ class Trained:
     losses: list[float]
 
 
-def fine_tune(
-    student: keras.Model,
-    teacher: keras.Model,
-    *,
-    training: Training,
-    recovery: Recovery,
-    steps: int,
-    start: Trained,
-    masks: Sequence[WeightMask] = (),
-    advance: Callable[[], None] = lambda: None,
-) -> Trained:
-    """Trains the student in place for a number of steps and returns where it stands.
+class Tuner:
+    """Fine-tunes one student; keeps its compiled training step from one piece to the next."""
 
-    Args:
-        student: the model to train; its weights change.
-        teacher: the original; only run.
-        training: what to train on.
-        recovery: how to train.
-        steps: optimizer steps to take now.
-        start: where the build stands.
-        masks: applied after every step.
-        advance: called after every step.
-    """
-    _reseed(student, recovery.seed + start.step)
-    optimizer = keras.optimizers.Adam(recovery.learning_rate)
-    optimizer.build(student.trainable_variables)
-    if start.optimizer:
-        for variable, value in zip(optimizer.variables, start.optimizer, strict=True):
+    def __init__(
+        self, student: keras.Model, teacher: keras.Model, *, training: Training, recovery: Recovery
+    ) -> None:
+        """Get ready.
+
+        Args:
+            student: the model to train; its weights will change.
+            teacher: the original; only run.
+            training: what to train on.
+            recovery: how to train.
+        """
+        self.student = student
+        self._training, self._recovery = training, recovery
+        self._optimizer = keras.optimizers.Adam(recovery.learning_rate)
+        self._optimizer.build(student.trainable_variables)
+        self._fresh = [np.asarray(variable) for variable in self._optimizer.variables]
+        self._step = _make_step(student, teacher, self._optimizer, training, recovery)
+
+    def tune(self, steps: int, *, start: Trained, advance: Callable[[], None] = lambda: None) -> Trained:
+        """Trains for a number of steps and returns where the build stands then.
+
+        Args:
+            steps: optimizer steps to take now.
+            start: where the build stands.
+            advance: called after every step.
+        """
+        _reseed(self.student, self._recovery.seed + start.step)
+        for variable, value in zip(self._optimizer.variables, start.optimizer or self._fresh, strict=True):
             variable.assign(value)
-    train_step = _make_step(student, teacher, optimizer, training, recovery)
-    total = 0.0
-    for step in range(start.step, start.step + steps):
-        batch, rows = draw_batch(training.inputs, recovery=recovery, step=step)
-        optimizer.learning_rate = recovery.rate_at(step)
-        y = None if training.labels is None else tf.constant(training.labels[rows])
-        total += float(train_step([tf.constant(x) for x in batch], y))
-        for mask in masks:
-            mask.apply(step)
-        advance()
-    return Trained(
-        step=start.step + steps,
-        optimizer=[np.asarray(v) for v in optimizer.variables],
-        losses=[*start.losses, total / max(steps, 1)],
-    )
+        losses = []
+        for step in range(start.step, start.step + steps):
+            batch, rows = draw_batch(self._training.inputs, recovery=self._recovery, step=step)
+            self._optimizer.learning_rate = self._recovery.rate_at(step)
+            labels = self._training.labels
+            y = None if labels is None else tf.constant(labels[rows])
+            losses.append(float(self._step([tf.constant(x) for x in batch], y)))
+            advance()
+        return Trained(
+            step=start.step + steps,
+            optimizer=[np.asarray(variable) for variable in self._optimizer.variables],
+            losses=[*start.losses, float(np.mean(losses)) if losses else 0.0],
+        )
 
 
 def steps_per_epoch(training: Training, recovery: Recovery) -> int:
@@ -233,15 +228,23 @@ def distance(predicted: list[Any], taught: list[Any], *, task: Task, temperature
 def predict(model: keras.Model, inputs: Sequence[Array], *, batch_size: int = 256) -> list[Array]:
     """Outputs of the model in inference mode, one array per output, (samples, ...) float32."""
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def infer(batch: Any) -> Any:
-        return call(model, batch, training=False)
-
+    infer = _inference(model)
     pieces = []
     for i in range(0, len(inputs[0]), batch_size):
         batch = [tf.constant(x[i : i + batch_size].astype(np.float32)) for x in inputs]
         pieces.append([np.asarray(y) for y in infer(batch)])
     return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
+
+
+@lru_cache(maxsize=2)
+def _inference(model: keras.Model) -> Callable[..., Any]:
+    """The model as a compiled function; kept, because the same models are asked again and again."""
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def infer(batch: Any) -> Any:
+        return call(model, batch, training=False)
+
+    return infer  # type: ignore[no-any-return]
 
 
 def reestimate_batch_norm(

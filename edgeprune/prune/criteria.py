@@ -89,7 +89,7 @@ def _divide_by_family_mean(scores: Scores, channels: ChannelMap) -> Scores:
 
 
 def _sum_by_group(evidence: Evidence, power: int) -> Scores:
-    """Σ |w|^power over the weights that make a group's channels: kernels' output axes, not biases or norms."""
+    """Σ |w|^power over the weights that make a channel: kernels' output axes, not biases or norms."""
     totals = np.zeros(evidence.channels.groups)
     for layer, weight, axis, groups in _axes(evidence):
         array = evidence.graph.layers[layer].weights[weight]

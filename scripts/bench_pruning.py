@@ -1,0 +1,229 @@
+"""Accuracy of the int8 artefact at 0.75, 0.5 and 0.33 of the dense model's latency, against two baselines.
+
+Three ways to the same budget, all from the same weights, with the same teacher, data and number of steps:
+
+    edgeprune   small steps along the schedule, ranked by gradients (the product's defaults)
+    uniform     every layer narrowed by the same fraction at once, its smallest channels by l2 norm
+    random      channels removed at random at once
+
+and the dense model, fine-tuned as long. Models: MLPerf Tiny's ResNet-8 on CIFAR-10 and a DS-CNN on log-mel
+features of spoken digits, which this script trains first. Needs ../shared beside the checkout.
+
+    python scripts/bench_pruning.py --output bench.json [--models resnet8,dscnn] [--ratios 0.75,0.5,0.33]
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from edgeprune.assemble import Artefact
+from edgeprune.graph.layergraph import Array
+from edgeprune.pipeline import BuildRequest, Job, make_artefact, open_job, plan_recovery, shrink_to_budgets
+from edgeprune.progress import Silent
+from edgeprune.workdir import WorkDirectory
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+METHODS: dict[str, dict[str, Any]] = {
+    "edgeprune": {},
+    "uniform": {"criterion": "l2", "scope": "local", "schedule": "constant_sparsity"},
+    "random": {"criterion": "random", "scope": "global", "schedule": "constant_sparsity"},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One line of the table: latency and sizes as fractions of the dense model's."""
+
+    model: str
+    method: str
+    ratio: float
+    accuracy: float
+    float_accuracy: float
+    latency_ms: float
+    macs: float
+    tflite_bytes: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def main() -> None:
+    """Runs the benchmark and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--output", type=Path, default=Path("bench_pruning.json"))
+    parser.add_argument("--models", default="resnet8,dscnn")
+    parser.add_argument("--ratios", default="0.75,0.5,0.33")
+    parser.add_argument("--methods", default="edgeprune,uniform,random")
+    parser.add_argument("--device", default="cortex-m7")
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if not SHARED.is_dir():
+        sys.exit("bench_pruning: ../shared, with the models and data, is not beside this checkout")
+    rows: list[Row] = []
+    with TemporaryDirectory() as folder:
+        for name in arguments.models.split(","):
+            model, data = MODELS[name](Path(folder))
+            request = BuildRequest(
+                model=model,
+                device=arguments.device,
+                data=str(data),
+                output=Path(folder) / "out",
+                max_drop=1.0,
+                epochs=arguments.epochs,
+                seed=arguments.seed,
+            )
+            for row in run_model(name, request, arguments.ratios.split(","), arguments.methods.split(",")):
+                rows.append(row)
+                print(format_row(row), flush=True)
+                arguments.output.write_text(json.dumps([r.to_json() for r in rows], indent=2) + "\n")
+    print("\n" + format_table(rows))
+
+
+def run_model(name: str, request: BuildRequest, ratios: list[str], methods: list[str]) -> Any:
+    """Yields the rows of one model as they are done."""
+    job = open_job(request, progress=Silent())
+    dense = make_artefact(job.inputs.model, job)
+    yield make_row(name, "dense, as given", 1.0, dense, seconds=0.0)
+    started = time.monotonic()
+    yield make_row(name, "dense, fine-tuned", 1.0, fine_tune_dense(job), seconds=time.monotonic() - started)
+    latency_ms = dense.figures["latency_ms"].value or 0.0
+    for ratio in map(float, ratios):
+        for method in methods:
+            started = time.monotonic()
+            wanted = replace(request, latency_ms=ratio * latency_ms, **METHODS[method])
+            again = open_job(wanted, progress=Silent())
+            work = WorkDirectory(
+                request.output.with_name("work"), key=f"{name} {method} {ratio}", resume=False
+            )
+            shrunk = shrink_to_budgets(again, dense, work=work, progress=Silent())
+            artefact = make_artefact(shrunk.model, again)
+            yield make_row(name, method, ratio, artefact, seconds=time.monotonic() - started)
+
+
+def fine_tune_dense(job: Job) -> Artefact:
+    """The dense model after as many steps of the same recovery."""
+    from edgeprune.inputs import copy_model
+    from edgeprune.keras_bridge.train import Trained, Tuner
+
+    model, recovery = copy_model(job.inputs.teacher), plan_recovery(job)
+    tuner = Tuner(model, job.inputs.teacher, training=job.inputs.training, recovery=recovery)
+    tuner.tune(recovery.total_steps, start=Trained(step=0, optimizer=[], losses=[]))
+    return make_artefact(model, job)
+
+
+def make_row(name: str, method: str, ratio: float, artefact: Artefact, *, seconds: float) -> Row:
+    """The row of an artefact."""
+    value = {figure: found.value or 0.0 for figure, found in artefact.figures.items()}
+    return Row(
+        model=name,
+        method=method,
+        ratio=ratio,
+        accuracy=value["accuracy"],
+        float_accuracy=artefact.float_accuracy,
+        latency_ms=value["latency_ms"],
+        macs=value["macs"],
+        tflite_bytes=value["tflite_bytes"],
+        seconds=round(seconds, 1),
+    )
+
+
+def format_row(row: Row) -> str:
+    """One line of Markdown."""
+    return (
+        f"| {row.model} | {row.ratio:g} | {row.method} | {100 * row.accuracy:.2f} | "
+        f"{100 * row.float_accuracy:.2f} | {row.latency_ms:.2f} | {row.macs / 1e6:.2f} | "
+        f"{row.tflite_bytes / 1024:.1f} | {row.seconds:.0f} |"
+    )
+
+
+def format_table(rows: list[Row]) -> str:
+    """The whole table, in Markdown."""
+    head = (
+        "| model | latency budget | method | int8 % | float % | latency ms | MMACs | .tflite KiB | seconds |"
+    )
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *map(format_row, rows)])
+
+
+def prepare_resnet8(folder: Path) -> tuple[Path, Path]:
+    """MLPerf Tiny's image classification model, as published, and CIFAR-10."""
+    models = SHARED / "models/mlperf_tiny/image_classification"
+    return models / "pretrainedResnet.h5", SHARED / "data/cifar10_20k.npz"
+
+
+def prepare_dscnn(folder: Path) -> tuple[Path, Path]:
+    """A DS-CNN trained here on log-mel features of spoken digits."""
+    import keras
+
+    with np.load(SHARED / "data/spoken_digits_8khz.npz") as sounds:
+        arrays = {
+            name: log_mel(sounds[name]) if name.startswith("x_") else sounds[name]
+            for name in ("x_train", "y_train", "x_test", "y_test")
+        }
+    data = folder / "digits.npz"
+    np.savez(data, **arrays)
+    keras.utils.set_random_seed(0)
+    model = build_dscnn(arrays["x_train"].shape[1:])
+    epochs, batch = 30, 64
+    steps = epochs * (len(arrays["x_train"]) // batch + 1)
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    model.fit(arrays["x_train"], arrays["y_train"], batch_size=batch, epochs=epochs, verbose=0)
+    path = folder / "dscnn.keras"
+    model.save(path)
+    return path, data
+
+
+def log_mel(
+    sounds: Array, *, rate_hz: int = 8000, frame: int = 320, hop: int = 160, bands: int = 20
+) -> Array:
+    """Log energies in mel bands, (samples, frames, bands, 1) float32, from (samples, n) int16."""
+    x = sounds.astype(np.float32) / 32768
+    starts = range(0, x.shape[1] - frame + 1, hop)
+    frames = np.stack([x[:, s : s + frame] for s in starts], axis=1) * np.hanning(frame)
+    power = np.abs(np.fft.rfft(frames, 512, axis=-1)) ** 2
+    mels = np.linspace(0, 2595 * np.log10(1 + rate_hz / 2 / 700), bands + 2)
+    edges = 700 * (10 ** (mels / 2595) - 1) / rate_hz * 512
+    bins = np.arange(power.shape[-1])
+    rising = (bins[:, None] - edges[None, :-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[None, 2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    energies = power @ np.maximum(0, np.minimum(rising, falling))
+    features: Array = np.log(energies + 1e-6).astype(np.float32)[..., None]
+    return features
+
+
+def build_dscnn(shape: tuple[int, ...]) -> Any:
+    """MLPerf Tiny's keyword spotting architecture, for ten classes."""
+    import keras
+    from keras import layers
+
+    def normalise(x: Any) -> Any:
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    inputs = keras.Input(shape)
+    x = layers.Normalization(mean=-6.0, variance=16.0)(inputs)
+    x = normalise(layers.Conv2D(64, (10, 4), strides=2, padding="same", use_bias=False)(x))
+    x = layers.Dropout(0.2)(x)
+    for _ in range(4):
+        x = normalise(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x))
+        x = normalise(layers.Conv2D(64, 1, use_bias=False)(x))
+    x = layers.Dropout(0.4)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x), name="dscnn")
+
+
+MODELS = {"resnet8": prepare_resnet8, "dscnn": prepare_dscnn}
+
+if __name__ == "__main__":
+    main()
