@@ -20,7 +20,7 @@ from edgeprune.keras_bridge.data_function import call_function
 from edgeprune.keras_bridge.data_sources import Part, RawData, read_images, read_npz
 
 MEMORY_LIMIT_BYTES = 4 * 2**30
-MAX_VALIDATION_SAMPLES = 2000
+MAX_VALIDATION_SAMPLES = 1000
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -95,7 +95,7 @@ def load_data(
         outputs: `model.outputs`, likewise.
         seed: of the splits.
         validation_fraction: share of the training samples held out where there is no validation set, in
-            (0, 1); never more than 2000 samples.
+            (0, 1); never more than 1000 samples.
         memory_limit_bytes: largest amount of data to hold.
 
     Raises:

@@ -227,7 +227,6 @@ def distance(predicted: list[Any], taught: list[Any], *, task: Task, temperature
 
 def predict(model: keras.Model, inputs: Sequence[Array], *, batch_size: int = 256) -> list[Array]:
     """Outputs of the model in inference mode, one array per output, (samples, ...) float32."""
-
     infer = _inference(model)
     pieces = []
     for i in range(0, len(inputs[0]), batch_size):
