@@ -152,7 +152,7 @@ def _prepare(
     training = Training(inputs=data.x_train, labels=task.choose_labels(data.x_train, data.y_train), task=task)
     teacher, note = _make_teacher(original, validation, inputs=data.x_train, seed=seed)
     augmentation = Augmentation()
-    if task.output_kind != "values":
+    if task.output_kind != "values" and task.higher_is_better:
         augmentation = choose_augmentation(
             data.x_val, score=lambda x: validation.score_outputs(predict(teacher, x)), seed=seed
         )

@@ -130,7 +130,8 @@ def build(request: BuildRequest, *, progress: Progress) -> Report:
     refuse_existing(request.output, force=request.force)
     job = open_job(request, progress=progress)
     work = _open_work(job)
-    outcome = take_road(job, work=work, progress=progress)
+    with work.kept_if_useful():
+        outcome = take_road(job, work=work, progress=progress)
     report = compose_report(outcome)
     if not report.verdict:
         raise _infeasible(report, outcome, work)

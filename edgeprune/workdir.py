@@ -76,6 +76,16 @@ class WorkDirectory:
         """Deletes everything."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    @contextmanager
+    def kept_if_useful(self) -> Iterator[None]:
+        """Deletes the directory if the block fails before any stage is finished."""
+        try:
+            yield
+        except BaseException:
+            if not any(entry.is_dir() for entry in self.path.glob("[!.]*")):
+                self.remove()
+            raise
+
 
 @contextmanager
 def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:

@@ -29,11 +29,14 @@ def randomise(model: keras.Model, rng: np.random.Generator) -> None:
 
 def draw_plan(channels: ChannelMap, rng: np.random.Generator) -> Kept:
     """Removes groups by a chance that is drawn per plan; leaves every tensor at least one channel."""
-    going = rng.random(channels.groups) < rng.uniform(0.2, 0.9)
-    kept: Kept = ~(channels.prunable & going)
-    for groups in channels.tensors.values():
-        if not kept[groups].any():
-            kept[rng.choice(groups)] = True
+    kept = channels.everything
+    for chance in (rng.uniform(0.2, 0.9), 0.9, 0.9):
+        kept = ~(channels.prunable & (rng.random(channels.groups) < chance))
+        for groups in channels.tensors.values():
+            if not kept[groups].any():
+                kept[rng.choice(groups)] = True
+        if not kept.all():
+            break
     return kept
 
 

@@ -72,8 +72,8 @@ def test_the_split_follows_the_seed(load: Callable[..., Data]) -> None:
     assert not np.array_equal(load(seed=3).x_val[0], load(seed=4).x_val[0])
 
 
-def test_no_more_than_2000_samples_are_held_out(load: Callable[..., Data]) -> None:
-    assert len(load(arrays(train=30_000)).x_val[0]) == 2000
+def test_no_more_than_1000_samples_are_held_out(load: Callable[..., Data]) -> None:
+    assert len(load(arrays(train=30_000)).x_val[0]) == 1000
 
 
 def test_a_validation_set_is_kept_as_it_is(load: Callable[..., Data]) -> None:
