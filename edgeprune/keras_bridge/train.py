@@ -101,6 +101,7 @@ class Tuner:
         self._optimizer = keras.optimizers.Adam(recovery.learning_rate)
         self._optimizer.build(student.trainable_variables)
         self._fresh = [np.asarray(variable) for variable in self._optimizer.variables]
+        self._random_states = [v for v in student.variables if "seed_generator_state" in v.path]
         self._step = _make_step(student, teacher, self._optimizer, training, recovery)
 
     def tune(self, steps: int, *, start: Trained, advance: Callable[[], None] = lambda: None) -> Trained:
@@ -111,11 +112,11 @@ class Tuner:
             start: where the build stands.
             advance: called after every step.
         """
-        _reseed(self.student, self._recovery.seed + start.step)
         for variable, value in zip(self._optimizer.variables, start.optimizer or self._fresh, strict=True):
             variable.assign(value)
         losses = []
         for step in range(start.step, start.step + steps):
+            _reseed(self._random_states, self._recovery.seed, step)
             batch, rows = draw_batch(self._training.inputs, recovery=self._recovery, step=step)
             self._optimizer.learning_rate = self._recovery.rate_at(step)
             labels = self._training.labels
@@ -164,11 +165,11 @@ def _permutation(count: int, seed: int, epoch: int) -> Array:
     return _PERMUTATIONS[key]
 
 
-def _reseed(model: keras.Model, seed: int) -> None:
-    """Sets the state of all random layers (dropout), so that a resumed run draws what the first one drew."""
-    for i, variable in enumerate(model.variables):
-        if "seed_generator_state" in variable.path:
-            variable.assign(np.array([seed, i], dtype=variable.dtype))
+def _reseed(states: Sequence[Any], seed: int, step: int) -> None:
+    """Sets the state of all random layers (dropout), so that a step draws the same whatever came before it."""
+    for i, state in enumerate(states):
+        key = np.random.SeedSequence([seed, step, i, 2]).generate_state(2)
+        state.assign(key.astype(state.dtype))
 
 
 def _make_step(
