@@ -105,8 +105,13 @@ def whole_directory(path: Path, *, force: bool) -> Iterator[Path]:
                 path.rename(replaced)
             temporary.rename(path)
     finally:
+        if replaced.exists() and not path.exists():  # interrupted between the two renames
+            replaced.rename(path)
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
+        if replaced.is_dir():
+            shutil.rmtree(replaced, ignore_errors=True)
+        elif replaced.exists():
+            replaced.unlink()
 
 
 @contextmanager
@@ -124,7 +129,8 @@ def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:

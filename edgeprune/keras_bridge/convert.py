@@ -1,5 +1,6 @@
 """From a Keras model to `.tflite` bytes, quantized after training."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,9 @@ def convert(model: keras.Model, *, scheme: str, representative: Sequence[Array] 
         converter.representative_dataset = lambda: _samples(model, representative)
     chosen.configure(converter)
     try:
-        with quiet_stderr():
+        with quiet_stderr(), warnings.catch_warnings():
+            # Said of every model that is quantized after training.
+            warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
             return bytes(converter.convert())
     except (ValueError, RuntimeError, TypeError, NotImplementedError, converter_error()) as error:
         reason = str(error).strip().splitlines()
