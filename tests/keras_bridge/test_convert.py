@@ -1,0 +1,88 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from edgeprune.errors import DataError, ModelError, UnknownNameError
+from edgeprune.keras_bridge.convert import SCHEMES, convert
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.tflite.read import read_model
+
+
+def classifier() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 2))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3)(image)))
+    return keras.Model(image, layers.Dense(3, activation="softmax")(layers.Flatten()(x)))
+
+
+def samples(*shape: int, count: int = 20) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((count, *shape)).astype(np.float32)
+
+
+def test_int8_models_are_integer_in_and_out_and_throughout() -> None:
+    found = read_model(convert(classifier(), scheme="int8", representative=[samples(6, 6, 2)]), where="m")
+    assert [t.dtype for t in (*found.inputs, *found.outputs)] == ["int8", "int8"]
+    assert [t.shape for t in found.inputs] == [(1, 6, 6, 2)]
+
+
+def test_int8_outputs_are_close_to_the_float_ones() -> None:
+    model, x = classifier(), samples(6, 6, 2)
+    run = run_litert(convert(model, scheme="int8", representative=[x]), [x])
+    expected = np.asarray(model(x, training=False))
+    assert np.abs(run.outputs[0].values - expected).max() < 0.05
+
+
+def test_calibration_without_data_is_refused() -> None:
+    with pytest.raises(DataError, match="needs representative data"):
+        convert(classifier(), scheme="int8")
+
+
+def test_floats_need_no_data() -> None:
+    model, x = classifier(), samples(6, 6, 2)
+    tflite = convert(model, scheme="none")
+    assert {t.dtype for t in read_model(tflite, where="m").inputs} == {"float32"}
+    run = run_litert(tflite, [x])
+    np.testing.assert_allclose(run.outputs[0].values, np.asarray(model(x, training=False)), atol=1e-5)
+
+
+def test_several_inputs_keep_their_order() -> None:
+    """first - 10 · second, with ranges far apart: swapped inputs would be clipped beyond recognition."""
+    first, second = keras.Input((3,), name="z_first"), keras.Input((3,), name="a_second")
+    scaled = layers.Rescaling(10.0)(second)
+    model = keras.Model([first, second], layers.Subtract()([first, scaled]))
+    a, b = samples(3) * 0.1, samples(3) * 5
+    tflite = convert(model, scheme="int8", representative=[a, b])
+    run = run_litert(tflite, [a, b])
+    expected = a - 10 * b
+    assert np.abs(run.outputs[0].values - expected).max() < 0.02 * np.ptp(expected)
+
+
+def test_inputs_in_a_dictionary_are_converted_too() -> None:
+    tensors = {name: keras.Input((3,), name=name) for name in ("b", "a")}
+    model = keras.Model(tensors, layers.Subtract()([tensors["a"], tensors["b"]]))
+    x = [samples(3), samples(3)[::-1]]
+    run = run_litert(convert(model, scheme="none"), x)
+    named = dict(zip([t.name for t in model.inputs], x, strict=True))
+    np.testing.assert_allclose(run.outputs[0].values, named["a"] - named["b"], atol=1e-6)
+
+
+def test_the_same_model_gives_the_same_bytes() -> None:
+    model, x = classifier(), samples(6, 6, 2)
+    assert convert(model, scheme="int8", representative=[x]) == convert(
+        model, scheme="int8", representative=[x]
+    )
+
+
+def test_what_the_converter_refuses_is_a_model_error_of_one_line() -> None:
+    image = keras.Input((6, 6, 2))
+    model = keras.Model(image, keras.ops.erfinv(image))
+    with pytest.raises(ModelError, match="does not accept the model") as caught:
+        convert(model, scheme="int8", representative=[samples(6, 6, 2)])
+    assert "\n" not in caught.value.message
+
+
+def test_a_misspelt_scheme_gets_the_nearest_name() -> None:
+    with pytest.raises(UnknownNameError, match="int8"):
+        convert(classifier(), scheme="int")
+    assert set(SCHEMES) >= {"int8", "none"}
