@@ -94,3 +94,10 @@ def keep(call: Call, reason: str) -> Flow:
         call.space.freeze(ids, f"{reason} (layer '{call.layer.name}')")
     axes = {name: (None,) * np.ndim(w) for name, w in call.layer.weights.items()}
     return Flow(outputs=outputs, axes=axes, kept_reason=reason)
+
+
+def one_op(resized: Resized, op: str, *, window: tuple[int, int] = (1, 1)) -> tuple[OpShape, ...]:
+    """A single op from all inputs of a layer to its output."""
+    inputs = tuple((1, *shape) for shape in resized.input_shapes)
+    output = (1, *resized.output_shapes[0])
+    return (OpShape(op=op, name=resized.name, inputs=inputs, output=output, window=window),)

@@ -166,7 +166,7 @@ def _permutation(count: int, seed: int, epoch: int) -> Array:
 
 
 def _reseed(states: Sequence[Any], seed: int, step: int) -> None:
-    """Sets the state of all random layers (dropout), so that a step draws the same whatever came before it."""
+    """Sets the state of all random layers (dropout): a step draws the same whatever came before it."""
     for i, state in enumerate(states):
         key = np.random.SeedSequence([seed, step, i, 2]).generate_state(2)
         state.assign(key.astype(state.dtype))

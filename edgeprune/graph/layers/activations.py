@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeprune.graph.channels import Call, Flow, Ids
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, rule
+from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, rule
 
 # TFLite op of each element-wise activation; None where the converter fuses it into the op before.
 ELEMENTWISE: dict[str, str | None] = {
@@ -123,14 +123,7 @@ rule(
         kind="PReLU",
         status="transparent",
         flow=_flow_prelu,
-        lower=lambda resized: (
-            OpShape(
-                op="PRELU",
-                name=resized.name,
-                inputs=((1, *resized.input_shapes[0]),),
-                output=(1, *resized.output_shapes[0]),
-            ),
-        ),
+        lower=lambda resized: one_op(resized, "PRELU"),
     )
 )
 for _kind, _name in (("ReLU", "relu"), ("LeakyReLU", "leaky_relu"), ("ELU", "elu")):

@@ -4,7 +4,7 @@ import numpy as np
 
 from edgeprune.graph.channels import Call, Flow
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, rule
+from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, rule
 
 
 def _flow_elementwise(call: Call) -> Flow:
@@ -70,13 +70,6 @@ rule(
         kind="Concatenate",
         status="transparent",
         flow=_flow_concatenate,
-        lower=lambda resized: (
-            OpShape(
-                op="CONCATENATION",
-                name=resized.name,
-                inputs=tuple((1, *shape) for shape in resized.input_shapes),
-                output=(1, *resized.output_shapes[0]),
-            ),
-        ),
+        lower=lambda resized: one_op(resized, "CONCATENATION"),
     )
 )

@@ -4,7 +4,7 @@ from math import prod
 
 from edgeprune.graph.channels import Call, Flow
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, rule
+from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, rule
 
 
 def _flow_pass(call: Call) -> Flow:
@@ -30,23 +30,8 @@ def _lower_pool(resized: Resized, op: str) -> tuple[OpShape, ...]:
     )
 
 
-def _lower_one(resized: Resized, op: str) -> tuple[OpShape, ...]:
-    return (
-        OpShape(
-            op=op,
-            name=resized.name,
-            inputs=((1, *resized.input_shapes[0]),),
-            output=(1, *resized.output_shapes[0]),
-        ),
-    )
-
-
 def _lower_global(resized: Resized, op: str) -> tuple[OpShape, ...]:
-    window = prod(resized.input_shapes[0][:-1])
-    return tuple(
-        OpShape(op=o.op, name=o.name, inputs=o.inputs, output=o.output, window=(window, 1))
-        for o in _lower_one(resized, op)
-    )
+    return one_op(resized, op, window=(prod(resized.input_shapes[0][:-1]), 1))
 
 
 for _kind, _op in (("AveragePooling2D", "AVERAGE_POOL_2D"), ("MaxPooling2D", "MAX_POOL_2D")):
@@ -77,7 +62,7 @@ for _kind, _op in (
             kind=_kind,
             status="transparent",
             flow=_flow_pass,
-            lower=lambda resized, op=_op: _lower_one(resized, op),  # type: ignore[misc]
+            lower=lambda resized, op=_op: one_op(resized, op),  # type: ignore[misc]
         )
     )
 for _kind in (

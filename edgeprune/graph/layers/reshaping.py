@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeprune.graph.channels import Call, Flow, Ids
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
+from edgeprune.graph.rules import Config, LayerRule, Resized, keep, one_op, rule
 
 
 def move_channels(call: Call, move: Callable[[Ids], Ids]) -> Flow:
@@ -47,9 +47,7 @@ def _resize_reshape(resized: Resized) -> Config:
 def _lower_reshape(resized: Resized) -> tuple[OpShape, ...]:
     if resized.input_shapes == resized.output_shapes:
         return ()
-    inputs, output = (1, *resized.input_shapes[0]), (1, *resized.output_shapes[0])
-    op = "TRANSPOSE" if resized.kind == "Permute" else "RESHAPE"
-    return (OpShape(op=op, name=resized.name, inputs=(inputs,), output=output),)
+    return one_op(resized, "TRANSPOSE" if resized.kind == "Permute" else "RESHAPE")
 
 
 rule(LayerRule(kind="Flatten", status="transparent", flow=_flow_reshape, lower=_lower_reshape))
