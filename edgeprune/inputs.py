@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,8 @@ def open_inputs(
     if model is None:
         progress.stage("train the embedded example")
         original, loaded = make_example(seed=seed)
-        source, sha256 = "the embedded example (handwritten digits)", ""
+        loaded = replace(loaded, source="handwritten digits, packed with edgeprune")
+        source, sha256 = "the embedded example", ""
     else:
         if data is None:
             raise DataError(

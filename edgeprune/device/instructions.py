@@ -120,7 +120,7 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
     if unseen:
         evidence += f"; kernels never counted, priced by the nearest kind: {', '.join(unseen)}"
     figure = Figure(
-        value=total,
+        value=float(round(total)),
         unit="",
         source="estimated",
         evidence=evidence,
