@@ -72,13 +72,17 @@ class InstructionEstimate:
     unseen: tuple[str, ...]
 
 
+LEAST_INSTRUCTIONS = 150.0
+"""Of any op: dispatching it alone costs this much. A law without a constant may predict less for tiny ops."""
+
+
 def instructions_of(op: OpShape, table: InstructionTable) -> float:
     """Instructions one int8 op executes; never negative, and pure Python so that a solver can ask often."""
     kind, counts = count_features(op)
     cost = table.kinds.get(kind) or table.kinds["other"]
     if cost is table.kinds["other"]:
         counts = count_other(op)
-    return sum(map(float.__mul__, cost.coefficients, map(float, counts)))
+    return max(sum(map(float.__mul__, cost.coefficients, map(float, counts))), LEAST_INSTRUCTIONS)
 
 
 def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> InstructionEstimate:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeprune.device.instructions import (
+    LEAST_INSTRUCTIONS,
     InstructionTable,
     KindCost,
     estimate_instructions,
@@ -35,14 +36,22 @@ def softmax():
     return OpShape(op="SOFTMAX", inputs=((1, 10),), output=(1, 10))
 
 
+def test_no_op_is_free():
+    nothing = KindCost(coefficients=(0.0, 0.0, 0.0), rows=1, low=1, high=1)
+    table = InstructionTable(
+        core="x", kinds={"softmax": nothing, "other": nothing}, median_error=0, p90_error=0, source=""
+    )
+    assert instructions_of(softmax(), table) == LEAST_INSTRUCTIONS
+
+
 def test_an_op_costs_its_counts_times_the_table():
     other = KindCost(coefficients=(62.0, 2000.0), rows=0, low=0.1, high=10)
-    cost = KindCost(coefficients=(3.0, 5.0, 7.0), rows=1, low=1, high=1)
+    cost = KindCost(coefficients=(30.0, 50.0, 70.0), rows=1, low=1, high=1)
     table = InstructionTable(
         core="x", kinds={"softmax": cost, "other": other}, median_error=0, p90_error=0, source=""
     )
-    # 10 elements in 1 row: 3 x 10 + 5 x 1 + 7.
-    assert instructions_of(softmax(), table) == 42
+    # 10 elements in 1 row: 30 x 10 + 50 x 1 + 70.
+    assert instructions_of(softmax(), table) == 420
     # MUL is not in this table: 62 x 4 elements + 2000.
     assert instructions_of(OpShape(op="MUL", inputs=((1, 4),), output=(1, 4)), table) == 2248
 
