@@ -1,6 +1,6 @@
 """From a pruned `LayerGraph` back to a Keras model, and the proof that it equals the masked original."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +81,7 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
             name = names.get(id(operation))
             if id(operation) in traced.nested:
                 inputs = _resize_inputs(operation, traced, graph)
-                again = keras.models.clone_model(operation, input_tensors=inputs, clone_function=resize)
+                again = _clone(operation, resize, inputs=inputs)
             elif name is None or not isinstance(operation, keras.Layer):  # an InputLayer, or a function
                 again = operation.__class__.from_config(operation.get_config())
             else:
@@ -89,7 +89,7 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
             made[id(operation)] = again
         return made[id(operation)]
 
-    smaller = keras.models.clone_model(model, clone_function=resize)
+    smaller = _clone(model, resize)
     for name, operation in traced.layers.items():
         if isinstance(operation, keras.Layer):
             layer = made[id(operation)]
@@ -97,6 +97,15 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
                 assign_weights(layer, list(graph.layers[name].weights.values()))
             layer.trainable = operation.trainable
     return smaller
+
+
+def _clone(model: keras.Model, resize: Callable[[Any], Any], *, inputs: Any = None) -> keras.Model:
+    """A copy that is not compiled; `clone_model` alone would compile it as the original is."""
+    compiled, model.compiled = model.compiled, False
+    try:
+        return keras.models.clone_model(model, input_tensors=inputs, clone_function=resize)
+    finally:
+        model.compiled = compiled
 
 
 def _resize_inputs(nested: keras.Model, traced: Traced, graph: LayerGraph) -> Any:
