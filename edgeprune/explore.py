@@ -88,7 +88,7 @@ def prune(
     chosen = CRITERIA[criterion]
     from edgeprune.keras_bridge.determinism import fix_seeds
     from edgeprune.keras_bridge.load import load_model
-    from edgeprune.keras_bridge.rebuild import TOLERANCE, compact
+    from edgeprune.keras_bridge.rebuild import compact
     from edgeprune.keras_bridge.save import save_model
     from edgeprune.keras_bridge.trace import trace
 
@@ -113,7 +113,7 @@ def prune(
         macs_before=count_macs(lowering.lower(channels.everything)),
         macs_after=count_macs(lowering.lower(kept)),
         error=smaller.error,
-        tolerance=TOLERANCE,
+        tolerance=smaller.tolerance,
         samples=smaller.samples,
         layers=_changed_layers(traced.graph, smaller.graph),
         frozen=list_frozen(traced.graph, channels),

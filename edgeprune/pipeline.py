@@ -26,11 +26,12 @@ from edgeprune.measure import Measured, budget_limits, check_ops, measure
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA
 from edgeprune.prune.solve import Limits, fit_costs
+from edgeprune.prune_step import Pruner, require_feasible
 from edgeprune.report import Report
 from edgeprune.runtimes.compare import Agreement, compare_runs
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.tflm_host import run_tflm
-from edgeprune.shrink import Pruner, Shrunk, require_feasible, shrink
+from edgeprune.shrink import Shrunk, shrink
 from edgeprune.tflite.strip import strip
 from edgeprune.workdir import WorkDirectory, refuse_existing
 
@@ -301,9 +302,11 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
     few = tuple(x[:_CALIBRATION_FOR_SIZES] for x in job.inputs.representative)
 
     def measure_costs(model: keras.Model) -> Mapping[str, float]:
-        # Sizes and times do not depend on the values of the ranges, so a few samples calibrate them.
+        # Costs hardly depend on the values of weights and ranges, so a few samples calibrate them; but equal
+        # vectors are stored once, and fine-tuning changes which are equal.
         tflite = strip(convert(model, scheme=job.request.scheme, representative=few))
-        return _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
+        found = _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
+        return {name: cost + _SHARING_SLACK_BYTES * (name == "flash") for name, cost in found.items()}
 
     graph, channels = dense.graph, name_channels(dense.graph)
     measured = _costs(dense.measured, job.budgets)
@@ -316,9 +319,13 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
         judge=job.inputs.validation,
         recovery=plan_recovery(job),
         pruner=Pruner(
-            criterion=job.criterion, limits=job.limits, dense=measured, budgets=limits, measure=measure_costs
+            criterion=job.criterion,
+            limits=job.limits,
+            dense=measured,
+            budgets=limits,
+            costs=costs,
+            measure=measure_costs,
         ),
-        costs=costs,
         schedule=job.request.schedule,
         macs=int(dense.figures["macs"].value or 0),
         work=work,
@@ -388,3 +395,4 @@ def _infeasible(report: Report, outcome: Outcome, work: WorkDirectory) -> Infeas
 
 
 _CALIBRATION_FOR_SIZES = 8
+_SHARING_SLACK_BYTES = 256

@@ -9,39 +9,27 @@ finished segment is saved, so that an interrupted build goes on from there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeprune.errors import InfeasibleError
-from edgeprune.graph.channels import ChannelMap, name_channels
-from edgeprune.graph.layergraph import Array, LayerGraph
-from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.progress import Progress
-from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
-from edgeprune.prune.solve import Costs, Limits, Solution, solve
-from edgeprune.quantities import format_quantity
+from edgeprune.prune_step import PrunedStep, Pruner, prune_step
 from edgeprune.workdir import WorkDirectory
 
 if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.judge import Judge
-    from edgeprune.keras_bridge.rebuild import Compacted
     from edgeprune.keras_bridge.train import Recovery, Trained, Training
 
 PRUNING_SHARE = 0.16
 """Fraction of all recovery steps that is spent between the pruning steps; the rest comes after the last."""
 MAX_PRUNING_STEPS = 8
-LARGEST_STEP_RATIO = 0.5
-"""Largest fraction of a family that goes in one step, so that recovery has something to recover from."""
 COLLAPSE_DROP = 0.3
 """A validation drop after a segment's recovery that counts as collapse (as in `Task.drop`)."""
-
-Budgets = Mapping[str, float]
-Measure = Callable[["keras.Model"], Mapping[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,34 +45,6 @@ class Segment:
     fraction: float
     steps: int
     halvings: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pruner:
-    """Everything a pruning step depends on besides the model.
-
-    Attributes:
-        criterion: how channels are ranked.
-        limits: alignment, least widths and scope.
-        dense: budget name → cost of the dense model, in the budget's unit.
-        budgets: budget name → largest cost allowed.
-        measure: converts a model and gives its costs on the device.
-    """
-
-    criterion: str
-    limits: Limits
-    dense: Mapping[str, float]
-    budgets: Budgets
-    measure: Measure
-
-    def targets(self, fraction: float) -> dict[str, float]:
-        """The costs allowed once a fraction of the reduction is done."""
-        return {
-            name: budget
-            if self.dense[name] <= budget
-            else self.dense[name] - fraction * (self.dense[name] - budget)
-            for name, budget in self.budgets.items()
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +93,6 @@ def shrink(
     judge: Judge,
     recovery: Recovery,
     pruner: Pruner,
-    costs: Costs,
     schedule: str,
     macs: int,
     work: WorkDirectory,
@@ -147,7 +106,6 @@ def shrink(
         judge: scores models on validation data.
         recovery: how to fine-tune.
         pruner: how to prune, and the budgets.
-        costs: the solver's cost model, fitted on the dense model's conversion.
         schedule: a name in `SCHEDULES`.
         macs: of the original, for the report.
         work: keeps finished segments.
@@ -183,14 +141,17 @@ def shrink(
         segment, *rest = run.remaining
         before = replace(run)
         if segment.fraction:
-            _prune(
-                run,
-                segment,
-                pruner=pruner,
-                costs=costs,
-                training=training,
-                probe=judge.inputs,
-                seed=recovery.seed,
+            seed = recovery.seed + run.count
+            run.take(
+                prune_step(
+                    run.model,
+                    segment.fraction,
+                    pruner=pruner,
+                    training=training,
+                    probe=judge.inputs,
+                    seed=seed,
+                ),
+                reached=segment.fraction,
             )
         if tuner is None or tuner.student is not run.model:
             tuner = Tuner(run.model, teacher, training=training, recovery=recovery)
@@ -224,6 +185,18 @@ class _Run:
     macs: int
     reached: float = 0.0
     count: int = 0
+
+    def take(self, step: PrunedStep, *, reached: float) -> None:
+        """Goes on with a smaller model."""
+        self.model, self.cost, self.macs, self.reached = step.compacted.model, step.cost, step.macs, reached
+        self.trained = replace(self.trained, optimizer=[])  # its slots belong to the wider weights
+        proof = {
+            "step": len(self.steps),
+            "error": step.compacted.error,
+            "samples": step.compacted.samples,
+            "tolerance": step.compacted.tolerance,
+        }
+        self.equivalence = [*self.equivalence, proof]
 
     def log(self, kind: str, *, epochs: float, accuracy: float, note: str = "") -> None:
         """Adds a row to the report's steps."""
@@ -285,123 +258,6 @@ class _Run:
         )
 
 
-def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:
-    """Asks, before any training is spent, whether removing everything that may go would meet the budgets.
-
-    Raises:
-        InfeasibleError: it would not; the message names the least that can be reached.
-    """
-    channels = name_channels(graph)
-    scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels))
-    solution = solve(graph, channels, scores=scores, costs=costs, budgets=budgets, limits=limits)
-    if not solution.feasible:
-        _refuse(solution, budgets, limits)
-
-
-def _prune(
-    run: _Run,
-    segment: Segment,
-    *,
-    pruner: Pruner,
-    costs: Costs,
-    training: Training,
-    probe: tuple[Array, ...],
-    seed: int,
-) -> None:
-    """Replaces the run's model by a smaller one, proven equal to the masked one and measured."""
-    from edgeprune.keras_bridge.gradients import iterate_gradients
-    from edgeprune.keras_bridge.rebuild import TOLERANCE
-    from edgeprune.keras_bridge.trace import trace
-
-    traced = trace(run.model)
-    channels = name_channels(traced.graph)
-    evidence = Evidence(
-        graph=traced.graph,
-        channels=channels,
-        gradients=lambda: iterate_gradients(run.model, traced, training=training, seed=seed + run.count),
-        seed=seed,
-    )
-    scores = score_groups(CRITERIA[pruner.criterion], evidence)
-    compacted, measured, macs = _meet_targets(
-        run.model, traced, channels, scores=scores, segment=segment, pruner=pruner, costs=costs, probe=probe
-    )
-    run.model, run.cost, run.macs, run.reached = compacted.model, measured, macs, segment.fraction
-    run.trained = replace(run.trained, optimizer=[])  # its slots belong to the wider weights
-    run.equivalence = [
-        *run.equivalence,
-        {
-            "step": len(run.steps),
-            "error": compacted.error,
-            "samples": compacted.samples,
-            "tolerance": TOLERANCE,
-        },
-    ]
-
-
-def _meet_targets(
-    model: keras.Model,
-    traced: Any,
-    channels: ChannelMap,
-    *,
-    scores: Array,
-    segment: Segment,
-    pruner: Pruner,
-    costs: Costs,
-    probe: tuple[Array, ...],
-) -> tuple[Compacted, Mapping[str, float], int]:
-    """Solves, rebuilds, converts and measures until the converted file, not the solver's idea of it, fits."""
-    from edgeprune.keras_bridge.rebuild import compact
-
-    targets = pruner.targets(segment.fraction)
-    limits = replace(pruner.limits, max_ratio=LARGEST_STEP_RATIO)
-    for _ in range(8):
-        solution = solve(traced.graph, channels, scores=scores, costs=costs, budgets=targets, limits=limits)
-        if not solution.feasible:
-            if limits.max_ratio < 1:
-                limits = replace(limits, max_ratio=1.0)
-                continue
-            _refuse(solution, targets, limits)
-        compacted = compact(
-            model,
-            traced,
-            channels=channels,
-            kept=solution.kept,
-            probe=tuple(x[:_PROBE_SAMPLES] for x in probe),
-        )
-        measured = pruner.measure(compacted.model)
-        if segment.fraction < 1 or all(measured[name] <= target for name, target in targets.items()):
-            return compacted, measured, count_macs(Lowering(traced.graph, channels).lower(solution.kept))
-        costs = costs.refit(predicted=solution.costs, measured={**solution.costs, **measured})
-    raise InfeasibleError(
-        "the converted model misses the budgets although the solver predicted that it fits",
-        why=", ".join(f"{name} {measured[name]:g} > {target:g}" for name, target in targets.items()),
-        fix="widen the budget that is missed a little",
-    )
-
-
-def _refuse(solution: Solution, budgets: Budgets, limits: Limits) -> None:
-    missed = [name for name, budget in budgets.items() if solution.costs[name] > budget]
-    raise InfeasibleError(
-        "no pruned model meets the budgets",
-        why="with every channel removed that may go, "
-        + ", ".join(f"{name} is still {_amount(name, solution.costs[name])}" for name in missed)
-        + " where "
-        + ", ".join(_amount(name, budgets[name]) for name in missed)
-        + " are allowed",
-        fix=f"the best found needs {', '.join(_flag(name, solution.costs[name]) for name in missed)}",
-    )
-
-
-def _amount(name: str, value: float) -> str:
-    return format_quantity(value, "ms" if name == "latency" else "bytes")
-
-
-def _flag(name: str, value: float) -> str:
-    if name == "latency":
-        return f"--latency-ms {math.ceil(value * 100) / 100:g}"
-    return f"--{name}-kib {math.ceil(value / 1024)}"
-
-
 def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) -> _Run:
     """The run before the segment, which will now be reached in two steps of half the size."""
     middle = (before.reached + segment.fraction) / 2
@@ -427,6 +283,3 @@ def _shorten(segments: tuple[Segment, ...], steps: int) -> tuple[Segment, ...]:
         if segment.steps - taken:
             shortened.append(replace(segment, steps=segment.steps - taken))
     return tuple(reversed(shortened))
-
-
-_PROBE_SAMPLES = 8

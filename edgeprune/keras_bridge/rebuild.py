@@ -29,12 +29,14 @@ class Compacted:
         graph: its layer graph, with the original's tensor names.
         error: largest difference of outputs, as a fraction of the masked outputs' range.
         samples: number of inputs it was compared on.
+        tolerance: what counts as equal.
     """
 
     model: keras.Model
     graph: LayerGraph
     error: float
     samples: int
+    tolerance: float = TOLERANCE
 
 
 def compact(

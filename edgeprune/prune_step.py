@@ -1,0 +1,182 @@
+"""One pruning step: rank the channels, solve for the budgets, rebuild, convert and measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgeprune.errors import InfeasibleError
+from edgeprune.graph.channels import ChannelMap, name_channels
+from edgeprune.graph.layergraph import Array, LayerGraph
+from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.prune.criteria import CRITERIA, Evidence, Scores, score_groups
+from edgeprune.prune.solve import Costs, Limits, Solution, solve
+from edgeprune.quantities import format_quantity
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.rebuild import Compacted
+    from edgeprune.keras_bridge.train import Training
+
+LARGEST_STEP_RATIO = 0.5
+"""Largest fraction of a family that goes in one step, so that recovery has something to recover from."""
+PROBE_SAMPLES = 8
+"""Inputs on which masked and compacted models are compared."""
+ATTEMPTS = 8
+"""How often a plan is corrected after the converted file turned out larger or slower than predicted."""
+
+Budgets = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pruner:
+    """Everything a pruning step depends on besides the model.
+
+    Attributes:
+        criterion: how channels are ranked.
+        limits: alignment, least widths and scope.
+        dense: budget name → cost of the dense model, in the budget's unit.
+        budgets: budget name → largest cost allowed.
+        costs: the solver's cost model, fitted on the dense model's conversion.
+        measure: converts a model and gives its costs on the device.
+    """
+
+    criterion: str
+    limits: Limits
+    dense: Mapping[str, float]
+    budgets: Budgets
+    costs: Costs
+    measure: Callable[[keras.Model], Mapping[str, float]]
+
+    def targets(self, fraction: float) -> dict[str, float]:
+        """The costs allowed once a fraction of the reduction is done; all budgets at 1."""
+        return {
+            name: budget
+            if self.dense[name] <= budget
+            else self.dense[name] - fraction * (self.dense[name] - budget)
+            for name, budget in self.budgets.items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PrunedStep:
+    """A smaller model, proven and measured.
+
+    Attributes:
+        compacted: the model and its proof.
+        cost: budget name → what its conversion costs.
+        macs: multiply-accumulates of one inference.
+    """
+
+    compacted: Compacted
+    cost: Mapping[str, float]
+    macs: int
+
+
+def prune_step(
+    model: keras.Model,
+    fraction: float,
+    *,
+    pruner: Pruner,
+    training: Training,
+    probe: tuple[Array, ...],
+    seed: int,
+) -> PrunedStep:
+    """A smaller model whose costs have come a fraction of the way to the budgets.
+
+    Args:
+        model: what to prune; not changed.
+        fraction: how far, in (0, 1]; at 1 the converted file itself keeps to every budget.
+        pruner: how to prune.
+        training: what gradients are taken of.
+        probe: real inputs for the proof, one array per model input.
+        seed: of gradient batches and random scores.
+
+    Raises:
+        InfeasibleError: no plan keeps to the targets, or masked and compacted models differ.
+    """
+    from edgeprune.keras_bridge.gradients import iterate_gradients
+    from edgeprune.keras_bridge.rebuild import compact
+    from edgeprune.keras_bridge.trace import trace
+
+    traced = trace(model)
+    graph, channels = traced.graph, name_channels(traced.graph)
+    evidence = Evidence(
+        graph=graph,
+        channels=channels,
+        gradients=lambda: iterate_gradients(model, traced, training=training, seed=seed),
+        seed=seed,
+    )
+    scores = score_groups(CRITERIA[pruner.criterion], evidence)
+    few = tuple(x[:PROBE_SAMPLES] for x in probe)
+    targets, costs = pruner.targets(fraction), pruner.costs
+    for _ in range(ATTEMPTS):
+        solution = _solve(graph, channels, scores=scores, costs=costs, targets=targets, limits=pruner.limits)
+        compacted = compact(model, traced, channels=channels, kept=solution.kept, probe=few)
+        cost = pruner.measure(compacted.model)
+        if fraction < 1 or all(cost[name] <= target for name, target in targets.items()):
+            macs = count_macs(Lowering(graph, channels).lower(solution.kept))
+            return PrunedStep(compacted=compacted, cost=cost, macs=macs)
+        costs = costs.refit(predicted=solution.costs, measured={**solution.costs, **cost})
+    raise InfeasibleError(
+        "the converted model misses the budgets although the solver predicted that it fits",
+        why=", ".join(f"{name} {cost[name]:g} > {target:g}" for name, target in targets.items()),
+        fix="widen the budget that is missed a little",
+    )
+
+
+def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:
+    """Asks, before any training is spent, whether removing everything that may go would meet the budgets.
+
+    Raises:
+        InfeasibleError: it would not; the message names the least that can be reached.
+    """
+    channels = name_channels(graph)
+    scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels))
+    solution = solve(graph, channels, scores=scores, costs=costs, budgets=budgets, limits=limits)
+    if not solution.feasible:
+        raise _refuse(solution, budgets)
+
+
+def _solve(
+    graph: LayerGraph,
+    channels: ChannelMap,
+    *,
+    scores: Scores,
+    costs: Costs,
+    targets: Budgets,
+    limits: Limits,
+) -> Solution:
+    """A plan that leaves every family at least half where possible, else any that keeps to the targets."""
+    for ratio in (LARGEST_STEP_RATIO, 1.0):
+        gentle = replace(limits, max_ratio=ratio)
+        solution = solve(graph, channels, scores=scores, costs=costs, budgets=targets, limits=gentle)
+        if solution.feasible:
+            return solution
+    raise _refuse(solution, targets)
+
+
+def _refuse(solution: Solution, budgets: Budgets) -> InfeasibleError:
+    missed = [name for name, budget in budgets.items() if solution.costs[name] > budget]
+    return InfeasibleError(
+        "no pruned model meets the budgets",
+        why="with every channel removed that may go, "
+        + ", ".join(f"{name} is still {_amount(name, solution.costs[name])}" for name in missed)
+        + " where "
+        + ", ".join(_amount(name, budgets[name]) for name in missed)
+        + " are allowed",
+        fix=f"the best found needs {', '.join(_flag(name, solution.costs[name]) for name in missed)}",
+    )
+
+
+def _amount(name: str, value: float) -> str:
+    return format_quantity(value, "ms" if name == "latency" else "bytes")
+
+
+def _flag(name: str, value: float) -> str:
+    if name == "latency":
+        return f"--latency-ms {math.ceil(value * 100) / 100:g}"
+    return f"--{name}-kib {math.ceil(value / 1024)}"
