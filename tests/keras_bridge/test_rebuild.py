@@ -1,4 +1,4 @@
-"""Models that are awkward to rebuild: nested, shared, with functions in place of layers, compiled, adapted."""
+"""Models that are awkward to rebuild: nested, shared, with functions as layers, compiled, adapted."""
 
 from collections.abc import Callable
 
@@ -43,11 +43,11 @@ def nested_with_a_dictionary(x: Tensor) -> Tensor:
 
 
 def nested_three_deep(x: Tensor) -> Tensor:
+    body: Callable[[Tensor], Tensor] = layers.Conv2D(6, 1)
     for _ in range(3):
-        inside = keras.Input(x.shape[1:])
-        body = layers.Conv2D(6, 1, padding="same")(inside if _ == 0 else inner(inside))
-        inner = keras.Model(inside, body)
-    return inner(x)
+        inside = keras.Input((6, 6, 6))
+        body = keras.Model(inside, layers.Conv2D(6, 1)(body(inside)))
+    return body(x)
 
 
 def reshape_twice(x: Tensor) -> Tensor:
