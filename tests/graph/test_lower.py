@@ -1,62 +1,136 @@
-"""What layers become as TFLite ops."""
-
-import keras
 import numpy as np
 import pytest
-from keras import layers
+from graph.hand_made import Made, conv, dense, depthwise, graph_of
 
 from edgeprune.graph.channels import name_channels
+from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs, peak_activation_bytes
 from edgeprune.graph.opshape import OpShape
-from edgeprune.keras_bridge.trace import trace
-from tests.graph.examples import EXAMPLES
+from edgeprune.graph.surgery import remove_channels
+
+NORM = dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (4,))
 
 
-def lower(model: keras.Model) -> tuple[OpShape, ...]:
-    graph = trace(model).graph
+def norm(name: str, source: str) -> Made:
+    return Made(name, "BatchNormalization", [source], (4, 4, 4), {"axis": -1}, NORM)
+
+
+def lower(graph: LayerGraph) -> tuple[OpShape, ...]:
     channels = name_channels(graph)
     return Lowering(graph, channels).lower(channels.everything)
 
 
-@pytest.mark.parametrize("kind", EXAMPLES)
-def test_every_example_is_lowered_to_the_macs_of_its_weights(kind: str) -> None:
-    ops = lower(EXAMPLES[kind]())
-    assert count_macs(ops) > 0
-    assert all(op.output[0] >= 1 and all(op.output) for op in ops)
+def test_a_convolution_becomes_one_op_with_the_batch_in_front() -> None:
+    (op,) = lower(graph_of({"x": (4, 4, 3)}, conv("a", "x", cin=3, cout=4, padding="valid")))
+    assert (op.op, op.inputs, op.output) == ("CONV_2D", ((1, 4, 4, 3),), (1, 4, 4, 4))
+    assert (op.filter, op.padding, op.has_bias) == ((4, 1, 1, 3), "VALID", True)
+    assert op.macs == 16 * 3 * 4
 
 
-def test_a_batch_norm_after_a_convolution_is_folded_and_one_alone_is_not() -> None:
-    image = keras.Input((4, 4, 3))
-    folded = layers.BatchNormalization()(layers.Conv2D(5, 3)(image))
-    alone = layers.BatchNormalization()(layers.MaxPooling2D()(folded))
-    ops = [op.op for op in lower(keras.Model(image, alone))]
-    assert ops == ["CONV_2D", "MAX_POOL_2D", "MUL", "ADD"]
+def test_each_layer_becomes_the_ops_of_its_kind() -> None:
+    graph = graph_of(
+        {"x": (4, 4, 3)},
+        conv("a", "x", cin=3, cout=4),
+        depthwise("dw", "a", cin=4, multiplier=2),
+        Made("drop", "Dropout", ["dw"], (4, 4, 8)),
+        Made("flat", "Flatten", ["drop"], (128,)),
+        dense("end", "flat", cin=128, cout=10, activation="softmax"),
+    )
+    ops = lower(graph)
+    assert [op.op for op in ops] == ["CONV_2D", "DEPTHWISE_CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
+    assert ops[1].filter == (1, 3, 3, 8)
+    assert ops[1].macs == 16 * 9 * 8
+    assert ops[3].filter == (10, 128)
+    assert count_macs(ops) == 16 * 12 + 16 * 72 + 1280
 
 
-def test_flatten_becomes_a_reshape_of_all_elements() -> None:
-    image = keras.Input((2, 3, 4))
-    (op,) = lower(keras.Model(image, layers.Flatten()(image)))
-    assert (op.op, op.inputs, op.output) == ("RESHAPE", ((1, 2, 3, 4),), (1, 24))
+def test_a_separable_convolution_becomes_two_ops() -> None:
+    weights = {"depthwise_kernel": (3, 3, 3, 2), "pointwise_kernel": (1, 1, 6, 5)}
+    made = Made("s", "SeparableConv2D", ["x"], (4, 4, 5), {"padding": "same"}, weights)
+    depth, point = lower(graph_of({"x": (4, 4, 3)}, made))
+    assert (depth.op, depth.filter, depth.output) == ("DEPTHWISE_CONV_2D", (1, 3, 3, 6), (1, 4, 4, 6))
+    assert (point.op, point.filter, point.inputs) == ("CONV_2D", (5, 1, 1, 6), ((1, 4, 4, 6),))
+    assert depth.macs + point.macs == 16 * 9 * 6 + 16 * 6 * 5
 
 
-def test_removed_channels_shrink_the_ops_on_both_sides() -> None:
-    image = keras.Input((4, 4, 3))
-    model = keras.Model(image, layers.Conv2D(2, 1)(layers.Conv2D(8, 3, padding="same")(image)))
-    graph = trace(model).graph
+def test_normalization_behind_a_convolution_is_folded_into_it() -> None:
+    graph = graph_of({"x": (4, 4, 3)}, conv("a", "x", cin=3, cout=4), norm("n", "a"))
+    assert [op.op for op in lower(graph)] == ["CONV_2D"]
+
+
+def test_normalization_elsewhere_becomes_a_product_and_a_sum() -> None:
+    assert [op.op for op in lower(graph_of({"x": (4, 4, 4)}, norm("n", "x")))] == ["MUL", "ADD"]
+    shared = graph_of(
+        {"x": (4, 4, 3)},
+        conv("a", "x", cin=3, cout=4),
+        norm("n", "a"),
+        Made("sum", "Add", ["n", "a"], (4, 4, 4)),  # also reads the convolution: nothing can be folded
+    )
+    assert [op.op for op in lower(shared)] == ["CONV_2D", "MUL", "ADD", "ADD"]
+
+
+def test_a_sum_of_three_becomes_two_ops() -> None:
+    made = Made("sum", "Add", ["x", "y", "z"], (4, 4, 2))
+    ops = lower(graph_of(dict.fromkeys("xyz", (4, 4, 2)), made))
+    assert [op.op for op in ops] == ["ADD", "ADD"]
+
+
+def pruned_by_one() -> tuple[LayerGraph, LayerGraph, tuple[OpShape, ...]]:
+    graph = graph_of(
+        {"x": (4, 4, 3)},
+        conv("a", "x", cin=3, cout=4),
+        depthwise("dw", "a", cin=4, multiplier=2),
+        Made("flat", "Flatten", ["dw"], (128,)),
+        dense("end", "flat", cin=128, cout=10),
+    )
     channels = name_channels(graph)
     kept = channels.everything
-    kept[np.flatnonzero(channels.prunable)[:3]] = False
-    first, second = Lowering(graph, channels).lower(kept)
-    assert first.filter == (5, 3, 3, 3)
-    assert second.filter == (2, 1, 1, 5)
-    assert first.macs == 4 * 4 * 5 * 27
+    kept[channels.tensors["a"][2]] = False
+    return graph, remove_channels(graph, channels, kept=kept), Lowering(graph, channels).lower(kept)
 
 
-def test_the_peak_is_where_two_tensors_and_the_shortcut_are_alive() -> None:
-    image = keras.Input((4, 4, 2))
-    first = layers.Conv2D(8, 1, name="first")(image)
-    second = layers.Conv2D(8, 1, name="second")(first)
-    model = keras.Model(image, layers.Add()([first, second]))
-    graph = trace(model).graph
-    # Adding: first, second and their sum, 16 pixels of 8 bytes each.
-    assert peak_activation_bytes(graph, dict(graph.shapes)) == 3 * 16 * 8
+def test_a_plan_is_lowered_as_the_pruned_graph_would_be() -> None:
+    _, smaller, ops = pruned_by_one()
+    assert ops == lower(smaller)
+    assert [op.filter for op in ops] == [(3, 1, 1, 3), (1, 3, 3, 6), None, (10, 96)]
+    assert count_macs(ops) == 16 * 9 + 16 * 54 + 960
+
+
+def test_lowering_again_gives_the_same_as_lowering_afresh() -> None:
+    graph, _, _ = pruned_by_one()
+    channels = name_channels(graph)
+    lowering, rng = Lowering(graph, channels), np.random.default_rng(0)
+    for _ in range(10):
+        kept = ~(channels.prunable & (rng.random(channels.groups) < 0.4))
+        kept[channels.tensors["a"][0]] = True
+        assert lowering.lower(kept) == Lowering(graph, channels).lower(kept)
+
+
+def test_the_peak_is_the_largest_sum_of_tensors_alive_at_once() -> None:
+    # Alive: x+a = 32+64, a+b = 64+128, then b+c = 128+16.
+    graph = graph_of(
+        {"x": (4, 4, 2)},
+        conv("a", "x", cin=2, cout=4),
+        conv("b", "a", cin=4, cout=8),
+        conv("c", "b", cin=8, cout=1),
+    )
+    assert peak_activation_bytes(graph, dict(graph.shapes)) == 64 + 128
+
+
+def test_a_tensor_that_is_read_later_stays_alive() -> None:
+    graph = graph_of(
+        {"x": (4, 4, 2)},
+        conv("a", "x", cin=2, cout=4),
+        conv("b", "a", cin=4, cout=8),
+        conv("c", "b", cin=8, cout=4),
+        Made("sum", "Add", ["a", "c"], (4, 4, 4)),
+    )
+    assert peak_activation_bytes(graph, dict(graph.shapes)) == 64 + 128 + 64
+
+
+@pytest.mark.parametrize(("kind", "peak"), [("ReLU", 32 + 64), ("Softmax", 64 + 64)])
+def test_layers_that_are_fused_take_no_room_of_their_own(kind: str, peak: int) -> None:
+    graph = graph_of(
+        {"x": (4, 4, 2)}, conv("a", "x", cin=2, cout=4), Made("r", kind, ["a"], (4, 4, 4), {"axis": -1})
+    )
+    assert peak_activation_bytes(graph, dict(graph.shapes)) == peak
