@@ -181,27 +181,14 @@ def _make_teacher(
     original: keras.Model, validation: Judge, *, inputs: tuple[Array, ...], seed: int
 ) -> tuple[keras.Model, str]:
     """The original, or a copy with re-estimated BatchNorm statistics if that one scores better."""
-    from edgeprune.keras_bridge.train import reestimate_batch_norm
+    from edgeprune.keras_bridge.judge import settle_batch_norm
 
-    copy = copy_model(original)
-    if not reestimate_batch_norm(copy, inputs, seed=seed):
-        return original, ""
-    before, after = validation.score_model(original), validation.score_model(copy)
-    if validation.drop(before=before, after=after) >= 0:
+    before = validation.score_model(original)
+    teacher, after = settle_batch_norm(original, validation, inputs=inputs, seed=seed)
+    if teacher is original:
         return original, ""
     metric = validation.task.metric
-    return copy, (
+    return teacher, (
         f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} "
         f"from {before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
     )
-
-
-def copy_model(model: keras.Model) -> keras.Model:
-    """A model of the same layers and weights, not compiled."""
-    import keras
-
-    from edgeprune.keras_bridge.weights import assign_weights
-
-    copy = keras.models.clone_model(model)
-    assign_weights(copy, model.get_weights())
-    return copy

@@ -114,6 +114,7 @@ def shrink(
     Raises:
         InfeasibleError: no plan meets the budgets.
     """
+    from edgeprune.keras_bridge.judge import settle_batch_norm
     from edgeprune.keras_bridge.train import Trained, Tuner, steps_per_epoch
 
     per_epoch = steps_per_epoch(training, recovery)
@@ -169,6 +170,10 @@ def shrink(
             run.log(kind, epochs=run.trained.step / per_epoch, accuracy=score)
         run.save(work)
         progress.advance(0, detail=f"validation {judge.task.metric} {score:.3f}")
+    settled, score = settle_batch_norm(run.model, judge, inputs=training.inputs, seed=recovery.seed)
+    note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
+    run.model = settled
+    run.log("final", epochs=run.trained.step / per_epoch, accuracy=score, note=note)
     return Shrunk(model=run.model, steps=run.steps, equivalence=run.equivalence)
 
 

@@ -114,7 +114,7 @@ def run_model(name: str, request: BuildRequest, ratios: list[str], methods: list
 
 def fine_tune_dense(job: Job) -> Artefact:
     """The dense model after as many steps of the same recovery."""
-    from edgeprune.inputs import copy_model
+    from edgeprune.keras_bridge.judge import copy_model
     from edgeprune.keras_bridge.train import Trained, Tuner
 
     model, recovery = copy_model(job.inputs.teacher), plan_recovery(job)

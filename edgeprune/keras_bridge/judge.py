@@ -7,7 +7,8 @@ import keras
 
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.task import Task
-from edgeprune.keras_bridge.train import predict
+from edgeprune.keras_bridge.train import predict, reestimate_batch_norm
+from edgeprune.keras_bridge.weights import assign_weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,6 +36,32 @@ class Judge:
     def drop(self, *, before: float, after: float) -> float:
         """How much worse `after` is than `before`; see `Task.drop`."""
         return self.task.drop(before=before, after=after)
+
+
+def settle_batch_norm(
+    model: keras.Model, judge: Judge, *, inputs: tuple[Array, ...], seed: int
+) -> tuple[keras.Model, float]:
+    """The model and its score, or a copy with re-estimated BatchNorm statistics if that one scores better.
+
+    Args:
+        model: not changed.
+        judge: scores both.
+        inputs: training inputs, one array per model input.
+        seed: of the batches.
+    """
+    before = judge.score_model(model)
+    copy = copy_model(model)
+    if not reestimate_batch_norm(copy, inputs, seed=seed):
+        return model, before
+    after = judge.score_model(copy)
+    return (copy, after) if judge.drop(before=before, after=after) < 0 else (model, before)
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """A model of the same layers and weights, not compiled."""
+    copy = keras.models.clone_model(model)
+    assign_weights(copy, model.get_weights())
+    return copy
 
 
 def make_judge(

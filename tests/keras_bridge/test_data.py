@@ -388,4 +388,4 @@ def test_cifar_10_is_read_whole() -> None:
         outputs=[End("class", (None, 10))],
         seed=0,
     )
-    assert [len(x[0]) for x in (data.x_train, data.x_val, data.x_test)] == [18_000, 2_000, 5_000]
+    assert [len(x[0]) for x in (data.x_train, data.x_val, data.x_test)] == [19_000, 1_000, 5_000]
