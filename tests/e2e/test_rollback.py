@@ -1,0 +1,45 @@
+"""A collapse is rolled back and reached again in smaller steps, and recovery stays as long as was asked."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from e2e.conftest import DIGITS
+
+from edgeprune import shrink
+from edgeprune.keras_bridge.train import steps_per_epoch
+from edgeprune.pipeline import BuildRequest, make_artefact, open_job, plan_recovery, shrink_to_budgets
+from edgeprune.progress import Silent
+from edgeprune.workdir import WorkDirectory
+
+EPOCHS = 4
+
+
+def test_a_collapse_is_rolled_back_twice_and_then_accepted(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing counts as good enough, so every pruning step is a collapse until it has been halved twice.
+    monkeypatch.setattr(shrink, "COLLAPSE_DROP", -2.0)
+    request = BuildRequest(
+        model=place / "small.keras",
+        device="cortex-m7",
+        data=str(DIGITS),
+        output=tmp_path / "out",
+        criterion="l2",
+        schedule="constant_sparsity",
+        epochs=EPOCHS,
+    )
+    job = open_job(request, progress=Silent())
+    dense = make_artefact(job.inputs.model, job)
+    limit = 0.6 * (dense.figures["latency_ms"].value or 0.0)
+    job = open_job(replace(request, latency_ms=limit), progress=Silent())
+    work = WorkDirectory(tmp_path / "out.work", key="rollback", resume=False)
+
+    shrunk = shrink_to_budgets(job, dense, work=work, progress=Silent())
+
+    kinds = [step["kind"] for step in shrunk.steps]
+    assert kinds.count("rollback") >= 2
+    assert kinds[-1] == "final"
+    assert (make_artefact(shrunk.model, job).figures["latency_ms"].value or 0.0) <= limit
+    epoch = steps_per_epoch(job.inputs.training, plan_recovery(job))
+    assert round(shrunk.steps[-1]["epochs"] * epoch) == EPOCHS * epoch
