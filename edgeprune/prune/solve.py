@@ -1,9 +1,11 @@
 """The budget solver: which groups go so that the device's budgets hold, at the least loss of importance.
 
-Greedy: as long as a budget is exceeded, remove the block of channels with the smallest score per unit of what
-is still exceeded. A block is as many of a family's least important channels as bring its width to the next
-multiple of the device's channel alignment, because kernels are no faster in between. The last block often
-saves more than was asked, so blocks that still fit are put back afterwards, the most important first.
+Greedy: as long as a budget is exceeded, remove the block of channels with the smallest share of its family's
+score per unit of what is still exceeded. The share, not the score itself, because a channel is worth the more
+the fewer like it are left: ranked by their scores alone, narrow layers that cost much are emptied. A block is
+as many of a family's least important channels as bring its width to the next multiple of the device's channel
+alignment, because kernels are no faster in between. The last block often saves more than was asked, so blocks
+that still fit are put back afterwards, the most important first.
 """
 
 from collections.abc import Callable, Mapping
@@ -218,6 +220,13 @@ def _rank_families(channels: ChannelMap, scores: Scores) -> dict[int, _Family]:
     return {f: _Family(order=order, needed=int(needed[order].sum())) for f, order in by_family.items()}
 
 
+def _shares(scores: Scores, channels: ChannelMap) -> Scores:
+    """Each group's score as a fraction of its family's."""
+    totals = np.bincount(channels.family, weights=scores, minlength=len(channels.family_names))
+    shares: Scores = scores / np.where(totals > 0, totals, 1)[channels.family]
+    return shares
+
+
 class _State:
     """The plan while it is being made: what is kept, what each family's next block would gain."""
 
@@ -225,7 +234,7 @@ class _State:
         self, graph: LayerGraph, channels: ChannelMap, *, scores: Scores, costs: Costs, limits: Limits
     ) -> None:
         self._graph, self._channels = graph, channels
-        self._scores, self._model, self._limits = scores, costs, limits
+        self._scores, self._model, self._limits = _shares(scores, channels), costs, limits
         self._lowering = Lowering(graph, channels)
         self.kept: Kept = np.ones(channels.groups, dtype=bool)
         self._families = _rank_families(channels, scores)

@@ -163,7 +163,7 @@ def test_what_a_later_block_made_needless_is_put_back() -> None:
     )
     channels = name_channels(graph)
     scores = np.ones(channels.groups)
-    scores[channels.tensors["p"]] = 0.1  # p goes first, for it matters least
+    scores[channels.tensors["p"][:4]] = 0.001  # half of p goes first, for it matters least
     budget = 16 * (3 * 8 + 7 * 16 - 20)
     limits = Limits(round_to=4)
     found = solve(graph, channels, scores=scores, costs=MACS, budgets={"latency": budget}, limits=limits)
@@ -338,3 +338,26 @@ def test_predicted_costs_are_those_of_the_plan_and_within_budgets_where_feasible
             left = int(solution.kept[groups].sum())
             assert left >= min(limits.min_channels, len(groups))
             assert left >= len(groups) * (1 - limits.max_ratio)
+
+
+def test_a_narrow_family_is_spared_where_scores_and_gains_are_equal() -> None:
+    """8 channels of p cost what 8 of 16 channels of q cost, and all score the same: q has more to spare."""
+    graph = graph_of(
+        {"x": (4, 4, 2)},
+        conv("p", "x", cin=2, cout=8),
+        conv("q", "x", cin=2, cout=16),
+        conv("after_p", "p", cin=8, cout=1),
+        conv("after_q", "q", cin=16, cout=1),
+        outputs=["after_p", "after_q"],
+    )
+    channels = name_channels(graph)
+    budget = 16 * 3 * (8 + 16 - 4)
+    found = solve(
+        graph,
+        channels,
+        scores=np.ones(channels.groups),
+        costs=MACS,
+        budgets={"latency": budget},
+        limits=Limits(round_to=4),
+    )
+    assert [width_of(channels, found.kept, t) for t in "pq"] == [8, 12]
