@@ -25,7 +25,7 @@ from edgeprune.inputs import Inputs, open_inputs
 from edgeprune.measure import Measured, budget_limits, check_ops, measure
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA
-from edgeprune.prune.solve import Limits, fit_costs
+from edgeprune.prune.solve import Limits, family_widths, fit_costs
 from edgeprune.prune_step import Pruner, require_feasible
 from edgeprune.report import Report
 from edgeprune.runtimes.compare import Agreement, compare_runs
@@ -323,6 +323,7 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
             limits=job.limits,
             dense=measured,
             budgets=limits,
+            widths=family_widths(channels),
             costs=costs,
             measure=measure_costs,
         ),

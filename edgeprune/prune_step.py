@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.rebuild import Compacted
     from edgeprune.keras_bridge.train import Training
 
+PRUNING_RATIOS = (0.5, 0.75, 1.0)
+"""Largest fraction of an original family that may be gone: the first that meets the targets is taken, because
+recovery gives back little of what a layer narrowed further has lost."""
 LARGEST_STEP_RATIO = 0.5
-"""Largest fraction of a family that goes in one step, so that recovery has something to recover from."""
+"""Largest fraction of a family that goes in one step, unless the budgets cannot be met otherwise."""
 PROBE_SAMPLES = 8
 """Inputs on which masked and compacted models are compared."""
 ATTEMPTS = 8
@@ -40,6 +43,7 @@ class Pruner:
         limits: alignment, least widths and scope.
         dense: budget name → cost of the dense model, in the budget's unit.
         budgets: budget name → largest cost allowed.
+        widths: family name → prunable channels of the dense model.
         costs: the solver's cost model, fitted on the dense model's conversion.
         measure: converts a model and gives its costs on the device.
     """
@@ -48,6 +52,7 @@ class Pruner:
     limits: Limits
     dense: Mapping[str, float]
     budgets: Budgets
+    widths: Mapping[str, int]
     costs: Costs
     measure: Callable[[keras.Model], Mapping[str, float]]
 
@@ -114,7 +119,7 @@ def prune_step(
     few = tuple(x[:PROBE_SAMPLES] for x in probe)
     targets, costs = pruner.targets(fraction), pruner.costs
     for _ in range(ATTEMPTS):
-        solution = _solve(graph, channels, scores=scores, costs=costs, targets=targets, limits=pruner.limits)
+        solution = _solve(graph, channels, scores=scores, costs=costs, targets=targets, pruner=pruner)
         compacted = compact(model, traced, channels=channels, kept=solution.kept, probe=few)
         cost = pruner.measure(compacted.model)
         if fraction < 1 or all(cost[name] <= target for name, target in targets.items()):
@@ -148,11 +153,13 @@ def _solve(
     scores: Scores,
     costs: Costs,
     targets: Budgets,
-    limits: Limits,
+    pruner: Pruner,
 ) -> Solution:
-    """A plan that leaves every family at least half where possible, else any that keeps to the targets."""
-    for ratio in (LARGEST_STEP_RATIO, 1.0):
-        gentle = replace(limits, max_ratio=ratio)
+    """The plan that spares every family as far as the targets allow; see `PRUNING_RATIOS`."""
+    for ratio in PRUNING_RATIOS:
+        least = {name: math.ceil((1 - ratio) * width) for name, width in pruner.widths.items()}
+        step = LARGEST_STEP_RATIO if ratio < 1 else 1.0
+        gentle = replace(pruner.limits, max_ratio=step, least_widths=least)
         solution = solve(graph, channels, scores=scores, costs=costs, budgets=targets, limits=gentle)
         if solution.feasible:
             return solution

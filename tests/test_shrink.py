@@ -14,6 +14,7 @@ def pruner(*, dense: float, budget: float) -> Pruner:
         limits=Limits(),
         dense={"latency": dense, "flash": 100.0},
         budgets={"latency": budget, "flash": 500.0},
+        widths={},
         costs=Costs(per_op={}),
         measure=lambda model: {},
     )

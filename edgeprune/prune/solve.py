@@ -1,11 +1,9 @@
 """The budget solver: which groups go so that the device's budgets hold, at the least loss of importance.
 
-Greedy: as long as a budget is exceeded, remove the block of channels with the smallest share of its family's
-score per unit of what is still exceeded. The share, not the score itself, because a channel is worth the more
-the fewer like it are left: ranked by their scores alone, narrow layers that cost much are emptied. A block is
-as many of a family's least important channels as bring its width to the next multiple of the device's channel
-alignment, because kernels are no faster in between. The last block often saves more than was asked, so blocks
-that still fit are put back afterwards, the most important first.
+Greedy: as long as a budget is exceeded, remove the block of channels with the smallest score per unit of what
+is still exceeded. A block is as many of a family's least important channels as bring its width to the next
+multiple of the device's channel alignment, because kernels are no faster in between. The last block often
+saves more than was asked, so blocks that still fit are put back afterwards, the most important first.
 """
 
 from collections.abc import Callable, Mapping
@@ -75,6 +73,7 @@ class Limits:
         round_to: widths become multiples of this where they can.
         min_channels: no family gets narrower than this (or than it was).
         max_ratio: largest fraction of a family's channels that goes in one call.
+        least_widths: family name → prunable channels that must stay, on top of `min_channels`.
         scope: "global": blocks go where they are least important; "local": every family gives up the same
             fraction of its channels.
     """
@@ -82,6 +81,7 @@ class Limits:
     round_to: int = 1
     min_channels: int = 1
     max_ratio: float = 1.0
+    least_widths: Mapping[str, int] = field(default_factory=dict)
     scope: str = "global"
 
 
@@ -154,6 +154,12 @@ def fit_costs(
     return unfitted.refit(predicted=predicted, measured={**predicted, **measured})
 
 
+def family_widths(channels: ChannelMap) -> dict[str, int]:
+    """Family name → number of its channels that may go."""
+    counts = np.bincount(channels.family[channels.prunable], minlength=len(channels.family_names))
+    return {name: int(count) for name, count in zip(channels.family_names, counts, strict=True) if count}
+
+
 def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: Limits) -> Kept:
     """A plan that removes a fraction of all prunable channels, budgets aside.
 
@@ -220,13 +226,6 @@ def _rank_families(channels: ChannelMap, scores: Scores) -> dict[int, _Family]:
     return {f: _Family(order=order, needed=int(needed[order].sum())) for f, order in by_family.items()}
 
 
-def _shares(scores: Scores, channels: ChannelMap) -> Scores:
-    """Each group's score as a fraction of its family's."""
-    totals = np.bincount(channels.family, weights=scores, minlength=len(channels.family_names))
-    shares: Scores = scores / np.where(totals > 0, totals, 1)[channels.family]
-    return shares
-
-
 class _State:
     """The plan while it is being made: what is kept, what each family's next block would gain."""
 
@@ -234,7 +233,7 @@ class _State:
         self, graph: LayerGraph, channels: ChannelMap, *, scores: Scores, costs: Costs, limits: Limits
     ) -> None:
         self._graph, self._channels = graph, channels
-        self._scores, self._model, self._limits = _shares(scores, channels), costs, limits
+        self._scores, self._model, self._limits = scores, costs, limits
         self._lowering = Lowering(graph, channels)
         self.kept: Kept = np.ones(channels.groups, dtype=bool)
         self._families = _rank_families(channels, scores)
@@ -313,6 +312,7 @@ class _State:
         width, align = len(left), self._limits.round_to
         floor = max(min(self._limits.min_channels, width), self._families[family].needed)
         floor = max(floor, int(np.ceil(len(order) * (1 - self._limits.max_ratio))))
+        floor = max(floor, self._limits.least_widths.get(self._channels.family_names[family], 0))
         target = (width - 1) // align * align
         if target < floor:
             return left[:0]

@@ -99,7 +99,13 @@ def interrupt(place: Path) -> Callable[..., int]:
         command = [*COMMAND, "build", "small.keras", "--device", "cortex-m7", "--data", str(DIGITS)]
         command += ["--output", name, "--json", *map(str, arguments)]
         process = subprocess.Popen(
-            command, cwd=place, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd=place,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # A shell without job control starts background jobs with Ctrl-C ignored, and tests may be one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             until = time.monotonic() + 240

@@ -10,7 +10,7 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs, peak_activation_bytes
 from edgeprune.graph.opshape import OpShape
 from edgeprune.graph.surgery import remove_channels, resize_shapes
-from edgeprune.prune.solve import Costs, Limits, fit_costs, remove_ratio, solve
+from edgeprune.prune.solve import Costs, Limits, family_widths, fit_costs, remove_ratio, solve
 
 
 def macs(op: OpShape) -> float:
@@ -340,8 +340,8 @@ def test_predicted_costs_are_those_of_the_plan_and_within_budgets_where_feasible
             assert left >= len(groups) * (1 - limits.max_ratio)
 
 
-def test_a_narrow_family_is_spared_where_scores_and_gains_are_equal() -> None:
-    """8 channels of p cost what 8 of 16 channels of q cost, and all score the same: q has more to spare."""
+def test_a_family_keeps_its_least_width() -> None:
+    """q would give up its 16 channels down to 4, but 12 of them must stay; p has to help."""
     graph = graph_of(
         {"x": (4, 4, 2)},
         conv("p", "x", cin=2, cout=8),
@@ -351,13 +351,13 @@ def test_a_narrow_family_is_spared_where_scores_and_gains_are_equal() -> None:
         outputs=["after_p", "after_q"],
     )
     channels = name_channels(graph)
-    budget = 16 * 3 * (8 + 16 - 4)
-    found = solve(
-        graph,
-        channels,
-        scores=np.ones(channels.groups),
-        costs=MACS,
-        budgets={"latency": budget},
-        limits=Limits(round_to=4),
+    assert family_widths(channels) == {"p": 8, "q": 16}
+    scores = np.ones(channels.groups)
+    scores[channels.tensors["q"]] = 0.01
+    budgets = {"latency": 16 * 3 * (8 + 16 - 8)}
+    free, bound = (
+        solve(graph, channels, scores=scores, costs=MACS, budgets=budgets, limits=limits)
+        for limits in (Limits(round_to=4), Limits(round_to=4, least_widths={"q": 12}))
     )
-    assert [width_of(channels, found.kept, t) for t in "pq"] == [8, 12]
+    assert [width_of(channels, free.kept, t) for t in "pq"] == [8, 8]
+    assert [width_of(channels, bound.kept, t) for t in "pq"] == [4, 12]

@@ -49,6 +49,8 @@ def test_however_a_run_ends_no_process_and_no_file_is_left(temporary, ending):
     parent = subprocess.Popen(
         [sys.executable, "-c", LONG_RUN],
         cwd=ROOT,
+        # A shell without job control starts background jobs with Ctrl-C ignored, and tests may be one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
