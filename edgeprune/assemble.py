@@ -170,12 +170,13 @@ def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> l
 
 def describe_layers(graph: LayerGraph, profile: Profile) -> dict[str, dict[str, Any]]:
     """For each layer: kind, output shape, channels, weights, MACs and, where a table exists, instructions."""
-    lowering, kept = Lowering(graph, name_channels(graph)), name_channels(graph).everything
+    channels = name_channels(graph)
+    lowering = Lowering(graph, channels)
     table = load_instruction_table(profile.latency.table) if profile.latency.by == "instructions" else None
     rows: dict[str, dict[str, Any]] = {}
     for index, node in enumerate(graph.nodes):
         layer, shape = graph.layers[node.layer], graph.shapes[node.outputs[0]]
-        ops = lowering.lower_node(index, kept)
+        ops = lowering.lower_node(index, channels.everything)
         row = rows.setdefault(
             node.layer,
             {

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.data import Data
     from edgeprune.keras_bridge.judge import Judge
     from edgeprune.keras_bridge.task import Task
-    from edgeprune.keras_bridge.trace import Traced
     from edgeprune.keras_bridge.train import Training
 
 REPRESENTATIVE_SAMPLES = 200
@@ -36,7 +35,6 @@ class Inputs:
 
     Attributes:
         model: the original; never changed.
-        traced: its graph.
         teacher: the original, with BatchNorm statistics of the training data where they score better.
         source, sha256: where the model came from, and the hash of its file ("" for the example).
         data: training, validation and test arrays.
@@ -49,7 +47,6 @@ class Inputs:
     """
 
     model: keras.Model
-    traced: Traced
     teacher: keras.Model
     source: str
     sha256: str
@@ -119,7 +116,7 @@ def open_inputs(
         source, sha256 = model.name, hash_bytes(read_file(model))
         original = load_model(model, progress=progress)
         loaded = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed)
-    traced = trace(original)
+    trace(original)  # refuses models without a graph before any work is spent on them
     task = resolve_task(original, loaded, loss=loss, metric=metric)
     if not loaded.has_test:
         raise DataError(
@@ -128,14 +125,11 @@ def open_inputs(
             why="the artefact's accuracy is checked on samples that no decision looked at",
             fix="add x_test (and y_test) to the data",
         )
-    return _prepare(
-        original, traced, loaded, task, source=source, sha256=sha256, seed=seed, progress=progress
-    )
+    return _prepare(original, loaded, task, source=source, sha256=sha256, seed=seed, progress=progress)
 
 
 def _prepare(
     original: keras.Model,
-    traced: Traced,
     data: Data,
     task: Task,
     *,
@@ -162,7 +156,6 @@ def _prepare(
     rows = np.sort(rng.choice(count, size=min(REPRESENTATIVE_SAMPLES, count), replace=False))
     return Inputs(
         model=original,
-        traced=traced,
         teacher=teacher,
         source=source,
         sha256=sha256,

@@ -8,7 +8,6 @@ for 4-byte pointers and checked against arenas measured in an emulator.
 Sizes of records follow TFLM at 90b983c (August 2026); of scratch buffers, see `scratch.py`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeprune.device.scratch import Kernels, scratch_bytes
@@ -96,29 +95,6 @@ _OP_DATA = {
 }
 """Bytes each op's kernel keeps, without what grows with its channels."""
 
-_CONSTANTS = {
-    "CONV_2D": 2,
-    "DEPTHWISE_CONV_2D": 2,
-    "FULLY_CONNECTED": 2,
-    "TRANSPOSE_CONV": 3,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 22,
-    "SVDF": 4,
-    "STRIDED_SLICE": 3,
-    "SOFTMAX": 0,
-    "QUANTIZE": 0,
-    "DEQUANTIZE": 0,
-    "LOGISTIC": 0,
-    "TANH": 0,
-    "RELU": 0,
-    "RELU6": 0,
-    "HARD_SWISH": 0,
-    "LEAKY_RELU": 0,
-    "AVERAGE_POOL_2D": 0,
-    "MAX_POOL_2D": 0,
-    "SHAPE": 0,
-}
-"""Constant inputs of an op; others have one if they have a single activation."""
-
 _UNKNOWN_BUILTIN, _UNKNOWN_OP_DATA = 32, (96,)
 """For an op that is not listed: more than most take, so that the estimate is not too small."""
 
@@ -178,14 +154,6 @@ def read_arena_inputs(model: Model) -> ArenaInputs:
         per_channel=tuple(per_channel),
         quantized_io=sum(1 for tensor in ends if tensor.scales.size),
     )
-
-
-def count_tensors(ops: Sequence[OpShape]) -> int:
-    """How many tensors a file with these ops holds, as converters write them.
-
-    Each op has one output and, by its kind, weights, bias, shape, axes or paddings.
-    """
-    return 1 + sum(1 + _CONSTANTS.get(op.op, 0 if len(op.inputs) != 1 else 1) for op in ops)
 
 
 def predict_arena(inputs: ArenaInputs, kernels: Kernels, *, host: HostArena | None = None) -> Figure:

@@ -159,11 +159,6 @@ def _padded(op: OpShape) -> Counts:
     return (prod(op.inputs[0]) if op.inputs else 0, rows, 1.0)
 
 
-def _macs(op: OpShape) -> Counts:
-    """So much per multiply-accumulate, and per output."""
-    return (op.macs, prod(op.output), 1.0)
-
-
 def _recurrent(op: OpShape) -> Counts:
     """An LSTM over a sequence (batch, time, inputs) -> (batch, time, units): multiply-accumulates, units."""
     if len(op.output) < 2 or not op.inputs:
