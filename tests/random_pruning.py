@@ -32,7 +32,7 @@ def draw_plan(channels: ChannelMap, rng: np.random.Generator) -> Kept:
     kept = channels.everything
     for chance in (rng.uniform(0.2, 0.9), 0.9, 0.9):
         kept = ~(channels.prunable & (rng.random(channels.groups) < chance))
-        for groups in channels.tensors.values():
+        for groups in channels.carriers():
             if not kept[groups].any():
                 kept[rng.choice(groups)] = True
         if not kept.all():

@@ -4,10 +4,14 @@
 the ids of its output and which ids lie along each axis of its weights. Ids that must be removed together are
 tied with union-find; each set of tied ids is a *group*. Groups whose channels are interchangeable (they came
 from the same layer, or from layers that were tied) form a *family*, the unit of local scope and of alignment.
+
+Channels nearly always lie along a tensor's last axis. A transposition puts some along an *inner* axis: those
+are followed by rules that know how, and frozen in front of all others.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +21,15 @@ from edgeprune.graph.opshape import Shape
 
 Ids = npt.NDArray[np.int64]
 Axes = Mapping[str, tuple[Ids | None, ...]]
+Inner = tuple[Ids | None, ...]
+
+FIXED = -1
+"""The id of a slice that is no channel and never goes: what ids are tied to it are frozen."""
+
+
+def fixed(count: int | None) -> Ids:
+    """Ids along an axis of `count` slices that are no channels."""
+    return np.full(count or 1, FIXED, dtype=np.int64)
 
 
 class ChannelSpace:
@@ -27,16 +40,24 @@ class ChannelSpace:
         self._block: list[int] = []
         self._block_parent: list[int] = []
         self._block_names: list[str] = []
+        self._block_units: list[str] = []
         self._frozen: dict[int, str] = {}
 
-    def fresh(self, count: int, *, name: str) -> Ids:
-        """`count` new ids; `name` is the layer that makes the channels."""
+    def fresh(self, count: int, *, name: str, unit: str = "channels") -> Ids:
+        """`count` new ids; `name` is the layer that makes the channels.
+
+        Args:
+            count: how many.
+            name: of the family; for anything but channels with the unit behind a colon, "attention:heads".
+            unit: what one id stands for. Only numbers of "channels" are rounded to the device's alignment.
+        """
         start = len(self._parent)
         block = len(self._block_parent)
         self._parent.extend(range(start, start + count))
         self._block.extend([block] * count)
         self._block_parent.append(block)
         self._block_names.append(name)
+        self._block_units.append(unit)
         return np.arange(start, start + count, dtype=np.int64)
 
     def tie(self, first: Ids, second: Ids) -> None:
@@ -44,6 +65,10 @@ class ChannelSpace:
         if first.shape != second.shape:
             raise ValueError(f"tied channels differ in number: {first.shape} and {second.shape}")
         pairs = np.stack([first.ravel(), second.ravel()], axis=1)
+        fixed = (pairs == FIXED).any(axis=1)
+        if fixed.any():
+            self.freeze(pairs[fixed], "goes together with what is no channel")
+            pairs = pairs[~fixed]
         for a, b in np.unique(pairs, axis=0).tolist():
             self._join(self._parent, a, b)
         for a, b in {(self._block[i], self._block[j]) for i, j in pairs.tolist()}:
@@ -51,11 +76,13 @@ class ChannelSpace:
 
     def freeze(self, ids: Ids, reason: str) -> None:
         """These channels stay; the first reason given is the one reported."""
-        for i in np.unique(ids).tolist():
+        for i in np.unique(ids[ids != FIXED]).tolist():
             self._frozen.setdefault(i, reason)
 
     def close(self) -> "Groups":
-        """The groups and families of all ids handed out."""
+        """The groups and families of all ids handed out, and of `FIXED`."""
+        fixed = self.fresh(1, name="no channels", unit="slices")
+        self.freeze(fixed, "no channel")
         roots = np.array([self._find(self._parent, i) for i in range(len(self._parent))], dtype=np.int64)
         _, group_of_id = np.unique(roots, return_inverse=True)
         count = int(group_of_id.max(initial=-1)) + 1
@@ -70,6 +97,7 @@ class ChannelSpace:
             of_id=group_of_id.astype(np.int64),
             family=family_of.astype(np.int64),
             family_names=tuple(self._block_names[b] for b in names.tolist()),
+            units=tuple(self._block_units[b] for b in names.tolist()),
             frozen=tuple(reasons),
         )
 
@@ -92,16 +120,22 @@ class Groups:
     """What `ChannelSpace.close` returns.
 
     Attributes:
-        of_id: (ids,) the group of each id.
+        of_id: (ids + 1,) the group of each id; the last one is that of `FIXED`.
         family: (groups,) the family of each group.
         family_names: for each family the layer that first made its channels.
+        units: for each family what one of its groups stands for.
         frozen: (groups,) the reason why a group must stay; "" where it may go.
     """
 
     of_id: Ids
     family: Ids
     family_names: tuple[str, ...]
+    units: tuple[str, ...]
     frozen: tuple[str, ...]
+
+    def of(self, along: tuple[Ids | None, ...]) -> tuple[Ids | None, ...]:
+        """The groups of the ids along each axis."""
+        return tuple(None if ids is None else self.of_id[ids] for ids in along)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,8 +146,11 @@ class ChannelMap:
         groups: number of groups.
         family: (groups,) the family of each group.
         family_names: name of each family.
+        units: for each family what one of its groups stands for: "channels", "heads", …
         frozen: (groups,) reason why the group stays, "" where it may go.
         tensors: tensor name → (channels,) group of each slice of its last axis.
+        inner: tensor name → for each axis before the last the group of each slice, or None; only tensors that
+            have channels there.
         axes: layer name → weight name → for each axis the group of each slice, or None where no channel lies.
         consumes: layer name → the (weight, axis) pairs that read channels (the input axis of a convolution);
             all other axes make, scale or shift channels.
@@ -123,8 +160,10 @@ class ChannelMap:
     groups: int
     family: Ids
     family_names: tuple[str, ...]
+    units: tuple[str, ...]
     frozen: tuple[str, ...]
     tensors: Mapping[str, Ids]
+    inner: Mapping[str, Inner]
     axes: Mapping[str, Axes]
     consumes: Mapping[str, tuple[tuple[str, int], ...]]
     kept_layers: Mapping[str, str]
@@ -134,14 +173,35 @@ class ChannelMap:
         """(groups,) True where the group may go."""
         return np.array([not reason for reason in self.frozen], dtype=bool)
 
+    def carriers(self) -> Iterator[Ids]:
+        """Every axis that holds channels, of tensors and of weights; the same ids may come again."""
+        yield from self.tensors.values()
+        for along in self.inner.values():
+            yield from (ids for ids in along if ids is not None)
+        for by_weight in self.axes.values():
+            for along in by_weight.values():
+                yield from (ids for ids in along if ids is not None)
+
     @property
     def everything(self) -> npt.NDArray[np.bool_]:
         """(groups,) the empty plan: every group stays."""
         return np.ones(self.groups, dtype=bool)
 
-    def widths(self, kept: npt.NDArray[np.bool_]) -> dict[str, int]:
-        """Tensor name → channels of its last axis that remain when only `kept` groups do."""
-        return {name: int(kept[ids].sum()) for name, ids in self.tensors.items()}
+    def along(self, tensor: str) -> tuple[Ids | None, ...]:
+        """The group of each slice of each axis of a tensor, None where no channel lies; () for a scalar."""
+        last = self.tensors[tensor]
+        return (*self.inner[tensor], last) if tensor in self.inner else (last,)
+
+    def resize(self, tensor: str, shape: Shape, *, kept: npt.NDArray[np.bool_]) -> Shape:
+        """The shape of a tensor, batch left out, when only `kept` groups remain."""
+        if not shape:
+            return shape
+        groups = self.along(tensor)
+        sizes = (
+            size if ids is None else int(np.count_nonzero(kept[ids]))
+            for size, ids in zip(shape[-len(groups) :], groups, strict=True)
+        )
+        return (*shape[: -len(groups)], *sizes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,12 +211,15 @@ class Flow:
     Attributes:
         outputs: ids along the last axis of each output.
         axes: weight name → ids along each axis, None where no channel lies.
+        inner: ids along the other axes of each output, batch left out; None for a rule that does not follow
+            inner axes, so that what lies there is frozen.
         consumes: the (weight name, axis) pairs that read the input's channels.
         kept_reason: why this layer keeps the channels around it; "" if it does not.
     """
 
     outputs: tuple[Ids, ...]
-    axes: Axes
+    axes: Axes = field(default_factory=dict)
+    inner: tuple[Inner, ...] | None = None
     consumes: tuple[tuple[str, int], ...] = ()
     kept_reason: str = ""
 
@@ -167,13 +230,17 @@ class Call:
 
     Attributes:
         layer: the layer.
-        inputs: ids along the last axis of each input.
+        inputs: ids along the last axis of each input; `FIXED` where no channel lies.
+        inner: ids along the other axes of each input, None where no channel lies.
+        arguments: of the call, by name; `Read(i)` stands for input i (see `Node`).
         input_shapes, output_shapes: without batch.
         space: where new ids come from and where ids are tied and frozen.
     """
 
     layer: Layer
     inputs: tuple[Ids, ...]
+    inner: tuple[Inner, ...]
+    arguments: Mapping[str, Any]
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
     space: ChannelSpace
@@ -188,6 +255,7 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
 
     space = ChannelSpace()
     tensors: dict[str, Ids] = {}
+    inner: dict[str, Inner] = {}
     for name in graph.inputs:
         tensors[name] = space.fresh(_last(graph.shapes[name]), name=name)
         space.freeze(tensors[name], "model input")
@@ -199,11 +267,21 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
         call = Call(
             layer=layer,
             inputs=tuple(tensors[t] for t in node.inputs),
+            inner=tuple(inner.get(t, (None,) * (len(graph.shapes[t]) - 1)) for t in node.inputs),
+            arguments=node.arguments,
             input_shapes=tuple(graph.shapes[t] for t in node.inputs),
             output_shapes=tuple(graph.shapes[t] for t in node.outputs),
             space=space,
         )
         flow = rule_for(layer.kind).flow(call)
+        if flow.inner is None:
+            _freeze_inner(call)
+        else:
+            inner.update(
+                (t, ids)
+                for t, ids in zip(node.outputs, flow.inner, strict=True)
+                if any(along is not None for along in ids)
+            )
         if flow.kept_reason:
             kept_layers.setdefault(layer.name, flow.kept_reason)
         if layer.name in axes:
@@ -213,22 +291,33 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
         tensors.update(zip(node.outputs, flow.outputs, strict=True))
     for name in graph.outputs:
         space.freeze(tensors[name], "model output")
+        for ids in inner.get(name, ()):
+            if ids is not None:
+                space.freeze(ids, "model output")
     groups = space.close()
     return ChannelMap(
         groups=len(groups.frozen),
         family=groups.family,
         family_names=groups.family_names,
+        units=groups.units,
         frozen=groups.frozen,
         tensors={name: groups.of_id[ids] for name, ids in tensors.items()},
+        inner={name: groups.of(along) for name, along in inner.items()},
         axes={
-            layer: {
-                w: tuple(None if a is None else groups.of_id[a] for a in ax) for w, ax in by_weight.items()
-            }
+            layer: {w: groups.of(along) for w, along in by_weight.items()}
             for layer, by_weight in axes.items()
         },
         consumes=consumes,
         kept_layers=kept_layers,
     )
+
+
+def _freeze_inner(call: Call) -> None:
+    for inner in call.inner:
+        for axis, ids in enumerate(inner, start=1):
+            if ids is not None:
+                reason = f"channels along axis {axis}, which {call.layer.kind} does not follow"
+                call.space.freeze(ids, f"{reason} (layer '{call.layer.name}')")
 
 
 def _tie_axes(space: ChannelSpace, first: Axes, second: Axes) -> None:

@@ -17,13 +17,14 @@ Weights = Mapping[str, Array]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:
-    """One Keras layer.
+    """One Keras layer, or one operation of `keras.ops`.
 
     Attributes:
         name: unique in the graph; layers of nested models carry the path, "encoder/conv".
-        kind: the Keras class name.
+        kind: the Keras class name; of an operation with "ops." in front.
         config: `layer.get_config()`.
-        weights: arrays by their short names, in Keras' order.
+        weights: arrays in Keras' order, by their short names ("kernel") where these are unique in the layer,
+            else by their paths inside it ("query/kernel").
     """
 
     name: str
@@ -33,12 +34,26 @@ class Layer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Read:
+    """Stands for a tensor among the arguments of a call: input number `index` of the node."""
+
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """One call of a layer: the tensors it reads and writes."""
+    """One call of a layer.
+
+    Attributes:
+        layer: name of the layer.
+        inputs, outputs: the tensors it reads and writes.
+        arguments: of the call, by their names in `layer.call`, defaults left out. Tensors stand as `Read`.
+    """
 
     layer: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ class Lowering:
     def __init__(self, graph: LayerGraph, channels: ChannelMap) -> None:
         self._graph, self._channels = graph, channels
         self._folded = _folded_nodes(graph)
-        self._cache: dict[tuple[int, tuple[Shape, ...]], tuple[OpShape, ...]] = {}
+        self._cache: dict[tuple[int, tuple[Shape, ...], tuple[Shape, ...]], tuple[OpShape, ...]] = {}
 
     def lower(self, kept: Kept) -> tuple[OpShape, ...]:
         """All ops, in execution order, once only `kept` groups remain."""
@@ -35,33 +35,24 @@ class Lowering:
             return ()
         node = self._graph.nodes[index]
         tensors = (*node.inputs, *node.outputs)
-        shapes = {t: self._shape(t, kept) for t in tensors}
-        key = (index, tuple(shapes[t] for t in tensors))
+        shapes = {t: self._channels.resize(t, self._graph.shapes[t], kept=kept) for t in tensors}
+        weight_shapes = _weight_shapes(self._graph, self._channels, node, kept)
+        key = (index, tuple(shapes[t] for t in tensors), tuple(weight_shapes.values()))
         if key not in self._cache:
             layer = self._graph.layers[node.layer]
-            weight_shapes = _weight_shapes(self._graph, self._channels, node, shapes)
             resized = describe(layer, node, shapes, weight_shapes)
             self._cache[key] = rule_for(layer.kind).lower(resized)
         return self._cache[key]
 
-    def _shape(self, tensor: str, kept: Kept) -> Shape:
-        shape = self._graph.shapes[tensor]
-        return (*shape[:-1], int(np.count_nonzero(kept[self._channels.tensors[tensor]]))) if shape else shape
 
-
-def _weight_shapes(
-    graph: LayerGraph, channels: ChannelMap, node: Node, shapes: dict[str, Shape]
-) -> dict[str, Shape]:
-    """Weight shapes of one call, from the widths of its input and output: no weight needs to be touched."""
+def _weight_shapes(graph: LayerGraph, channels: ChannelMap, node: Node, kept: Kept) -> dict[str, Shape]:
+    """Weight shapes of one layer once only `kept` groups remain: no weight needs to be touched."""
     axes = channels.axes.get(node.layer, {})
-    widths = {
-        channels.tensors[t].tobytes(): shapes[t][-1] for t in (*node.inputs, *node.outputs) if shapes[t]
-    }
     found = {}
     for name, array in graph.layers[node.layer].weights.items():
         by_axis = axes.get(name) or (None,) * array.ndim
         found[name] = tuple(
-            size if groups is None else widths.get(groups.tobytes(), size)
+            size if groups is None else int(np.count_nonzero(kept[groups]))
             for size, groups in zip(array.shape, by_axis, strict=True)
         )
     return found

@@ -3,11 +3,12 @@
 To add a layer kind, add one record to a module of `edgeprune/graph/layers/` and one example to
 `tests/graph/examples.py`.
 
-A rule has up to three functions:
+A rule has up to four functions:
 
-    flow(call)               how channel ids pass from inputs to outputs, and where they lie on the weights
-    resize(config, shapes)   the layer's config once channels are gone
-    lower(call shapes)       the TFLite ops the layer becomes, for the cost model
+    flow(call)          how channel ids pass from inputs to outputs, and where they lie on the weights
+    resize(resized)     the config entries that change once channels are gone
+    rescale(resized)    factors on weights, where a constant of the layer depends on the number of channels
+    lower(resized)      the TFLite ops the layer becomes, for the cost model
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow
+from edgeprune.graph.channels import Axes, Call, Flow, Inner
 from edgeprune.graph.opshape import OpShape, Shape
 from edgeprune.registry import Registry
 
@@ -31,6 +32,7 @@ class Resized:
     Attributes:
         name, kind, config: of the layer, as before.
         weight_shapes: weight name → its shape now.
+        old_weight_shapes: weight name → its shape before.
         input_shapes, output_shapes: of the call, without batch, as they are now.
     """
 
@@ -38,6 +40,7 @@ class Resized:
     kind: str
     config: Config
     weight_shapes: Mapping[str, Shape]
+    old_weight_shapes: Mapping[str, Shape]
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
 
@@ -52,6 +55,9 @@ class LayerRule:
             left as they are, with everything that touches them.
         flow: how ids pass through.
         resize: the config entries that change; none for most layers.
+        rescale: weight name → factor, so that the layer computes the same with fewer channels.
+        reads_values: whether channels that are gone must be zeros in front of the layer for masking to mean
+            removal: it sums over channels without weights of its own (a dot product, a norm).
         lower: the int8 TFLite ops it becomes; empty where the converter drops or fuses it.
         note: for `kept` layers the reason.
     """
@@ -60,6 +66,8 @@ class LayerRule:
     status: Status
     flow: Callable[[Call], Flow]
     resize: Callable[[Resized], Config] = lambda resized: {}
+    rescale: Callable[[Resized], Mapping[str, float]] = lambda resized: {}
+    reads_values: bool = False
     lower: Callable[[Resized], tuple[OpShape, ...]] = lambda resized: ()
     note: str = ""
 
@@ -92,8 +100,18 @@ def keep(call: Call, reason: str) -> Flow:
     )
     for ids in outputs:
         call.space.freeze(ids, f"{reason} (layer '{call.layer.name}')")
+    for along in call.inner:
+        for lying in along:
+            if lying is not None:
+                call.space.freeze(lying, f"{reason} (layer '{call.layer.name}')")
     axes = {name: (None,) * np.ndim(w) for name, w in call.layer.weights.items()}
-    return Flow(outputs=outputs, axes=axes, kept_reason=reason)
+    inner: tuple[Inner, ...] = tuple((None,) * max(len(shape) - 1, 0) for shape in call.output_shapes)
+    return Flow(outputs=outputs, axes=axes, inner=inner, kept_reason=reason)
+
+
+def pass_on(call: Call, axes: Axes | None = None) -> Flow:
+    """A flow that leaves all channels where they are: one input, one output of the same shape."""
+    return Flow(outputs=call.inputs[:1], axes=axes or {}, inner=call.inner[:1])
 
 
 def one_op(resized: Resized, op: str, *, window: tuple[int, int] = (1, 1)) -> tuple[OpShape, ...]:

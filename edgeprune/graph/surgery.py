@@ -41,7 +41,10 @@ def remove_channels(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> L
         changed: dict[str, object] = {}
         if name in first_call:
             resized = describe(layer, first_call[name], shapes, weight_shapes)
-            changed = dict(rule_for(layer.kind).resize(resized))
+            rule = rule_for(layer.kind)
+            changed = dict(rule.resize(resized))
+            for w, factor in rule.rescale(resized).items():
+                weights[w] = (weights[w] * factor).astype(weights[w].dtype)
         layers[name] = replace(layer, weights=weights, config={**layer.config, **changed})
     return replace(graph, layers=layers, shapes=shapes)
 
@@ -64,11 +67,7 @@ def mask_channels(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> Lay
 
 def resize_shapes(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> dict[str, Shape]:
     """The shapes of all tensors once only `kept` groups remain."""
-    widths = channels.widths(kept)
-    return {
-        name: (*shape[:-1], widths[name]) if shape and name in widths else shape
-        for name, shape in graph.shapes.items()
-    }
+    return {name: channels.resize(name, shape, kept=kept) for name, shape in graph.shapes.items()}
 
 
 def describe(layer: Layer, node: Node, shapes: dict[str, Shape], weight_shapes: dict[str, Shape]) -> Resized:
@@ -78,6 +77,7 @@ def describe(layer: Layer, node: Node, shapes: dict[str, Shape], weight_shapes: 
         kind=layer.kind,
         config=layer.config,
         weight_shapes=weight_shapes,
+        old_weight_shapes={w: tuple(array.shape) for w, array in layer.weights.items()},
         input_shapes=tuple(shapes[t] for t in node.inputs),
         output_shapes=tuple(shapes[t] for t in node.outputs),
     )

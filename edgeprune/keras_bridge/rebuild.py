@@ -13,6 +13,7 @@ from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
 from edgeprune.keras_bridge.calling import call
+from edgeprune.keras_bridge.masking import switch_off
 from edgeprune.keras_bridge.trace import Traced
 from edgeprune.keras_bridge.weights import assign_weights
 
@@ -62,7 +63,8 @@ def compact(
     smaller = remove_channels(traced.graph, channels, kept=kept)
     rebuilt = rebuild(model, traced, graph=smaller)
     masked = mask_channels(traced.graph, channels, kept=kept)
-    expected = _predict_with(model, traced, masked, probe)
+    with switch_off(traced, channels, kept=kept):
+        expected = _predict_with(model, traced, masked, probe)
     error = _relative_error(expected, _predict(rebuilt, probe))
     if not error <= TOLERANCE:
         raise InfeasibleError(
@@ -84,10 +86,11 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
             if id(operation) in traced.nested:
                 inputs = _resize_inputs(operation, traced, graph)
                 again = _clone(operation, resize, inputs=inputs)
-            elif name is None or not isinstance(operation, keras.Layer):  # an InputLayer, or a function
+            elif name is None:  # an InputLayer
                 again = operation.__class__.from_config(operation.get_config())
             else:
-                again = operation.__class__.from_config(dict(graph.layers[name].config))
+                config = graph.layers[name].config
+                again = operation.__class__.from_config(dict(config)) if config else operation
             made[id(operation)] = again
         return made[id(operation)]
 

@@ -1,6 +1,6 @@
 """From a Keras model to a `LayerGraph`: nested models are flattened, weights become numpy arrays."""
 
-from collections.abc import Iterable
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from edgeprune.errors import ModelError
-from edgeprune.graph.layergraph import Array, Layer, LayerGraph, Node
+from edgeprune.graph.layergraph import Array, Layer, LayerGraph, Node, Read
 from edgeprune.graph.opshape import Shape
 
 
@@ -96,7 +96,8 @@ class _Tracer:
             return
         layer = self._layer(operation, prefix=prefix)
         outputs = tuple(self.name(t, prefix=prefix) for t in node.outputs)
-        self.nodes.append(Node(layer=layer, inputs=tuple(inputs), outputs=outputs))
+        arguments = _arguments(operation, node)
+        self.nodes.append(Node(layer=layer, inputs=tuple(inputs), outputs=outputs, arguments=arguments))
 
     def _enter(self, inner: Any, node: Any, inputs: list[str], *, prefix: str) -> None:
         """Walks a nested model; its input tensors are other names for the tensors of the call."""
@@ -121,8 +122,8 @@ class _Tracer:
         self.graph_layers[name] = Layer(
             name=name,
             kind=_kind(operation),
-            config=operation.get_config() if is_layer else {},
-            weights=_weights(operation.weights) if is_layer else {},
+            config=operation.get_config() if is_layer else _op_config(operation),
+            weights=_weights(operation) if is_layer else {},
         )
         return name
 
@@ -143,9 +144,40 @@ def _kind(operation: Any) -> str:
     return f"{cls.__module__}.{cls.__name__}"
 
 
-def _weights(variables: Iterable[Any]) -> dict[str, Array]:
-    weights: dict[str, Array] = {}
-    for variable in variables:
-        name = variable.name if variable.name not in weights else f"{variable.name}_{len(weights)}"
-        weights[name] = np.asarray(variable)
-    return weights
+def _op_config(operation: Any) -> dict[str, Any]:
+    """The arguments an operation of `keras.ops` was made with; empty where it does not keep them."""
+    try:
+        return dict(operation.get_config())
+    except NotImplementedError:
+        return {}
+
+
+def _arguments(operation: Any, node: Any) -> dict[str, Any]:
+    """The arguments of a call by their names, `Read(i)` in place of input i."""
+    positions = iter(range(len(node.input_tensors)))
+
+    def replace(value: Any) -> Any:
+        return Read(index=next(positions)) if isinstance(value, keras.KerasTensor) else value
+
+    args, kwargs = keras.tree.map_structure(replace, (node.arguments.args, node.arguments.kwargs))
+    return dict(inspect.signature(operation.call).bind(*args, **kwargs).arguments)
+
+
+def _weights(operation: Any) -> dict[str, Array]:
+    names = [variable.name for variable in operation.weights]
+    if len(set(names)) < len(names):
+        names = _paths_inside(operation)
+    return {name: np.asarray(variable) for name, variable in zip(names, operation.weights, strict=True)}
+
+
+def _paths_inside(layer: Any) -> list[str]:
+    """Paths of a layer's variables below the part they share; numbered where Keras gives two the same."""
+    parts = [variable.path.split("/") for variable in layer.weights]
+    shared = 0
+    while len({p[shared] for p in parts}) == 1 and all(len(p) > shared + 1 for p in parts):
+        shared += 1
+    names: list[str] = []
+    for part in parts:
+        name = "/".join(part[shared:])
+        names.append(name if name not in names else f"{name}_{len(names)}")
+    return names

@@ -70,7 +70,7 @@ class Limits:
     """What the solver must respect besides the budgets.
 
     Attributes:
-        round_to: widths become multiples of this where they can.
+        round_to: numbers of channels become multiples of this where they can; numbers of heads need not.
         min_channels: no family gets narrower than this (or than it was).
         max_ratio: largest fraction of a family's channels that goes in one call.
         least_widths: family name → prunable channels that must stay, on top of `min_channels`.
@@ -184,8 +184,9 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
         wanted = {f: round(ratio * len(family.order)) for f, family in families.items()}
     for f, family in families.items():
         width = len(family.order)
-        left = max(width - wanted[f], min(limits.min_channels, width), family.needed)
-        if limits.round_to > 1:
+        least = limits.min_channels if channels.units[f] == "channels" else 1
+        left = max(width - wanted[f], min(least, width), family.needed)
+        if channels.units[f] == "channels":
             left = min(width, -(-left // limits.round_to) * limits.round_to)
         kept[family.order[: width - left]] = False
     if ratio > 0 and kept.all():
@@ -217,7 +218,7 @@ def _rank_families(channels: ChannelMap, scores: Scores) -> dict[int, _Family]:
     where a concatenation of two layers is added to a third, one family spans all three.
     """
     prunable, needed = channels.prunable, np.zeros(channels.groups, dtype=bool)
-    for groups in channels.tensors.values():
+    for groups in channels.carriers():
         if prunable[groups].all():
             needed[groups[np.argmax(scores[groups])]] = True
     going = np.flatnonzero(prunable)
@@ -309,8 +310,10 @@ class _State:
     def _block(self, family: int) -> Ids:
         order = self._families[family].order
         left: Ids = order[self.kept[order]]
-        width, align = len(left), self._limits.round_to
-        floor = max(min(self._limits.min_channels, width), self._families[family].needed)
+        width = len(left)
+        counted = self._channels.units[family] == "channels"
+        align = self._limits.round_to if counted else 1
+        floor = max(min(self._limits.min_channels if counted else 1, width), self._families[family].needed)
         floor = max(floor, int(np.ceil(len(order) * (1 - self._limits.max_ratio))))
         floor = max(floor, self._limits.least_widths.get(self._channels.family_names[family], 0))
         target = (width - 1) // align * align
@@ -350,8 +353,12 @@ class _State:
     def _touched_nodes(self) -> dict[int, frozenset[int]]:
         nodes: dict[int, set[int]] = {f: set() for f in self._families}
         for i, node in enumerate(self._graph.nodes):
-            for tensor in (*node.inputs, *node.outputs):
-                for family in np.unique(self._channels.family[self._channels.tensors[tensor]]).tolist():
-                    if family in nodes:
-                        nodes[family].add(i)
+            carriers = [self._channels.along(tensor) for tensor in (*node.inputs, *node.outputs)]
+            carriers += self._channels.axes.get(node.layer, {}).values()
+            groups = np.unique(
+                np.concatenate([ids for along in carriers for ids in along if ids is not None])
+            )
+            for family in np.unique(self._channels.family[groups]).tolist():
+                if family in nodes:
+                    nodes[family].add(i)
         return {f: frozenset(found) for f, found in nodes.items()}

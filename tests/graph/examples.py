@@ -54,6 +54,7 @@ EXAMPLES: dict[str, Callable[[], keras.Model]] = {
     "SeparableConv2D": lambda: _between(layers.SeparableConv2D(7, 3, depth_multiplier=2)),
     "Dense": lambda: _before_head(layers.Dense(7, activation="tanh")),
     "BatchNormalization": lambda: _between(layers.BatchNormalization()),
+    "LayerNormalization": lambda: _between(layers.LayerNormalization()),
     "Normalization": lambda: _between(layers.Normalization()),
     "Rescaling": lambda: _between(layers.Rescaling(0.5, offset=1.0)),
     "Activation": lambda: _between(layers.Activation("sigmoid")),

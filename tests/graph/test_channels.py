@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from graph.hand_made import Made, conv, dense, depthwise, graph_of
 
-from edgeprune.graph.channels import ChannelMap, ChannelSpace, name_channels
+from edgeprune.graph.channels import ChannelMap, ChannelSpace, fixed, name_channels
 from edgeprune.graph.layergraph import LayerGraph
 
 IMAGE = (4, 4)
@@ -39,10 +39,10 @@ def test_tied_channels_become_one_group_and_frozen_ones_keep_the_first_reason() 
     space.freeze(b[:1], "first")
     space.freeze(a[:1], "second")
     groups = space.close()
-    assert groups.of_id.tolist() == [0, 1, 0, 1, 2, 3]
-    assert groups.frozen == ("first", "", "", "")
-    assert groups.family_names == ("a", "c")
-    assert groups.family.tolist() == [0, 0, 1, 1]
+    assert groups.of_id.tolist() == [0, 1, 0, 1, 2, 3, 4]  # the last one is that of FIXED
+    assert groups.frozen == ("first", "", "", "", "no channel")
+    assert groups.family_names == ("a", "c", "no channels")
+    assert groups.family.tolist() == [0, 0, 1, 1, 2]
     assert c.tolist() == [4, 5]
 
 
@@ -51,7 +51,14 @@ def test_ties_are_transitive() -> None:
     ids = [space.fresh(1, name=str(i)) for i in range(5)]
     for first, second in ((3, 4), (0, 1), (1, 4)):
         space.tie(ids[first], ids[second])
-    assert space.close().of_id.tolist() == [0, 0, 1, 0, 0]
+    assert space.close().of_id.tolist() == [0, 0, 1, 0, 0, 2]
+
+
+def test_what_is_tied_to_no_channel_stays() -> None:
+    space = ChannelSpace()
+    a = space.fresh(3, name="a")
+    space.tie(a[:2], fixed(2))
+    assert [bool(reason) for reason in space.close().frozen] == [True, True, False, True]
 
 
 def test_channels_of_different_number_cannot_be_tied() -> None:
@@ -149,7 +156,7 @@ def test_what_is_broadcast_over_channels_stays_and_the_rest_may_go() -> None:
     assert reasons(channels, "m") == {""}
 
 
-def test_a_merge_of_different_ranks_keeps_everything_with_the_reason() -> None:
+def test_a_merge_of_different_ranks_ties_what_meets() -> None:
     graph = graph_of(
         {"x": (4, 4, 3), "v": (4,)},
         stem(),
@@ -158,9 +165,8 @@ def test_a_merge_of_different_ranks_keeps_everything_with_the_reason() -> None:
         conv("end", "m", cin=4, cout=2),
     )
     channels = name_channels(graph)
-    expected = "inputs of different rank are broadcast"
-    assert channels.kept_layers == {"m": expected}
-    assert reasons(channels, "a") == reasons(channels, "b") == {f"{expected} (layer 'm')"}
+    assert letters(channels, "a") == letters(channels, "b") == letters(channels, "m")
+    assert reasons(channels, "a") == {""}
 
 
 def test_flatten_repeats_the_channels_once_per_position() -> None:
@@ -208,10 +214,59 @@ def test_permute_of_positions_passes_channels_on() -> None:
     assert letters(name_channels(graph_with(permute)), "p") == "defg"
 
 
-def test_permute_that_moves_channels_away_ties_them_all() -> None:
-    permute = Made("p", "Permute", ["a"], (4, 4, 4), {"dims": (3, 1, 2)})
-    channels = name_channels(graph_with(permute))
-    assert letters(channels, "a") == letters(channels, "p") == "dddd"
+def permuted(*calls: Made, last: str) -> ChannelMap:
+    """a → its channels moved to axis 1 → calls → end."""
+    moved = Made("p", "Permute", ["a"], (4, 4, 4), {"dims": (3, 1, 2)})
+    return name_channels(graph_with(moved, *calls, end=last, cin=4))
+
+
+def test_permute_moves_the_channels_to_another_axis() -> None:
+    back = Made("q", "Permute", ["p"], (4, 4, 4), {"dims": (2, 3, 1)})
+    channels = permuted(back, last="q")
+    assert channels.inner["p"][0].tolist() == channels.tensors["a"].tolist()
+    assert channels.inner["p"][1] is None
+    assert reasons(channels, "p") == {"no channel"}
+    assert letters(channels, "q") == letters(channels, "a")
+    assert reasons(channels, "q") == {""}
+    kept = channels.everything
+    kept[channels.tensors["a"][1]] = False
+    assert channels.resize("p", (4, 4, 4), kept=kept) == (3, 4, 4)
+
+
+def test_channels_along_another_axis_stay_in_front_of_a_layer_that_does_not_follow_them() -> None:
+    channels = permuted(last="p")
+    assert reasons(channels, "a") == {"channels along axis 1, which Conv2D does not follow (layer 'end')"}
+
+
+def test_a_dense_over_positions_leaves_channels_of_another_axis_alone() -> None:
+    mixer = dense("mix", "p", cin=4, cout=5)
+    back = Made("q", "Permute", ["mix"], (4, 5, 4), {"dims": (2, 3, 1)})
+    graph = graph_with(
+        Made("p", "Permute", ["a"], (4, 4, 4), {"dims": (3, 1, 2)}),
+        Made("mix", "Dense", ["p"], (4, 4, 5), {}, mixer.weights),
+        back,
+        end="q",
+        cin=4,
+    )
+    channels = name_channels(graph)
+    assert letters(channels, "q") == letters(channels, "a")
+    assert channels.inner["q"][1].tolist() == channels.tensors["mix"].tolist()
+
+
+def test_a_channel_shuffle_ties_what_it_deals_out() -> None:
+    """Four channels as 2 × 2, transposed, and flat again: column j of both rows goes together."""
+    channels = name_channels(
+        graph_with(
+            Made("split", "Reshape", ["a"], (*IMAGE, 2, 2)),
+            Made("swap", "Permute", ["split"], (*IMAGE, 2, 2), {"dims": (1, 2, 4, 3)}),
+            Made("join", "Reshape", ["swap"], (*IMAGE, 4)),
+            end="join",
+            cin=4,
+        )
+    )
+    assert letters(channels, "a") == "dede"
+    assert letters(channels, "join") == "ddee"
+    assert reasons(channels, "a") == {""}
 
 
 def test_softmax_over_channels_stays_and_over_rows_passes_on() -> None:
@@ -248,8 +303,10 @@ def test_a_layer_that_is_called_twice_ties_both_its_inputs_and_its_outputs() -> 
     assert letters(channels, "cat") == "hihi"
 
 
-def test_widths_count_what_is_kept() -> None:
+def test_shapes_count_what_is_kept() -> None:
     channels = name_channels(graph_with(depthwise("dw", "a", cin=4, multiplier=2)))
     kept = channels.everything
     kept[channels.tensors["a"][1]] = False
-    assert channels.widths(kept) == {"x": 3, "a": 3, "dw": 6, "end": 2}
+    sizes = {"x": 3, "a": 4, "dw": 8, "end": 2}
+    shapes = {t: channels.resize(t, (*IMAGE, n), kept=kept) for t, n in sizes.items()}
+    assert shapes == {"x": (4, 4, 3), "a": (4, 4, 3), "dw": (4, 4, 6), "end": (4, 4, 2)}

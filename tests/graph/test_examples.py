@@ -67,7 +67,7 @@ def pass_first(call: Call) -> Flow:
 CONVOLUTIONS = ("Conv2D", "SeparableConv2D", "Dense")
 MERGES = ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average")
 KEPT = ("Softmax", "Normalization")
-WEIGHTED = (*CONVOLUTIONS, "DepthwiseConv2D", "BatchNormalization", "PReLU")
+WEIGHTED = (*CONVOLUTIONS, "DepthwiseConv2D", "BatchNormalization", "LayerNormalization", "PReLU")
 
 
 def is_caught(kind: str) -> bool:

@@ -60,7 +60,10 @@ def test_kept_rules_say_why() -> None:
         (on_image("Activation", activation="my_own"), "activation 'my_own' is not known to be element-wise"),
         (on_image("Softmax", axis=3), "softmax mixes channels"),
         (on_image("Softmax", axis=[1, -1]), "softmax mixes channels"),
-        (on_image("BatchNormalization", axis=1), "BatchNormalization over axis 1, not over channels"),
+        (
+            on_image("LayerNormalization", axis=[1, 3]),
+            "LayerNormalization over axes [1, 3], not over channels alone",
+        ),
         (on_image("Rescaling", scale=[1.0, 2.0, 3.0, 4.0]), "Rescaling with one factor per channel"),
         (
             on_image("Normalization"),
@@ -79,6 +82,8 @@ def test_what_cannot_be_pruned_is_kept_with_its_reason(made: Made, reason: str) 
         on_image("Activation", activation={"class_name": "ReLU", "config": {"max_value": 6.0}}),
         on_image("Softmax", axis=1),
         on_image("BatchNormalization", axis=3),
+        on_image("BatchNormalization", {"gamma": (4,)}, axis=1),
+        on_image("LayerNormalization"),
         on_image("Rescaling", scale=2.0, offset=0.0),
         on_image("PReLU", {"alpha": (1, 1, 4)}),
         on_image("PReLU", {"alpha": (4, 4, 1)}),

@@ -17,6 +17,7 @@ ACTIVATIONS = tuple(name for name in ELEMENTWISE if name not in ("threshold", "e
 ANY_RANK = (
     "Dense",
     "BatchNormalization",
+    "LayerNormalization",
     "Activation",
     "ReLU",
     "LeakyReLU",
@@ -43,6 +44,7 @@ ANY_RANK = (
 IMAGES = (
     "Conv2D",
     "Conv2D",
+    "DepthwiseConv2D",
     "DepthwiseConv2D",
     "SeparableConv2D",
     "MaxPooling2D",

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import numpy as np
-
 from edgeprune.graph.channels import Call, Flow, Ids
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, rule
+from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, pass_on, rule
 
 # TFLite op of each element-wise activation; None where the converter fuses it into the op before.
 ELEMENTWISE: dict[str, str | None] = {
@@ -83,7 +81,7 @@ def _flow_activation(call: Call) -> Flow:
         return keep(call, f"{name} mixes channels")
     if name not in ELEMENTWISE:
         return keep(call, f"activation '{name}' is not known to be element-wise")
-    return Flow(outputs=(call.inputs[0],), axes={})
+    return pass_on(call)
 
 
 def _flow_softmax(call: Call) -> Flow:
@@ -92,13 +90,18 @@ def _flow_softmax(call: Call) -> Flow:
     axes = [axis] if isinstance(axis, int) else list(axis)
     if any(a in (-1, rank - 1) for a in axes):
         return keep(call, "softmax mixes channels")
-    return Flow(outputs=(call.inputs[0],), axes={})
+    for i, ids in enumerate(call.inner[0], start=1):
+        if ids is not None and (i in axes or i - rank in axes):
+            call.space.freeze(ids, f"softmax mixes channels (layer '{call.layer.name}')")
+    return pass_on(call)
 
 
 def _flow_prelu(call: Call) -> Flow:
     alpha = call.layer.weights["alpha"]
-    last = call.inputs[0] if alpha.shape[-1] == len(call.inputs[0]) else None
-    return Flow(outputs=(call.inputs[0],), axes={"alpha": (*(None,) * (np.ndim(alpha) - 1), last)})
+    along = (*call.inner[0], call.inputs[0])
+    return pass_on(
+        call, {"alpha": tuple(ids if n > 1 else None for n, ids in zip(alpha.shape, along, strict=True))}
+    )
 
 
 rule(
@@ -131,7 +134,7 @@ for _kind, _name in (("ReLU", "relu"), ("LeakyReLU", "leaky_relu"), ("ELU", "elu
         LayerRule(
             kind=_kind,
             status="transparent",
-            flow=lambda call: Flow(outputs=(call.inputs[0],), axes={}),
+            flow=pass_on,
             lower=lambda resized, name=_name: lower_activation(resized, name),  # type: ignore[misc]
         )
     )

@@ -61,7 +61,7 @@ def _flow_dense(call: Call) -> Flow:
     output = call.space.fresh(call.layer.weights["kernel"].shape[-1], name=call.layer.name)
     guard_activation(call, output)
     axes = _with_bias(call, {"kernel": (call.inputs[0], output)}, output)
-    return Flow(outputs=(output,), axes=axes, consumes=(("kernel", 0),))
+    return Flow(outputs=(output,), axes=axes, inner=call.inner, consumes=(("kernel", 0),))
 
 
 def _pair(config: Config, key: str) -> tuple[int, int]:

@@ -2,33 +2,75 @@
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow
+from edgeprune.graph.channels import Call, Flow, Ids, fixed
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, rule
+from edgeprune.graph.rules import LayerRule, Resized, one_op, rule
 
 
-def _flow_elementwise(call: Call) -> Flow:
-    rank = len(call.output_shapes[0])
-    if any(len(shape) != rank and len(shape) > 0 for shape in call.input_shapes):
-        return keep(call, "inputs of different rank are broadcast")
-    width = int(call.output_shapes[0][-1]) if rank else 1
-    full = [ids for ids in call.inputs if len(ids) == width]
-    for ids in call.inputs:
-        if len(ids) != width:
-            call.space.freeze(ids, f"broadcast over channels (layer '{call.layer.name}')")
-    for ids in full[1:]:
-        call.space.tie(full[0], ids)
-    return Flow(outputs=(full[0],), axes={})
+def flow_elementwise(call: Call) -> Flow:
+    """Inputs are broadcast against one another; channels that meet go together.
+
+    A single channel that is stretched over many stays, and so do channels that meet what is none.
+    """
+    rank = max(len(call.output_shapes[0]), 1)
+    along: list[Ids | None] = [None] * rank
+    for axis in range(-1, -rank - 1, -1):
+        size = call.output_shapes[0][axis] if call.output_shapes[0] else 1
+        met = [_along(call, i, axis) for i in range(len(call.inputs))]
+        full = [(ids, n) for ids, n in met if n == size]
+        present = [ids for ids, _ in full if ids is not None]
+        for ids, n in met:
+            if ids is not None and (n != size or len(present) < len(full)):
+                call.space.freeze(ids, f"broadcast over channels (layer '{call.layer.name}')")
+        for ids in present[1:]:
+            call.space.tie(present[0], ids)
+        along[axis] = present[0] if present else None
+    *inner, last = along
+    width = call.output_shapes[0][-1] if call.output_shapes[0] else 1
+    return Flow(outputs=(fixed(width) if last is None else last,), inner=(tuple(inner),))
+
+
+def _along(call: Call, i: int, axis: int) -> tuple[Ids | None, int | None]:
+    """Ids and size of input i along an axis counted from the end; a dimension it lacks is of size 1."""
+    shape = call.input_shapes[i] or (1,)
+    if -axis > len(shape):
+        return None, 1
+    return (call.inputs[i] if axis == -1 else call.inner[i][axis + 1 + len(call.inner[i])]), shape[axis]
 
 
 def _flow_concatenate(call: Call) -> Flow:
     axis = int(call.layer.config.get("axis", -1))
-    rank = len(call.output_shapes[0]) + 1
-    if axis in (-1, rank - 1):
-        return Flow(outputs=(np.concatenate(call.inputs),), axes={})
-    for ids in call.inputs[1:]:
-        call.space.tie(call.inputs[0], ids)
-    return Flow(outputs=(call.inputs[0],), axes={})
+    rank = len(call.output_shapes[0])
+    return concatenate(call, axis - 1 if axis > 0 else axis + rank)
+
+
+def concatenate(call: Call, axis: int) -> Flow:
+    """The flow of a concatenation along an axis, counted from 0 without the batch; -1 is the batch.
+
+    Ids are lined up along that axis and tied along all others.
+    """
+    rank = len(call.output_shapes[0])
+    along = [(*inner, last) for inner, last in zip(call.inner, call.inputs, strict=True)]
+    result: list[Ids | None] = []
+    for k in range(rank):
+        met = [ids[k] for ids in along]
+        present = [ids for ids in met if ids is not None]
+        if k == axis and present:
+            sizes = [shape[k] for shape in call.input_shapes]
+            result.append(
+                np.concatenate([fixed(n) if ids is None else ids for ids, n in zip(met, sizes, strict=True)])
+            )
+        elif k == axis or not present:
+            result.append(None)
+        else:
+            for ids in present:
+                if len(present) < len(met):
+                    call.space.freeze(ids, f"joined to what has no channels (layer '{call.layer.name}')")
+                call.space.tie(present[0], ids)
+            result.append(present[0])
+    *inner, last = result
+    assert last is not None  # every input has ids along its last axis
+    return Flow(outputs=(last,), inner=(tuple(inner),))
 
 
 def _lower_elementwise(resized: Resized, op: str) -> tuple[OpShape, ...]:
@@ -60,11 +102,11 @@ for _kind, _op in (
         LayerRule(
             kind=_kind,
             status="transparent",
-            flow=_flow_elementwise,
+            flow=flow_elementwise,
             lower=lambda resized, op=_op: _lower_elementwise(resized, op),  # type: ignore[misc]
         )
     )
-rule(LayerRule(kind="Average", status="transparent", flow=_flow_elementwise, lower=_lower_average))
+rule(LayerRule(kind="Average", status="transparent", flow=flow_elementwise, lower=_lower_average))
 rule(
     LayerRule(
         kind="Concatenate",

@@ -4,13 +4,13 @@ from math import prod
 
 from edgeprune.graph.channels import Call, Flow
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, rule
+from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, pass_on, rule
 
 
 def _flow_pass(call: Call) -> Flow:
     if call.layer.config.get("data_format", "channels_last") == "channels_first":
         return keep(call, "data_format channels_first is not supported")
-    return Flow(outputs=(call.inputs[0],), axes={})
+    return Flow(outputs=call.inputs)
 
 
 def _lower_pool(resized: Resized, op: str) -> tuple[OpShape, ...]:
@@ -75,4 +75,4 @@ for _kind in (
     "ActivityRegularization",
     "Identity",
 ):
-    rule(LayerRule(kind=_kind, status="transparent", flow=_flow_pass))
+    rule(LayerRule(kind=_kind, status="transparent", flow=pass_on))

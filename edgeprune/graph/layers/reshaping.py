@@ -1,39 +1,56 @@
 """Layers that move elements about without changing them: Flatten, Reshape, Permute.
 
-All three are one idea: lay the ids out in the tensor's full shape, move them as the layer moves the data,
-and look at what stands along the new last axis. Where one slice of it holds several ids, those can only go
-together.
+A Reshape lays the ids out in the tensor's full shape, cuts them anew, and looks along which axis they differ.
+Where they differ along several, those of the other axes can only go together.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow, Ids
+from edgeprune.graph.channels import FIXED, Call, Flow, Ids, fixed
 from edgeprune.graph.opshape import OpShape
 from edgeprune.graph.rules import Config, LayerRule, Resized, keep, one_op, rule
 
 
-def move_channels(call: Call, move: Callable[[Ids], Ids]) -> Flow:
-    """The flow of a layer that moves elements by `move`, a function on an array of the input's shape."""
-    shape = call.input_shapes[0]
-    if any(not d for d in (*shape, *call.output_shapes[0])):
+def reshape(call: Call) -> Flow:
+    """The flow of a layer that gives its first input another shape and leaves the order of its elements."""
+    old, new = call.input_shapes[0], call.output_shapes[0]
+    if old == new:
+        return Flow(outputs=call.inputs[:1], inner=call.inner[:1])
+    if any(not d for d in (*old, *new)):
         return keep(call, "a dimension that is not fixed is moved")
-    full = np.broadcast_to(call.inputs[0], shape)
-    slices = move(full).reshape(-1, call.output_shapes[0][-1])
-    slices = np.unique(slices, axis=0)
-    for other in slices[1:]:
-        call.space.tie(slices[0], other)
-    return Flow(outputs=(slices[0],), axes={})
+    along = _alive((*call.inner[0], call.inputs[0]))
+    if not along:
+        return Flow(outputs=(fixed(new[-1] if new else 1),), inner=((None,) * max(len(new) - 1, 0),))
+    *others, axis = sorted(along, key=lambda k: (along[k].size, k))
+    for k in others:
+        call.space.freeze(along[k], f"channels along two axes are reshaped (layer '{call.layer.name}')")
+    lying = along[axis].reshape([-1 if k == axis else 1 for k in range(len(old))])
+    full = np.broadcast_to(lying, old).reshape(new or (1,))
+    differs = [k for k in range(full.ndim) if (full != full.take([0], axis=k)).any()] or [full.ndim - 1]
+    axis = differs[-1]
+    lines = np.unique(np.moveaxis(full, axis, -1).reshape(-1, full.shape[axis]), axis=0)
+    for other in lines[1:]:
+        call.space.tie(lines[0], other)
+    result: list[Ids | None] = [lines[0] if k == axis else None for k in range(full.ndim)]
+    *inner, last = result
+    return Flow(outputs=(fixed(full.shape[-1]) if last is None else last,), inner=(tuple(inner),))
 
 
-def _flow_reshape(call: Call) -> Flow:
-    return move_channels(call, lambda full: full.reshape(call.output_shapes[0]))
+def _alive(along: tuple[Ids | None, ...]) -> dict[int, Ids]:
+    """The axes along which there are channels."""
+    return {k: ids for k, ids in enumerate(along) if ids is not None and (ids != FIXED).any()}
+
+
+def permute(call: Call, order: tuple[int, ...]) -> Flow:
+    """The flow of a transposition: axis k of the output is axis `order[k]` of the input, batch left out."""
+    along = (*call.inner[0], call.inputs[0])
+    *inner, last = (along[k] for k in order)
+    width = call.output_shapes[0][-1]
+    return Flow(outputs=(fixed(width) if last is None else last,), inner=(tuple(inner),))
 
 
 def _flow_permute(call: Call) -> Flow:
-    order = [d - 1 for d in call.layer.config["dims"]]
-    return move_channels(call, lambda full: full.transpose(order))
+    return permute(call, tuple(d - 1 for d in call.layer.config["dims"]))
 
 
 def _resize_reshape(resized: Resized) -> Config:
@@ -50,12 +67,12 @@ def _lower_reshape(resized: Resized) -> tuple[OpShape, ...]:
     return one_op(resized, "TRANSPOSE" if resized.kind == "Permute" else "RESHAPE")
 
 
-rule(LayerRule(kind="Flatten", status="transparent", flow=_flow_reshape, lower=_lower_reshape))
+rule(LayerRule(kind="Flatten", status="transparent", flow=reshape, lower=_lower_reshape))
 rule(
     LayerRule(
         kind="Reshape",
         status="transparent",
-        flow=_flow_reshape,
+        flow=reshape,
         resize=_resize_reshape,
         lower=_lower_reshape,
     )
