@@ -7,6 +7,8 @@ track of them makes the pruned model differ from the masked one.
 from collections.abc import Callable
 
 import keras
+from graph.examples_ops import OPS
+from graph.examples_sequences import SEQUENCES
 from keras import layers
 
 
@@ -49,6 +51,8 @@ def _on_vector(*middle: layers.Layer) -> keras.Model:
 
 
 EXAMPLES: dict[str, Callable[[], keras.Model]] = {
+    **SEQUENCES,
+    **OPS,
     "Conv2D": lambda: _between(layers.Conv2D(7, 3, strides=2, activation="relu")),
     "DepthwiseConv2D": lambda: _between(layers.DepthwiseConv2D(3, depth_multiplier=2)),
     "SeparableConv2D": lambda: _between(layers.SeparableConv2D(7, 3, depth_multiplier=2)),
