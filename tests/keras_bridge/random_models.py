@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from hypothesis import strategies as st
 from keras import layers
+from keras_bridge.law import Draw
 
 from edgeprune.graph.layers.activations import ELEMENTWISE
 
@@ -66,11 +67,10 @@ LARGEST = 600
 class Drawing:
     """A model while it is drawn: the tensors that nothing reads yet, and layers that may be called again."""
 
-    draw: Callable[[st.SearchStrategy[Any]], Any]
+    draw: Draw
     alive: list[Tensor] = field(default_factory=list)
     older: list[Tensor] = field(default_factory=list)
     callable_again: list[tuple[Any, tuple[int, ...]]] = field(default_factory=list)
-    kinds: set[str] = field(default_factory=set)
 
     def choose(self, *options: Any) -> Any:
         return self.draw(st.sampled_from(options))
@@ -81,7 +81,6 @@ class Drawing:
     def call(self, layer: Any, x: Any) -> Tensor:
         if not isinstance(x, list):
             self.callable_again.append((layer, tuple(x.shape)))
-        self.kinds.add(type(layer).__name__)
         return layer(x)
 
     def step(self) -> None:
@@ -99,7 +98,8 @@ class Drawing:
 
     def extend(self, x: Tensor, kind: str) -> Tensor:
         special = {
-            "merge": self._merge,
+            "merge": lambda x: self._merge(x, self.choose(*MERGES)),
+            **{kind: lambda x, kind=kind: self._merge(x, kind) for kind in MERGES},
             "gate": self._gate,
             "Concatenate": self._concatenate,
             "nested": self._nested,
@@ -114,10 +114,10 @@ class Drawing:
             return self.choose("softmax", layers.ReLU(max_value=6.0), layers.LeakyReLU(negative_slope=0.1))
         return self.choose(None, "relu", *ACTIVATIONS)
 
-    def _merge(self, x: Tensor) -> Tensor:
+    def _merge(self, x: Tensor, kind: str) -> Tensor:
         """With an older tensor of the same shape if there is one, else with a new branch of x."""
         alike = [t for t in (*self.alive, *self.older) if t is not x and t.shape == x.shape]
-        merge = getattr(layers, self.choose(*MERGES))()
+        merge = getattr(layers, kind)()
         if alike and self.integer(0, 3):
             return self.call(merge, [x, self.choose(*alike)])
         return self.call(merge, [x, self.call(layers.Dense(x.shape[-1], activation="tanh"), x)])
@@ -149,7 +149,6 @@ class Drawing:
         for _ in range(self.integer(1, 2)):
             kind = self.choose("Dense", "BatchNormalization", "ReLU", "Identity", "Flatten")
             inner.alive = [inner.extend(inner.alive[0], kind)]
-        self.kinds |= inner.kinds
         model = keras.Model(inside, inner.alive[0])
         self.callable_again.append((model, tuple(x.shape)))
         return model(x)
@@ -274,10 +273,21 @@ MAKE: dict[str, Make] = {
 }
 
 
-def build_model(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[keras.Model, set[str]]:
-    """A model with one or two inputs and one or more outputs, and the layer kinds in it."""
+KINDS = tuple(
+    sorted({*ANY_RANK, *IMAGES, *MERGES, "SpatialDropout1D"} - {"merge", "gate", "nested", "again"})
+)
+"""The layer kinds that `build_model` can be asked for."""
+
+
+def build_model(draw: Draw, wished: str) -> keras.Model:
+    """A model with one or two inputs and one or more outputs; it holds a layer of the kind wished for."""
     side = draw(st.integers(4, 6))
-    shape = draw(st.sampled_from([(side, side, 2), (side, 4, 3), (side, 4, 3), (5,), (4, 3)]))
+    shapes = [(side, side, 2), (side, 4, 3), (side, 4, 3), (5,), (4, 3)]
+    if wished in IMAGES:
+        shapes = shapes[:3]
+    elif wished == "SpatialDropout1D":
+        shapes = shapes[4:]
+    shape = draw(st.sampled_from(shapes))
     inputs = [keras.Input(shape) for _ in range(draw(st.sampled_from([1, 1, 1, 2])))]
     drawing = Drawing(draw=draw)
     for tensor in inputs:
@@ -285,7 +295,9 @@ def build_model(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[keras.Mo
         image = len(shape) == 3
         stem = drawing.call(layers.Conv2D(4, 3, padding="same") if image else layers.Dense(6), tensor)
         drawing.alive.append(drawing.call(layers.Conv2D(5, 1) if image else layers.Dense(6), stem))
-    for _ in range(draw(st.integers(2, 6))):
+    index = draw(st.integers(0, len(drawing.alive) - 1))
+    drawing.alive[index] = drawing.extend(drawing.alive[index], wished)
+    for _ in range(draw(st.integers(1, 5))):
         drawing.step()
     outputs = []
     for tensor in drawing.alive:
@@ -294,4 +306,4 @@ def build_model(draw: Callable[[st.SearchStrategy[Any]], Any]) -> tuple[keras.Mo
                 tensor = drawing.call(layers.Flatten(), tensor)
             tensor = drawing.call(layers.Dense(3), tensor)
         outputs.append(tensor)
-    return keras.Model(inputs, outputs), drawing.kinds
+    return keras.Model(inputs, outputs)
