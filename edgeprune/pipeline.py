@@ -20,6 +20,7 @@ from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import InfeasibleError, OpError, RecipeError
 from edgeprune.figures import Check, Figure
 from edgeprune.graph.channels import name_channels
+from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.inputs import Inputs, open_inputs
 from edgeprune.measure import Measured, budget_limits, check_ops, measure
@@ -308,7 +309,8 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
         found = _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
         return {name: cost + _SHARING_SLACK_BYTES * (name == "flash") for name, cost in found.items()}
 
-    graph, channels = dense.graph, name_channels(dense.graph)
+    graph = dense.graph
+    channels = keep_layers(name_channels(graph), job.limits.keep)
     measured = _costs(dense.measured, job.budgets)
     costs = fit_costs(graph, channels, per_op=op_costs(job.profile), peak="ram", measured=measured)
     limits = budget_limits(job.budgets)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap, name_channels
+from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.prune.criteria import CRITERIA, Evidence, Scores, score_groups
@@ -108,7 +109,7 @@ def prune_step(
     from edgeprune.keras_bridge.trace import trace
 
     traced = trace(model)
-    graph, channels = traced.graph, name_channels(traced.graph)
+    graph, channels = traced.graph, keep_layers(name_channels(traced.graph), pruner.limits.keep)
     evidence = Evidence(
         graph=graph,
         channels=channels,
@@ -139,7 +140,7 @@ def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limit
     Raises:
         InfeasibleError: it would not; the message names the least that can be reached.
     """
-    channels = name_channels(graph)
+    channels = keep_layers(name_channels(graph), limits.keep)
     scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels))
     solution = solve(graph, channels, scores=scores, costs=costs, budgets=budgets, limits=limits)
     if not solution.feasible:
@@ -156,8 +157,12 @@ def _solve(
     pruner: Pruner,
 ) -> Solution:
     """The plan that spares every family as far as the targets allow; see `PRUNING_RATIOS`."""
+    asked = pruner.limits.least_widths
     for ratio in PRUNING_RATIOS:
-        least = {name: math.ceil((1 - ratio) * width) for name, width in pruner.widths.items()}
+        least = {
+            name: max(math.ceil((1 - ratio) * width), asked.get(name, 0))
+            for name, width in pruner.widths.items()
+        }
         step = LARGEST_STEP_RATIO if ratio < 1 else 1.0
         gentle = replace(pruner.limits, max_ratio=step, least_widths=least)
         solution = solve(graph, channels, scores=scores, costs=costs, budgets=targets, limits=gentle)

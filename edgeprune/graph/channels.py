@@ -154,6 +154,7 @@ class ChannelMap:
         axes: layer name → weight name → for each axis the group of each slice, or None where no channel lies.
         consumes: layer name → the (weight, axis) pairs that read channels (the input axis of a convolution);
             all other axes make, scale or shift channels.
+        made: layer name → (n,) the groups of its outputs and of its weights, but for those it only reads.
         kept_layers: layer name → why the channels around it are kept.
     """
 
@@ -166,6 +167,7 @@ class ChannelMap:
     inner: Mapping[str, Inner]
     axes: Mapping[str, Axes]
     consumes: Mapping[str, tuple[tuple[str, int], ...]]
+    made: Mapping[str, Ids]
     kept_layers: Mapping[str, str]
 
     @property
@@ -261,6 +263,7 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
         space.freeze(tensors[name], "model input")
     axes: dict[str, Axes] = {}
     consumes: dict[str, tuple[tuple[str, int], ...]] = {}
+    made: dict[str, list[Ids]] = {}
     kept_layers: dict[str, str] = {}
     for node in graph.nodes:
         layer = graph.layers[node.layer]
@@ -289,6 +292,7 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
         else:
             axes[layer.name], consumes[layer.name] = flow.axes, flow.consumes
         tensors.update(zip(node.outputs, flow.outputs, strict=True))
+        made.setdefault(layer.name, []).extend(_list_made(flow))
     for name in graph.outputs:
         space.freeze(tensors[name], "model output")
         for ids in inner.get(name, ()):
@@ -308,8 +312,19 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
             for layer, by_weight in axes.items()
         },
         consumes=consumes,
+        made={name: np.unique(groups.of_id[np.concatenate(ids)]) for name, ids in made.items()},
         kept_layers=kept_layers,
     )
+
+
+def _list_made(flow: Flow) -> Iterator[Ids]:
+    """The ids that a layer makes or passes on."""
+    read = set(flow.consumes)
+    carried = [*flow.outputs, *(ids for inner in flow.inner or () for ids in inner)]
+    carried += [
+        ids for w, along in flow.axes.items() for axis, ids in enumerate(along) if (w, axis) not in read
+    ]
+    yield from (ids[ids != FIXED] for ids in carried if ids is not None)
 
 
 def _freeze_inner(call: Call) -> None:

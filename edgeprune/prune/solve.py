@@ -66,6 +66,21 @@ class Solution:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Floor:
+    """How many of a layer's channels must stay.
+
+    Attributes:
+        layer: its name.
+        family: name of the family the channels belong to.
+        count: how many must stay.
+    """
+
+    layer: str
+    family: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """What the solver must respect besides the budgets.
 
@@ -74,6 +89,8 @@ class Limits:
         min_channels: no family gets narrower than this (or than it was).
         max_ratio: largest fraction of a family's channels that goes in one call.
         least_widths: family name → prunable channels that must stay, on top of `min_channels`.
+        floors: what single layers must keep.
+        keep: patterns of layer names whose channels stay; see `keep_layers`.
         scope: "global": blocks go where they are least important; "local": every family gives up the same
             fraction of its channels.
     """
@@ -82,6 +99,8 @@ class Limits:
     min_channels: int = 1
     max_ratio: float = 1.0
     least_widths: Mapping[str, int] = field(default_factory=dict)
+    floors: tuple[Floor, ...] = ()
+    keep: tuple[str, ...] = ()
     scope: str = "global"
 
 
@@ -173,7 +192,7 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
         InfeasibleError: nothing can be removed.
     """
     kept = np.ones(channels.groups, dtype=bool)
-    families = _rank_families(channels, scores)
+    families = _rank_families(channels, scores, floors=limits.floors)
     if limits.scope == "global" and families:
         everyone = np.concatenate([family.order for family in families.values()])
         ranked = everyone[np.argsort(scores[everyone], kind="stable")]
@@ -184,8 +203,8 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
         wanted = {f: round(ratio * len(family.order)) for f, family in families.items()}
     for f, family in families.items():
         width = len(family.order)
-        least = limits.min_channels if channels.units[f] == "channels" else 1
-        left = max(width - wanted[f], min(least, width), family.needed)
+        least = _least_width(channels, f, family=family, limits=limits, width=width)
+        left = min(width, max(width - wanted[f], least))
         if channels.units[f] == "channels":
             left = min(width, -(-left // limits.round_to) * limits.round_to)
         kept[family.order[: width - left]] = False
@@ -211,13 +230,20 @@ class _Family:
     needed: int
 
 
-def _rank_families(channels: ChannelMap, scores: Scores) -> dict[int, _Family]:
+def _rank_families(channels: ChannelMap, scores: Scores, *, floors: tuple[Floor, ...]) -> dict[int, _Family]:
     """The families that have groups which may go, the least important groups first.
 
     No tensor may lose all its channels, so the most important one of each stays. One per family would not do:
-    where a concatenation of two layers is added to a third, one family spans all three.
+    where a concatenation of two layers is added to a third, one family spans all three. Floors of layers are
+    held in the same way.
     """
     prunable, needed = channels.prunable, np.zeros(channels.groups, dtype=bool)
+    for floor in floors:
+        groups = channels.made.get(floor.layer, np.zeros(0, np.int64))
+        groups = groups[[channels.family_names[f] == floor.family for f in channels.family[groups]]]
+        # What cannot go anyway counts first.
+        ranked = groups[np.lexsort((scores[groups], ~prunable[groups]))]
+        needed[ranked[max(0, len(ranked) - floor.count) :]] = True
     for groups in channels.carriers():
         if prunable[groups].all():
             needed[groups[np.argmax(scores[groups])]] = True
@@ -225,6 +251,17 @@ def _rank_families(channels: ChannelMap, scores: Scores) -> dict[int, _Family]:
     going = going[np.lexsort((scores[going], needed[going]))]
     by_family = {int(f): going[channels.family[going] == f] for f in np.unique(channels.family[going])}
     return {f: _Family(order=order, needed=int(needed[order].sum())) for f, order in by_family.items()}
+
+
+def _least_width(channels: ChannelMap, f: int, *, family: _Family, limits: Limits, width: int) -> int:
+    """How many of the groups of a family that may go must stay; `width` of them are left."""
+    least = limits.min_channels if channels.units[f] == "channels" else 1
+    return max(
+        min(least, width),
+        family.needed,
+        int(np.ceil(len(family.order) * (1 - limits.max_ratio))),
+        limits.least_widths.get(channels.family_names[f], 0),
+    )
 
 
 class _State:
@@ -237,7 +274,7 @@ class _State:
         self._scores, self._model, self._limits = scores, costs, limits
         self._lowering = Lowering(graph, channels)
         self.kept: Kept = np.ones(channels.groups, dtype=bool)
-        self._families = _rank_families(channels, scores)
+        self._families = _rank_families(channels, scores, floors=limits.floors)
         self._nodes_of = self._touched_nodes()
         self._op_costs: dict[tuple[str, OpShape], float] = {}
         self._node_costs = {
@@ -313,9 +350,9 @@ class _State:
         width = len(left)
         counted = self._channels.units[family] == "channels"
         align = self._limits.round_to if counted else 1
-        floor = max(min(self._limits.min_channels if counted else 1, width), self._families[family].needed)
-        floor = max(floor, int(np.ceil(len(order) * (1 - self._limits.max_ratio))))
-        floor = max(floor, self._limits.least_widths.get(self._channels.family_names[family], 0))
+        floor = _least_width(
+            self._channels, family, family=self._families[family], limits=self._limits, width=width
+        )
         target = (width - 1) // align * align
         if target < floor:
             return left[:0]
