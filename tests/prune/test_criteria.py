@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,16 @@ from graph.hand_made import Made, conv, dense, depthwise, graph_of
 from edgeprune.errors import DataError, UnknownNameError
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.prune.criteria import CRITERIA, Evidence, Gradients, score_groups
+from edgeprune.prune.criteria import (
+    CRITERIA,
+    NORMALISERS,
+    Activity,
+    Curve,
+    Evidence,
+    Gradients,
+    score_groups,
+)
+from edgeprune.prune.criteria.sensitivity import slopes_of
 
 
 def pair() -> tuple[LayerGraph, ChannelMap]:
@@ -124,14 +134,179 @@ def test_a_misspelt_criterion_gets_the_nearest_name() -> None:
         CRITERIA["tailor"]
 
 
-def test_every_criterion_scores_every_group_without_a_negative() -> None:
-    graph, channels = pair()
+def made_up_evidence(graph: LayerGraph, channels: ChannelMap) -> Evidence:
+    """Data of every kind: gradients equal to the weights, even activity, drops that rise by a tenth."""
 
     def gradients() -> Iterator[Gradients]:
         yield {name: dict(layer.weights) for name, layer in graph.layers.items()}
 
-    for name in CRITERIA:
-        evidence = Evidence(graph=graph, channels=channels, gradients=gradients)
-        scores = CRITERIA[name].score(evidence)
-        assert scores.shape == (channels.groups,)
-        assert (scores >= 0).all()
+    ones = np.ones(channels.groups)
+    order = channels.tensors["a"]
+    drops = np.array([0.1, 0.2])
+    curve = Curve(family="a", order=order, counts=np.array([1, 2]), metrics=1 - drops, drops=drops)
+    return Evidence(
+        graph=graph,
+        channels=channels,
+        gradients=gradients,
+        fisher=gradients,
+        activity=lambda: Activity(magnitude=ones, nonzero=ones),
+        curves=lambda: [curve],
+    )
+
+
+def test_every_criterion_scores_every_group_without_a_negative() -> None:
+    graph, channels = pair()
+    for criterion in CRITERIA:
+        for normaliser in NORMALISERS:
+            scores = score_groups(
+                CRITERIA[criterion], made_up_evidence(graph, channels), normalise=normaliser
+            )
+            assert scores.shape == (channels.groups,)
+            assert (scores >= 0).all()
+
+
+def test_every_criterion_that_needs_data_says_so_when_there_are_none() -> None:
+    graph, channels = pair()
+    bare = Evidence(graph=graph, channels=channels)
+    needing = [item for _, item in CRITERIA.items() if item.needs_data]
+    assert {item.name for item in needing} == {"taylor", "hessian", "activation", "apoz", "sensitivity"}
+    for item in needing:
+        with pytest.raises(DataError, match=f"'{item.name}' ranks channels by .*no data were given"):
+            score_groups(item, bare)
+
+
+def test_fpgm_sums_the_distances_from_the_familys_other_channels() -> None:
+    graph = graph_of({"x": (2,)}, dense("a", "x", cin=2, cout=3), dense("end", "a", cin=3, cout=1))
+    graph.layers["a"].weights["kernel"][:] = [[0, 3, 0], [0, 4, 4]]  # channels (0, 0), (3, 4), (0, 4)
+    channels = name_channels(graph)
+    assert raw("fpgm", graph, channels, "a") == pytest.approx([5 + 4, 5 + 3, 4 + 3])
+
+
+def test_fpgm_compares_all_weights_that_make_a_channel_at_once() -> None:
+    graph = graph_of(
+        {"x": (1,)},
+        dense("a", "x", cin=1, cout=2),
+        dense("b", "x", cin=1, cout=2),
+        Made("sum", "Add", ["a", "b"], (2,)),
+        dense("end", "sum", cin=2, cout=1),
+    )
+    graph.layers["a"].weights["kernel"][:] = [[0, 3]]
+    graph.layers["b"].weights["kernel"][:] = [[4, 0]]
+    assert raw("fpgm", graph, name_channels(graph), "sum") == pytest.approx([5, 5])  # √(3² + 4²)
+
+
+def test_fpgm_scales_up_where_channels_of_a_family_are_made_apart() -> None:
+    graph = graph_of(
+        {"x": (1,)},
+        dense("a", "x", cin=1, cout=2),
+        dense("b", "x", cin=1, cout=2),
+        Made("both", "Concatenate", ["a", "b"], (4,), {"axis": -1}),
+        Made("c", "PReLU", ["both"], (4,), {"shared_axes": None}, {"alpha": (4,)}),
+        Made("sum", "Add", ["c", "both"], (4,)),
+        dense("end", "sum", cin=4, cout=1),
+    )
+    graph.layers["a"].weights["kernel"][:] = [[0, 1]]
+    graph.layers["b"].weights["kernel"][:] = [[0, 5]]
+    channels = name_channels(graph)
+    found = raw("fpgm", graph, channels, "sum")
+    family = channels.family[channels.tensors["sum"]]
+    others = np.count_nonzero(channels.family == family[0]) - 1
+    assert found[:2] == pytest.approx([others, others])
+    assert found[2:] == pytest.approx([5 * others, 5 * others])
+
+
+def test_channels_without_a_batch_norm_are_ranked_by_their_norm_on_the_same_scale() -> None:
+    graph = graph_of(
+        {"x": (1,)},
+        dense("a", "x", cin=1, cout=2),  # kernel [1, 2]
+        Made("bn", "BatchNormalization", ["a"], (2,), {"axis": -1}, {"gamma": (2,), "beta": (2,)}),
+        dense("b", "bn", cin=2, cout=2),  # kernel [[1, 2], [3, 4]]: norms √10 and √20
+        dense("end", "b", cin=2, cout=1),
+    )
+    graph.layers["bn"].weights["gamma"][:] = [-3, 6]
+    channels = name_channels(graph)
+    assert raw("bn_scale", graph, channels, "bn") == [3, 6]
+    # Scores of "a" over its norms are (3 + 6) / (1 + 2) = 3; "end", which is frozen, has no part in it.
+    assert raw("bn_scale", graph, channels, "b") == pytest.approx([3 * np.sqrt(10), 3 * np.sqrt(20)])
+
+
+def test_a_gate_that_no_weight_reads_is_put_where_the_channel_is_made() -> None:
+    graph, channels = pair()
+    # As if "b" took "a" in without weights, as a dot product does.
+    unread = {**channels.axes, "b": {"kernel": (None, channels.axes["b"]["kernel"][1])}}
+    channels = replace(channels, axes=unread, consumes={**channels.consumes, "b": ()})
+
+    def gradients() -> Iterator[Gradients]:
+        yield {
+            name: {w: np.ones_like(a) for w, a in layer.weights.items()}
+            for name, layer in graph.layers.items()
+        }
+
+    # kernel [[1, 2], [3, 4]] and bias [1, 2] of "a": (1 + 3 + 1)² and (2 + 4 + 2)².
+    assert raw("taylor", graph, channels, "a", gradients=gradients) == [25, 64]
+
+
+def test_activity_is_the_score_and_gaps_are_filled() -> None:
+    graph, channels = pair()
+    magnitude = np.full(channels.groups, np.nan)
+    first, second = channels.tensors["a"]
+    magnitude[first] = 2 * np.sqrt(10)  # the norm of the first channel is √10, that of the second √20
+    activity = Activity(magnitude=magnitude, nonzero=magnitude / 10)
+    scores = CRITERIA["activation"].score(Evidence(graph=graph, channels=channels, activity=lambda: activity))
+    assert scores[[first, second]] == pytest.approx([2 * np.sqrt(10), 2 * np.sqrt(20)])
+    scores = CRITERIA["apoz"].score(Evidence(graph=graph, channels=channels, activity=lambda: activity))
+    assert scores[[first, second]] == pytest.approx([0.2 * np.sqrt(10), 0.2 * np.sqrt(20)])
+
+
+def curve(counts: list[int], drops: list[float], *, width: int) -> Curve:
+    found = np.array(drops)
+    return Curve(family="a", order=np.arange(width), counts=np.array(counts), metrics=1 - found, drops=found)
+
+
+def test_slopes_follow_a_convex_curve() -> None:
+    # Two channels for nothing, two for 0.1 each, and then as it went on.
+    assert slopes_of(curve([2, 4], [0.0, 0.2], width=5)).tolist() == pytest.approx([0, 0, 0.1, 0.1, 0.1])
+
+
+def test_slopes_never_fall_even_where_the_metric_recovers_or_falls_at_once() -> None:
+    # 0.3 at once, then better by chance, then 0.4: no straight line from 0 to 0.4 lies above the rest.
+    assert slopes_of(curve([1, 2, 4], [0.3, 0.1, 0.4], width=4)).tolist() == pytest.approx([0.1] * 4)
+
+
+def test_sensitivity_takes_channels_where_the_curve_is_flat_and_keeps_their_order() -> None:
+    graph, channels = pair()
+    flat = Curve(
+        family="a",
+        order=channels.tensors["a"][::-1],
+        counts=np.array([1, 2]),
+        metrics=np.array([1.0, 0.5]),
+        drops=np.array([0.0, 0.5]),
+    )
+    scores = score_groups(
+        CRITERIA["sensitivity"], Evidence(graph=graph, channels=channels, curves=lambda: [flat])
+    )
+    kept, goes_first = scores[channels.tensors["a"]]
+    assert 0 < goes_first < 0.001
+    assert kept == pytest.approx(0.5, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mean", [4 / 5, 6 / 5]),
+        ("max", [4 / 6, 1]),
+        ("sum", [0.4, 0.6]),
+        ("norm", [4 / np.sqrt(52), 6 / np.sqrt(52)]),
+        ("lamp", [16 / 52, 1]),
+        ("none", [4, 6]),
+    ],
+)
+def test_normalisers_divide_by_what_their_name_says(name: str, expected: list[float]) -> None:
+    graph, channels = pair()
+    scores = score_groups(CRITERIA["l1"], Evidence(graph=graph, channels=channels), normalise=name)
+    assert scores[channels.tensors["a"]].tolist() == pytest.approx(expected)
+
+
+def test_a_misspelt_normaliser_gets_the_nearest_name() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'mean'"):
+        score_groups(CRITERIA["l1"], Evidence(graph=pair()[0], channels=pair()[1]), normalise="meen")
