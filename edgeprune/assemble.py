@@ -19,6 +19,7 @@ from edgeprune.device.instructions import instructions_of, load_instruction_tabl
 from edgeprune.device.profile import Profile
 from edgeprune.figures import Check, Figure
 from edgeprune.firmware.tflm import write_tflm_package
+from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering
@@ -158,12 +159,13 @@ def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> l
     before, after = describe_layers(dense, profile), describe_layers(pruned, profile)
     rows = []
     for name, old in before.items():
-        new = after.get(name)
-        if new is None or not (old["params"] or old["macs"] or old["instructions"]):
+        if not (old["params"] or old["macs"] or old["instructions"]):
             continue
+        new = after.get(name) or after.get(unfolded_name(name)) or {}
         row = {"name": name, "kind": old["kind"]}
         for key in ("channels", "macs", "params", "instructions"):
-            row |= {f"{key}_before": old[key], f"{key}_after": new[key]}
+            gone = 0 if old[key] is not None else None
+            row |= {f"{key}_before": old[key], f"{key}_after": new.get(key, gone)}
         rows.append(row)
     return rows
 

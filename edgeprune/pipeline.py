@@ -19,6 +19,7 @@ from edgeprune.device.op_costs import op_costs
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import InfeasibleError, OpError, RecipeError
 from edgeprune.figures import Check, Figure
+from edgeprune.graph.branches import bypass
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
@@ -27,7 +28,7 @@ from edgeprune.measure import Measured, budget_limits, check_ops, measure
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA
 from edgeprune.prune.solve import Limits, family_widths, fit_costs
-from edgeprune.prune_step import Pruner, require_feasible
+from edgeprune.prune_step import Pruner, choose_layers, require_feasible
 from edgeprune.report import Report
 from edgeprune.runtimes.compare import Agreement, compare_runs
 from edgeprune.runtimes.litert_host import run_litert
@@ -62,6 +63,7 @@ class BuildRequest:
         max_drop: largest drop of the metric, as in `Task.drop`.
         metric, loss: names, where the model and its outputs do not settle them.
         scheme, criterion, scope, schedule: names in their registries; no criterion: the best the data allow.
+        layers: whether whole layers may go.
         epochs: of recovery, all steps together.
         seed: of everything random.
         resume: go on after the last finished stage of the same build.
@@ -81,6 +83,7 @@ class BuildRequest:
     scheme: str = "int8"
     criterion: str | None = None
     scope: str = "global"
+    layers: bool = True
     schedule: str = "polynomial_decay"
     epochs: int | None = None
     seed: int = 0
@@ -314,21 +317,30 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
     measured = _costs(dense.measured, job.budgets)
     costs = fit_costs(graph, channels, per_op=op_costs(job.profile), peak="ram", measured=measured)
     limits = budget_limits(job.budgets)
-    require_feasible(graph, costs=costs, budgets=limits, limits=job.limits)
+    pruner = Pruner(
+        criterion=job.criterion,
+        limits=job.limits,
+        dense=measured,
+        budgets=limits,
+        widths=family_widths(channels),
+        costs=costs,
+        measure=measure_costs,
+    )
+    if job.request.layers:
+        pruner = choose_layers(
+            job.inputs.teacher,
+            pruner=pruner,
+            training=job.inputs.training,
+            seed=job.request.seed,
+            progress=progress,
+        )
+    require_feasible(bypass(graph, pruner.branches), costs=costs, budgets=limits, limits=job.limits)
     return shrink(
         job.inputs.teacher,
         training=job.inputs.training,
         judge=job.inputs.validation,
         recovery=plan_recovery(job),
-        pruner=Pruner(
-            criterion=job.criterion,
-            limits=job.limits,
-            dense=measured,
-            budgets=limits,
-            widths=family_widths(channels),
-            costs=costs,
-            measure=measure_costs,
-        ),
+        pruner=pruner,
         schedule=job.request.schedule,
         macs=int(dense.figures["macs"].value or 0),
         work=work,

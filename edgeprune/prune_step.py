@@ -8,18 +8,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeprune.errors import InfeasibleError
+from edgeprune.graph.branches import Branch, bypass, find_branches, unfolded_name
 from edgeprune.graph.channels import ChannelMap, name_channels
-from edgeprune.graph.keeping import keep_layers
+from edgeprune.graph.keeping import find_layers, keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, Evidence, Scores, score_groups
-from edgeprune.prune.solve import Costs, Limits, Solution, solve
+from edgeprune.prune.layers import choose_branches
+from edgeprune.prune.solve import Costs, Limits, Solution, family_widths, solve
 from edgeprune.quantities import format_quantity
 
 if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.rebuild import Compacted
+    from edgeprune.keras_bridge.trace import Traced
     from edgeprune.keras_bridge.train import Training
 
 PRUNING_RATIOS = (0.5, 0.75, 1.0)
@@ -47,6 +51,7 @@ class Pruner:
         widths: family name → prunable channels of the dense model.
         costs: the solver's cost model, fitted on the dense model's conversion.
         measure: converts a model and gives its costs on the device.
+        branches: what goes as a whole, first; see `choose_layers`.
     """
 
     criterion: str
@@ -56,6 +61,7 @@ class Pruner:
     widths: Mapping[str, int]
     costs: Costs
     measure: Callable[[keras.Model], Mapping[str, float]]
+    branches: tuple[Branch, ...] = ()
 
     def targets(self, fraction: float) -> dict[str, float]:
         """The costs allowed once a fraction of the reduction is done; all budgets at 1."""
@@ -104,19 +110,12 @@ def prune_step(
     Raises:
         InfeasibleError: no plan keeps to the targets, or masked and compacted models differ.
     """
-    from edgeprune.keras_bridge.gradients import iterate_gradients
     from edgeprune.keras_bridge.rebuild import compact
     from edgeprune.keras_bridge.trace import trace
 
     traced = trace(model)
     graph, channels = traced.graph, keep_layers(name_channels(traced.graph), pruner.limits.keep)
-    evidence = Evidence(
-        graph=graph,
-        channels=channels,
-        gradients=lambda: iterate_gradients(model, traced, training=training, seed=seed),
-        seed=seed,
-    )
-    scores = score_groups(CRITERIA[pruner.criterion], evidence)
+    scores = _score(model, traced, channels, criterion=pruner.criterion, training=training, seed=seed)
     few = tuple(x[:PROBE_SAMPLES] for x in probe)
     targets, costs = pruner.targets(fraction), pruner.costs
     for _ in range(ATTEMPTS):
@@ -134,6 +133,80 @@ def prune_step(
     )
 
 
+def choose_layers(
+    model: keras.Model,
+    *,
+    pruner: Pruner,
+    training: Training,
+    seed: int,
+    progress: Progress,
+) -> Pruner:
+    """The pruner, with the branches whose removal makes the budgets cheaper to meet.
+
+    Args:
+        model: what to prune.
+        pruner: how channels are ranked, and the budgets.
+        training: what losses and gradients are taken of.
+        seed: of batches.
+        progress: is told about every measurement.
+    """
+    from edgeprune.keras_bridge.ablation import count_measurements, measure_ablations
+    from edgeprune.keras_bridge.trace import trace
+
+    traced = trace(model)
+    channels = name_channels(traced.graph)
+    kept = {name for p in pruner.limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
+    branches = tuple(b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers))
+    if not branches or (traced.nested and pruner.limits.keep):
+        return pruner  # without layers a nested model is unfolded, and patterns would miss its layers' names
+    channels = keep_layers(channels, pruner.limits.keep)
+    scores = _score(model, traced, channels, criterion=pruner.criterion, training=training, seed=seed)
+    progress.stage("weigh layers", total=count_measurements(branches, channels))
+    ablation = measure_ablations(
+        model,
+        traced,
+        branches=branches,
+        channels=channels,
+        scores=scores,
+        training=training,
+        seed=seed,
+        advance=progress.advance,
+    )
+    choice = choose_branches(
+        traced.graph,
+        branches,
+        prices={branch.name: ablation.price(branch.name) for branch in branches},
+        scores=scores,
+        costs=pruner.costs,
+        budgets=pruner.budgets,
+        limits=pruner.limits,
+    )
+    if not choice.branches:
+        return pruner
+    widths = family_widths(name_channels(bypass(traced.graph, choice.branches)))
+    return replace(
+        pruner,
+        branches=choice.branches,
+        widths={unfolded_name(name): width for name, width in widths.items()},
+    )
+
+
+def layer_step(model: keras.Model, *, pruner: Pruner, probe: tuple[Array, ...]) -> PrunedStep:
+    """The model without the pruner's branches, proven and measured.
+
+    Raises:
+        InfeasibleError: it differs from the model in which they are skipped.
+    """
+    from edgeprune.keras_bridge.rebuild import drop_branches
+    from edgeprune.keras_bridge.trace import trace
+
+    few = tuple(x[:PROBE_SAMPLES] for x in probe)
+    compacted = drop_branches(model, trace(model), branches=pruner.branches, probe=few)
+    channels = name_channels(compacted.graph)
+    macs = count_macs(Lowering(compacted.graph, channels).lower(channels.everything))
+    return PrunedStep(compacted=compacted, cost=pruner.measure(compacted.model), macs=macs)
+
+
 def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:
     """Asks, before any training is spent, whether removing everything that may go would meet the budgets.
 
@@ -145,6 +218,26 @@ def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limit
     solution = solve(graph, channels, scores=scores, costs=costs, budgets=budgets, limits=limits)
     if not solution.feasible:
         raise _refuse(solution, budgets)
+
+
+def _score(
+    model: keras.Model,
+    traced: Traced,
+    channels: ChannelMap,
+    *,
+    criterion: str,
+    training: Training,
+    seed: int,
+) -> Scores:
+    from edgeprune.keras_bridge.gradients import iterate_gradients
+
+    evidence = Evidence(
+        graph=traced.graph,
+        channels=channels,
+        gradients=lambda: iterate_gradients(model, traced, training=training, seed=seed),
+        seed=seed,
+    )
+    return score_groups(CRITERIA[criterion], evidence)
 
 
 def _solve(

@@ -154,7 +154,13 @@ def _curve(report: Document) -> Markup | None:
     labels = [str(step["step"]) for step in steps]
     drawn = [draw_panel(panel, labels=labels if panel is panels[-1] else []) for panel in panels]
     kinds = {step["kind"] for step in steps}
-    names = {"dense": "dense", "prune": "pruned", "recover": "recovered", "rollback": "rolled back"}
+    names = {
+        "dense": "dense",
+        "layers": "layers removed",
+        "prune": "pruned",
+        "recover": "recovered",
+        "rollback": "rolled back",
+    }
     key = _key(*((f"k-{kind}", name) for kind, name in names.items() if kind in kinds))
     notes = [element("li", {}, f"Step {step['step']}: {step['note']}") for step in steps if step["note"]]
     return _section("Steps", *drawn, key, element("ul", {"class": "soft"}, *notes) if notes else "")

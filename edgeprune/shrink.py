@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune.progress import Progress
-from edgeprune.prune_step import PrunedStep, Pruner, prune_step
+from edgeprune.prune_step import PrunedStep, Pruner, layer_step, prune_step
 from edgeprune.workdir import WorkDirectory
 
 if TYPE_CHECKING:
@@ -38,13 +38,20 @@ class Segment:
 
     Attributes:
         fraction: how much of the way to the budgets the costs must have come; 0 prunes nothing.
+        layers: whether the branches of the pruner go first.
         steps: optimizer steps of recovery afterwards.
         halvings: how often this segment was halved after a collapse.
     """
 
     fraction: float
     steps: int
+    layers: bool = False
     halvings: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What a row of the report's steps calls it."""
+        return "layers" if self.layers else "prune" if self.fraction else "recover"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +72,7 @@ class Shrunk:
 def plan_segments(
     pruner: Pruner, *, schedule: str, total_steps: int, steps_per_epoch: int
 ) -> tuple[Segment, ...]:
-    """The rounds of the loop: pruning steps along the schedule, then fine-tuning, an epoch at a time."""
+    """The rounds of the loop: whole layers, channels along the schedule, then fine-tuning by epochs."""
     from edgeprune.keras_bridge.schedules import fractions
 
     reduction = max(
@@ -74,9 +81,11 @@ def plan_segments(
         if pruner.dense[name] > budget
     )
     count = min(MAX_PRUNING_STEPS, max(1, math.ceil(8 * reduction)))
-    between = max(1, int(PRUNING_SHARE * total_steps / count))
+    between = max(1, int(PRUNING_SHARE * total_steps / (count + bool(pruner.branches))))
     wanted = fractions(schedule, steps=count)
     pruning = [Segment(fraction=f, steps=between) for f in dict.fromkeys(wanted)]
+    if pruner.branches:
+        pruning.insert(0, Segment(fraction=0.0, steps=between, layers=True))
     left = total_steps - between * len(pruning)
     tuning = []
     while left > 0:
@@ -141,33 +150,35 @@ def shrink(
     while run.remaining:
         segment, *rest = run.remaining
         before = replace(run)
+        if segment.layers:
+            run.take(layer_step(run.model, pruner=pruner, probe=judge.inputs))
         if segment.fraction:
             seed = recovery.seed + run.count
             run.take(
                 prune_step(
                     run.model,
                     segment.fraction,
-                    pruner=pruner,
+                    pruner=run.adapt(pruner),
                     training=training,
                     probe=judge.inputs,
                     seed=seed,
                 ),
-                reached=segment.fraction,
             )
+            run.reached = segment.fraction
         if tuner is None or tuner.student is not run.model:
             tuner = Tuner(run.model, teacher, training=training, recovery=recovery)
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
         score = judge.score_model(run.model)
         if (
-            segment.fraction
+            segment.kind != "recover"
             and judge.drop(before=reference, after=score) > COLLAPSE_DROP
             and segment.halvings < 2
         ):
             run = _roll_back(before, segment, score=score, per_epoch=per_epoch)
         else:
             run.remaining = tuple(rest)
-            kind = "prune" if segment.fraction else "recover"
-            run.log(kind, epochs=run.trained.step / per_epoch, accuracy=score)
+            note = ", ".join(branch.name for branch in pruner.branches) if segment.layers else ""
+            run.log(segment.kind, epochs=run.trained.step / per_epoch, accuracy=score, note=note)
         run.save(work)
         progress.advance(0, detail=f"validation {judge.task.metric} {score:.3f}")
     settled, score = settle_batch_norm(run.model, judge, inputs=training.inputs, seed=recovery.seed)
@@ -191,9 +202,14 @@ class _Run:
     reached: float = 0.0
     count: int = 0
 
-    def take(self, step: PrunedStep, *, reached: float) -> None:
+    def adapt(self, pruner: Pruner) -> Pruner:
+        """The pruner, with the way to the budgets counted from where whole layers have left the model."""
+        costs = [row["cost"] for row in self.steps if row["kind"] == "layers"]
+        return replace(pruner, dense=costs[-1]) if costs else pruner
+
+    def take(self, step: PrunedStep) -> None:
         """Goes on with a smaller model."""
-        self.model, self.cost, self.macs, self.reached = step.compacted.model, step.cost, step.macs, reached
+        self.model, self.cost, self.macs = step.compacted.model, step.cost, step.macs
         self.trained = replace(self.trained, optimizer=[])  # its slots belong to the wider weights
         proof = {
             "step": len(self.steps),
@@ -264,7 +280,22 @@ class _Run:
 
 
 def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) -> _Run:
-    """The run before the segment, which will now be reached in two steps of half the size."""
+    """The run before the segment, which will now be reached in two steps of half the size.
+
+    Layers have no half: they stay, and the steps of their recovery go to the end.
+    """
+    if segment.layers:
+        before.remaining = before.remaining[1:]
+        if before.remaining:
+            last = before.remaining[-1]
+            before.remaining = (*before.remaining[:-1], replace(last, steps=last.steps + segment.steps))
+        before.log(
+            "rollback",
+            epochs=before.trained.step / per_epoch,
+            accuracy=score,
+            note="accuracy collapsed without whole layers; they stay",
+        )
+        return before
     middle = (before.reached + segment.fraction) / 2
     half = replace(segment, fraction=middle, halvings=segment.halvings + 1)
     again = replace(segment, halvings=segment.halvings + 1)

@@ -9,9 +9,11 @@ import keras
 import numpy as np
 
 from edgeprune.errors import InfeasibleError
+from edgeprune.graph.branches import Branch, bypass
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
+from edgeprune.keras_bridge.bypassing import assemble, skip
 from edgeprune.keras_bridge.calling import call
 from edgeprune.keras_bridge.masking import switch_off
 from edgeprune.keras_bridge.trace import Traced
@@ -65,14 +67,41 @@ def compact(
     masked = mask_channels(traced.graph, channels, kept=kept)
     with switch_off(traced, channels, kept=kept):
         expected = _predict_with(model, traced, masked, probe)
+    return _prove(rebuilt, smaller, expected=expected, probe=probe)
+
+
+def drop_branches(
+    model: keras.Model, traced: Traced, *, branches: Sequence[Branch], probe: Sequence[Array]
+) -> Compacted:
+    """The model without some branches, proven equal to the model in which they are skipped.
+
+    Args:
+        model: the original; not changed.
+        traced: its trace.
+        branches: what goes.
+        probe: one array of real or random inputs per model input, batch first.
+
+    Raises:
+        InfeasibleError: the outputs differ by more than `TOLERANCE` of their range.
+    """
+    smaller = bypass(traced.graph, branches)
+    rebuilt = assemble(model, traced, graph=smaller)
+    with skip(traced, branches):
+        expected = _predict(model, probe)
+    return _prove(rebuilt, smaller, expected=expected, probe=probe)
+
+
+def _prove(
+    rebuilt: keras.Model, graph: LayerGraph, *, expected: list[Array], probe: Sequence[Array]
+) -> Compacted:
     error = _relative_error(expected, _predict(rebuilt, probe))
     if not error <= TOLERANCE:
         raise InfeasibleError(
             f"the compacted model differs from the masked one by {error:.1e} of the output's range",
-            where=model.name,
+            where=rebuilt.name,
             fix="this is a bug in a layer rule; please report the model's architecture",
         )
-    return Compacted(model=rebuilt, graph=smaller, error=error, samples=len(probe[0]))
+    return Compacted(model=rebuilt, graph=graph, error=error, samples=len(probe[0]))
 
 
 def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.Model:

@@ -1,0 +1,135 @@
+"""Structured pruning of the architectures in `keras.applications`, with random weights: one row each.
+
+    python scripts/bench_applications.py [--output bench.json] [--models MobileNet,ResNet50]
+
+Each model is pruned by `edgeprune prune --ratio 0.5 --scope local` in a process of its own, loaded again and
+converted to int8. Seconds and memory are those beyond importing TensorFlow.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+MODELS = {
+    "MobileNet": 0.6,
+    "MobileNetV2": 0.6,
+    "MobileNetV3Small": 0.6,
+    "MobileNetV3Large": 0.6,
+    "EfficientNetB0": 0.6,
+    "EfficientNetV2B0": 0.6,
+    "ResNet50": 0.6,
+    "ResNet50V2": 0.6,
+    "DenseNet121": 0.5,
+    "InceptionV3": 0.6,
+    "Xception": 0.6,
+    "NASNetMobile": 0.5,
+    "VGG16": 0.6,
+    "ConvNeXtTiny": 0.6,
+}
+"""Name in `keras.applications` → the fraction of MACs that must go."""
+LARGEST_ERROR = 1e-4
+LARGEST_SECONDS = 60
+LARGEST_MIB = 4096
+
+
+def main() -> int:
+    """Prints the table; returns 1 if a model misses what must hold."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("bench_applications.json"))
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(prune_one(arguments.one)))
+        return 0
+    rows = []
+    print("| model | params | kept | MMACs | removed | error | int8 KiB | seconds | MiB | holds |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name in arguments.models.split(","):
+        run = subprocess.run(
+            [sys.executable, __file__, "--one", name], stdout=subprocess.PIPE, text=True, check=False
+        )
+        if run.returncode:
+            print(f"| {name} | failed with exit code {run.returncode} | | | | | | | | no |", flush=True)
+            rows.append({"model": name, "holds": False})
+            continue
+        row = json.loads(run.stdout.splitlines()[-1])
+        rows.append(row)
+        print(format_row(row), flush=True)
+        arguments.output.write_text(json.dumps(rows, indent=2) + "\n")
+    return 0 if all(row["holds"] for row in rows) else 1
+
+
+def prune_one(name: str) -> dict[str, Any]:
+    """Prunes, saves, loads and converts one model in this process; returns its row."""
+    import resource
+    import time
+
+    import keras
+    import numpy as np
+
+    from edgeprune.explore import prune
+    from edgeprune.keras_bridge.convert import convert
+    from edgeprune.keras_bridge.load import load_model
+    from edgeprune.progress import Silent
+
+    def peak_mib() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    with TemporaryDirectory() as folder:
+        path, output = Path(folder, "model.keras"), Path(folder, "pruned.keras")
+        keras.utils.set_random_seed(0)
+        getattr(keras.applications, name)(weights=None).save(path)
+        keras.backend.clear_session()
+        imported, started = peak_mib(), time.monotonic()
+        result = prune(
+            path,
+            ratio=0.5,
+            output=output,
+            criterion="l2",
+            scope="local",
+            round_to=1,
+            seed=0,
+            force=False,
+            progress=Silent(),
+        )
+        smaller = load_model(output)
+        shape = smaller.inputs[0].shape[1:]
+        samples = np.random.default_rng(0).uniform(0, 255, (2, *shape)).astype(np.float32)
+        tflite = convert(smaller, scheme="int8", representative=(samples,))
+        seconds, mib = time.monotonic() - started, peak_mib() - imported
+    removed = 1 - result.macs_after / result.macs_before
+    return {
+        "model": name,
+        "params_before": result.params_before,
+        "params_after": result.params_after,
+        "macs_before": result.macs_before,
+        "macs_after": result.macs_after,
+        "removed": removed,
+        "error": result.error,
+        "tflite_bytes": len(tflite),
+        "seconds": seconds,
+        "mib": mib,
+        "holds": removed >= MODELS[name]
+        and result.error <= LARGEST_ERROR
+        and seconds <= LARGEST_SECONDS
+        and mib <= LARGEST_MIB,
+    }
+
+
+def format_row(row: dict[str, Any]) -> str:
+    """One line of the table, in Markdown."""
+    return (
+        f"| {row['model']} | {row['params_before'] / 1e6:.2f} M | {row['params_after'] / 1e6:.2f} M | "
+        f"{row['macs_before'] / 1e6:.0f} | {100 * row['removed']:.0f} % | {row['error']:.0e} | "
+        f"{row['tflite_bytes'] / 1024:.0f} | {row['seconds']:.0f} | {row['mib']:.0f} | "
+        f"{'yes' if row['holds'] else 'NO'} |"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
