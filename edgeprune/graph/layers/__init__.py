@@ -1,8 +1,12 @@
 """The records of all layer kinds; importing this package fills `rules.RULES`."""
 
 from edgeprune.graph.layers import activations as activations
+from edgeprune.graph.layers import attention as attention
 from edgeprune.graph.layers import convolutions as convolutions
+from edgeprune.graph.layers import einsum as einsum
 from edgeprune.graph.layers import merging as merging
 from edgeprune.graph.layers import normalization as normalization
 from edgeprune.graph.layers import passing as passing
+from edgeprune.graph.layers import recurrent as recurrent
 from edgeprune.graph.layers import reshaping as reshaping
+from edgeprune.graph.layers import wrappers as wrappers
