@@ -29,15 +29,14 @@ def iterate_gradients(
     Without labels the loss is taken at outputs drawn from the model's own predictions, so that the squared
     gradients estimate the Fisher information (the gradient at the model's own best guess would vanish).
     """
-    places = {
-        variable.path: (name, weight)
-        for name, operation in traced.layers.items()
-        for variable, weight in zip(
-            getattr(operation, "weights", ()), traced.graph.layers[name].weights, strict=True
-        )
-    }
-    # All kernels, also those of layers that are not trained: they too may lose channels.
-    variables = [v for v in model.weights if v.path in places and len(v.shape) > 1 and "float" in v.dtype]
+    # By identity: layers of two nested models may give their variables the same path.
+    places: dict[int, list[tuple[str, str]]] = {}
+    for name, operation in traced.layers.items():
+        names = traced.graph.layers[name].weights
+        for variable, weight in zip(getattr(operation, "weights", ()), names, strict=True):
+            places.setdefault(id(variable), []).append((name, weight))
+    # Also of layers that are not trained: they too may lose channels.
+    variables = [v for v in model.weights if id(v) in places and "float" in v.dtype]
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def differentiate(batch: Any, y: Any, noise: Any) -> Any:
@@ -59,8 +58,8 @@ def iterate_gradients(
         found = differentiate([tf.constant(x) for x in batch], y, tf.constant([seed, step]))
         gradients: dict[str, dict[str, Array]] = {}
         for variable, gradient in zip(variables, found, strict=True):
-            layer, weight = places[variable.path]
-            gradients.setdefault(layer, {})[weight] = np.asarray(tf.convert_to_tensor(gradient))
+            for layer, weight in places[id(variable)]:
+                gradients.setdefault(layer, {})[weight] = np.asarray(tf.convert_to_tensor(gradient))
         yield gradients
 
 

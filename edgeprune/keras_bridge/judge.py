@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.task import Task
@@ -36,6 +37,17 @@ class Judge:
     def drop(self, *, before: float, after: float) -> float:
         """How much worse `after` is than `before`; see `Task.drop`."""
         return self.task.drop(before=before, after=after)
+
+
+def sample_judge(judge: Judge, *, samples: int, seed: int) -> Judge:
+    """The same judge on at most so many of its samples, drawn by the seed."""
+    count = len(judge.inputs[0])
+    if count <= samples:
+        return judge
+    rows = np.sort(np.random.default_rng([seed, 3]).choice(count, size=samples, replace=False))
+    labels = judge.labels
+    few = labels[rows] if isinstance(labels, np.ndarray) else [y[rows] for y in labels]
+    return Judge(task=judge.task, inputs=tuple(x[rows] for x in judge.inputs), labels=few)
 
 
 def settle_batch_norm(

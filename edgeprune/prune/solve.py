@@ -192,7 +192,7 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
         InfeasibleError: nothing can be removed.
     """
     kept = np.ones(channels.groups, dtype=bool)
-    families = _rank_families(channels, scores, floors=limits.floors)
+    families = rank_families(channels, scores, floors=limits.floors)
     if limits.scope == "global" and families:
         everyone = np.concatenate([family.order for family in families.values()])
         ranked = everyone[np.argsort(scores[everyone], kind="stable")]
@@ -218,8 +218,8 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Family:
-    """The groups of a family that may go.
+class Family:
+    """The groups of a family that may go, in their order.
 
     Attributes:
         order: the groups in the order in which they go.
@@ -230,7 +230,9 @@ class _Family:
     needed: int
 
 
-def _rank_families(channels: ChannelMap, scores: Scores, *, floors: tuple[Floor, ...]) -> dict[int, _Family]:
+def rank_families(
+    channels: ChannelMap, scores: Scores, *, floors: tuple[Floor, ...] = ()
+) -> dict[int, Family]:
     """The families that have groups which may go, the least important groups first.
 
     No tensor may lose all its channels, so the most important one of each stays. One per family would not do:
@@ -250,10 +252,10 @@ def _rank_families(channels: ChannelMap, scores: Scores, *, floors: tuple[Floor,
     going = np.flatnonzero(prunable)
     going = going[np.lexsort((scores[going], needed[going]))]
     by_family = {int(f): going[channels.family[going] == f] for f in np.unique(channels.family[going])}
-    return {f: _Family(order=order, needed=int(needed[order].sum())) for f, order in by_family.items()}
+    return {f: Family(order=order, needed=int(needed[order].sum())) for f, order in by_family.items()}
 
 
-def _least_width(channels: ChannelMap, f: int, *, family: _Family, limits: Limits, width: int) -> int:
+def _least_width(channels: ChannelMap, f: int, *, family: Family, limits: Limits, width: int) -> int:
     """How many of the groups of a family that may go must stay; `width` of them are left."""
     least = limits.min_channels if channels.units[f] == "channels" else 1
     return max(
@@ -274,7 +276,7 @@ class _State:
         self._scores, self._model, self._limits = scores, costs, limits
         self._lowering = Lowering(graph, channels)
         self.kept: Kept = np.ones(channels.groups, dtype=bool)
-        self._families = _rank_families(channels, scores, floors=limits.floors)
+        self._families = rank_families(channels, scores, floors=limits.floors)
         self._nodes_of = self._touched_nodes()
         self._op_costs: dict[tuple[str, OpShape], float] = {}
         self._node_costs = {
