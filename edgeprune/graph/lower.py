@@ -14,7 +14,11 @@ from edgeprune.graph.opshape import OpShape, Shape
 from edgeprune.graph.rules import rule_for
 from edgeprune.graph.surgery import Kept, describe
 
-_FOLDS_BATCH_NORM = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
+_FOLDS_BATCH_NORM = (
+    *(f"Conv{rank}D" for rank in (1, 2, 3)),
+    *(f"{kind}Conv{rank}D" for kind in ("Depthwise", "Separable") for rank in (1, 2)),
+    "Dense",
+)
 
 
 class Lowering:

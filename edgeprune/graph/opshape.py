@@ -51,12 +51,12 @@ class OpShape:
             return 0
         if self.op == "DEPTHWISE_CONV_2D":
             return prod(self.output) * self.filter[1] * self.filter[2]
-        if self.op in ("CONV_2D", "FULLY_CONNECTED"):
+        if self.op in ("CONV_2D", "CONV_3D", "FULLY_CONNECTED"):
             return prod(self.output) * prod(self.filter[1:])
         if not self.inputs:
             return 0
-        if self.op == "TRANSPOSE_CONV":
-            return prod(self.inputs[0]) * self.filter[0] * self.filter[1] * self.filter[2]
+        if self.op in ("TRANSPOSE_CONV", "CONV_3D_TRANSPOSE"):
+            return prod(self.inputs[0]) * prod(self.filter[:-1])
         if self.op == "UNIDIRECTIONAL_SEQUENCE_LSTM":
             return prod(self.inputs[0][:-1]) * prod(self.filter)
         return prod(self.filter)

@@ -5,7 +5,7 @@ its own, the channel must also be zero in front of it (a sigmoid makes 0.5 of no
 mean and variance over channels takes them over those that remain, as the compacted one will.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,13 +20,17 @@ from edgeprune.graph.rules import rule_for
 from edgeprune.graph.surgery import Kept
 from edgeprune.keras_bridge.trace import Traced
 
+Alive = Callable[[list[int]], Any]
+"""Axes → 1 where an element stays along all of them, 0 elsewhere; broadcastable to the layer's input."""
+
 
 @contextmanager
 def switch_off(traced: Traced, channels: ChannelMap, *, kept: Kept) -> Iterator[None]:
-    """While the block runs, layers whose rule has `reads_values` see zeros where channels are gone."""
+    """While the block runs, layers whose rule asks for it see or give zeros where channels are gone."""
     with ExitStack() as stack:
         for name, operation in traced.layers.items():
-            if rule_for(traced.graph.layers[name].kind).reads_values:
+            rule = rule_for(traced.graph.layers[name].kind)
+            if rule.reads_values or rule.zero_is_undefined:
                 nodes = [node for node in traced.graph.nodes if node.layer == name]
                 stack.enter_context(_replaced_call(operation, nodes, traced.graph, channels, kept))
         yield
@@ -37,7 +41,9 @@ def _replaced_call(
     operation: Any, nodes: list[Node], graph: LayerGraph, channels: ChannelMap, kept: Kept
 ) -> Iterator[None]:
     original, count = operation.call, 0
-    normalise = _NORMALISERS.get(graph.layers[nodes[0].layer].kind)
+    kind = graph.layers[nodes[0].layer].kind
+    normalise, undefined = _NORMALISERS.get(kind), rule_for(kind).zero_is_undefined
+    constants = {id(x) for made in operation._inbound_nodes for x in keras.tree.flatten(made.arguments.args)}
 
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal count
@@ -46,15 +52,25 @@ def _replaced_call(
         masks = iter([_mask(channels, tensor, graph.shapes[tensor], kept) for tensor in node.inputs])
 
         def mask(value: Any) -> Any:
-            if not tf.is_tensor(value):
+            if not tf.is_tensor(value) or id(value) in constants:
                 return value
             alive = next(masks, None)
             return value if alive is None else value * tf.cast(alive, value.dtype)
 
         args, kwargs = keras.tree.map_structure(mask, (args, kwargs))
+        if undefined:
+            alive_after = _mask(channels, node.outputs[0], graph.shapes[node.outputs[0]], kept)
+            y = original(*args, **kwargs)
+            return y if alive_after is None else tf.where(alive_after > 0, y, tf.zeros_like(y))
         if normalise is None:
             return original(*args, **kwargs)
-        return normalise(operation, args[0], kept[channels.tensors[node.inputs[0]]])
+        read = node.inputs[0]
+
+        def alive(axes: list[int]) -> Any:
+            mask = _mask(channels, read, graph.shapes[read], kept, along=axes)
+            return tf.constant(np.ones((1,) * len(args[0].shape)) if mask is None else mask, args[0].dtype)
+
+        return normalise(operation, args[0], alive)
 
     operation.call = call
     try:
@@ -63,31 +79,56 @@ def _replaced_call(
         del operation.call
 
 
-def _mask(channels: ChannelMap, tensor: str, shape: Shape, kept: Kept) -> Any:
-    """1 where an element stays, 0 where it goes, broadcastable to a batch of the tensor; None if all stay."""
+def _mask(
+    channels: ChannelMap, tensor: str, shape: Shape, kept: Kept, *, along: Collection[int] | None = None
+) -> Any:
+    """1 where an element stays, 0 where it goes, broadcastable to a batch of the tensor; None if all stay.
+
+    With `along`, what goes along axes other than these (batch is axis 0) counts as staying.
+    """
     mask = np.ones((1,) * (len(shape) + 1))
     groups = channels.along(tensor)
     for axis, ids in enumerate(groups, start=len(shape) + 1 - len(groups)):
-        if ids is not None:
+        if ids is not None and (along is None or axis in along):
             mask = mask * kept[ids].reshape([-1 if k == axis else 1 for k in range(len(shape) + 1)])
     return None if mask.all() else mask
 
 
-def _normalise_layer(layer: Any, x: Any, alive: Any) -> Any:
-    """Layer normalisation over the channels that remain; zeros elsewhere."""
+def _normalise_layer(layer: Any, x: Any, alive: Alive) -> Any:
+    """Layer normalisation over the channels that remain."""
     axes = [axis % len(x.shape) for axis in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)]
-    share = tf.constant(alive, x.dtype)
-    mean = tf.reduce_mean(x * share, axes, keepdims=True) / tf.reduce_mean(share)
-    centred = (x - mean) * share
-    variance = tf.reduce_mean(centred**2, axes, keepdims=True) / tf.reduce_mean(share)
-    y = centred / tf.sqrt(variance + layer.epsilon)
-    shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+    y = _standardise(x, alive(axes), axes, layer.epsilon, centre=not layer.rms_scaling)
+    return _scale_and_shift(layer, y, axes)
+
+
+def _normalise_groups(layer: Any, x: Any, alive: Alive) -> Any:
+    """Group normalisation: whole groups go, so that only a single one loses channels."""
+    if layer.groups > 1:
+        return type(layer).call(layer, x)
+    axes = list(range(1, len(x.shape)))
+    y = _standardise(x, alive(axes), axes, layer.epsilon)
+    return _scale_and_shift(layer, y, [layer.axis % len(x.shape)])
+
+
+def _standardise(x: Any, alive: Any, axes: list[int], epsilon: float, *, centre: bool = True) -> Any:
+    """(x - mean) / deviation with both taken where `alive` is 1; without the mean if not to be centred."""
+    share = tf.reduce_mean(alive, axes, keepdims=True)
+    mean = tf.reduce_mean(x * alive, axes, keepdims=True) / share
+    variance = tf.reduce_mean(((x - mean) * alive) ** 2, axes, keepdims=True) / share
+    return (x - mean if centre else x) * alive / tf.sqrt(variance + epsilon)
+
+
+def _scale_and_shift(layer: Any, y: Any, axes: list[int]) -> Any:
+    shape = [size if axis in axes else 1 for axis, size in enumerate(y.shape)]
     if layer.gamma is not None:
         y = y * tf.reshape(tf.convert_to_tensor(layer.gamma), shape)
     if layer.beta is not None:
         y = y + tf.reshape(tf.convert_to_tensor(layer.beta), shape)
-    return y * share
+    return y
 
 
-_NORMALISERS: dict[str, Callable[[Any, Any, Any], Any]] = {"LayerNormalization": _normalise_layer}
-"""Layer kind → (layer, masked input, (channels,) True where the channel stays) → masked output."""
+_NORMALISERS: dict[str, Callable[[Any, Any, Alive], Any]] = {
+    "LayerNormalization": _normalise_layer,
+    "GroupNormalization": _normalise_groups,
+}
+"""Layer kind → (layer, masked input, what is alive along given axes) → masked output."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from edgeprune.errors import ModelError
 from edgeprune.graph.layergraph import Array, Layer, LayerGraph, Node, Read
@@ -136,9 +137,13 @@ def _inner_model(operation: Any) -> Any:
 
 def _kind(operation: Any) -> str:
     """The class name; a user's subclass of a Keras layer is not that layer, so it keeps its own name."""
-    cls = type(operation)
-    if cls.__module__.startswith("keras.src.layers"):
-        return str(cls.__name__)
+    return kind_of(type(operation))
+
+
+def kind_of(cls: type) -> str:
+    """What the rules call a class of layers or operations."""
+    if cls.__module__.startswith("keras.src.layers") or getattr(keras.layers, cls.__name__, None) is cls:
+        return cls.__name__
     if cls.__module__.startswith("keras.src.ops"):
         return f"ops.{cls.__name__}"
     return f"{cls.__module__}.{cls.__name__}"
@@ -157,7 +162,9 @@ def _arguments(operation: Any, node: Any) -> dict[str, Any]:
     positions = iter(range(len(node.input_tensors)))
 
     def replace(value: Any) -> Any:
-        return Read(index=next(positions)) if isinstance(value, keras.KerasTensor) else value
+        if isinstance(value, keras.KerasTensor):
+            return Read(index=next(positions))
+        return np.asarray(value) if tf.is_tensor(value) else value
 
     args, kwargs = keras.tree.map_structure(replace, (node.arguments.args, node.arguments.kwargs))
     return dict(inspect.signature(operation.call).bind(*args, **kwargs).arguments)

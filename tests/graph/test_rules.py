@@ -47,24 +47,26 @@ def test_kept_rules_say_why() -> None:
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        (on_image("Conv2D", {"kernel": (1, 1, 2, 4)}, groups=2), "grouped convolution (groups=2)"),
         (
-            on_image("Conv2D", {"kernel": (1, 1, 4, 4)}, data_format="channels_first"),
-            "data_format channels_first is not supported",
+            on_image("Conv2D", {"kernel": (1, 1, 4, 4), "kernel_scale": (4,)}),
+            "Conv2D with kernel_scale, as quantized layers have",
         ),
         (
             on_image("MaxPooling2D", data_format="channels_first", pool_size=(1, 1)),
-            "data_format channels_first is not supported",
+            "channels along axis 3, which MaxPooling2D does not follow",
         ),
+        (
+            on_image("GroupNormalization", groups=2, axis=1),
+            "normalised over together with others",
+        ),
+        (on_image("Masking", mask_value=1.0), "steps are skipped where all channels are 1.0"),
+        (on_image("Lambda"), "Lambda runs code that edgeprune cannot read"),
         (on_image("Activation", activation="softmax"), "softmax mixes channels"),
         (on_image("Activation", activation="my_own"), "activation 'my_own' is not known to be element-wise"),
         (on_image("Softmax", axis=3), "softmax mixes channels"),
         (on_image("Softmax", axis=[1, -1]), "softmax mixes channels"),
-        (
-            on_image("LayerNormalization", axis=[1, 3]),
-            "LayerNormalization over axes [1, 3], not over channels alone",
-        ),
         (on_image("Rescaling", scale=[1.0, 2.0, 3.0, 4.0]), "Rescaling with one factor per channel"),
+        (on_image("Rescaling", offset={"class_name": "__numpy__"}), "Rescaling with one factor per channel"),
         (
             on_image("Normalization"),
             "Normalization holds one mean and variance per channel of the input",
@@ -84,6 +86,9 @@ def test_what_cannot_be_pruned_is_kept_with_its_reason(made: Made, reason: str) 
         on_image("BatchNormalization", axis=3),
         on_image("BatchNormalization", {"gamma": (4,)}, axis=1),
         on_image("LayerNormalization"),
+        on_image("LayerNormalization", axis=[1, 3]),
+        on_image("GroupNormalization", groups=2, axis=3),
+        on_image("Masking", mask_value=0.0),
         on_image("Rescaling", scale=2.0, offset=0.0),
         on_image("PReLU", {"alpha": (1, 1, 4)}),
         on_image("PReLU", {"alpha": (4, 4, 1)}),

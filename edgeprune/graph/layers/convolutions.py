@@ -1,156 +1,132 @@
-"""Layers that make channels: convolutions and Dense."""
+"""Convolutions of every rank: plain, grouped, transposed, depthwise, separable."""
 
-from math import prod
+from collections.abc import Callable
 
 import numpy as np
 
-from edgeprune.graph.channels import Axes, Call, Flow
-from edgeprune.graph.layergraph import Array
-from edgeprune.graph.layers.activations import activation_name, guard_activation, lower_activation
-from edgeprune.graph.opshape import OpShape
+from edgeprune.graph.channels import Axes, Call, Flow, Ids
+from edgeprune.graph.layers.activations import guard_activation
+from edgeprune.graph.layers.convolution_ops import (
+    lower_conv,
+    lower_depthwise,
+    lower_separable,
+    lower_transposed,
+)
+from edgeprune.graph.layers.data_format import lay_channels, read_channels, tie_columns
+from edgeprune.graph.layers.kept import unknown_weights
 from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
 
-
-def _kept_because(call: Call) -> str:
-    """Why a convolution cannot be pruned as it is configured; "" if it can."""
-    config = call.layer.config
-    if config.get("data_format", "channels_last") == "channels_first":
-        return "data_format channels_first is not supported"
-    if config.get("groups", 1) != 1:
-        return f"grouped convolution (groups={config['groups']})"
-    return ""
+LORA = ("lora_kernel_a", "lora_kernel_b")
 
 
-def _with_bias(call: Call, axes: Axes, output: Array) -> Axes:
-    return {**axes, "bias": (output,)} if "bias" in call.layer.weights else axes
-
-
-def _flow_conv2d(call: Call) -> Flow:
-    if reason := _kept_because(call):
+def _flow_conv(call: Call) -> Flow:
+    if reason := unknown_weights(call, "kernel", "bias", *LORA):
         return keep(call, reason)
-    output = call.space.fresh(call.layer.weights["kernel"].shape[-1], name=call.layer.name)
-    guard_activation(call, output)
-    axes = _with_bias(call, {"kernel": (None, None, call.inputs[0], output)}, output)
-    return Flow(outputs=(output,), axes=axes, consumes=(("kernel", 2),))
+    kernel = call.layer.weights["kernel"]
+    groups = int(call.layer.config.get("groups", 1))
+    read = read_channels(call)
+    if groups > 1 and kernel.shape[-2] == 1:
+        # Each group reads one channel and goes with it.
+        output = np.repeat(read, kernel.shape[-1] // groups)
+        return _finish(call, output, {"kernel": (*_none(call), None, output)})
+    output = call.space.fresh(kernel.shape[-1], name=call.layer.name)
+    tie_columns(call.space, read, groups)
+    tie_columns(call.space, output, groups)
+    read = read[: kernel.shape[-2]]
+    axes: Axes = {
+        "kernel": (*_none(call), read, output),
+        "lora_kernel_a": (*_none(call), read, None),
+        "lora_kernel_b": (None, output),
+    }
+    return _finish(call, output, axes, reads=("kernel", "lora_kernel_a"), axis=-2)
+
+
+def _flow_transposed(call: Call) -> Flow:
+    if reason := unknown_weights(call, "kernel", "bias"):
+        return keep(call, reason)
+    output = call.space.fresh(call.layer.weights["kernel"].shape[-2], name=call.layer.name)
+    axes: Axes = {"kernel": (*_none(call), output, read_channels(call))}
+    return _finish(call, output, axes, reads=("kernel",), axis=-1)
 
 
 def _flow_depthwise(call: Call) -> Flow:
-    if reason := _kept_because(call):
+    if reason := unknown_weights(call, "kernel", "bias"):
         return keep(call, reason)
-    multiplier = call.layer.weights["kernel"].shape[-1]
-    output = np.repeat(call.inputs[0], multiplier)
-    guard_activation(call, output)
-    axes = _with_bias(call, {"kernel": (None, None, call.inputs[0], None)}, output)
-    return Flow(outputs=(output,), axes=axes)
+    read = read_channels(call)
+    output = np.repeat(read, call.layer.weights["kernel"].shape[-1])
+    return _finish(call, output, {"kernel": (*_none(call), read, None)})
 
 
 def _flow_separable(call: Call) -> Flow:
-    if reason := _kept_because(call):
+    if reason := unknown_weights(call, "depthwise_kernel", "pointwise_kernel", "bias"):
         return keep(call, reason)
+    read = read_channels(call)
     multiplier = call.layer.weights["depthwise_kernel"].shape[-1]
     output = call.space.fresh(call.layer.weights["pointwise_kernel"].shape[-1], name=call.layer.name)
-    guard_activation(call, output)
     axes: Axes = {
-        "depthwise_kernel": (None, None, call.inputs[0], None),
-        "pointwise_kernel": (None, None, np.repeat(call.inputs[0], multiplier), output),
+        "depthwise_kernel": (*_none(call), read, None),
+        "pointwise_kernel": (*_none(call), np.repeat(read, multiplier), output),
     }
-    return Flow(outputs=(output,), axes=_with_bias(call, axes, output), consumes=(("pointwise_kernel", 2),))
+    return _finish(call, output, axes, reads=("pointwise_kernel",), axis=-2)
 
 
-def _flow_dense(call: Call) -> Flow:
-    output = call.space.fresh(call.layer.weights["kernel"].shape[-1], name=call.layer.name)
+def _none(call: Call) -> tuple[None, ...]:
+    """No channels lie along the axes of a kernel that span the window."""
+    return (None,) * (len(call.input_shapes[0]) - 1)
+
+
+def _finish(call: Call, output: Ids, axes: Axes, *, reads: tuple[str, ...] = (), axis: int = -1) -> Flow:
     guard_activation(call, output)
-    axes = _with_bias(call, {"kernel": (call.inputs[0], output)}, output)
-    return Flow(outputs=(output,), axes=axes, inner=call.inner, consumes=(("kernel", 0),))
-
-
-def _pair(config: Config, key: str) -> tuple[int, int]:
-    value = config.get(key, (1, 1))
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
-
-
-def _conv_op(resized: Resized, op: str, filter_: tuple[int, ...], last: int) -> OpShape:
-    output = resized.output_shapes[0]
-    return OpShape(
-        op=op,
-        name=resized.name,
-        inputs=((1, *resized.input_shapes[0]),),
-        output=(1, *output[:-1], last),
-        filter=filter_,
-        stride=_pair(resized.config, "strides"),
-        dilation=_pair(resized.config, "dilation_rate"),
-        padding=str(resized.config.get("padding", "valid")).upper(),
-        has_bias=True,
+    last, inner = lay_channels(call, output)
+    weights = call.layer.weights
+    return Flow(
+        outputs=(last,),
+        inner=(inner,),
+        axes={name: ids for name, ids in {**axes, "bias": (output,)}.items() if name in weights},
+        consumes=tuple((name, weights[name].ndim + axis) for name in reads if name in weights),
     )
 
 
-def _lower_conv2d(resized: Resized) -> tuple[OpShape, ...]:
-    h, w, cin, cout = resized.weight_shapes["kernel"]
-    conv = _conv_op(resized, "CONV_2D", (cout, h, w, cin), cout)
-    return (conv, *lower_activation(resized, activation_name(resized.config)))
+def _resize_conv(resized: Resized) -> Config:
+    *_, read, filters = resized.weight_shapes["kernel"]
+    old_filters = resized.old_weight_shapes["kernel"][-1]
+    groups = int(resized.config.get("groups", 1))
+    if groups > 1 and read == 1 and filters != old_filters:
+        return {"filters": filters, "groups": groups * filters // old_filters}
+    return {"filters": filters}
 
 
-def _lower_depthwise(resized: Resized) -> tuple[OpShape, ...]:
-    h, w, cin, multiplier = resized.weight_shapes["kernel"]
-    conv = _conv_op(resized, "DEPTHWISE_CONV_2D", (1, h, w, cin * multiplier), cin * multiplier)
-    return (conv, *lower_activation(resized, activation_name(resized.config)))
+def _resize_by(weight: str, axis: int) -> Callable[[Resized], Config]:
+    return lambda resized: {"filters": resized.weight_shapes[weight][axis]}
 
 
-def _lower_separable(resized: Resized) -> tuple[OpShape, ...]:
-    h, w, cin, multiplier = resized.weight_shapes["depthwise_kernel"]
-    cout = resized.weight_shapes["pointwise_kernel"][-1]
-    depthwise = _conv_op(resized, "DEPTHWISE_CONV_2D", (1, h, w, cin * multiplier), cin * multiplier)
-    pointwise = OpShape(
-        op="CONV_2D",
-        name=resized.name,
-        inputs=(depthwise.output,),
-        output=(1, *resized.output_shapes[0]),
-        filter=(cout, 1, 1, cin * multiplier),
-        padding="VALID",
-        has_bias=True,
+for _rank in (1, 2, 3):
+    rule(
+        LayerRule(
+            kind=f"Conv{_rank}D", status="prunable", flow=_flow_conv, resize=_resize_conv, lower=lower_conv
+        )
     )
-    return (depthwise, pointwise, *lower_activation(resized, activation_name(resized.config)))
-
-
-def _lower_dense(resized: Resized) -> tuple[OpShape, ...]:
-    cin, cout = resized.weight_shapes["kernel"]
-    rows = prod(resized.output_shapes[0][:-1])
-    dense = OpShape(
-        op="FULLY_CONNECTED",
-        name=resized.name,
-        inputs=((rows, cin),),
-        output=(rows, cout),
-        filter=(cout, cin),
-        has_bias=True,
+    rule(
+        LayerRule(
+            kind=f"Conv{_rank}DTranspose",
+            status="prunable",
+            flow=_flow_transposed,
+            resize=_resize_by("kernel", -2),
+            lower=lower_transposed,
+        )
     )
-    return (dense, *lower_activation(resized, activation_name(resized.config)))
-
-
-rule(
-    LayerRule(
-        kind="Conv2D",
-        status="prunable",
-        flow=_flow_conv2d,
-        resize=lambda resized: {"filters": resized.weight_shapes["kernel"][-1]},
-        lower=_lower_conv2d,
+for _rank in (1, 2):
+    rule(
+        LayerRule(
+            kind=f"DepthwiseConv{_rank}D", status="transparent", flow=_flow_depthwise, lower=lower_depthwise
+        )
     )
-)
-rule(LayerRule(kind="DepthwiseConv2D", status="transparent", flow=_flow_depthwise, lower=_lower_depthwise))
-rule(
-    LayerRule(
-        kind="SeparableConv2D",
-        status="prunable",
-        flow=_flow_separable,
-        resize=lambda resized: {"filters": resized.weight_shapes["pointwise_kernel"][-1]},
-        lower=_lower_separable,
+    rule(
+        LayerRule(
+            kind=f"SeparableConv{_rank}D",
+            status="prunable",
+            flow=_flow_separable,
+            resize=_resize_by("pointwise_kernel", -1),
+            lower=lower_separable,
+        )
     )
-)
-rule(
-    LayerRule(
-        kind="Dense",
-        status="prunable",
-        flow=_flow_dense,
-        resize=lambda resized: {"units": resized.weight_shapes["kernel"][-1]},
-        lower=_lower_dense,
-    )
-)

@@ -106,6 +106,14 @@ for _kind, _op in (
             lower=lambda resized, op=_op: _lower_elementwise(resized, op),  # type: ignore[misc]
         )
     )
+rule(
+    LayerRule(
+        kind="keras.src.applications.inception_resnet_v2.CustomScaleLayer",
+        status="transparent",
+        flow=flow_elementwise,
+        lower=lambda resized: _lower_elementwise(resized, "ADD"),
+    )
+)
 rule(LayerRule(kind="Average", status="transparent", flow=flow_elementwise, lower=_lower_average))
 rule(
     LayerRule(

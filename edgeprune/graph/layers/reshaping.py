@@ -4,9 +4,12 @@ A Reshape lays the ids out in the tensor's full shape, cuts them anew, and looks
 Where they differ along several, those of the other axes can only go together.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgeprune.graph.channels import FIXED, Call, Flow, Ids, fixed
+from edgeprune.graph.layers.data_format import is_channels_first
 from edgeprune.graph.opshape import OpShape
 from edgeprune.graph.rules import Config, LayerRule, Resized, keep, one_op, rule
 
@@ -53,6 +56,18 @@ def _flow_permute(call: Call) -> Flow:
     return permute(call, tuple(d - 1 for d in call.layer.config["dims"]))
 
 
+def _flow_flatten(call: Call) -> Flow:
+    rank = len(call.input_shapes[0])
+    if rank < 2 or not is_channels_first(call.layer.config):
+        return reshape(call)
+    # Keras puts the channels last before it flattens.
+    order = (*range(1, rank), 0)
+    shape = tuple(call.input_shapes[0][k] for k in order)
+    moved = permute(replace(call, output_shapes=(shape,)), order)
+    assert moved.inner is not None
+    return reshape(replace(call, inputs=moved.outputs, inner=moved.inner, input_shapes=(shape,)))
+
+
 def _resize_reshape(resized: Resized) -> Config:
     *leading, last = resized.output_shapes[0]
     if not all((*leading, last)):  # kept as it was
@@ -67,7 +82,7 @@ def _lower_reshape(resized: Resized) -> tuple[OpShape, ...]:
     return one_op(resized, "TRANSPOSE" if resized.kind == "Permute" else "RESHAPE")
 
 
-rule(LayerRule(kind="Flatten", status="transparent", flow=reshape, lower=_lower_reshape))
+rule(LayerRule(kind="Flatten", status="transparent", flow=_flow_flatten, lower=_lower_reshape))
 rule(
     LayerRule(
         kind="Reshape",
