@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeprune.graph.arguments import find_arrays
 from edgeprune.graph.layergraph import Layer, LayerGraph
 from edgeprune.graph.opshape import Shape
 
@@ -156,6 +157,7 @@ class ChannelMap:
             all other axes make, scale or shift channels.
         made: layer name → (n,) the groups of its outputs and of its weights, but for those it only reads.
         kept_layers: layer name → why the channels around it are kept.
+        arguments: layer name → path of an argument of its calls → as `axes`.
     """
 
     groups: int
@@ -169,6 +171,7 @@ class ChannelMap:
     consumes: Mapping[str, tuple[tuple[str, int], ...]]
     made: Mapping[str, Ids]
     kept_layers: Mapping[str, str]
+    arguments: Mapping[str, Axes] = field(default_factory=dict)
 
     @property
     def prunable(self) -> npt.NDArray[np.bool_]:
@@ -216,6 +219,8 @@ class Flow:
         inner: ids along the other axes of each output, batch left out; None for a rule that does not follow
             inner axes, so that what lies there is frozen.
         consumes: the (weight name, axis) pairs that read the input's channels.
+        arguments: path of an argument → ids along each axis of that array, None where no channel lies; of an
+            argument that holds indices, the ids that it counts (all calls of a layer must agree on them).
         kept_reason: why this layer keeps the channels around it; "" if it does not.
     """
 
@@ -223,6 +228,7 @@ class Flow:
     axes: Axes = field(default_factory=dict)
     inner: tuple[Inner, ...] | None = None
     consumes: tuple[tuple[str, int], ...] = ()
+    arguments: Axes = field(default_factory=dict)
     kept_reason: str = ""
 
 
@@ -264,6 +270,7 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
     axes: dict[str, Axes] = {}
     consumes: dict[str, tuple[tuple[str, int], ...]] = {}
     made: dict[str, list[Ids]] = {}
+    arguments: dict[str, Axes] = {}
     kept_layers: dict[str, str] = {}
     for node in graph.nodes:
         layer = graph.layers[node.layer]
@@ -277,6 +284,7 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
             space=space,
         )
         flow = rule_for(layer.kind).flow(call)
+        _freeze_unknown_arrays(call, flow)
         if flow.inner is None:
             _freeze_inner(call)
         else:
@@ -289,8 +297,10 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
             kept_layers.setdefault(layer.name, flow.kept_reason)
         if layer.name in axes:
             _tie_axes(space, axes[layer.name], flow.axes)
+            _tie_axes(space, arguments[layer.name], flow.arguments)
         else:
             axes[layer.name], consumes[layer.name] = flow.axes, flow.consumes
+            arguments[layer.name] = flow.arguments
         tensors.update(zip(node.outputs, flow.outputs, strict=True))
         made.setdefault(layer.name, []).extend(_list_made(flow))
     for name in graph.outputs:
@@ -333,6 +343,17 @@ def _freeze_inner(call: Call) -> None:
             if ids is not None:
                 reason = f"channels along axis {axis}, which {call.layer.kind} does not follow"
                 call.space.freeze(ids, f"{reason} (layer '{call.layer.name}')")
+
+
+def _freeze_unknown_arrays(call: Call, flow: Flow) -> None:
+    """What meets an array that the rule knows nothing of stays as it is."""
+    unknown = sorted(set(find_arrays(call.arguments)) - set(flow.arguments))
+    if unknown and not flow.kept_reason:
+        reason = f"{call.layer.kind} with an array as its argument '{unknown[0]}' is not followed"
+        along = [*call.inputs, *flow.outputs]
+        along += [ids for inner in (*call.inner, *(flow.inner or ())) for ids in inner if ids is not None]
+        for ids in along:
+            call.space.freeze(ids, f"{reason} (layer '{call.layer.name}')")
 
 
 def _tie_axes(space: ChannelSpace, first: Axes, second: Axes) -> None:

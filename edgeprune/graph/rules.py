@@ -3,19 +3,21 @@
 To add a layer kind, add one record to a module of `edgeprune/graph/layers/` and one example to
 `tests/graph/examples.py`.
 
-A rule has up to four functions:
+A rule has up to five functions:
 
     flow(call)          how channel ids pass from inputs to outputs, and where they lie on the weights
     resize(resized)     the config entries that change once channels are gone
     rescale(resized)    factors on weights, where a constant of the layer depends on the number of channels
+    readdress(resized)  the indices among a call's arguments that change
     lower(resized)      the TFLite ops the layer becomes, for the cost model
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeprune.graph.channels import Axes, Call, Flow, Inner
 from edgeprune.graph.opshape import OpShape, Shape
@@ -34,6 +36,8 @@ class Resized:
         weight_shapes: weight name → its shape now.
         old_weight_shapes: weight name → its shape before.
         input_shapes, output_shapes: of the call, without batch, as they are now.
+        arguments: of the call, as before; see `Node`.
+        kept: for each input and each of its axes, batch left out, which slices stay; None where all do.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Resized:
     old_weight_shapes: Mapping[str, Shape]
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    kept: tuple[tuple[npt.NDArray[np.bool_] | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +62,9 @@ class LayerRule:
         flow: how ids pass through.
         resize: the config entries that change; none for most layers.
         rescale: weight name → factor, so that the layer computes the same with fewer channels.
+        readdress: path → the new value of an argument of the call that holds indices (a slice's key).
+        zero_is_undefined: whether a channel of zeros may become infinite or no number (a division): then what
+            is gone counts as zero behind the layer.
         reads_values: whether channels that are gone must be zeros in front of the layer for masking to mean
             removal: it sums over channels without weights of its own (a dot product, a norm).
         lower: the int8 TFLite ops it becomes; empty where the converter drops or fuses it.
@@ -67,6 +76,8 @@ class LayerRule:
     flow: Callable[[Call], Flow]
     resize: Callable[[Resized], Config] = lambda resized: {}
     rescale: Callable[[Resized], Mapping[str, float]] = lambda resized: {}
+    readdress: Callable[[Resized], Mapping[str, Any]] = lambda resized: {}
+    zero_is_undefined: bool = False
     reads_values: bool = False
     lower: Callable[[Resized], tuple[OpShape, ...]] = lambda resized: ()
     note: str = ""

@@ -4,11 +4,14 @@ Both read the same `ChannelMap`: removal takes the kept slices of every weight a
 others. On the same input the two give the same output; `keras_bridge.rebuild` proves it on the real models.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeprune.graph.arguments import find_arrays, replace_arguments
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import Array, Layer, LayerGraph, Node
 from edgeprune.graph.opshape import Shape
@@ -34,19 +37,30 @@ def remove_channels(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> L
     shapes = resize_shapes(graph, channels, kept=kept)
     first_call = {node.layer: node for node in reversed(graph.nodes)}
     layers: dict[str, Layer] = {}
+    readdressed: dict[str, Mapping[str, Any]] = {}
     for name, layer in graph.layers.items():
         axes = channels.axes.get(name, {})
         weights = {w: _take(array, axes.get(w), kept) for w, array in layer.weights.items()}
         weight_shapes = {w: tuple(array.shape) for w, array in weights.items()}
         changed: dict[str, object] = {}
         if name in first_call:
-            resized = describe(layer, first_call[name], shapes, weight_shapes)
+            node = first_call[name]
+            resized = replace(
+                describe(layer, node, shapes, weight_shapes), kept=_kept_of_inputs(node, channels, kept)
+            )
             rule = rule_for(layer.kind)
+            readdressed[name] = rule.readdress(resized)
             changed = dict(rule.resize(resized))
             for w, factor in rule.rescale(resized).items():
                 weights[w] = (weights[w] * factor).astype(weights[w].dtype)
         layers[name] = replace(layer, weights=weights, config={**layer.config, **changed})
-    return replace(graph, layers=layers, shapes=shapes)
+    nodes = []
+    for node in graph.nodes:
+        by_path = channels.arguments.get(node.layer, {})
+        sliced = {p: _take(a, by_path.get(p), kept) for p, a in find_arrays(node.arguments).items()}
+        new = replace_arguments(node.arguments, {**sliced, **readdressed[node.layer]})
+        nodes.append(replace(node, arguments=new))
+    return replace(graph, layers=layers, nodes=tuple(nodes), shapes=shapes)
 
 
 def mask_channels(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> LayerGraph:
@@ -80,6 +94,16 @@ def describe(layer: Layer, node: Node, shapes: dict[str, Shape], weight_shapes: 
         old_weight_shapes={w: tuple(array.shape) for w, array in layer.weights.items()},
         input_shapes=tuple(shapes[t] for t in node.inputs),
         output_shapes=tuple(shapes[t] for t in node.outputs),
+        arguments=node.arguments,
+    )
+
+
+def _kept_of_inputs(
+    node: Node, channels: ChannelMap, kept: Kept
+) -> tuple[tuple[npt.NDArray[np.bool_] | None, ...], ...]:
+    return tuple(
+        tuple(None if groups is None else kept[groups] for groups in channels.along(tensor))
+        for tensor in node.inputs
     )
 
 

@@ -1,6 +1,5 @@
 """Running a model without some of its branches, and building the model that has them no more."""
 
-import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -9,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from edgeprune.graph.branches import Branch, unfolded_name
-from edgeprune.graph.layergraph import LayerGraph, Node, Read
+from edgeprune.graph.layergraph import LayerGraph, Node
+from edgeprune.keras_bridge.calling import call_operation
 from edgeprune.keras_bridge.trace import Traced
 from edgeprune.keras_bridge.weights import assign_weights
 
@@ -67,7 +67,7 @@ def assemble(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.
     for node in graph.nodes:
         if node.layer not in made:
             made[node.layer] = _remake(traced.layers[node.layer], node, graph)
-        outputs = _call(made[node.layer], node, tensors)
+        outputs = call_operation(made[node.layer], node, [tensors[t] for t in node.inputs])
         tensors.update(zip(node.outputs, keras.tree.flatten(outputs), strict=True))
     functional = _functional(model)
     smaller = keras.Model(
@@ -94,12 +94,3 @@ def _remake(operation: Any, node: Node, graph: LayerGraph) -> Any:
     if "name" in config:
         config["name"] = unfolded_name(node.layer)  # two nested models may have layers of the same name
     return operation.__class__.from_config(config)
-
-
-def _call(operation: Any, node: Node, tensors: dict[str, Any]) -> Any:
-    def fill(value: Any) -> Any:
-        return tensors[node.inputs[value.index]] if isinstance(value, Read) else value
-
-    bound = inspect.signature(operation.call).bind_partial()
-    bound.arguments.update(keras.tree.map_structure(fill, dict(node.arguments)))
-    return operation(*bound.args, **bound.kwargs)

@@ -1,9 +1,12 @@
-"""Calling a Keras model with a flat list of inputs, whatever structure it wants them in."""
+"""Calling models and operations with a flat list of inputs, whatever structure they want them in."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+
+from edgeprune.graph.layergraph import Node, Read
 
 
 def call(model: keras.Model, inputs: Sequence[Any], *, training: bool) -> list[Any]:
@@ -18,3 +21,20 @@ def call(model: keras.Model, inputs: Sequence[Any], *, training: bool) -> list[A
     structure = getattr(functional, "_inputs_struct", None)
     packed = keras.tree.pack_sequence_as(structure, list(inputs)) if structure is not None else inputs[0]
     return list(keras.tree.flatten(model(packed, training=training)))
+
+
+def call_operation(operation: Any, node: Node, inputs: Sequence[Any]) -> Any:
+    """What a layer or operation gives when it is called as a node of the graph says.
+
+    Args:
+        operation: the layer, or the operation of `keras.ops`.
+        node: the call; its arguments say where the inputs go, and hold everything else.
+        inputs: one tensor per input of the node.
+    """
+
+    def fill(value: Any) -> Any:
+        return inputs[value.index] if isinstance(value, Read) else value
+
+    bound = inspect.signature(operation.call).bind_partial()
+    bound.arguments.update(keras.tree.map_structure(fill, dict(node.arguments)))
+    return operation(*bound.args, **bound.kwargs)

@@ -1,6 +1,6 @@
 """From a pruned `LayerGraph` back to a Keras model, and the proof that it equals the masked original."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +11,10 @@ import numpy as np
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import Branch, bypass
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.graph.layergraph import Array, LayerGraph
+from edgeprune.graph.layergraph import Array, LayerGraph, Node
 from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
 from edgeprune.keras_bridge.bypassing import assemble, skip
-from edgeprune.keras_bridge.calling import call
+from edgeprune.keras_bridge.calling import call, call_operation
 from edgeprune.keras_bridge.masking import switch_off
 from edgeprune.keras_bridge.trace import Traced
 from edgeprune.keras_bridge.weights import assign_weights
@@ -108,22 +108,26 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
     """A new Keras model of the same topology with the layer configs and weights of `graph`."""
     names = {id(operation): name for name, operation in traced.layers.items()}
     made: dict[int, Any] = {}
+    calls = {node.layer: node for node in graph.nodes}
+    operations: dict[int, Node] = {}  # those of keras.ops have what changes among the arguments of their call
 
     def resize(operation: Any) -> Any:
         if id(operation) not in made:
             name = names.get(id(operation))
             if id(operation) in traced.nested:
                 inputs = _resize_inputs(operation, traced, graph)
-                again = _clone(operation, resize, inputs=inputs)
+                again = _clone(operation, resize, operations, inputs=inputs)
             elif name is None:  # an InputLayer
                 again = operation.__class__.from_config(operation.get_config())
             else:
                 config = graph.layers[name].config
                 again = operation.__class__.from_config(dict(config)) if config else operation
+                if not isinstance(operation, keras.Layer):
+                    operations[id(again)] = calls[name]
             made[id(operation)] = again
         return made[id(operation)]
 
-    smaller = _clone(model, resize)
+    smaller = _clone(model, resize, operations)
     for name, operation in traced.layers.items():
         if isinstance(operation, keras.Layer):
             layer = made[id(operation)]
@@ -133,11 +137,26 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
     return smaller
 
 
-def _clone(model: keras.Model, resize: Callable[[Any], Any], *, inputs: Any = None) -> keras.Model:
+def _clone(
+    model: keras.Model, resize: Callable[[Any], Any], operations: Mapping[int, Node], *, inputs: Any = None
+) -> keras.Model:
     """A copy that is not compiled; `clone_model` alone would compile it as the original is."""
+
+    def call_again(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        node = operations.get(id(operation))
+        if node is None:
+            return operation(*args, **kwargs)
+        tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
+        return call_operation(operation, node, tensors)
+
     compiled, model.compiled = model.compiled, False
     try:
-        return keras.models.clone_model(model, input_tensors=inputs, clone_function=resize)
+        return keras.models.clone_model(
+            model,
+            input_tensors=inputs,
+            clone_function=resize,
+            call_function=None if isinstance(model, keras.Sequential) else call_again,
+        )
     finally:
         model.compiled = compiled
 
@@ -168,6 +187,9 @@ def _predict_with(
 
 def _predict(model: keras.Model, probe: Sequence[Array]) -> list[Array]:
     inputs = [x.astype(t.dtype) for x, t in zip(probe, model.inputs, strict=True)]
+    for layer in model._flatten_layers():
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+            layer.reset_state()  # recurrent layers that go on where the call before ended
     with _linear_outputs(model):
         return [np.asarray(y) for y in call(model, inputs, training=False)]
 
@@ -179,7 +201,7 @@ def _linear_outputs(model: Any) -> Iterator[None]:
     A softmax or sigmoid that saturates would hide a difference: an untrained classifier of 1,000 classes puts
     out 0.001 everywhere, whatever stands before it.
     """
-    layers = [layer for layer in _output_layers(model) if hasattr(layer, "activation")]
+    layers = [layer for layer in _output_layers(model) if "activation" in vars(layer)]
     activations = [layer.activation for layer in layers]
     try:
         for layer in layers:
@@ -193,6 +215,8 @@ def _linear_outputs(model: Any) -> Iterator[None]:
 def _output_layers(model: Any) -> Iterator[Any]:
     for tensor in model.outputs:
         operation = tensor._keras_history.operation
+        while isinstance(operation, keras.layers.TimeDistributed):
+            operation = operation.layer
         if isinstance(operation, keras.Model):
             yield from _output_layers(operation)
         else:
