@@ -11,15 +11,13 @@ import numpy as np
 from edgeprune.assemble import describe_layers, list_frozen
 from edgeprune.device.profile import load_profile
 from edgeprune.graph.channels import ChannelMap, name_channels
-from edgeprune.graph.layergraph import Array, LayerGraph
+from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs, peak_activation_bytes
 from edgeprune.graph.rules import rule_for
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
 from edgeprune.prune.solve import Limits, remove_ratio
 from edgeprune.workdir import refuse_existing, whole_file
-
-PROBE_SAMPLES = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +86,7 @@ def prune(
     chosen = CRITERIA[criterion]
     from edgeprune.keras_bridge.determinism import fix_seeds
     from edgeprune.keras_bridge.load import load_model
+    from edgeprune.keras_bridge.probes import draw_inputs
     from edgeprune.keras_bridge.rebuild import compact
     from edgeprune.keras_bridge.save import save_model
     from edgeprune.keras_bridge.trace import trace
@@ -101,7 +100,7 @@ def prune(
     scores = score_groups(chosen, Evidence(graph=traced.graph, channels=channels, seed=seed))
     kept = remove_ratio(channels, scores=scores, ratio=ratio, limits=Limits(round_to=round_to, scope=scope))
     progress.stage("rebuild and prove")
-    probe = random_inputs(traced.graph, seed=seed)
+    probe = draw_inputs(original, traced.graph, seed=seed)
     smaller = compact(original, traced, channels=channels, kept=kept, probe=probe)
     lowering = Lowering(traced.graph, channels)
     with whole_file(output, force=force) as temporary:
@@ -117,14 +116,6 @@ def prune(
         samples=smaller.samples,
         layers=_changed_layers(traced.graph, smaller.graph),
         frozen=list_frozen(traced.graph, channels),
-    )
-
-
-def random_inputs(graph: LayerGraph, *, seed: int) -> tuple[Array, ...]:
-    """Standard normal inputs, one array per model input, (PROBE_SAMPLES, ...)."""
-    rng = np.random.default_rng(seed)
-    return tuple(
-        rng.standard_normal((PROBE_SAMPLES, *graph.shapes[name])).astype(np.float32) for name in graph.inputs
     )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.surgery import Kept
+from edgeprune.keras_bridge.probes import draw_inputs
 from edgeprune.keras_bridge.rebuild import Compacted, compact
 from edgeprune.keras_bridge.trace import Traced, trace
 
@@ -41,7 +42,7 @@ def draw_plan(channels: ChannelMap, rng: np.random.Generator) -> Kept:
 
 
 def random_inputs(model: keras.Model, rng: np.random.Generator, *, samples: int = 4) -> list[np.ndarray]:
-    return [rng.standard_normal((samples, *t.shape[1:])).astype(np.float32) for t in model.inputs]
+    return draw_inputs(model, trace(model).graph, seed=int(rng.integers(2**31)), samples=samples)
 
 
 def prune_at_random(model: keras.Model, seed: int) -> tuple[Compacted, Traced, ChannelMap, Kept]:
