@@ -39,7 +39,7 @@ def find_branches(graph: LayerGraph) -> tuple[Branch, ...]:
         nodes = _removed(graph, passing)
         layers = tuple(dict.fromkeys(graph.nodes[i].layer for i in sorted(nodes)))
         weighty = tuple(layer for layer in layers if graph.layers[layer].weights)
-        if weighty and _inputs_are_read(graph, nodes):
+        if weighty and _inputs_are_read(graph, passing, nodes):
             found.append(Branch(name=name, layers=weighty, passing=passing, nodes=nodes))
     return tuple(found)
 
@@ -138,7 +138,8 @@ def _removed(graph: LayerGraph, passing: Mapping[int, int]) -> frozenset[int]:
     return frozenset(gone)
 
 
-def _inputs_are_read(graph: LayerGraph, gone: frozenset[int]) -> bool:
+def _inputs_are_read(graph: LayerGraph, passing: Mapping[int, int], gone: frozenset[int]) -> bool:
     """Whether every input of the model still has a reader (an output that is an input would have none)."""
-    read = {t for i, node in enumerate(graph.nodes) if i not in gone for t in node.inputs}
-    return all(t in read for t in graph.inputs)
+    names = _renamed(graph, passing)
+    read = {names.get(t, t) for i, node in enumerate(graph.nodes) if i not in gone for t in node.inputs}
+    return read.issuperset(graph.inputs)
