@@ -217,8 +217,6 @@ def _output_layers(model: Any) -> Iterator[Any]:
         operation = tensor._keras_history.operation
         while isinstance(operation, keras.layers.TimeDistributed):
             operation = operation.layer
-        while isinstance(operation, keras.layers.TimeDistributed):
-            operation = operation.layer
         if isinstance(operation, keras.Model):
             yield from _output_layers(operation)
         else:
