@@ -21,6 +21,7 @@ from edgeprune.figures import Check, Figure
 from edgeprune.firmware.tflm import write_tflm_package
 from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import ChannelMap, name_channels
+from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering
 from edgeprune.graph.opshape import OpShape
@@ -137,7 +138,7 @@ def compose_report(outcome: Outcome) -> Report:
         },
         steps=tuple(outcome.shrunk.steps),  # type: ignore[arg-type]
         layers=tuple(compare_layers(outcome.dense.graph, outcome.pruned.graph, profile)),  # type: ignore[arg-type]
-        frozen=tuple(list_frozen(outcome.dense.graph, name_channels(outcome.dense.graph))),  # type: ignore[arg-type]
+        frozen=tuple(_list_kept(outcome)),  # type: ignore[arg-type]
         equivalence=tuple(outcome.shrunk.equivalence),  # type: ignore[arg-type]
         quantization={
             "scheme": outcome.settings["scheme"],
@@ -194,6 +195,11 @@ def describe_layers(graph: LayerGraph, profile: Profile) -> dict[str, dict[str, 
         if table:
             row["instructions"] += sum(_rounded(op, table) for op in ops)
     return rows
+
+
+def _list_kept(outcome: Outcome) -> list[dict[str, Any]]:
+    graph = outcome.dense.graph
+    return list_frozen(graph, keep_layers(name_channels(graph), outcome.settings.get("keep", ())))
 
 
 def list_frozen(graph: LayerGraph, channels: ChannelMap) -> list[dict[str, Any]]:

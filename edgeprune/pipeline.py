@@ -9,9 +9,9 @@ change on the way are the Keras model being trained and the files on disk.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgeprune.assemble import Artefact, Outcome, compose_report, write_output
 from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
@@ -26,9 +26,12 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.inputs import Inputs, open_inputs
 from edgeprune.measure import Measured, budget_limits, check_ops, measure
 from edgeprune.progress import Progress
-from edgeprune.prune.criteria import CRITERIA
+from edgeprune.prune.criteria import CRITERIA, NORMALISERS
+from edgeprune.prune.floors import set_floors
 from edgeprune.prune.solve import Limits, family_widths, fit_costs
 from edgeprune.prune_step import Pruner, choose_layers, require_feasible
+from edgeprune.recipe import LayerLimit
+from edgeprune.registry import Registry
 from edgeprune.report import Report
 from edgeprune.runtimes.compare import Agreement, compare_runs
 from edgeprune.runtimes.litert_host import run_litert
@@ -63,7 +66,12 @@ class BuildRequest:
         max_drop: largest drop of the metric, as in `Task.drop`.
         metric, loss: names, where the model and its outputs do not settle them.
         scheme, criterion, scope, schedule: names in their registries; no criterion: the best the data allow.
-        layers: whether whole layers may go.
+        normalise: how scores are made comparable across families; None for the criterion's own way.
+        keep: patterns of layer names whose channels stay.
+        layers: pattern of layer names → what must stay of each of them.
+        min_channels: least channels of a group, or all it has; by default `round_to`.
+        round_to: numbers of channels become multiples of this; by default the profile's.
+        whole_layers: whether whole layers may go.
         epochs: of recovery, all steps together.
         seed: of everything random.
         resume: go on after the last finished stage of the same build.
@@ -83,7 +91,12 @@ class BuildRequest:
     scheme: str = "int8"
     criterion: str | None = None
     scope: str = "global"
-    layers: bool = True
+    normalise: str | None = None
+    keep: tuple[str, ...] = ()
+    layers: Mapping[str, LayerLimit] = field(default_factory=dict)
+    min_channels: int | None = None
+    round_to: int | None = None
+    whole_layers: bool = True
     schedule: str = "polynomial_decay"
     epochs: int | None = None
     seed: int = 0
@@ -100,12 +113,14 @@ class Job:
         inputs: model, data and task.
         profile: the device.
         budgets: what must hold.
+        limits: what the solver must respect besides: alignment, least widths, scope, layers that are kept.
     """
 
     request: BuildRequest
     inputs: Inputs
     profile: Profile
     budgets: Budgets
+    limits: Limits
 
     @property
     def criterion(self) -> str:
@@ -116,12 +131,6 @@ class Job:
     def epochs(self) -> int:
         """Epochs of recovery, all steps together."""
         return self.request.epochs or DEFAULT_EPOCHS
-
-    @property
-    def limits(self) -> Limits:
-        """What the solver must respect: the device's channel alignment, and the scope."""
-        align = self.profile.runtime.round_to
-        return Limits(round_to=align, min_channels=align, scope=self.request.scope)
 
 
 def build(request: BuildRequest, *, progress: Progress) -> Report:
@@ -163,7 +172,23 @@ def open_job(request: BuildRequest, *, progress: Progress) -> Job:
         seed=request.seed,
         progress=progress,
     )
-    return Job(request=request, inputs=inputs, profile=profile, budgets=budgets)
+    limits = _resolve_limits(request, profile, inputs.model)
+    return Job(request=request, inputs=inputs, profile=profile, budgets=budgets, limits=limits)
+
+
+def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model) -> Limits:
+    """What the solver must respect. Raises RecipeError where a pattern means no layer."""
+    from edgeprune.keras_bridge.trace import trace
+
+    channels = keep_layers(name_channels(trace(model).graph), request.keep)
+    align = request.round_to or profile.runtime.round_to
+    return Limits(
+        round_to=align,
+        min_channels=request.min_channels or align,
+        floors=set_floors(channels, request.layers),
+        keep=tuple(request.keep),
+        scope=request.scope,
+    )
 
 
 def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
@@ -191,12 +216,20 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         checks=_check(job, dense, pruned, agreement),
         settings={
             "criterion": job.criterion,
+            "normalise": job.request.normalise or CRITERIA[job.criterion].normalise,
             "scope": job.request.scope,
             "schedule": job.request.schedule,
             "scheme": job.request.scheme,
             "epochs": job.epochs,
             "max_drop": job.request.max_drop,
             "round_to": job.limits.round_to,
+            "min_channels": job.limits.min_channels,
+            "whole_layers": job.request.whole_layers,
+            "keep": list(job.limits.keep),
+            "layers": {
+                pattern: f"at least {limit.min_channels} channels, at most {limit.max_ratio:g} of them go"
+                for pattern, limit in job.request.layers.items()
+            },
             "augmentation": job.inputs.augmentation.describe(),
         },
         seed=job.request.seed,
@@ -207,16 +240,21 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
     from edgeprune.keras_bridge.convert import SCHEMES
     from edgeprune.keras_bridge.schedules import SCHEDULES
 
-    for registry, name in (
+    named: tuple[tuple[Registry[Any], str], ...] = (
         (SCHEMES, request.scheme),
         (SCHEDULES, request.schedule),
         (CRITERIA, request.criterion or DEFAULT_CRITERION),
-    ):
+        (NORMALISERS, request.normalise or "none"),
+    )
+    for registry, name in named:
         registry[name]
     if request.scope not in ("global", "local"):
         raise RecipeError(f"unknown scope '{request.scope}'", fix="choose global or local")
     if not request.max_drop >= 0:
         raise RecipeError(f"max_drop is {request.max_drop}", fix="give a number from 0, for example 0.02")
+    for name, count in (("min_channels", request.min_channels), ("round_to", request.round_to)):
+        if count is not None and count < 1:
+            raise RecipeError(f"{name} is {count}", fix="give at least 1")
     if request.epochs is not None and request.epochs < 1:
         raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
 
@@ -325,8 +363,10 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
         widths=family_widths(channels),
         costs=costs,
         measure=measure_costs,
+        normalise=job.request.normalise,
+        judge=job.inputs.validation,
     )
-    if job.request.layers:
+    if job.request.whole_layers:
         pruner = choose_layers(
             job.inputs.teacher,
             pruner=pruner,

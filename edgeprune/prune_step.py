@@ -22,6 +22,7 @@ from edgeprune.quantities import format_quantity
 if TYPE_CHECKING:
     import keras
 
+    from edgeprune.keras_bridge.judge import Judge
     from edgeprune.keras_bridge.rebuild import Compacted
     from edgeprune.keras_bridge.trace import Traced
     from edgeprune.keras_bridge.train import Training
@@ -51,6 +52,8 @@ class Pruner:
         widths: family name → prunable channels of the dense model.
         costs: the solver's cost model, fitted on the dense model's conversion.
         measure: converts a model and gives its costs on the device.
+        normalise: how scores are made comparable; None for the criterion's own way.
+        judge: measures the curves of criterion `sensitivity`.
         branches: what goes as a whole, first; see `choose_layers`.
     """
 
@@ -62,6 +65,8 @@ class Pruner:
     costs: Costs
     measure: Callable[[keras.Model], Mapping[str, float]]
     branches: tuple[Branch, ...] = ()
+    normalise: str | None = None
+    judge: Judge | None = None
 
     def targets(self, fraction: float) -> dict[str, float]:
         """The costs allowed once a fraction of the reduction is done; all budgets at 1."""
@@ -115,7 +120,7 @@ def prune_step(
 
     traced = trace(model)
     graph, channels = traced.graph, keep_layers(name_channels(traced.graph), pruner.limits.keep)
-    scores = _score(model, traced, channels, criterion=pruner.criterion, training=training, seed=seed)
+    scores = _score(model, traced, channels, pruner=pruner, training=training, seed=seed)
     few = tuple(x[:PROBE_SAMPLES] for x in probe)
     targets, costs = pruner.targets(fraction), pruner.costs
     for _ in range(ATTEMPTS):
@@ -155,12 +160,14 @@ def choose_layers(
 
     traced = trace(model)
     channels = name_channels(traced.graph)
-    kept = {name for p in pruner.limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
+    limits = pruner.limits
+    kept = {name for p in limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
+    kept |= {floor.layer for floor in limits.floors}
     branches = tuple(b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers))
-    if not branches or (traced.nested and pruner.limits.keep):
+    if not branches or (traced.nested and kept):
         return pruner  # without layers a nested model is unfolded, and patterns would miss its layers' names
     channels = keep_layers(channels, pruner.limits.keep)
-    scores = _score(model, traced, channels, criterion=pruner.criterion, training=training, seed=seed)
+    scores = _score(model, traced, channels, pruner=pruner, training=training, seed=seed)
     progress.stage("weigh layers", total=count_measurements(branches, channels))
     ablation = measure_ablations(
         model,
@@ -225,19 +232,16 @@ def _score(
     traced: Traced,
     channels: ChannelMap,
     *,
-    criterion: str,
+    pruner: Pruner,
     training: Training,
     seed: int,
 ) -> Scores:
-    from edgeprune.keras_bridge.gradients import iterate_gradients
+    from edgeprune.keras_bridge.evidence import gather_evidence
 
-    evidence = Evidence(
-        graph=traced.graph,
-        channels=channels,
-        gradients=lambda: iterate_gradients(model, traced, training=training, seed=seed),
-        seed=seed,
+    evidence = gather_evidence(
+        model, traced, channels=channels, training=training, judge=pruner.judge, seed=seed
     )
-    return score_groups(CRITERIA[criterion], evidence)
+    return score_groups(CRITERIA[pruner.criterion], evidence, normalise=pruner.normalise)
 
 
 def _solve(

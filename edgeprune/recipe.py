@@ -1,11 +1,16 @@
 """Recipes: the flags of `edgeprune build` in a TOML file, under the same names with underscores.
 
 A flag beats the recipe, the recipe beats the device's profile. Paths in a recipe are relative to the
-directory in which edgeprune runs, as those on the command line are.
+directory in which edgeprune runs, as those on the command line are. What only a recipe can say are limits of
+single layers:
+
+    [layers."conv2d_*"]
+    min_channels = 8
+    max_ratio = 0.3
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +20,21 @@ from edgeprune.tables import parse_table, read_toml, ruled
 _LARGEST = 1e9  # above any real budget; it keeps TOML's `inf` out
 MAX_SEED = 2**32 - 1
 """The largest seed that numpy's and TensorFlow's generators take."""
+MAX_ROUND_TO = 64
+"""As in device profiles: no kernel works in larger steps."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerLimit:
+    """What must stay of the layers that a pattern means.
+
+    Attributes:
+        min_channels: channels that each of them keeps, or all it has.
+        max_ratio: largest fraction of its channels that goes, over the whole build.
+    """
+
+    min_channels: int = ruled(low=1, default=1)
+    max_ratio: float = ruled(low=0, high=1, default=1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +46,12 @@ class Recipe:
         device: a profile's id or file.
         flash_kib, ram_kib, latency_ms: budgets.
         max_drop: largest drop of the metric, a fraction.
-        metric, loss, scheme, criterion, scope, schedule: names.
+        metric, loss, scheme, criterion, normalise, scope, schedule: names.
+        keep: patterns of layer names whose channels stay.
+        layers: pattern of layer names → what must stay of each of them; `layers` has no flag.
+        min_channels: no group of channels gets narrower than this.
+        round_to: numbers of channels become multiples of this.
+        whole_layers: whether whole layers may go.
         epochs: of recovery, all steps together.
         seed: of everything random.
     """
@@ -43,8 +68,14 @@ class Recipe:
     loss: str | None = None
     scheme: str | None = None
     criterion: str | None = None
+    normalise: str | None = None
     scope: Literal["global", "local"] | None = None
     schedule: str | None = None
+    keep: tuple[str, ...] | None = None
+    layers: Mapping[str, LayerLimit] = field(default_factory=dict)
+    min_channels: int | None = ruled(low=1, default=None)
+    round_to: int | None = ruled(low=1, high=MAX_ROUND_TO, default=None)
+    whole_layers: bool | None = None
     epochs: int | None = ruled(low=1, default=None)
     seed: int | None = ruled(low=0, high=MAX_SEED, default=None)
 
@@ -66,6 +97,14 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def merge(flags: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """What was asked for: flags first, then the recipe; keys on which both are silent (None) are left out."""
-    asked = {name: value for name, value in asdict(recipe).items() if value is not None}
-    return asked | {name: value for name, value in flags.items() if value is not None}
+    """What was asked for: flags first, then the recipe; keys on which both are silent are left out.
+
+    None is silence, and so is nothing at all of what can be given several times.
+    """
+    said = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
+    return {
+        name: value
+        for source in (said, flags)
+        for name, value in source.items()
+        if value is not None and value != () and value != {}
+    }

@@ -1,7 +1,7 @@
 import pytest
 
 from edgeprune.errors import RecipeError
-from edgeprune.recipe import Recipe, merge, read_recipe
+from edgeprune.recipe import LayerLimit, Recipe, merge, read_recipe
 
 
 def write(folder, text):
@@ -22,6 +22,35 @@ def test_a_flag_beats_the_recipe_and_silence_is_left_out():
         "seed": 3,
         "epochs": 2,
     }
+
+
+def test_limits_of_layers_are_tables_by_pattern(tmp_path):
+    text = 'keep = ["stem", "head*"]\n[layers."conv2d_*"]\nmin_channels = 8\nmax_ratio = 0.3\n[layers.tail]\n'
+    recipe = read_recipe(write(tmp_path, text))
+    assert recipe.keep == ("stem", "head*")
+    assert recipe.layers == {
+        "conv2d_*": LayerLimit(min_channels=8, max_ratio=0.3),
+        "tail": LayerLimit(min_channels=1, max_ratio=1.0),
+    }
+    assert merge({}, recipe)["layers"] is recipe.layers
+
+
+def test_errors_in_the_limits_of_layers_name_the_table(tmp_path):
+    text = '[layers."conv*"]\nmin_channel = 8\n[layers.tail]\nmax_ratio = 30\nmin_channels = 0\n'
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(write(tmp_path, text))
+    assert (
+        "layers.conv*.min_channel: is not a known key; did you mean 'min_channels'?" in caught.value.message
+    )
+    assert "layers.tail.max_ratio: is 30" in caught.value.message
+    assert "layers.tail.min_channels: is 0" in caught.value.message
+
+
+def test_layers_that_the_command_line_keeps_replace_those_of_the_recipe():
+    recipe = Recipe(keep=("stem",))
+    assert merge({"keep": ()}, recipe) == {"keep": ("stem",)}
+    assert merge({"keep": ("head",)}, recipe) == {"keep": ("head",)}
+    assert merge({"keep": ()}, Recipe()) == {}
 
 
 def test_a_flag_of_zero_is_not_silence():

@@ -10,7 +10,7 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.results import format_report
-from edgeprune.recipe import Recipe, merge, read_recipe
+from edgeprune.recipe import MAX_ROUND_TO, Recipe, merge, read_recipe
 
 DEFAULT_OUTPUT = "edgeprune-out"
 
@@ -40,6 +40,25 @@ DEFAULT_OUTPUT = "edgeprune-out"
     "--criterion",
     metavar="NAME",
     help="Ranks channels: 'edgeprune list criteria'.  [default: the best the data allow]",
+)
+@options.normalise
+@options.keep
+@click.option(
+    "--min-channels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="No group of channels gets narrower than N; else the multiple of --round-to.",
+)
+@click.option(
+    "--round-to",
+    type=click.IntRange(min=1, max=MAX_ROUND_TO),
+    metavar="N",
+    help="Make numbers of channels multiples of N; else of what the device's kernels work in.",
+)
+@click.option(
+    "--whole-layers/--no-whole-layers",
+    default=None,
+    help="Whether whole layers may go, too.  [default: they may]",
 )
 @click.option("--scope", type=options.SCOPES, help="What is ranked together.  [default: global]")
 @click.option(

@@ -12,7 +12,7 @@ from edgeprune.cli.tables import Column, format_table
 
 @click.group("list")
 def listing() -> None:
-    """List criteria, schedules, schemes, layers or ops."""
+    """List criteria, normalisers, schedules, schemes, layers or ops."""
 
 
 @listing.command("criteria", cls=Command)
@@ -21,10 +21,25 @@ def list_criteria() -> Answer:
     from edgeprune.prune.criteria import CRITERIA
 
     rows = [
-        {"name": item.name, "needs_data": item.needs_data, "summary": item.summary}
+        {
+            "name": item.name,
+            "needs_data": item.needs_data,
+            "normalise": item.normalise,
+            "summary": item.summary,
+        }
         for _, item in CRITERIA.items()
     ]
     return _answer("criteria", rows)
+
+
+@listing.command("normalisers", cls=Command)
+def list_normalisers() -> Answer:
+    """How scores of different layers are made comparable."""
+    from edgeprune.prune.criteria import NORMALISERS
+
+    return _answer(
+        "normalisers", [{"name": name, "summary": item.summary} for name, item in NORMALISERS.items()]
+    )
 
 
 @listing.command("schedules", cls=Command)

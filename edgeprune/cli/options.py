@@ -32,5 +32,20 @@ latency_ms = click.option(
     "--latency-ms", type=_POSITIVE, metavar="N", help="Latency budget in ms; else the profile's."
 )
 force = click.option("--force", is_flag=True, help="Replace an output that exists.")
+keep = click.option(
+    "--keep",
+    multiple=True,
+    metavar="PATTERN",
+    help="Keep all channels of the layers whose names match, for example 'conv2d_*'. Can be repeated.",
+)
+loss = click.option(
+    "--loss", metavar="NAME", help="What gradients are taken of, where the model does not say."
+)
+metric = click.option("--metric", metavar="NAME", help="What counts as good, where the model does not say.")
+normalise = click.option(
+    "--normalise",
+    metavar="NAME",
+    help="Makes scores comparable: 'edgeprune list normalisers'.  [default: the criterion's own way]",
+)
 SCOPES = click.Choice(["global", "local"])
 SEED = click.IntRange(min=0, max=2**32 - 1)  # what numpy's and TensorFlow's generators take
