@@ -33,39 +33,41 @@ def _cell_alone(cell: Any, states: int) -> keras.Model:
     return keras.Model(vector, layers.Dense(3)(cell(x, start)[0]))
 
 
-def _attending(layer: Any) -> keras.Model:
-    """Query, value and key from three layers, given by name in another order than Keras' own."""
+def _query_value_key() -> tuple[list[keras.KerasTensor], ...]:
+    """Inputs, and query, value and key of them.
+
+    Sigmoids make something of channels whose weights are zero, and not the same at every position. Widths are
+    odd, so that two channels next to each other are two others when counted from behind.
+    """
     sequence, memory = keras.Input((5, 4)), keras.Input((7, 3))
-    query, key = layers.Dense(6, activation="sigmoid")(sequence), layers.Dense(6)(memory)
-    value = layers.Dense(6, activation="sigmoid")(memory)
+    query = layers.Dense(7, activation="sigmoid")(sequence)
+    value, key = (layers.ZeroPadding1D(1)(layers.Dense(7, activation="sigmoid")(memory)) for _ in range(2))
+    return [sequence, memory], [query, value, key]
+
+
+def _attending(layer: Any) -> keras.Model:
+    """Query, value and key by name, in another order than Keras' own."""
+    inputs, (query, value, key) = _query_value_key()
     x = layer(value=value, key=key, query=query)
-    return keras.Model([sequence, memory], layers.Dense(3)(layers.Flatten()(x)))
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
 
 
 def _matching(layer: Any) -> keras.Model:
-    """Query, value and key without weights of the layer; sigmoids make something of nothing."""
-    sequence, memory = keras.Input((5, 4)), keras.Input((7, 3))
-    query = layers.Dense(6, activation="sigmoid")(sequence)
-    value = layers.Dense(8, activation="sigmoid")(memory)
-    key = layers.Dense(6, activation="sigmoid")(memory)
-    x = layer([query, value, key])
-    return keras.Model([sequence, memory], layers.Dense(3)(layers.Flatten()(x)))
+    inputs, read = _query_value_key()
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(layer(read))))
 
 
 def _dot() -> keras.Model:
-    """Attention by hand: scores of every pair of positions, then the positions' mean."""
-    sequence, memory = keras.Input((5, 4)), keras.Input((7, 3))
-    query = layers.Dense(6, activation="sigmoid")(sequence)
-    key = layers.Dense(6, activation="sigmoid")(memory)
-    value = layers.Dense(8)(memory)
-    scores = layers.Softmax()(layers.Dot(axes=2)([query, key]))
+    """Attention by hand: the scores of every pair of positions."""
+    inputs, (query, value, key) = _query_value_key()
+    scores = layers.Dot(axes=2)([query, key])
     x = layers.Dot(axes=(2, 1))([scores, value])
-    return keras.Model([sequence, memory], layers.Dense(3)(layers.Flatten()(x)))
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
 
 
 def _repeat_vector() -> keras.Model:
     vector = keras.Input((4,))
-    x = layers.RepeatVector(3)(layers.Dense(6)(vector))
+    x = layers.RepeatVector(3)(layers.Dense(7)(vector))
     return keras.Model(vector, layers.Dense(3)(layers.Flatten()(x)))
 
 
@@ -90,7 +92,7 @@ SEQUENCES: dict[str, Callable[[], keras.Model]] = {
     "TimeDistributed": lambda: _on_sequence(
         layers.TimeDistributed(layers.Dense(7, activation="tanh")), layers.TimeDistributed(layers.Dense(5))
     ),
-    "MultiHeadAttention": lambda: _attending(layers.MultiHeadAttention(3, 4, value_dim=5)),
+    "MultiHeadAttention": lambda: _attending(layers.MultiHeadAttention(3, 4, value_dim=5, output_shape=7)),
     "GroupedQueryAttention": lambda: _attending(layers.GroupQueryAttention(4, 6, 3)),
     "Attention": lambda: _matching(layers.Attention(use_scale=True)),
     "AdditiveAttention": lambda: _matching(layers.AdditiveAttention()),
