@@ -71,6 +71,49 @@ class Inputs:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Samples:
+    """Data to look at a model with; unlike for a build, there need be no test set.
+
+    Attributes:
+        training: what gradients and activations are taken of.
+        validation: scores models.
+    """
+
+    training: Training
+    validation: Judge
+
+
+def open_samples(
+    model: keras.Model, data: str, *, loss: str | None, metric: str | None, seed: int
+) -> Samples:
+    """The data, checked against the model.
+
+    Args:
+        model: Functional or Sequential.
+        data: what `load_data` takes.
+        loss: a name, where the model does not settle it.
+        metric: likewise.
+        seed: of splits.
+
+    Raises:
+        DataError: the data cannot be used.
+        RecipeError: loss or metric do not fit.
+    """
+    from edgeprune.keras_bridge.data import load_data
+    from edgeprune.keras_bridge.judge import make_judge
+    from edgeprune.keras_bridge.task import resolve_task
+    from edgeprune.keras_bridge.train import Training
+
+    loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=seed)
+    task = resolve_task(model, loaded, loss=loss, metric=metric)
+    labels = task.choose_labels(loaded.x_train, loaded.y_train)
+    return Samples(
+        training=Training(inputs=loaded.x_train, labels=labels, task=task),
+        validation=make_judge(task, model, inputs=loaded.x_val, labels=loaded.y_val),
+    )
+
+
 def open_inputs(
     model: Path | None,
     data: str | None,

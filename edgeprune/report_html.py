@@ -47,7 +47,11 @@ def render_html(report: Document) -> str:
         _proofs(report),
         _inputs(report),
     )
-    title = f"{report['model']['name']} on {report['device']['id']}"
+    return compose_page(f"{report['model']['name']} on {report['device']['id']}", sections)
+
+
+def compose_page(title: str, sections: Iterable[Markup | None]) -> str:
+    """A page of sections, with its style; those that are None are left out."""
     style = resources.files("edgeprune").joinpath("report.css").read_text(encoding="utf-8")
     page = element(
         "html",
@@ -115,13 +119,13 @@ def _budgets(report: Document) -> Markup | None:
         ("k-dense", "dense model"),
         ("k-limit", "budget"),
     )
-    return _section("Budgets", *rows, key)
+    return draw_section("Budgets", *rows, key)
 
 
 def _curve(report: Document) -> Markup | None:
     steps = report["steps"]
     if not steps:
-        return _section("Steps", element("p", {}, "Nothing was pruned, so there are no steps to show."))
+        return draw_section("Steps", element("p", {}, "Nothing was pruned, so there are no steps to show."))
     metric = report["task"]["metric"] if report["task"] else "accuracy"
     accuracies = [(step, step["accuracy"]) for step in steps]
     dense = next((step["accuracy"] for step in steps if step["kind"] == "dense"), None)
@@ -163,7 +167,7 @@ def _curve(report: Document) -> Markup | None:
     }
     key = _key(*((f"k-{kind}", name) for kind, name in names.items() if kind in kinds))
     notes = [element("li", {}, f"Step {step['step']}: {step['note']}") for step in steps if step["note"]]
-    return _section("Steps", *drawn, key, element("ul", {"class": "soft"}, *notes) if notes else "")
+    return draw_section("Steps", *drawn, key, element("ul", {"class": "soft"}, *notes) if notes else "")
 
 
 def _points(values: Iterable[tuple[Document, float | None]], unit: str) -> list[Point]:
@@ -224,7 +228,7 @@ def _layers(report: Document) -> Markup | None:
     name = "instructions" if cost == "instructions" else "multiply-accumulates"
     headings = ("layer", "channels", "", f"{name}, and share of the model", "")
     key = _key(("k-pale", "dense"), ("k-pruned", "pruned"))
-    return _section("Layers", key, _table(headings, rows), element("p", {"class": "soft"}, note))
+    return draw_section("Layers", key, draw_table(headings, rows), element("p", {"class": "soft"}, note))
 
 
 def _bar_cell(pair: tuple[float, float], top: float) -> Markup:
@@ -256,7 +260,7 @@ def _checks(report: Document) -> Markup:
         for check in report["checks"]
     ]
     headings = ("check", "value", "budget", "margin", "provenance", "verdict", "evidence")
-    return _section("Checks", _table(headings, rows, numbers=(1, 2, 3)))
+    return draw_section("Checks", draw_table(headings, rows, numbers=(1, 2, 3)))
 
 
 def _verdict(check: Document) -> Markup:
@@ -288,7 +292,7 @@ def _figures(report: Document) -> Markup:
             )
         )
     headings = ("figure", "dense", "pruned", "change", "provenance", "how the pruned figure was obtained")
-    return _section("Dense and pruned", _table(headings, rows, numbers=(1, 2, 3)))
+    return draw_section("Dense and pruned", draw_table(headings, rows, numbers=(1, 2, 3)))
 
 
 def _frozen(report: Document) -> Markup | None:
@@ -302,7 +306,7 @@ def _frozen(report: Document) -> Markup | None:
     ]
     if not rows:
         return None
-    return _section("Kept unpruned", _table(("layer", "channels", "reason"), rows, numbers=(1,)))
+    return draw_section("Kept unpruned", draw_table(("layer", "channels", "reason"), rows, numbers=(1,)))
 
 
 def _proofs(report: Document) -> Markup | None:
@@ -331,7 +335,7 @@ def _proofs(report: Document) -> Markup | None:
         )
     if not items:
         return None
-    return _section("Proofs", element("ul", {}, *(element("li", {}, item) for item in items)))
+    return draw_section("Proofs", element("ul", {}, *(element("li", {}, item) for item in items)))
 
 
 def _inputs(report: Document) -> Markup:
@@ -360,7 +364,7 @@ def _inputs(report: Document) -> Markup:
         _block("Ops of the artefact", {item["op"]: str(item["count"]) for item in report["ops"]}),
         _block("Versions", {"edgeprune": report["edgeprune"], **report["versions"]}),
     ]
-    return _section("Where it comes from", element("div", {"class": "columns"}, *parts))
+    return draw_section("Where it comes from", element("div", {"class": "columns"}, *parts))
 
 
 def _block(title: str, entries: Mapping[str, str]) -> Markup:
@@ -372,11 +376,15 @@ def _block(title: str, entries: Mapping[str, str]) -> Markup:
     return element("div", {}, element("h3", {}, title), element("dl", {}, *rows)) if rows else Markup("")
 
 
-def _section(title: str, *parts: str) -> Markup:
+def draw_section(title: str, *parts: str) -> Markup:
+    """A heading and what stands below it."""
     return element("section", {}, element("h2", {}, title), *parts)
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> Markup:
+def draw_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()
+) -> Markup:
+    """A table that scrolls where it is too wide; `numbers` are the columns whose headings stand right."""
     head = [element("th", _NUMBER if i in numbers else {}, text) for i, text in enumerate(headings)]
     body = [element("tr", {}, *cells) for cells in rows]
     table = element(
