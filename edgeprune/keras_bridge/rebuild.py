@@ -1,7 +1,7 @@
 """From a pruned `LayerGraph` back to a Keras model, and the proof that it equals the masked original."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,22 @@ def drop_branches(
     with skip(traced, branches):
         expected = _predict(model, probe)
     return _prove(rebuilt, smaller, expected=expected, probe=probe)
+
+
+def compare_models(
+    model: keras.Model, other: keras.Model, *, probe: Sequence[Array], graph: LayerGraph
+) -> float:
+    """Largest difference of two models' outputs, as a fraction of the range of the first one's.
+
+    Args:
+        model: the reference.
+        other: a model with the same inputs and outputs.
+        probe: one array per model input, batch first.
+        graph: of the reference.
+    """
+    read_again = set(graph.outputs) & set(graph.consumers())
+    expected, found = (_predict(m, probe, linear=not read_again) for m in (model, other))
+    return _relative_error(expected, found)
 
 
 def _prove(
@@ -185,12 +201,12 @@ def _predict_with(
         assign_weights(model, before)
 
 
-def _predict(model: keras.Model, probe: Sequence[Array]) -> list[Array]:
+def _predict(model: keras.Model, probe: Sequence[Array], *, linear: bool = True) -> list[Array]:
     inputs = [x.astype(t.dtype) for x, t in zip(probe, model.inputs, strict=True)]
     for layer in model._flatten_layers():
         if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
             layer.reset_state()  # recurrent layers that go on where the call before ended
-    with _linear_outputs(model):
+    with _linear_outputs(model) if linear else nullcontext():
         return [np.asarray(y) for y in call(model, inputs, training=False)]
 
 
