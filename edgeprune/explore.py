@@ -1,4 +1,4 @@
-"""Looking at a model, and pruning it by ratio: no data, no training."""
+"""Pruning a model by ratio: no training, and data only where the ranking needs them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgeprune.assemble import describe_layers, list_frozen
-from edgeprune.device.profile import load_profile
-from edgeprune.graph.channels import ChannelMap, name_channels
+from edgeprune.assemble import list_frozen
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.graph.lower import Lowering, count_macs, peak_activation_bytes
-from edgeprune.graph.rules import rule_for
+from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.progress import Progress
-from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
 from edgeprune.prune.solve import Limits, remove_ratio
+from edgeprune.ranking import Ranking, rank_channels
 from edgeprune.workdir import refuse_existing, whole_file
 
 
@@ -57,10 +54,8 @@ def prune(
     *,
     ratio: float,
     output: Path,
-    criterion: str,
-    scope: str,
-    round_to: int,
-    seed: int,
+    ranking: Ranking,
+    limits: Limits,
     force: bool,
     progress: Progress,
 ) -> PruneResult:
@@ -70,20 +65,20 @@ def prune(
         model: a `.keras` or `.h5` file.
         ratio: fraction of channels that go, in [0, 1).
         output: the `.keras` file to write.
-        criterion: a name in `CRITERIA` that needs no data.
-        scope: "local": that fraction of every family; "global": the least important anywhere.
-        round_to: widths become multiples of this.
-        seed: of random scores and probes.
+        ranking: by what channels are ranked.
+        limits: alignment, least widths, layers that are kept, and the scope: "local" takes that fraction of
+            every family, "global" the least important anywhere.
         force: replace an existing output.
         progress: is told what is going on.
 
     Raises:
         ModelError: the model cannot be used.
-        DataError: the criterion needs data.
+        DataError: the criterion needs data, and there are none or they cannot be used.
+        RecipeError: a pattern of `limits.keep` matches no layer.
         InfeasibleError: nothing can be removed, or the two models differ.
     """
     refuse_existing(output, force=force)
-    chosen = CRITERIA[criterion]
+    ranking.check()
     from edgeprune.keras_bridge.determinism import fix_seeds
     from edgeprune.keras_bridge.load import load_model
     from edgeprune.keras_bridge.probes import draw_inputs
@@ -91,16 +86,16 @@ def prune(
     from edgeprune.keras_bridge.save import save_model
     from edgeprune.keras_bridge.trace import trace
 
-    fix_seeds(seed)
+    fix_seeds(ranking.seed)
     progress.stage("load and trace")
     original = load_model(model, progress=progress)
     traced = trace(original)
-    channels = name_channels(traced.graph)
-    progress.stage("plan")
-    scores = score_groups(chosen, Evidence(graph=traced.graph, channels=channels, seed=seed))
-    kept = remove_ratio(channels, scores=scores, ratio=ratio, limits=Limits(round_to=round_to, scope=scope))
+    channels = keep_layers(name_channels(traced.graph), limits.keep)
+    progress.stage("rank and plan")
+    scores = rank_channels(original, traced, channels=channels, ranking=ranking)
+    kept = remove_ratio(channels, scores=scores, ratio=ratio, limits=limits)
     progress.stage("rebuild and prove")
-    probe = draw_inputs(original, traced.graph, seed=seed)
+    probe = draw_inputs(original, traced.graph, seed=ranking.seed)
     smaller = compact(original, traced, channels=channels, kept=kept, probe=probe)
     lowering = Lowering(traced.graph, channels)
     with whole_file(output, force=force) as temporary:
@@ -119,6 +114,67 @@ def prune(
     )
 
 
+def remove_dead_channels(
+    model: Path,
+    *,
+    output: Path,
+    data: str | None,
+    trust_seen: bool,
+    seed: int,
+    force: bool,
+    progress: Progress,
+) -> Stripped:
+    """Removes channels that are constant or read by nothing; the smaller model computes the same.
+
+    Args:
+        model: a saved Keras model.
+        output: the `.keras` file to write.
+        data: what `load_data` takes: inputs are then within its range. None: they may be anything.
+        trust_seen: whether channels go that are merely constant on all of the data.
+        seed: of random inputs and of the choice of samples.
+        force: replace an existing output.
+        progress: is told what is going on.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: the data cannot be used.
+        InfeasibleError: no channel is dead, so nothing was written; or the outputs differ.
+    """
+    refuse_existing(output, force=force)
+    from edgeprune.keras_bridge.data import load_data
+    from edgeprune.keras_bridge.determinism import fix_seeds
+    from edgeprune.keras_bridge.load import load_model
+    from edgeprune.keras_bridge.save import save_model
+
+    fix_seeds(seed)
+    progress.stage("load and trace")
+    original = load_model(model, progress=progress)
+    samples = None
+    if data is not None:
+        samples = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed).x_train
+    progress.stage("find dead channels")
+    stripped = strip_dead(original, data=samples, trust_seen=trust_seen, seed=seed)
+    if not stripped.removed:
+        raise InfeasibleError(
+            "no channel is dead: nothing was written",
+            where=str(model),
+            why="no channel is constant or unread"
+            + (f", not even on {stripped.seen_samples} samples" if trust_seen else " for every input"),
+            fix=_suggest(data=data, trust_seen=trust_seen),
+        )
+    with whole_file(output, force=force) as temporary:
+        save_model(stripped.model, temporary)
+    return stripped
+
+
+def _suggest(*, data: str | None, trust_seen: bool) -> str:
+    if trust_seen:
+        return "to prune channels that do something, give --ratio"
+    if data is None:
+        return "pass --data, too: then channels count that are constant within its range"
+    return "pass --seen-on-data as well: what was constant on all samples goes, too"
+
+
 def _changed_layers(before: LayerGraph, after: LayerGraph) -> list[dict[str, Any]]:
     rows = []
     for node in before.nodes:
@@ -134,111 +190,3 @@ def _changed_layers(before: LayerGraph, after: LayerGraph) -> list[dict[str, Any
                 }
             )
     return rows
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inspection:
-    """What `edgeprune inspect` found.
-
-    Attributes:
-        model, device: what was looked at, and for what.
-        layers: cost of each layer, its group and whether it can be pruned.
-        groups: families of channels, with the layers whose outputs they are.
-        frozen: what stays, with reasons.
-        totals: params, macs, instructions, latency_ms, peak_activation_bytes.
-    """
-
-    model: str
-    device: str
-    layers: list[dict[str, Any]]
-    groups: list[dict[str, Any]]
-    frozen: list[dict[str, Any]]
-    totals: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `inspect --json`."""
-        return {"schema": 1, **{name: getattr(self, name) for name in self.__slots__}}
-
-
-def inspect(model: Path, *, device: str) -> Inspection:
-    """Cost per layer on a device, groups of channels, and what cannot be pruned and why.
-
-    Raises:
-        ModelError: the model cannot be used.
-        UnknownNameError: there is no such device.
-    """
-    profile = load_profile(device)
-    from edgeprune.keras_bridge.load import load_model
-    from edgeprune.keras_bridge.trace import trace
-
-    graph = trace(load_model(model)).graph
-    channels = name_channels(graph)
-    described = describe_layers(graph, profile)
-    instructions = [row["instructions"] for row in described.values()]
-    total = None if None in instructions else sum(instructions)
-    cycles = profile.latency.cycles_per_instruction
-    ms = cycles / (profile.clock_mhz * 1e3) if cycles and total is not None else None
-    layers = []
-    for name, row in described.items():
-        status, reason = _status(graph, channels, name)
-        share = row["instructions"] / total if total else None
-        latency = row["instructions"] * ms if ms is not None else None
-        layers.append(
-            {
-                "name": name,
-                **row,
-                "latency_ms": latency,
-                "share": share,
-                "group": _family_of(graph, channels, name),
-                "status": status,
-                "reason": reason,
-            }
-        )
-    return Inspection(
-        model=str(model),
-        device=profile.id,
-        layers=layers,
-        groups=_describe_families(graph, channels),
-        frozen=list_frozen(graph, channels),
-        totals={
-            "params": graph.params,
-            "macs": sum(row["macs"] for row in described.values()),
-            "instructions": total,
-            "latency_ms": total * ms if ms is not None and total is not None else None,
-            "peak_activation_bytes": peak_activation_bytes(graph, dict(graph.shapes)),
-        },
-    )
-
-
-def _status(graph: LayerGraph, channels: ChannelMap, name: str) -> tuple[str, str]:
-    layer = graph.layers[name]
-    if name in channels.kept_layers:
-        return "kept", channels.kept_layers[name]
-    status = rule_for(layer.kind).status
-    output = next(node.outputs[0] for node in graph.nodes if node.layer == name)
-    reasons = [channels.frozen[group] for group in channels.tensors[output].tolist()]
-    if status == "prunable" and all(reasons):
-        return "kept", reasons[0]
-    return status, ""
-
-
-def _family_of(graph: LayerGraph, channels: ChannelMap, name: str) -> str:
-    output = next(node.outputs[0] for node in graph.nodes if node.layer == name)
-    families = dict.fromkeys(channels.family[channels.tensors[output]].tolist())
-    return "+".join(channels.family_names[family] for family in families)
-
-
-def _describe_families(graph: LayerGraph, channels: ChannelMap) -> list[dict[str, Any]]:
-    members: dict[int, dict[str, None]] = {}
-    for node in graph.nodes:
-        for family in np.unique(channels.family[channels.tensors[node.outputs[0]]]).tolist():
-            members.setdefault(family, {})[node.layer] = None
-    return [
-        {
-            "name": channels.family_names[family],
-            "channels": int((channels.family == family).sum()),
-            "prunable": int(channels.prunable[channels.family == family].sum()),
-            "layers": [name for name in layers if graph.layers[name].weights],
-        }
-        for family, layers in members.items()
-    ]

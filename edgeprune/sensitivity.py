@@ -9,9 +9,11 @@ import numpy as np
 
 from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.graph.channels import ChannelMap
+from edgeprune.graph.keeping import summarise_reasons
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, Curve, score_groups
 from edgeprune.prune.sweeps import Sweep, plan_sweeps
+from edgeprune.ranking import Ranking
 
 if TYPE_CHECKING:
     import keras
@@ -56,9 +58,8 @@ def study_sensitivity(
     *,
     channels: ChannelMap,
     samples: Samples,
-    criterion: str,
+    ranking: Ranking,
     max_drop: float,
-    seed: int,
     progress: Progress,
 ) -> Study:
     """The metric on validation data with more and more of one family switched off, family by family.
@@ -68,9 +69,8 @@ def study_sensitivity(
         traced: its trace.
         channels: its channel map.
         samples: what to rank channels and to measure on.
-        criterion: a name in `CRITERIA`, but not `sensitivity`, which looks at curves itself.
+        ranking: in which order channels are switched off; not by `sensitivity`, which looks at curves itself.
         max_drop: largest drop that is allowed, as in `Task.drop`.
-        seed: of the selection of samples.
         progress: is told of every measurement.
 
     Raises:
@@ -81,10 +81,10 @@ def study_sensitivity(
     from edgeprune.keras_bridge.evidence import SENSITIVITY_SAMPLES, gather_evidence
     from edgeprune.keras_bridge.judge import sample_judge
 
-    chosen = CRITERIA[criterion]
+    chosen, seed = CRITERIA[ranking.criterion], ranking.seed
     if chosen.needs == "curves":
         raise RecipeError(
-            f"criterion '{criterion}' cannot say in what order its own curves take channels away",
+            f"criterion '{chosen.name}' cannot say in what order its own curves take channels away",
             where="--criterion",
             fix="choose another one, for example taylor",
         )
@@ -97,7 +97,7 @@ def study_sensitivity(
     if not sweeps:
         raise InfeasibleError(
             "no channel of this model may be removed",
-            why="; ".join(sorted(set(filter(None, channels.frozen)))[:3]),
+            why=summarise_reasons(channels),
             fix="'edgeprune inspect MODEL' without --sensitivity lists the reasons per layer",
         )
     progress.stage("measure sensitivity", total=sum(len(sweep.counts) for sweep in sweeps))
@@ -105,7 +105,7 @@ def study_sensitivity(
         model, traced, channels=channels, sweeps=sweeps, judge=judge, advance=progress.advance
     )
     return Study(
-        criterion=criterion,
+        criterion=chosen.name,
         metric=judge.task.metric,
         higher_is_better=judge.task.higher_is_better,
         samples=len(judge.inputs[0]),

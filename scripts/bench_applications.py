@@ -76,6 +76,8 @@ def prune_one(name: str) -> dict[str, Any]:
     from edgeprune.keras_bridge.convert import convert
     from edgeprune.keras_bridge.load import load_model
     from edgeprune.progress import Silent
+    from edgeprune.prune.solve import Limits
+    from edgeprune.ranking import Ranking
 
     def peak_mib() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -90,10 +92,8 @@ def prune_one(name: str) -> dict[str, Any]:
             path,
             ratio=0.5,
             output=output,
-            criterion="l2",
-            scope="local",
-            round_to=1,
-            seed=0,
+            ranking=Ranking(criterion="l2", seed=0),
+            limits=Limits(scope="local"),
             force=False,
             progress=Silent(),
         )

@@ -9,6 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.quantities import format_quantity
 
@@ -16,14 +17,76 @@ from edgeprune.quantities import format_quantity
 @click.command("inspect", cls=Command)
 @click.argument("model", type=click.Path(path_type=Path))
 @options.device
-def inspect(model: Path, *, device: str) -> Answer:
+@options.keep
+@click.option(
+    "--sensitivity",
+    is_flag=True,
+    help="Measure the metric against pruning ratio, group by group; needs --data.",
+)
+@click.option("--data", metavar="PATH|module:function", help="As for 'build'; for --sensitivity.")
+@click.option(
+    "--criterion",
+    default="taylor",
+    show_default=True,
+    metavar="NAME",
+    help="In which order --sensitivity switches channels off.",
+)
+@click.option(
+    "--max-drop",
+    default=0.02,
+    show_default=True,
+    type=options.Finite(min=0, max=1),
+    metavar="D",
+    help="Largest drop of the metric up to which a ratio counts as possible.",
+)
+@options.loss
+@options.metric
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what --sensitivity measures as a page.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=options.SEED, metavar="N", help="Of the samples chosen."
+)
+@options.force
+def inspect(
+    model: Path,
+    *,
+    device: str,
+    keep: tuple[str, ...],
+    sensitivity: bool,
+    max_drop: float,
+    html_file: Path | None,
+    force: bool,
+    **ranking: Any,
+) -> Answer:
     """Show cost per layer, groups of channels, and what cannot be pruned and why."""
-    from edgeprune import explore
+    if sensitivity and ranking["data"] is None:
+        raise click.UsageError("--sensitivity measures on data: give --data, too.")
+    if html_file is not None and not sensitivity:
+        raise click.UsageError("--html shows what --sensitivity measures: give both.")
+    from edgeprune import inspection
+    from edgeprune.ranking import Ranking
+    from edgeprune.workdir import refuse_existing
 
-    document = explore.inspect(model, device=device).to_json()
+    if html_file is not None:
+        refuse_existing(html_file, force=force)
+    asked = inspection.SensitivityRequest(ranking=Ranking(**ranking), max_drop=max_drop)
+    with show_progress() as progress:
+        document = inspection.inspect(
+            model, device=device, keep=keep, sensitivity=asked if sensitivity else None, progress=progress
+        ).to_json()
+        if html_file is not None:
+            inspection.write_sensitivity(html_file, document, force=force)
+            progress.note(f"the curves are in {html_file}")
     parts = [_format_layers(document["layers"]), _format_groups(document["groups"])]
     if document["frozen"]:
         parts.append(format_frozen(document["frozen"]))
+    if document["sensitivity"] is not None:
+        parts.append(_format_sensitivity(document["sensitivity"]))
     parts.append(_format_totals(document))
     return Answer(text="\n\n".join(parts), document=document)
 
@@ -86,6 +149,40 @@ def _format_groups(groups: Sequence[Mapping[str, Any]]) -> str:
         for group in groups
     ]
     return format_table(columns, rows)
+
+
+def _format_sensitivity(study: Mapping[str, Any]) -> str:
+    """The metric per group and ratio, and up to which ratio it keeps to the largest drop."""
+    ratios = [point["ratio"] for point in study["families"][0]["points"]]
+    columns = (
+        Column(heading="group", wrap=True),
+        Column(heading="ch.", align="right"),
+        *(Column(heading=f"{ratio:g}".lstrip("0"), align="right") for ratio in ratios),
+        Column(heading="up to", align="right"),
+    )
+    rows = [
+        [
+            family["name"],
+            str(family["channels"]),
+            *(_format_score(point["metric"]) for point in family["points"]),
+            f"{family['largest_ratio']:g}",
+        ]
+        for family in study["families"]
+    ]
+    some = "" if study["samples"] == study["available"] else f" of {study['available']}"
+    note = (
+        f"{study['metric']} with that share of one group switched off, the least important by "
+        f"{study['criterion']} first, on {study['samples']}{some} validation samples; "
+        f"{study['whole']:.4g} with everything on. 'up to': the largest ratio before it drops by more than "
+        f"{study['max_drop']:g}. Recovery is not part of it."
+    )
+    return f"{format_table(columns, rows)}\n{wrap(note)}"
+
+
+def _format_score(value: float) -> str:
+    """Three digits, without the zero that most metrics begin with."""
+    text = f"{value:.3f}" if 1e-3 <= abs(value) < 10 or value == 0 else f"{value:.2g}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def _format_prunable(group: Mapping[str, Any]) -> str:

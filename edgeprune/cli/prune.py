@@ -1,31 +1,59 @@
-"""`edgeprune prune`: plan and surgery alone, by ratio, without data."""
+"""`edgeprune prune`: plan and surgery alone, by ratio; data are only needed by some criteria."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.dead import format_sizes, format_stripped
 from edgeprune.cli.inspection import format_frozen
 from edgeprune.cli.progress import show_progress
-from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import format_quantity, format_ratio
+from edgeprune.cli.tables import wrap
 
 
 @click.command(cls=Command)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--ratio",
-    required=True,
     type=options.Finite(min=0, max=1, max_open=True),
     metavar="R",
     help="Fraction of the prunable channels to remove, at least 0 and below 1.",
 )
+@click.option(
+    "--dead-only",
+    is_flag=True,
+    help="Remove only channels that are constant or unread: outputs stay the same. Exit 1 if there are none.",
+)
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="With --dead-only: what is constant within the range of these inputs goes, too.",
+)
+@click.option(
+    "--seen-on-data",
+    is_flag=True,
+    help="With --dead-only: what was constant on all samples of --data goes, too.",
+)
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")
 @click.option("--criterion", default="l2", show_default=True, help="A name from 'edgeprune list criteria'.")
+@options.normalise
+@click.option("--data", metavar="PATH|module:function", help="As for 'build'; for criteria that need data.")
+@options.loss
+@options.metric
 @click.option(
     "--scope", default="global", show_default=True, type=options.SCOPES, help="What is ranked together."
+)
+@options.keep
+@click.option(
+    "--min-channels",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="No group of channels gets narrower than N.",
 )
 @click.option(
     "--round-to",
@@ -42,46 +70,35 @@ from edgeprune.quantities import format_quantity, format_ratio
 def prune(
     model: Path,
     *,
-    ratio: float,
+    ratio: float | None,
+    dead_only: bool,
+    data: str | None,
+    seen_on_data: bool,
     output: Path,
-    criterion: str,
     scope: str,
+    keep: tuple[str, ...],
+    min_channels: int,
     round_to: int,
-    seed: int,
     force: bool,
+    **ranking: Any,
 ) -> Answer:
     """Remove a fraction of all channels; exit 0 only if the result is proven equal to the masked model."""
     from edgeprune import explore
+    from edgeprune.prune.solve import Limits
+    from edgeprune.ranking import Ranking
 
     with show_progress() as progress:
         result = explore.prune(
             model,
             ratio=ratio,
             output=output,
-            criterion=criterion,
-            scope=scope,
-            round_to=round_to,
-            seed=seed,
+            ranking=Ranking(**ranking),
+            limits=Limits(round_to=round_to, min_channels=min_channels, keep=keep, scope=scope),
             force=force,
             progress=progress,
         )
     document = result.to_json()
-    columns = (
-        Column(heading=""),
-        Column(heading="before", align="right"),
-        Column(heading="after", align="right"),
-        Column(heading="change", align="right"),
-    )
-    rows = [
-        [
-            label,
-            format_quantity(document[f"{name}_before"], ""),
-            format_quantity(document[f"{name}_after"], ""),
-            format_ratio(document[f"{name}_after"], document[f"{name}_before"]),
-        ]
-        for name, label in (("params", "parameters"), ("macs", "MACs"))
-    ]
-    parts = [format_table(columns, rows)]
+    parts = [format_sizes(document)]
     if document["frozen"]:
         parts.append(format_frozen(document["frozen"]))
     relation = "equals" if document["equal"] else "DIFFERS FROM"
@@ -93,3 +110,12 @@ def prune(
         )
     )
     return Answer(text="\n\n".join(parts), document=document, exit_code=0 if document["equal"] else 1)
+
+
+def _refuse_mixtures(*, ratio: float | None, dead_only: bool, data: str | None, seen_on_data: bool) -> None:
+    if (ratio is None) != dead_only:
+        raise click.UsageError("Give either --ratio R or --dead-only.")
+    if data is not None and not dead_only:
+        raise click.UsageError("--data goes with --dead-only.")
+    if seen_on_data and data is None:
+        raise click.UsageError("--seen-on-data needs --dead-only and --data.")

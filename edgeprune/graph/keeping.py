@@ -1,5 +1,6 @@
 """Layers that must stay as they are, because somebody said so."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import ChannelMap
 
 _SUGGESTIONS = 3
+_REASONS = 3
 
 
 def keep_layers(channels: ChannelMap, patterns: Sequence[str]) -> ChannelMap:
@@ -29,6 +31,16 @@ def keep_layers(channels: ChannelMap, patterns: Sequence[str]) -> ChannelMap:
             for group in channels.made[layer].tolist():
                 frozen[group] = frozen[group] or reason
     return replace(channels, frozen=tuple(frozen), kept_layers=kept_layers)
+
+
+def summarise_reasons(channels: ChannelMap) -> str:
+    """Why channels stay, the reasons of most channels first; "" if all may go."""
+    counted = Counter(
+        reason
+        for reason, family in zip(channels.frozen, channels.family.tolist(), strict=True)
+        if reason and channels.units[family] != "slices"
+    )
+    return "; ".join(reason for reason, _ in counted.most_common(_REASONS))
 
 
 def find_layers(channels: ChannelMap, pattern: str, *, asked_by: str) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap, Ids
+from edgeprune.graph.keeping import summarise_reasons
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, peak_activation_bytes
 from edgeprune.graph.opshape import OpShape
@@ -137,7 +138,7 @@ def solve(
             if state.kept.all():
                 raise InfeasibleError(
                     "no channel of this model may be removed",
-                    why="; ".join(sorted(set(filter(None, channels.frozen)))[:3]),
+                    why=summarise_reasons(channels),
                     fix="'edgeprune inspect MODEL' lists the reasons per layer",
                 )
             return Solution(kept=state.kept, costs=now, feasible=False)
@@ -211,7 +212,7 @@ def remove_ratio(channels: ChannelMap, *, scores: Scores, ratio: float, limits: 
     if ratio > 0 and kept.all():
         raise InfeasibleError(
             "no channel of this model may be removed",
-            why="; ".join(sorted(set(filter(None, channels.frozen)))[:3]) or "its layers are too narrow",
+            why=summarise_reasons(channels) or "its layers are too narrow",
             fix="'edgeprune inspect MODEL' lists the reasons per layer",
         )
     return kept

@@ -13,7 +13,7 @@ from edgeprune.prune.criteria import (
     median,
     sensitivity,
 )
-from edgeprune.prune.criteria.criterion import CRITERIA, Criterion, score_groups
+from edgeprune.prune.criteria.criterion import CRITERIA, Criterion, refuse_without_data, score_groups
 from edgeprune.prune.criteria.evidence import Activity, Curve, Evidence, Gradients, Scores
 from edgeprune.prune.criteria.normalise import NORMALISERS, Normaliser
 
@@ -33,6 +33,7 @@ __all__ = [
     "gradient",
     "magnitude",
     "median",
+    "refuse_without_data",
     "score_groups",
     "sensitivity",
 ]

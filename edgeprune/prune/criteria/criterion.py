@@ -63,9 +63,15 @@ def score_groups(chosen: Criterion, evidence: Evidence, *, normalise: str | None
     """
     normaliser = NORMALISERS[normalise or chosen.normalise]
     if chosen.needs and getattr(evidence, chosen.needs) is None:
+        refuse_without_data(chosen)
+    return normaliser.normalise(chosen.score(evidence), evidence.channels)
+
+
+def refuse_without_data(chosen: Criterion) -> None:
+    """Raises DataError if the criterion needs data."""
+    if chosen.needs:
         raise DataError(
             f"criterion '{chosen.name}' ranks channels by {_SOURCES[chosen.needs]}",
             why="no data were given",
             fix="pass --data, or choose --criterion l2",
         )
-    return normaliser.normalise(chosen.score(evidence), evidence.channels)
