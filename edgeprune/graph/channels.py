@@ -324,6 +324,10 @@ def name_channels(graph: LayerGraph) -> ChannelMap:
         consumes=consumes,
         made={name: np.unique(groups.of_id[np.concatenate(ids)]) for name, ids in made.items()},
         kept_layers=kept_layers,
+        arguments={
+            layer: {path: groups.of(along) for path, along in by_path.items()}
+            for layer, by_path in arguments.items()
+        },
     )
 
 
@@ -358,7 +362,7 @@ def _freeze_unknown_arrays(call: Call, flow: Flow) -> None:
 
 def _tie_axes(space: ChannelSpace, first: Axes, second: Axes) -> None:
     for weight, ids in first.items():
-        for a, b in zip(ids, second[weight], strict=True):
+        for a, b in zip(ids, second.get(weight, ids), strict=True):
             if a is not None and b is not None:
                 space.tie(a, b)
 

@@ -46,7 +46,8 @@ def remove_channels(graph: LayerGraph, channels: ChannelMap, *, kept: Kept) -> L
         if name in first_call:
             node = first_call[name]
             resized = replace(
-                describe(layer, node, shapes, weight_shapes), kept=_kept_of_inputs(node, channels, kept)
+                describe(layer, node, shapes, weight_shapes),
+                kept=_kept_of_inputs(graph, node, channels, kept),
             )
             rule = rule_for(layer.kind)
             readdressed[name] = rule.readdress(resized)
@@ -99,12 +100,14 @@ def describe(layer: Layer, node: Node, shapes: dict[str, Shape], weight_shapes: 
 
 
 def _kept_of_inputs(
-    node: Node, channels: ChannelMap, kept: Kept
+    graph: LayerGraph, node: Node, channels: ChannelMap, kept: Kept
 ) -> tuple[tuple[npt.NDArray[np.bool_] | None, ...], ...]:
-    return tuple(
-        tuple(None if groups is None else kept[groups] for groups in channels.along(tensor))
-        for tensor in node.inputs
-    )
+    found = []
+    for tensor in node.inputs:
+        along = channels.along(tensor)
+        missing = (None,) * (len(graph.shapes[tensor]) - len(along))
+        found.append((*missing, *(None if groups is None else kept[groups] for groups in along)))
+    return tuple(found)
 
 
 def _take(array: Array, axes: tuple[npt.NDArray[np.int64] | None, ...] | None, kept: Kept) -> Array:

@@ -43,7 +43,8 @@ def _replaced_call(
     original, count = operation.call, 0
     kind = graph.layers[nodes[0].layer].kind
     normalise, undefined = _NORMALISERS.get(kind), rule_for(kind).zero_is_undefined
-    constants = {id(x) for made in operation._inbound_nodes for x in keras.tree.flatten(made.arguments.args)}
+    called = [(made.arguments.args, made.arguments.kwargs) for made in operation._inbound_nodes]
+    constants = {id(x) for x in keras.tree.flatten(called)}
 
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal count
@@ -127,8 +128,27 @@ def _scale_and_shift(layer: Any, y: Any, axes: list[int]) -> Any:
     return y
 
 
+def _reduce(operation: Any, x: Any, alive: Alive) -> Any:
+    """Mean, variance or extremes over the channels that remain."""
+    kind, rank = type(operation).__name__, len(x.shape)
+    given = range(rank) if operation.axis is None else np.atleast_1d(operation.axis)
+    axes = [int(axis) % rank for axis in given]
+    here = alive(axes)
+    if kind in ("Max", "Amax"):
+        y = tf.reduce_max(tf.where(here > 0, x, x.dtype.min), axes, keepdims=True)
+    elif kind in ("Min", "Amin"):
+        y = tf.reduce_min(tf.where(here > 0, x, x.dtype.max), axes, keepdims=True)
+    else:
+        share = tf.reduce_mean(here, axes, keepdims=True)
+        mean = tf.reduce_mean(x * here, axes, keepdims=True) / share
+        variance = tf.reduce_mean(((x - mean) * here) ** 2, axes, keepdims=True) / share
+        y = {"Mean": mean, "Var": variance, "Std": tf.sqrt(variance)}[kind]
+    return y if operation.keepdims else tf.squeeze(y, axes)
+
+
 _NORMALISERS: dict[str, Callable[[Any, Any, Alive], Any]] = {
     "LayerNormalization": _normalise_layer,
     "GroupNormalization": _normalise_groups,
+    **{f"ops.{kind}": _reduce for kind in ("Amax", "Amin", "Max", "Mean", "Min", "Std", "Var")},
 }
 """Layer kind → (layer, masked input, what is alive along given axes) → masked output."""

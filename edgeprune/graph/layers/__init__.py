@@ -8,8 +8,11 @@ from edgeprune.graph.layers import einsum as einsum
 from edgeprune.graph.layers import kept as kept
 from edgeprune.graph.layers import merging as merging
 from edgeprune.graph.layers import normalization as normalization
+from edgeprune.graph.layers import operations as operations
 from edgeprune.graph.layers import passing as passing
+from edgeprune.graph.layers import rearranging as rearranging
 from edgeprune.graph.layers import recurrent as recurrent
+from edgeprune.graph.layers import reductions as reductions
 from edgeprune.graph.layers import reshaping as reshaping
 from edgeprune.graph.layers import spectral as spectral
 from edgeprune.graph.layers import wrappers as wrappers
