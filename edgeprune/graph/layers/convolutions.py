@@ -12,7 +12,7 @@ from edgeprune.graph.layers.convolution_ops import (
     lower_separable,
     lower_transposed,
 )
-from edgeprune.graph.layers.data_format import lay_channels, read_channels, tie_columns
+from edgeprune.graph.layers.data_format import is_channels_first, lay_channels, read_channels, tie_columns
 from edgeprune.graph.layers.kept import unknown_weights
 from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
 
@@ -77,6 +77,7 @@ def _none(call: Call) -> tuple[None, ...]:
 
 def _finish(call: Call, output: Ids, axes: Axes, *, reads: tuple[str, ...] = (), axis: int = -1) -> Flow:
     guard_activation(call, output)
+    _guard_bias(call, output)
     last, inner = lay_channels(call, output)
     weights = call.layer.weights
     return Flow(
@@ -87,11 +88,23 @@ def _finish(call: Call, output: Ids, axes: Axes, *, reads: tuple[str, ...] = (),
     )
 
 
+def _guard_bias(call: Call, output: Ids) -> None:
+    """Freezes the channels of a layer that Keras would add its bias to along the wrong axis.
+
+    On TensorFlow `keras.ops.add` takes a vector that is as long as the last axis for a bias of that axis. With
+    channels first that is the width of the image: the number of channels must not become the same.
+    """
+    width = call.output_shapes[0][-1]
+    if is_channels_first(call.layer.config) and "bias" in call.layer.weights and output.size >= (width or 0):
+        reason = "Keras cannot tell a bias of channels first from the image's width"
+        call.space.freeze(output, f"{reason} (layer '{call.layer.name}')")
+
+
 def _resize_conv(resized: Resized) -> Config:
-    *_, read, filters = resized.weight_shapes["kernel"]
-    old_filters = resized.old_weight_shapes["kernel"][-1]
+    filters = resized.weight_shapes["kernel"][-1]
+    *_, old_read, old_filters = resized.old_weight_shapes["kernel"]
     groups = int(resized.config.get("groups", 1))
-    if groups > 1 and read == 1 and filters != old_filters:
+    if groups > 1 and old_read == 1:
         return {"filters": filters, "groups": groups * filters // old_filters}
     return {"filters": filters}
 

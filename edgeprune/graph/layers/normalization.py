@@ -47,8 +47,10 @@ def _flow_group_norm(call: Call) -> Flow:
 
 
 def _resize_group_norm(resized: Resized) -> Config:
-    (axis,) = _axes(resized.config, len(resized.input_shapes[0]))
-    groups, kept = int(resized.config["groups"]), resized.kept[0][axis]
+    rank = len(resized.input_shapes[0])
+    (axis,) = _axes(resized.config, rank)
+    along = (*(None,) * rank, *resized.kept[0])[-rank:]
+    groups, kept = int(resized.config["groups"]), along[axis]
     if groups == 1 or kept is None:
         return {}
     return {"groups": groups * int(kept.sum()) // kept.size}
@@ -140,7 +142,7 @@ rule(
         status="transparent",
         flow=_flow_with_weights_along_axes,
         resize=_resize_rms,
-        rescale=lambda resized: {"scale": sqrt(_share(resized))},
+        rescale=lambda resized: {"scale": sqrt(1 / _share(resized))},
         reads_values=True,
         lower=_lower_squares,
     )
