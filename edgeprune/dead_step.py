@@ -7,6 +7,7 @@ all samples that were looked at ("seen on data").
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.intervals import Interval, trace_intervals
+from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.prune.dead import Dead, find_dead, remove_dead
@@ -72,6 +74,7 @@ def strip_dead(
     data: tuple[Array, ...] | None,
     trust_seen: bool,
     seed: int,
+    keep: Sequence[str] = (),
     round_to: int = 1,
 ) -> Stripped:
     """The model without its dead channels, proven equal to the original.
@@ -82,10 +85,12 @@ def strip_dead(
             and what the two models are compared on. None: inputs may be anything, the comparison is on
             random ones.
         trust_seen: whether channels go that were merely constant on all of the data.
-        seed: of the random inputs.
+        seed: of the random inputs, and of the choice of samples.
+        keep: patterns of layers whose channels stay, as `find_layers` takes them.
         round_to: numbers of channels stay multiples of this; dead channels that fill them up stay.
 
     Raises:
+        RecipeError: a pattern of `keep` matches no layer.
         InfeasibleError: the outputs differ by more than `TOLERANCE` of their range.
     """
     from edgeprune.keras_bridge.probes import draw_inputs
@@ -93,7 +98,7 @@ def strip_dead(
     from edgeprune.keras_bridge.trace import trace
 
     traced = trace(model)
-    graph, channels = traced.graph, name_channels(traced.graph)
+    graph, channels = traced.graph, keep_layers(name_channels(traced.graph), keep)
     few = None if data is None else _draw_rows(data, seed=seed)
     found: dict[str, Dead] = {}
     for basis, intervals in _bound_three_ways(model, traced, few, trust_seen=trust_seen).items():

@@ -1,4 +1,4 @@
-"""`edgeprune prune`: plan and surgery alone, by ratio; data are only needed by some criteria."""
+"""`edgeprune prune`: plan and surgery alone, by ratio or of dead channels; data are rarely needed."""
 
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,6 @@ from edgeprune.cli.tables import wrap
     help="Remove only channels that are constant or unread: outputs stay the same. Exit 1 if there are none.",
 )
 @click.option(
-    "--data",
-    metavar="SOURCE",
-    help="With --dead-only: what is constant within the range of these inputs goes, too.",
-)
-@click.option(
     "--seen-on-data",
     is_flag=True,
     help="With --dead-only: what was constant on all samples of --data goes, too.",
@@ -40,7 +35,11 @@ from edgeprune.cli.tables import wrap
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")
 @click.option("--criterion", default="l2", show_default=True, help="A name from 'edgeprune list criteria'.")
 @options.normalise
-@click.option("--data", metavar="PATH|module:function", help="As for 'build'; for criteria that need data.")
+@click.option(
+    "--data",
+    metavar="PATH|module:function",
+    help="As for 'build'; for criteria that need data. With --dead-only inputs are taken to stay in its range.",
+)
 @options.loss
 @options.metric
 @click.option(
@@ -72,7 +71,6 @@ def prune(
     *,
     ratio: float | None,
     dead_only: bool,
-    data: str | None,
     seen_on_data: bool,
     output: Path,
     scope: str,
@@ -82,11 +80,28 @@ def prune(
     force: bool,
     **ranking: Any,
 ) -> Answer:
-    """Remove a fraction of all channels; exit 0 only if the result is proven equal to the masked model."""
+    """Remove a fraction of all channels; exit 0 only if the result is proven equal to the masked model.
+
+    With --dead-only remove what is constant or unread, proven equal to the original model.
+    """
     from edgeprune import explore
     from edgeprune.prune.solve import Limits
     from edgeprune.ranking import Ranking
 
+    _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=ranking["data"], seen_on_data=seen_on_data)
+    if ratio is None:
+        with show_progress() as progress:
+            stripped = explore.remove_dead_channels(
+                model,
+                output=output,
+                data=ranking["data"],
+                trust_seen=seen_on_data,
+                keep=keep,
+                seed=ranking["seed"],
+                force=force,
+                progress=progress,
+            )
+        return format_stripped(stripped.to_json(), output=str(output))
     with show_progress() as progress:
         result = explore.prune(
             model,
@@ -115,7 +130,5 @@ def prune(
 def _refuse_mixtures(*, ratio: float | None, dead_only: bool, data: str | None, seen_on_data: bool) -> None:
     if (ratio is None) != dead_only:
         raise click.UsageError("Give either --ratio R or --dead-only.")
-    if data is not None and not dead_only:
-        raise click.UsageError("--data goes with --dead-only.")
-    if seen_on_data and data is None:
+    if seen_on_data and (data is None or not dead_only):
         raise click.UsageError("--seen-on-data needs --dead-only and --data.")
