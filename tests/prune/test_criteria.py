@@ -258,6 +258,14 @@ def test_activity_is_the_score_and_gaps_are_filled() -> None:
     assert scores[[first, second]] == pytest.approx([0.2 * np.sqrt(10), 0.2 * np.sqrt(20)])
 
 
+def test_apoz_falls_back_where_nothing_is_ever_zero() -> None:
+    graph, channels = pair()
+    ones = np.ones(channels.groups)
+    activity = Activity(magnitude=ones, nonzero=ones)
+    scores = CRITERIA["apoz"].score(Evidence(graph=graph, channels=channels, activity=lambda: activity))
+    assert scores[channels.tensors["a"]] == pytest.approx([np.sqrt(10), np.sqrt(20)])
+
+
 def curve(counts: list[int], drops: list[float], *, width: int) -> Curve:
     found = np.array(drops)
     return Curve(family="a", order=np.arange(width), counts=np.array(counts), metrics=1 - found, drops=found)

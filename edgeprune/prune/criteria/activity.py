@@ -1,8 +1,13 @@
 """Criteria that look at what a channel does on data, without labels."""
 
+import numpy as np
+
 from edgeprune.prune.criteria.criterion import Criterion, criterion
 from edgeprune.prune.criteria.evidence import Activity, Evidence, Scores
 from edgeprune.prune.criteria.fallback import fill_gaps
+
+_NEVER_ZERO = 1e-4
+"""Share of zeros in data that counts as none."""
 
 
 def _activity(evidence: Evidence) -> Activity:
@@ -22,10 +27,15 @@ def _measure_magnitude(evidence: Evidence) -> Scores:
 def _count_nonzero(evidence: Evidence) -> Scores:
     """1 − the average percentage of zeros, in front of the layers that read the channel.
 
-    Hu et al. 2016, "Network trimming". It tells channels apart only behind ReLU or its like; elsewhere all
-    score 1. Channels that no layer with weights reads are ranked by `fill_gaps`.
+    Hu et al. 2016, "Network trimming". It has nothing to say of families without a ReLU or its like, where
+    no channel is ever zero; these, and channels that no layer with weights reads, are ranked by `fill_gaps`.
     """
-    return fill_gaps(_activity(evidence).nonzero, evidence)
+    scores, family = _activity(evidence).nonzero.copy(), evidence.channels.family
+    for f in np.unique(family).tolist():
+        own = family == f
+        if np.nan_to_num(scores[own], nan=1.0).min() >= 1 - _NEVER_ZERO:
+            scores[own] = np.nan
+    return fill_gaps(scores, evidence)
 
 
 criterion(
