@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeprune.graph.channels import Call, Flow, Ids, Inner, fixed
 from edgeprune.graph.layergraph import Read
+from edgeprune.graph.layers.einsum import guard_bias
 from edgeprune.graph.opshape import OpShape, Shape
 from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
 
@@ -108,6 +109,12 @@ def _finish(
     call: Call, projections: list[tuple[Axes, list[tuple[str, int]]]], *, output: Ids, heads: Ids
 ) -> Flow:
     axes = {weight: along for found, _ in projections for weight, along in found.items()}
+    for weight, along in axes.items():
+        if weight.endswith("bias"):
+            for shape in (*call.input_shapes, *call.output_shapes[:1]):
+                guard_bias(
+                    call, along, last=along[-1] if along[-1] is not None else output, positions=shape[0]
+                )
     consumes = tuple(pair for _, found in projections for pair in found)
     outputs: list[Ids] = [output]
     inner: list[Inner] = [(None,) * (len(call.output_shapes[0]) - 1)]

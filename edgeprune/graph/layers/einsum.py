@@ -64,6 +64,7 @@ def _flow_einsum(call: Call) -> Flow:
     axes = {"kernel": tuple(made.get(label) for label in found.kernel)}
     if "bias" in names:
         axes["bias"] = _follow_bias(call, found, made)
+        guard_bias(call, axes["bias"], last=last, positions=call.output_shapes[0][0])
     consumes = tuple(
         ("kernel", axis)
         for axis, label in enumerate(found.kernel)
@@ -77,6 +78,33 @@ def _follow_bias(call: Call, found: _Equation, made: dict[str, Ids | None]) -> t
     shape = call.layer.weights["bias"].shape
     labels = found.target[len(found.target) - len(shape) :]
     return tuple(made.get(label) if size > 1 else None for label, size in zip(labels, shape, strict=True))
+
+
+def guard_bias(call: Call, along: tuple[Ids | None, ...], *, last: Ids, positions: int | None) -> None:
+    """Keeps Keras from taking a bias over several axes for one over another axis.
+
+    On TensorFlow `keras.ops.add` (Keras 3.15) adds what can be squeezed to n numbers along the last axis if
+    that has n entries, else along the first if that has. So a column must not be as long as the last axis, and
+    what is not a column must not become one where the first axis may be as long.
+
+    Args:
+        call: of the layer.
+        along: ids along each axis of the bias.
+        last: ids along the last axis of what the bias is added to.
+        positions: size of its first axis, batch left out.
+    """
+    *columns, row = along
+    if all(ids is None for ids in columns):
+        return
+    if row is None or len(row) < 2:
+        going = [*columns, last]
+    elif any(ids is not None and (positions or 2) in range(2, len(ids) + 1) for ids in columns):
+        going = [row[:2]]
+    else:
+        return
+    for ids in going:
+        if ids is not None:
+            call.space.freeze(ids, f"Keras would mistake the axis of its bias (layer '{call.layer.name}')")
 
 
 def _resize_einsum(resized: Resized) -> Config:

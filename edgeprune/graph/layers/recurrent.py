@@ -28,13 +28,13 @@ class Recurrence:
     """What the cells of one recurrent layer do to channels.
 
     Attributes:
-        output: ids of the last cell's units.
+        units: ids of each cell's units; the output has those of the last.
         states: ids of each state tensor, in Keras' order.
         axes: weight name → ids along each axis.
         consumes: the (weight name, axis) pairs that read channels.
     """
 
-    output: Ids
+    units: tuple[Ids, ...]
     states: tuple[Ids, ...]
     axes: Mapping[str, tuple[Ids | None, ...]]
     consumes: tuple[tuple[str, int], ...]
@@ -85,11 +85,12 @@ def follow_cells(
         name: of the family of the last cell's units.
     """
     ids, axes, consumes = call.inputs[0], {}, []
+    units: list[Ids] = []
     states: list[Ids] = []
     for i, (kind, config) in enumerate(cells):
         kernel, recurrent = next(weights), next(weights)
-        units = call.layer.weights[recurrent].shape[-2]
-        own = call.space.fresh(units, name=name if i == len(cells) - 1 else f"{name}:cell {i}")
+        count = call.layer.weights[recurrent].shape[-2]
+        own = call.space.fresh(count, name=name if i == len(cells) - 1 else f"{name}:cell {i}")
         for key in ("activation", "recurrent_activation"):
             layer = replace(call.layer, config={"activation": config.get(key, "linear")})
             guard_activation(replace(call, layer=layer), own)
@@ -100,9 +101,10 @@ def follow_cells(
         if config.get("use_bias", True):
             bias = next(weights)
             axes[bias] = (*(None,) * (call.layer.weights[bias].ndim - 1), gates)
+        units.append(own)
         states += [own] * STATES[kind]
         ids = own
-    return Recurrence(output=ids, states=tuple(states), axes=axes, consumes=tuple(consumes))
+    return Recurrence(units=tuple(units), states=tuple(states), axes=axes, consumes=tuple(consumes))
 
 
 def tie_initial_state(call: Call, states: tuple[Ids, ...]) -> None:
@@ -134,7 +136,7 @@ def _flow_recurrent(call: Call) -> Flow:
         call, list_cells(kind, config), weights=iter(call.layer.weights), name=call.layer.name
     )
     tie_initial_state(call, found.states)
-    outputs = (found.output, *found.states)[: len(call.output_shapes)]
+    outputs = (found.units[-1], *found.states)[: len(call.output_shapes)]
     return Flow(outputs=outputs, axes=found.axes, consumes=found.consumes)
 
 

@@ -55,14 +55,12 @@ def _flow_bidirectional(call: Call) -> Flow:
         for layer, suffix in zip(_directions(config), ("", ":backward"), strict=True)
     )
     # Both must lose the same number of units, see above.
-    for one, other in zip(forward.states, backward.states, strict=True):
+    for one, other in zip(forward.units, backward.units, strict=True):
         call.space.tie(one, other)
     states = (*forward.states, *backward.states)
     tie_initial_state(call, states)
-    merged = {
-        "concat": (np.concatenate([forward.output, backward.output]),),
-        None: (forward.output, backward.output),
-    }.get(config.get("merge_mode", "concat"), (forward.output,))
+    ends = (forward.units[-1], backward.units[-1])
+    merged = {"concat": (np.concatenate(ends),), None: ends}.get(config["merge_mode"], ends[:1])
     return Flow(
         outputs=(*merged, *states)[: len(call.output_shapes)],
         axes={**forward.axes, **backward.axes},
