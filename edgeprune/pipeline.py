@@ -24,12 +24,13 @@ from edgeprune.graph.channels import name_channels
 from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.inputs import Inputs, open_inputs
+from edgeprune.layer_step import LayerChoice, choose_layers, take_branches
 from edgeprune.measure import Measured, budget_limits, check_ops, measure
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
 from edgeprune.prune.solve import Limits, family_widths, fit_costs
-from edgeprune.prune_step import Pruner, choose_layers, require_feasible
+from edgeprune.prune_step import Pruner, require_feasible
 from edgeprune.recipe import LayerLimit
 from edgeprune.registry import Registry
 from edgeprune.report import Report
@@ -366,26 +367,45 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
         normalise=job.request.normalise,
         judge=job.inputs.validation,
     )
+    recovery = plan_recovery(job)
     if job.request.whole_layers:
-        pruner = choose_layers(
-            job.inputs.teacher,
-            pruner=pruner,
-            training=job.inputs.training,
-            seed=job.request.seed,
-            progress=progress,
-        )
+        choice = _try_layers(job, pruner, recovery, work=work, progress=progress)
+        pruner = take_branches(job.inputs.teacher, pruner, choice.branches)
+        recovery = replace(recovery, total_steps=recovery.total_steps - choice.steps)
     require_feasible(bypass(graph, pruner.branches), costs=costs, budgets=limits, limits=job.limits)
     return shrink(
         job.inputs.teacher,
         training=job.inputs.training,
         judge=job.inputs.validation,
-        recovery=plan_recovery(job),
+        recovery=recovery,
         pruner=pruner,
         schedule=job.request.schedule,
         macs=int(dense.figures["macs"].value or 0),
         work=work,
         progress=progress,
     )
+
+
+def _try_layers(
+    job: Job, pruner: Pruner, recovery: Recovery, *, work: WorkDirectory, progress: Progress
+) -> LayerChoice:
+    """What the trials of `choose_layers` found, now or before the build was interrupted."""
+    if (finished := work.load("layers")) is not None:
+        _, state = finished
+        return LayerChoice(**{**state, "branches": tuple(state["branches"])})
+    choice = choose_layers(
+        job.inputs.teacher,
+        pruner=pruner,
+        training=job.inputs.training,
+        judge=job.inputs.validation,
+        recovery=recovery,
+        progress=progress,
+    )
+    with work.finish("layers", asdict(choice)):
+        pass
+    if choice.note:
+        progress.note(f"whole layers go: {choice.note}")
+    return choice
 
 
 def plan_recovery(job: Job) -> Recovery:

@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeprune.errors import InfeasibleError
-from edgeprune.graph.branches import Branch, bypass, find_branches, unfolded_name
+from edgeprune.graph.branches import Branch
 from edgeprune.graph.channels import ChannelMap, name_channels
-from edgeprune.graph.keeping import find_layers, keep_layers
+from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
-from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, Evidence, Scores, score_groups
-from edgeprune.prune.layers import choose_branches
-from edgeprune.prune.solve import Costs, Limits, Solution, family_widths, solve
+from edgeprune.prune.solve import Costs, Limits, Solution, solve
 from edgeprune.quantities import format_quantity
 
 if TYPE_CHECKING:
@@ -54,7 +52,7 @@ class Pruner:
         measure: converts a model and gives its costs on the device.
         normalise: how scores are made comparable; None for the criterion's own way.
         judge: measures the curves of criterion `sensitivity`.
-        branches: what goes as a whole, first; see `choose_layers`.
+        branches: what goes as a whole, first; see `layer_step`.
     """
 
     criterion: str
@@ -120,11 +118,11 @@ def prune_step(
 
     traced = trace(model)
     graph, channels = traced.graph, keep_layers(name_channels(traced.graph), pruner.limits.keep)
-    scores = _score(model, traced, channels, pruner=pruner, training=training, seed=seed)
+    scores = score_channels(model, traced, channels, pruner=pruner, training=training, seed=seed)
     few = tuple(x[:PROBE_SAMPLES] for x in probe)
     targets, costs = pruner.targets(fraction), pruner.costs
     for _ in range(ATTEMPTS):
-        solution = _solve(graph, channels, scores=scores, costs=costs, targets=targets, pruner=pruner)
+        solution = solve_gently(graph, channels, scores=scores, costs=costs, targets=targets, pruner=pruner)
         compacted = compact(model, traced, channels=channels, kept=solution.kept, probe=few)
         cost = pruner.measure(compacted.model)
         if fraction < 1 or all(cost[name] <= target for name, target in targets.items()):
@@ -136,82 +134,6 @@ def prune_step(
         why=", ".join(f"{name} {cost[name]:g} > {target:g}" for name, target in targets.items()),
         fix="widen the budget that is missed a little",
     )
-
-
-def choose_layers(
-    model: keras.Model,
-    *,
-    pruner: Pruner,
-    training: Training,
-    seed: int,
-    progress: Progress,
-) -> Pruner:
-    """The pruner, with the branches whose removal makes the budgets cheaper to meet.
-
-    Args:
-        model: what to prune.
-        pruner: how channels are ranked, and the budgets.
-        training: what losses and gradients are taken of.
-        seed: of batches.
-        progress: is told about every measurement.
-    """
-    from edgeprune.keras_bridge.ablation import count_measurements, measure_ablations
-    from edgeprune.keras_bridge.trace import trace
-
-    traced = trace(model)
-    channels = name_channels(traced.graph)
-    limits = pruner.limits
-    kept = {name for p in limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
-    kept |= {floor.layer for floor in limits.floors}
-    branches = tuple(b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers))
-    if not branches or (traced.nested and kept):
-        return pruner  # without layers a nested model is unfolded, and patterns would miss its layers' names
-    channels = keep_layers(channels, pruner.limits.keep)
-    scores = _score(model, traced, channels, pruner=pruner, training=training, seed=seed)
-    progress.stage("weigh layers", total=count_measurements(branches, channels))
-    ablation = measure_ablations(
-        model,
-        traced,
-        branches=branches,
-        channels=channels,
-        scores=scores,
-        training=training,
-        seed=seed,
-        advance=progress.advance,
-    )
-    choice = choose_branches(
-        traced.graph,
-        branches,
-        prices={branch.name: ablation.price(branch.name) for branch in branches},
-        scores=scores,
-        costs=pruner.costs,
-        budgets=pruner.budgets,
-        limits=pruner.limits,
-    )
-    if not choice.branches:
-        return pruner
-    widths = family_widths(name_channels(bypass(traced.graph, choice.branches)))
-    return replace(
-        pruner,
-        branches=choice.branches,
-        widths={unfolded_name(name): width for name, width in widths.items()},
-    )
-
-
-def layer_step(model: keras.Model, *, pruner: Pruner, probe: tuple[Array, ...]) -> PrunedStep:
-    """The model without the pruner's branches, proven and measured.
-
-    Raises:
-        InfeasibleError: it differs from the model in which they are skipped.
-    """
-    from edgeprune.keras_bridge.rebuild import drop_branches
-    from edgeprune.keras_bridge.trace import trace
-
-    few = tuple(x[:PROBE_SAMPLES] for x in probe)
-    compacted = drop_branches(model, trace(model), branches=pruner.branches, probe=few)
-    channels = name_channels(compacted.graph)
-    macs = count_macs(Lowering(compacted.graph, channels).lower(channels.everything))
-    return PrunedStep(compacted=compacted, cost=pruner.measure(compacted.model), macs=macs)
 
 
 def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:
@@ -227,7 +149,7 @@ def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limit
         raise _refuse(solution, budgets)
 
 
-def _score(
+def score_channels(
     model: keras.Model,
     traced: Traced,
     channels: ChannelMap,
@@ -236,6 +158,7 @@ def _score(
     training: Training,
     seed: int,
 ) -> Scores:
+    """(groups,) importance of the channels of a model, by the pruner's criterion."""
     from edgeprune.keras_bridge.evidence import gather_evidence
 
     evidence = gather_evidence(
@@ -244,7 +167,7 @@ def _score(
     return score_groups(CRITERIA[pruner.criterion], evidence, normalise=pruner.normalise)
 
 
-def _solve(
+def solve_gently(
     graph: LayerGraph,
     channels: ChannelMap,
     *,

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeprune.layer_step import layer_step
 from edgeprune.progress import Progress
-from edgeprune.prune_step import PrunedStep, Pruner, layer_step, prune_step
+from edgeprune.prune_step import PrunedStep, Pruner, prune_step
 from edgeprune.workdir import WorkDirectory
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What the loss says of a model without some of its branches or channels, before any recovery."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -42,11 +42,6 @@ class Ablation:
         return self.branches[name] / self.per_score
 
 
-def count_measurements(branches: Sequence[Branch], channels: ChannelMap) -> int:
-    """How often `measure_ablations` runs the model, for a progress bar."""
-    return 1 + len(branches) + len(np.unique(channels.family[channels.prunable]))
-
-
 def measure_ablations(
     model: keras.Model,
     traced: Traced,
@@ -56,7 +51,6 @@ def measure_ablations(
     scores: Scores,
     training: Training,
     seed: int,
-    advance: Callable[[], None] = lambda: None,
 ) -> Ablation:
     """How much the loss on training samples rises without each branch, and without the least channels.
 
@@ -70,7 +64,6 @@ def measure_ablations(
         scores: (groups,) importance of its channels.
         training: inputs, labels and loss.
         seed: of the samples.
-        advance: called after every measurement.
     """
     drawing = Recovery(total_steps=1, batch_size=SAMPLES, seed=seed)
     batch, rows = draw_batch(training.inputs, recovery=drawing, step=0)
@@ -80,7 +73,6 @@ def measure_ablations(
 
     def measure() -> float:
         outputs = call(model, inputs, training=False)
-        advance()
         if labels is None:
             return float(distance(outputs, own, task=training.task, temperature=1.0))
         return float(tf.reduce_mean(training.task.loss(labels, unpack(outputs))))

@@ -21,6 +21,7 @@ from edgeprune.keras_bridge.task import Task
 
 _EPSILON = 1e-7
 _WARM_UP_STEPS = 100
+"""Over how many steps the learning rate rises at first; a tenth of all steps if those are fewer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +49,7 @@ class Recovery:
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0 over the whole build."""
         progress = min(step / max(self.total_steps, 1), 1.0)
-        warm = min((step + 1) / _WARM_UP_STEPS, 1.0)
+        warm = min((step + 1) / min(_WARM_UP_STEPS, 1 + self.total_steps // 10), 1.0)
         return self.learning_rate * warm * 0.5 * (1 + float(np.cos(np.pi * progress)))
 
 

@@ -1,8 +1,8 @@
-"""Which whole branches go before channels do.
+"""Which whole branches are worth a trial, instead of channels.
 
-A branch is worth removing if the budgets are then met at a smaller loss of importance in all: the branch's
-own price, plus the scores of the channels that must still go. Every set is judged by a whole run of the
-solver, so that a branch is weighed against channels on the very budget that binds.
+A branch is weighed by two figures, both from a whole run of the solver on the graph without it, so that it is
+compared with channels on the very budget that binds: the importance of the channels that must still go, and
+that sum with the branch's own price. Neither says how well the rest recovers, so they only make a shortlist.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,21 +19,21 @@ from edgeprune.prune.solve import Costs, Limits, solve
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
-    """What goes as a whole.
+class Weighed:
+    """A branch, and what must go besides it.
 
     Attributes:
-        branches: the branches; none where channels alone are cheaper.
-        price: importance lost with them, channels included.
-        price_of_channels: importance lost when only channels go; infinite where they cannot meet the budgets.
+        branch: the branch.
+        channels: importance of the channels that must still go; infinite where the budgets cannot be met.
+        price: that and the branch's own importance.
     """
 
-    branches: tuple[Branch, ...]
+    branch: Branch
+    channels: float
     price: float
-    price_of_channels: float
 
 
-def choose_branches(
+def weigh_branches(
     graph: LayerGraph,
     branches: Sequence[Branch],
     *,
@@ -42,8 +42,8 @@ def choose_branches(
     costs: Costs,
     budgets: Mapping[str, float],
     limits: Limits,
-) -> Choice:
-    """The branches to remove, one after the other, as long as each makes the whole cheaper.
+) -> list[Weighed]:
+    """Every branch, weighed on the budgets.
 
     Args:
         graph: the model.
@@ -55,30 +55,33 @@ def choose_branches(
         limits: what the solver must respect.
     """
     channels = name_channels(graph)
-
-    def price_of(chosen: Sequence[Branch]) -> float:
-        smaller = bypass(graph, chosen)
-        names = name_channels(smaller) if chosen else channels
-        moved = transfer_scores(scores, channels, names) if chosen else scores
+    weighed = []
+    for branch in branches:
+        smaller = bypass(graph, [branch])
+        names = name_channels(smaller)
+        moved = transfer_scores(scores, channels, names)
+        left = np.inf
         try:
             solution = solve(smaller, names, scores=moved, costs=costs, budgets=budgets, limits=limits)
+            if solution.feasible:
+                left = float(moved[~solution.kept].sum())
         except InfeasibleError:
-            return np.inf
-        if not solution.feasible:
-            return np.inf
-        return float(moved[~solution.kept].sum()) + sum(prices[b.name] for b in chosen)
+            pass  # no channel may go, and the branch alone does not do: as dear as can be
+        weighed.append(Weighed(branch=branch, channels=left, price=left + prices[branch.name]))
+    return weighed
 
-    best = alone = price_of(())
-    chosen: list[Branch] = []
-    while True:
-        gone = {i for branch in chosen for i in branch.nodes}
-        rest = [b for b in branches if gone.isdisjoint(b.nodes) and prices[b.name] < best]
-        found = [(price_of([*chosen, branch]), branch) for branch in rest]
-        price, branch = min(found, key=lambda pair: pair[0], default=(np.inf, None))
-        if branch is None or price >= best:
-            return Choice(branches=tuple(chosen), price=best, price_of_channels=alone)
-        best = price
-        chosen.append(branch)
+
+def shortlist_branches(weighed: Sequence[Weighed], *, count: int) -> tuple[Branch, ...]:
+    """Up to `count` branches that are worth a trial: the best by either figure, in the order of the graph."""
+    possible = [w for w in weighed if np.isfinite(w.channels)]
+    by_channels = sorted(possible, key=lambda w: w.channels)
+    by_price = sorted(possible, key=lambda w: w.price)
+    chosen: dict[str, None] = {}
+    for pair in zip(by_channels, by_price, strict=True):
+        for w in pair:
+            if len(chosen) < count:
+                chosen.setdefault(w.branch.name)
+    return tuple(w.branch for w in possible if w.branch.name in chosen)
 
 
 def transfer_scores(scores: Scores, old: ChannelMap, new: ChannelMap) -> Scores:

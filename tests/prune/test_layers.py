@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from graph.test_branches import residual
 
-from edgeprune.graph.branches import bypass, find_branches
+from edgeprune.graph.branches import Branch, bypass, find_branches
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.opshape import OpShape
-from edgeprune.prune.layers import Choice, choose_branches, transfer_scores
+from edgeprune.prune.layers import Weighed, shortlist_branches, transfer_scores, weigh_branches
 from edgeprune.prune.solve import Costs, Limits
 
 
@@ -13,12 +13,12 @@ def macs(op: OpShape) -> float:
     return float(op.macs)
 
 
-def choose(*, price: float, budget: float) -> Choice:
+def weigh(*, price: float, budget: float) -> Weighed:
     """The residual block: stem 12·16, b1 24·16, b2 24·16, end 8·16 MACs: 1,088 in all, 320 without it."""
     graph = residual()
     branches = find_branches(graph)
     channels = name_channels(graph)
-    return choose_branches(
+    (weighed,) = weigh_branches(
         graph,
         branches,
         prices={branches[0].name: price},
@@ -27,30 +27,33 @@ def choose(*, price: float, budget: float) -> Choice:
         budgets={"macs": budget},
         limits=Limits(),
     )
+    return weighed
 
 
-def test_a_branch_goes_where_it_is_cheaper_than_the_channels_it_saves() -> None:
-    cheap = choose(price=0.5, budget=500)
-    assert [branch.name for branch in cheap.branches] == ["add without b2"]
-    assert cheap.price == 0.5
-    assert cheap.price_of_channels == 3  # one channel of the sum is left: 48 + 96 + 96 + 32 MACs
+def test_a_branch_that_does_alone_costs_its_own_price() -> None:
+    weighed = weigh(price=0.5, budget=500)
+    assert weighed.branch.name == "add without b2"
+    assert (weighed.channels, weighed.price) == (0, 0.5)
 
 
-def test_a_branch_stays_where_channels_are_cheaper() -> None:
-    dear = choose(price=50, budget=500)
-    assert dear.branches == ()
-    assert dear.price == dear.price_of_channels
+def test_channels_that_must_still_go_are_added() -> None:
+    weighed = weigh(price=0.5, budget=200)  # stem and end cost 80 a channel: two of the four go
+    assert (weighed.channels, weighed.price) == (2, 2.5)
 
 
-def test_a_branch_goes_where_channels_alone_cannot_meet_the_budget() -> None:
-    # One channel everywhere leaves 48 + 16 + 16 + 32 = 112 MACs; without the block 80 do.
-    forced = choose(price=50, budget=100)
-    assert forced.price_of_channels == np.inf
-    assert [branch.name for branch in forced.branches] == ["add without b2"]
+def test_a_branch_without_which_the_budgets_are_missed_all_the_same_is_worth_nothing() -> None:
+    weighed = weigh(price=0.5, budget=70)
+    assert weighed.channels == np.inf
+    assert shortlist_branches([weighed], count=5) == ()
 
 
-def test_nothing_goes_where_nothing_is_exceeded() -> None:
-    assert choose(price=1e-6, budget=2000).branches == ()
+def test_the_shortlist_holds_the_best_by_either_figure_in_the_order_of_the_graph() -> None:
+    branches = [Branch(name=name, layers=(name,), passing={}, nodes=frozenset()) for name in "abcd"]
+    figures = {"a": (9.0, 9.0), "b": (1.0, 8.0), "c": (5.0, 6.0), "d": (2.0, 7.0)}
+    weighed = [Weighed(branch=b, channels=figures[b.name][0], price=figures[b.name][1]) for b in branches]
+    assert [b.name for b in shortlist_branches(weighed, count=1)] == ["b"]
+    assert [b.name for b in shortlist_branches(weighed, count=2)] == ["b", "c"]
+    assert [b.name for b in shortlist_branches(weighed, count=9)] == ["a", "b", "c", "d"]
 
 
 def test_scores_move_to_the_channels_that_remain() -> None:

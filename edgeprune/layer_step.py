@@ -1,0 +1,244 @@
+"""Removing whole layers: which ones, by short trials of recovery, and the step that does it.
+
+How well a model recovers without a branch cannot be read off its weights, gradients or loss: a branch whose
+loss rises least may be the one that is missed most once the rest has been fine-tuned. So the likely ones are
+pruned to the budgets, fine-tuned for a moment and compared with channels alone on validation data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgeprune.errors import InfeasibleError
+from edgeprune.graph.branches import Branch, bypass, find_branches, unfolded_name
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.keeping import find_layers, keep_layers
+from edgeprune.graph.layergraph import Array
+from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.progress import Progress
+from edgeprune.prune.layers import shortlist_branches, weigh_branches
+from edgeprune.prune.solve import family_widths
+from edgeprune.prune_step import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.judge import Judge
+    from edgeprune.keras_bridge.trace import Traced
+    from edgeprune.keras_bridge.train import Recovery, Trained, Training, Tuner
+
+TRIAL_SHARE = 0.14
+"""Fraction of all recovery steps that trials may take."""
+MOST_CANDIDATES = 9
+MOST_FINALISTS = 3
+LEAST_TRIAL_STEPS = 24
+"""A trial of fewer steps says nothing."""
+LEAST_GAIN = 0.01
+"""How much better than channels alone, as in `Task.drop`, a branch's removal must do in its trial."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerChoice:
+    """What the trials found.
+
+    Attributes:
+        branches: names of the branches to remove.
+        steps: optimizer steps that the trials took.
+        note: a sentence for the report.
+    """
+
+    branches: tuple[str, ...] = ()
+    steps: int = 0
+    note: str = ""
+
+
+def choose_layers(
+    model: keras.Model,
+    *,
+    pruner: Pruner,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+    progress: Progress,
+) -> LayerChoice:
+    """The branches without which the model recovers better than if only channels went.
+
+    Args:
+        model: what to prune; not changed.
+        pruner: how channels are ranked, and the budgets.
+        training: what to fine-tune on.
+        judge: scores models on validation data.
+        recovery: of the whole build; the trials take `TRIAL_SHARE` of its steps.
+        progress: is told about every step.
+    """
+    from edgeprune.keras_bridge.trace import trace
+
+    traced = trace(model)
+    candidates = _list_candidates(model, traced, pruner=pruner, training=training, recovery=recovery)
+    budget = int(TRIAL_SHARE * recovery.total_steps)
+    finalists = min(MOST_FINALISTS, len(candidates)) + 1
+    first = budget // 2 // (len(candidates) + 1)
+    second = budget // 2 // finalists
+    if not candidates or first < LEAST_TRIAL_STEPS:
+        return LayerChoice()
+    progress.stage("try without whole layers", total=first * (len(candidates) + 1) + second * finalists)
+
+    def start(branches: Sequence[Branch]) -> _Trial | None:
+        short = replace(recovery, total_steps=first + second)
+        return _start_trial(
+            model, traced, branches, pruner=pruner, training=training, judge=judge, recovery=short
+        )
+
+    alone = start(())
+    trials = [trial for branch in candidates if (trial := start((branch,))) is not None]
+    everyone = [*([alone] if alone else []), *trials]
+    for trial in everyone:
+        trial.run(first, judge=judge, progress=progress)
+    trials.sort(key=lambda trial: trial.rank)
+    for trial in [*([alone] if alone else []), *trials[:MOST_FINALISTS]]:
+        trial.run(second, judge=judge, progress=progress)
+    best = min(trials[:MOST_FINALISTS], key=lambda trial: trial.rank, default=None)
+    steps = sum(trial.trained.step for trial in everyone)
+    if best is None or (alone and judge.drop(before=alone.score, after=best.score) > -LEAST_GAIN):
+        return LayerChoice(steps=steps)
+    names = tuple(branch.name for branch in best.branches)
+    against = f"{alone.score:.4f} with channels alone" if alone else "no plan of channels alone"
+    metric = judge.task.metric
+    return LayerChoice(
+        branches=names,
+        steps=steps,
+        note=f"{', '.join(names)}: validation {metric} {best.score:.4f} after a trial, against {against}",
+    )
+
+
+def take_branches(model: keras.Model, pruner: Pruner, names: Sequence[str]) -> Pruner:
+    """The pruner that first removes the branches of these names; the same one where there are none."""
+    from edgeprune.keras_bridge.trace import trace
+
+    if not names:
+        return pruner
+    graph = trace(model).graph
+    branches = tuple(branch for branch in find_branches(graph) if branch.name in names)
+    widths = family_widths(name_channels(bypass(graph, branches)))
+    return replace(
+        pruner,
+        branches=branches,
+        widths={unfolded_name(name): width for name, width in widths.items()},
+    )
+
+
+def layer_step(model: keras.Model, *, pruner: Pruner, probe: tuple[Array, ...]) -> PrunedStep:
+    """The model without the pruner's branches, proven and measured.
+
+    Raises:
+        InfeasibleError: it differs from the model in which they are skipped.
+    """
+    from edgeprune.keras_bridge.rebuild import drop_branches
+    from edgeprune.keras_bridge.trace import trace
+
+    few = tuple(x[:PROBE_SAMPLES] for x in probe)
+    compacted = drop_branches(model, trace(model), branches=pruner.branches, probe=few)
+    channels = name_channels(compacted.graph)
+    macs = count_macs(Lowering(compacted.graph, channels).lower(channels.everything))
+    return PrunedStep(compacted=compacted, cost=pruner.measure(compacted.model), macs=macs)
+
+
+def _list_candidates(
+    model: keras.Model, traced: Traced, *, pruner: Pruner, training: Training, recovery: Recovery
+) -> tuple[Branch, ...]:
+    """The branches worth a trial; none of the layers that somebody asked to keep."""
+    from edgeprune.keras_bridge.ablation import measure_ablations
+
+    limits = pruner.limits
+    channels = name_channels(traced.graph)
+    kept = {name for p in limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
+    kept |= {floor.layer for floor in limits.floors}
+    branches = tuple(b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers))
+    if not branches or (traced.nested and kept):
+        return ()  # without layers a nested model is unfolded, and patterns would miss its layers' names
+    channels = keep_layers(channels, limits.keep)
+    scores = score_channels(model, traced, channels, pruner=pruner, training=training, seed=recovery.seed)
+    ablation = measure_ablations(
+        model,
+        traced,
+        branches=branches,
+        channels=channels,
+        scores=scores,
+        training=training,
+        seed=recovery.seed,
+    )
+    weighed = weigh_branches(
+        traced.graph,
+        branches,
+        prices={branch.name: ablation.price(branch.name) for branch in branches},
+        scores=scores,
+        costs=pruner.costs,
+        budgets=pruner.budgets,
+        limits=limits,
+    )
+    return shortlist_branches(weighed, count=MOST_CANDIDATES)
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Trial:
+    """A model without some branches, pruned to the budgets, while it is fine-tuned."""
+
+    branches: tuple[Branch, ...]
+    tuner: Tuner
+    training: Training
+    trained: Trained
+    score: float = math.nan
+    rank: float = math.inf
+
+    def run(self, steps: int, *, judge: Judge, progress: Progress) -> None:
+        """Fine-tunes some more and scores the model, with BatchNorm statistics that suit it."""
+        from edgeprune.keras_bridge.judge import settle_batch_norm
+
+        self.trained = self.tuner.tune(steps, start=self.trained, advance=progress.advance)
+        _, self.score = settle_batch_norm(self.tuner.student, judge, inputs=self.training.inputs, seed=0)
+        self.rank = -self.score if judge.task.higher_is_better else self.score
+
+
+def _start_trial(
+    model: keras.Model,
+    traced: Traced,
+    branches: Sequence[Branch],
+    *,
+    pruner: Pruner,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+) -> _Trial | None:
+    """The model without the branches and as many channels as the budgets ask; None where none is left."""
+    from edgeprune.keras_bridge.judge import copy_model
+    from edgeprune.keras_bridge.rebuild import compact, drop_branches
+    from edgeprune.keras_bridge.trace import trace
+    from edgeprune.keras_bridge.train import Trained, Tuner
+
+    few = tuple(x[:PROBE_SAMPLES] for x in judge.inputs)
+    pruner = take_branches(model, pruner, [branch.name for branch in branches])
+    smaller = model
+    if branches:
+        smaller = drop_branches(model, traced, branches=branches, probe=few).model
+    again = trace(smaller)
+    channels = keep_layers(name_channels(again.graph), pruner.limits.keep)
+    scores = score_channels(smaller, again, channels, pruner=pruner, training=training, seed=recovery.seed)
+    try:
+        solution = solve_gently(
+            again.graph, channels, scores=scores, costs=pruner.costs, targets=pruner.budgets, pruner=pruner
+        )
+    except InfeasibleError:
+        return None
+    if solution.kept.all():
+        student = copy_model(smaller)
+    else:
+        student = compact(smaller, again, channels=channels, kept=solution.kept, probe=few).model
+    return _Trial(
+        branches=tuple(branches),
+        tuner=Tuner(student, model, training=training, recovery=recovery),
+        training=training,
+        trained=Trained(step=0, optimizer=[], losses=[]),
+    )
