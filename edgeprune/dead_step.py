@@ -7,7 +7,6 @@ all samples that were looked at ("seen on data").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.prune.dead import Dead, find_dead, remove_dead
 from edgeprune.prune.dead_reasons import DeadChannels, explain_dead
+from edgeprune.prune.solve import Limits
 
 if TYPE_CHECKING:
     import keras
@@ -62,6 +62,18 @@ class Stripped:
     seen_samples: int
     tolerance: float = TOLERANCE
 
+    def describe(self) -> str:
+        """What went, in one sentence."""
+        counts: dict[str, int] = {}
+        layers: dict[str, int] = {}
+        for row in self.removed:
+            counts[row.basis] = counts.get(row.basis, 0) + len(row.channels)
+            layers[row.layer] = layers.get(row.layer, 0) + len(row.channels)
+        known = ", ".join(f"{count} {basis}" for basis, count in counts.items())
+        named = ", ".join(f"{count} of {layer}" for layer, count in layers.items())
+        looked = f" ({self.seen_samples} samples)" if self.seen_samples else ""
+        return f"dead channels went without loss: {named}; {known}{looked}"
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the model."""
         figures = {name: getattr(self, name) for name in self.__slots__ if name not in ("model", "graph")}
@@ -73,9 +85,8 @@ def strip_dead(
     *,
     data: tuple[Array, ...] | None,
     trust_seen: bool,
+    limits: Limits,
     seed: int,
-    keep: Sequence[str] = (),
-    round_to: int = 1,
 ) -> Stripped:
     """The model without its dead channels, proven equal to the original.
 
@@ -85,12 +96,11 @@ def strip_dead(
             and what the two models are compared on. None: inputs may be anything, the comparison is on
             random ones.
         trust_seen: whether channels go that were merely constant on all of the data.
+        limits: alignment, least widths and layers that are kept; dead channels stay where these ask for it.
         seed: of the random inputs, and of the choice of samples.
-        keep: patterns of layers whose channels stay, as `find_layers` takes them.
-        round_to: numbers of channels stay multiples of this; dead channels that fill them up stay.
 
     Raises:
-        RecipeError: a pattern of `keep` matches no layer.
+        RecipeError: a pattern of `limits.keep` matches no layer.
         InfeasibleError: the outputs differ by more than `TOLERANCE` of their range.
     """
     from edgeprune.keras_bridge.probes import draw_inputs
@@ -98,11 +108,11 @@ def strip_dead(
     from edgeprune.keras_bridge.trace import trace
 
     traced = trace(model)
-    graph, channels = traced.graph, keep_layers(name_channels(traced.graph), keep)
+    graph, channels = traced.graph, keep_layers(name_channels(traced.graph), limits.keep)
     few = None if data is None else _draw_rows(data, seed=seed)
     found: dict[str, Dead] = {}
     for basis, intervals in _bound_three_ways(model, traced, few, trust_seen=trust_seen).items():
-        found[basis] = find_dead(graph, channels, intervals=intervals, round_to=round_to)
+        found[basis] = find_dead(graph, channels, intervals=intervals, limits=limits)
     dead = found[basis]
     smaller = remove_dead(graph, channels, dead=dead) if dead.groups.any() else graph
     size = model.inputs[0].shape[0] or _PROBE_SAMPLES  # some models have a fixed batch size

@@ -122,7 +122,7 @@ def remove_dead_channels(
     output: Path,
     data: str | None,
     trust_seen: bool,
-    keep: tuple[str, ...] = (),
+    limits: Limits,
     seed: int,
     force: bool,
     progress: Progress,
@@ -134,7 +134,7 @@ def remove_dead_channels(
         output: the `.keras` file to write.
         data: what `load_data` takes: inputs are then within its range. None: they may be anything.
         trust_seen: whether channels go that are merely constant on all of the data.
-        keep: patterns of layers whose channels stay, as `find_layers` takes them.
+        limits: alignment, least widths and layers that are kept; dead channels stay where these ask for it.
         seed: of random inputs and of the choice of samples.
         force: replace an existing output.
         progress: is told what is going on.
@@ -142,7 +142,7 @@ def remove_dead_channels(
     Raises:
         ModelError: the model cannot be used.
         DataError: the data cannot be used.
-        RecipeError: a pattern of `keep` matches no layer.
+        RecipeError: a pattern of `limits.keep` matches no layer.
         InfeasibleError: no channel is dead, so nothing was written; or the outputs differ.
     """
     refuse_existing(output, force=force)
@@ -158,7 +158,7 @@ def remove_dead_channels(
     if data is not None:
         samples = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed).x_train
     progress.stage("find dead channels")
-    stripped = strip_dead(original, data=samples, trust_seen=trust_seen, keep=keep, seed=seed)
+    stripped = strip_dead(original, data=samples, trust_seen=trust_seen, limits=limits, seed=seed)
     if not stripped.removed:
         raise InfeasibleError(
             "no channel is dead: nothing was written",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeprune.assemble import Artefact, Outcome, compose_report, write_output
+from edgeprune.dead_step import strip_dead
 from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
 from edgeprune.device.op_costs import op_costs
 from edgeprune.device.profile import Profile, load_profile
@@ -26,6 +27,7 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.inputs import Inputs, open_inputs
 from edgeprune.layer_step import LayerChoice, choose_layers, take_branches
 from edgeprune.measure import Measured, budget_limits, check_ops, measure
+from edgeprune.opening import Opening, go_on_without_dead, open_with_dense
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
@@ -197,10 +199,15 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     progress.stage("dense model: convert, measure, evaluate")
     dense = make_artefact(job.inputs.model, job)
     _refuse_unsupported(dense.measured, job.profile)
-    if _exceeded(dense.measured, job.budgets):
-        shrunk = shrink_to_budgets(job, dense, work=work, progress=progress)
+    opening, lean = open_loop(job, dense, progress=progress)
+    if _exceeded(lean.measured, job.budgets):
+        shrunk = shrink_to_budgets(job, lean, opening=opening, work=work, progress=progress)
         progress.stage("pruned model: convert, measure, evaluate")
         pruned = make_artefact(shrunk.model, job)
+    elif lean is not dense:
+        progress.note("without its dead channels the model already fits: nothing else is pruned")
+        shrunk = Shrunk(model=opening.model, steps=opening.steps, equivalence=opening.equivalence)
+        pruned = lean
     else:
         progress.note("the dense model already fits: nothing is pruned")
         shrunk, pruned = Shrunk(model=job.inputs.model, steps=[], equivalence=[]), dense
@@ -338,8 +345,50 @@ def _exceeded(measured: Measured, budgets: Budgets) -> list[str]:
     return [name for name, limit in budget_limits(budgets).items() if costs[name] > limit]
 
 
-def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progress: Progress) -> Shrunk:
-    """The loop of `shrink`, for this job. Raises InfeasibleError."""
+def open_loop(job: Job, dense: Artefact, *, progress: Progress) -> tuple[Opening, Artefact]:
+    """Where pruning starts, and that model as an artefact: the teacher without its dead channels, if any.
+
+    Channels that are dead for every input of the data's range always go. Those that were merely constant on
+    all samples go where something has to go anyway: the proof of no loss does not cover inputs unlike these.
+    """
+    judge, measured = job.inputs.validation, _costs(dense.measured, job.budgets)
+    macs = int(dense.figures["macs"].value or 0)
+    opening = open_with_dense(job.inputs.teacher, cost=measured, macs=macs, judge=judge)
+    progress.stage("remove dead channels")
+    try:
+        stripped = strip_dead(
+            job.inputs.teacher,
+            data=job.inputs.data.x_train,
+            trust_seen=bool(_exceeded(dense.measured, job.budgets)),
+            limits=job.limits,
+            seed=job.request.seed,
+        )
+    except InfeasibleError as error:  # lossless or not at all; what costs accuracy can still be pruned
+        progress.warn(f"dead channels stay: {error.message}")
+        return opening, dense
+    if not stripped.removed:
+        return opening, dense
+    progress.note(stripped.describe())
+    lean = make_artefact(stripped.model, job)
+    cost = _costs(lean.measured, job.budgets)
+    return go_on_without_dead(opening, stripped, cost=cost, judge=judge), lean
+
+
+def shrink_to_budgets(
+    job: Job, start: Artefact, *, opening: Opening, work: WorkDirectory, progress: Progress
+) -> Shrunk:
+    """The loop of `shrink`, for this job.
+
+    Args:
+        job: what was asked.
+        start: what is pruned first, measured.
+        opening: the same model as `open_loop` gives it.
+        work: keeps finished segments.
+        progress: is told what is going on.
+
+    Raises:
+        InfeasibleError: no plan meets the budgets.
+    """
     from edgeprune.keras_bridge.convert import convert
 
     few = tuple(x[:_CALIBRATION_FOR_SIZES] for x in job.inputs.representative)
@@ -351,9 +400,9 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
         found = _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
         return {name: cost + _SHARING_SLACK_BYTES * (name == "flash") for name, cost in found.items()}
 
-    graph = dense.graph
+    graph = start.graph
     channels = keep_layers(name_channels(graph), job.limits.keep)
-    measured = _costs(dense.measured, job.budgets)
+    measured = _costs(start.measured, job.budgets)
     costs = fit_costs(graph, channels, per_op=op_costs(job.profile), peak="ram", measured=measured)
     limits = budget_limits(job.budgets)
     pruner = Pruner(
@@ -369,8 +418,10 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
     )
     recovery = plan_recovery(job)
     if job.request.whole_layers:
-        choice = _try_layers(job, pruner, recovery, work=work, progress=progress)
-        pruner = take_branches(job.inputs.teacher, pruner, choice.branches)
+        choice = _try_layers(
+            job, opening.model, pruner=pruner, recovery=recovery, work=work, progress=progress
+        )
+        pruner = take_branches(opening.model, pruner, choice.branches)
         recovery = replace(recovery, total_steps=recovery.total_steps - choice.steps)
     require_feasible(bypass(graph, pruner.branches), costs=costs, budgets=limits, limits=job.limits)
     return shrink(
@@ -380,21 +431,27 @@ def shrink_to_budgets(job: Job, dense: Artefact, *, work: WorkDirectory, progres
         recovery=recovery,
         pruner=pruner,
         schedule=job.request.schedule,
-        macs=int(dense.figures["macs"].value or 0),
+        opening=opening,
         work=work,
         progress=progress,
     )
 
 
 def _try_layers(
-    job: Job, pruner: Pruner, recovery: Recovery, *, work: WorkDirectory, progress: Progress
+    job: Job,
+    model: keras.Model,
+    *,
+    pruner: Pruner,
+    recovery: Recovery,
+    work: WorkDirectory,
+    progress: Progress,
 ) -> LayerChoice:
     """What the trials of `choose_layers` found, now or before the build was interrupted."""
     if (finished := work.load("layers")) is not None:
         _, state = finished
         return LayerChoice(**{**state, "branches": tuple(state["branches"])})
     choice = choose_layers(
-        job.inputs.teacher,
+        model,
         pruner=pruner,
         training=job.inputs.training,
         judge=job.inputs.validation,

@@ -74,7 +74,7 @@ class BudgetPart(TypedDict):
     origin: str
 
 
-StepKind = Literal["dense", "layers", "prune", "recover", "rollback", "final"]
+StepKind = Literal["dense", "dead", "layers", "prune", "recover", "rollback", "final"]
 
 
 class StepPart(TypedDict):

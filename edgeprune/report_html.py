@@ -160,6 +160,7 @@ def _curve(report: Document) -> Markup | None:
     kinds = {step["kind"] for step in steps}
     names = {
         "dense": "dense",
+        "dead": "dead channels removed",
         "layers": "layers removed",
         "prune": "pruned",
         "recover": "recovered",

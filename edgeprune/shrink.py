@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune.layer_step import layer_step
+from edgeprune.opening import Opening, describe_step
 from edgeprune.progress import Progress
 from edgeprune.prune_step import PrunedStep, Pruner, prune_step
 from edgeprune.workdir import WorkDirectory
@@ -104,20 +105,20 @@ def shrink(
     recovery: Recovery,
     pruner: Pruner,
     schedule: str,
-    macs: int,
+    opening: Opening,
     work: WorkDirectory,
     progress: Progress,
 ) -> Shrunk:
     """A model whose measured costs are within the budgets, recovered for `recovery.total_steps`.
 
     Args:
-        teacher: where pruning starts and what recovery follows; not changed.
+        teacher: what recovery follows; not changed.
         training: inputs, labels and loss to fine-tune and to rank channels with.
         judge: scores models on validation data.
         recovery: how to fine-tune.
         pruner: how to prune, and the budgets.
         schedule: a name in `SCHEDULES`.
-        macs: of the original, for the report.
+        opening: where pruning starts.
         work: keeps finished segments.
         progress: is told about every optimizer step.
 
@@ -131,20 +132,18 @@ def shrink(
     run = _Run.resume(
         work,
         fresh=_Run(
-            model=teacher,
+            model=opening.model,
             trained=Trained(step=0, optimizer=[], losses=[]),
             remaining=plan_segments(
                 pruner, schedule=schedule, total_steps=recovery.total_steps, steps_per_epoch=per_epoch
             ),
-            steps=[],
-            equivalence=[],
-            cost=pruner.dense,
-            macs=macs,
+            steps=opening.steps,
+            equivalence=opening.equivalence,
+            cost=opening.cost,
+            macs=opening.macs,
         ),
     )
     reference = judge.score_model(teacher)
-    if not run.steps:
-        run.log("dense", epochs=0.0, accuracy=reference)
     progress.stage("prune and recover", total=recovery.total_steps)
     progress.advance(run.trained.step)
     tuner: Tuner | None = None
@@ -222,16 +221,16 @@ class _Run:
 
     def log(self, kind: str, *, epochs: float, accuracy: float, note: str = "") -> None:
         """Adds a row to the report's steps."""
-        row = {
-            "step": len(self.steps),
-            "kind": kind,
-            "epochs": round(epochs, 4),
-            "accuracy": accuracy,
-            "cost": dict(self.cost),
-            "params": self.model.count_params(),
-            "macs": self.macs,
-            "note": note,
-        }
+        row = describe_step(
+            len(self.steps),
+            kind,
+            model=self.model,
+            cost=self.cost,
+            macs=self.macs,
+            accuracy=accuracy,
+            epochs=epochs,
+            note=note,
+        )
         self.steps = [*self.steps, row]
 
     def save(self, work: WorkDirectory) -> None:

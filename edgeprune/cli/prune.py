@@ -38,7 +38,7 @@ from edgeprune.cli.tables import wrap
 @click.option(
     "--data",
     metavar="PATH|module:function",
-    help="As for 'build'; for criteria that need data. With --dead-only inputs are taken to stay in its range.",
+    help="As for 'build'; for criteria that need data. With --dead-only, inputs count as within its range.",
 )
 @options.loss
 @options.metric
@@ -89,6 +89,7 @@ def prune(
     from edgeprune.ranking import Ranking
 
     _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=ranking["data"], seen_on_data=seen_on_data)
+    limits = Limits(round_to=round_to, min_channels=min_channels, keep=keep, scope=scope)
     if ratio is None:
         with show_progress() as progress:
             stripped = explore.remove_dead_channels(
@@ -96,7 +97,7 @@ def prune(
                 output=output,
                 data=ranking["data"],
                 trust_seen=seen_on_data,
-                keep=keep,
+                limits=limits,
                 seed=ranking["seed"],
                 force=force,
                 progress=progress,
@@ -108,7 +109,7 @@ def prune(
             ratio=ratio,
             output=output,
             ranking=Ranking(**ranking),
-            limits=Limits(round_to=round_to, min_channels=min_channels, keep=keep, scope=scope),
+            limits=limits,
             force=force,
             progress=progress,
         )

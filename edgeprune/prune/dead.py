@@ -17,6 +17,7 @@ from edgeprune.graph.intervals import BoundedCall, Bounds, Interval
 from edgeprune.graph.layergraph import Array, LayerGraph, Node
 from edgeprune.graph.rules import rule_for
 from edgeprune.graph.surgery import Kept, remove_channels
+from edgeprune.prune.solve import Limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +27,7 @@ class Dead:
     Attributes:
         groups: (groups,) True for each group that goes.
         spared: (groups,) True for dead groups that stay, because no tensor may lose all its channels, or to
-            keep to the alignment.
+            keep to the limits.
         unread: (groups,) True for groups whose values no weight looks at.
         constants: as `fold_constants` takes them.
     """
@@ -64,7 +65,11 @@ class _Reader:
 
 
 def find_dead(
-    graph: LayerGraph, channels: ChannelMap, *, intervals: Mapping[str, Interval], round_to: int = 1
+    graph: LayerGraph,
+    channels: ChannelMap,
+    *,
+    intervals: Mapping[str, Interval],
+    limits: Limits = Limits(),  # noqa: B008  (frozen)
 ) -> Dead:
     """The groups that can go without changing what the model computes.
 
@@ -72,7 +77,7 @@ def find_dead(
         graph: the model.
         channels: its groups.
         intervals: bounds of all its tensors.
-        round_to: numbers of channels become multiples of this; dead channels that fill them up stay.
+        limits: alignment and least widths; dead channels stay as far as these ask for it.
     """
     readers = list(_list_readers(graph, channels, intervals))
     needed = _needed_elsewhere(graph, channels)
@@ -82,7 +87,7 @@ def find_dead(
         _spare_the_last(channels, candidates, spared)
         if (candidates == dead).all():
             before = spared.sum()
-            _spare_for_alignment(channels, dead, spared, round_to=round_to)
+            _spare_for_limits(channels, dead, spared, limits=limits)
             if spared.sum() == before:
                 break
         dead = candidates
@@ -218,9 +223,16 @@ def _spare_the_last(channels: ChannelMap, candidates: Kept, spared: Kept) -> Non
             candidates[groups[0]], spared[groups[0]] = False, True
 
 
-def _spare_for_alignment(channels: ChannelMap, dead: Kept, spared: Kept, *, round_to: int) -> None:
+def _spare_for_limits(channels: ChannelMap, dead: Kept, spared: Kept, *, limits: Limits) -> None:
     for family in np.unique(channels.family[dead]).tolist():
         members = channels.family == family
-        going = np.flatnonzero(members & dead)
-        count = (len(going) - int(members.sum())) % round_to
-        spared[going[:count]] = True
+        left, size = int((members & ~dead).sum()), int(members.sum())
+        wanted = max(left, min(limits.min_channels, size))
+        wanted += -wanted % limits.round_to
+        spared[np.flatnonzero(members & dead)[: wanted - left]] = True
+    names = np.array(channels.family_names, dtype=object)[channels.family]
+    for floor in limits.floors:
+        made = np.unique(channels.made[floor.layer])
+        made = made[names[made] == floor.family]
+        missing = floor.count - int((~dead[made]).sum())
+        spared[made[dead[made]][: max(missing, 0)]] = True

@@ -8,7 +8,14 @@ from e2e.conftest import DIGITS
 
 from edgeprune import shrink
 from edgeprune.keras_bridge.train import steps_per_epoch
-from edgeprune.pipeline import BuildRequest, make_artefact, open_job, plan_recovery, shrink_to_budgets
+from edgeprune.pipeline import (
+    BuildRequest,
+    make_artefact,
+    open_job,
+    open_loop,
+    plan_recovery,
+    shrink_to_budgets,
+)
 from edgeprune.progress import Silent
 from edgeprune.workdir import WorkDirectory
 
@@ -35,7 +42,8 @@ def test_a_collapse_is_rolled_back_twice_and_then_accepted(
     job = open_job(replace(request, latency_ms=limit), progress=Silent())
     work = WorkDirectory(tmp_path / "out.work", key="rollback", resume=False)
 
-    shrunk = shrink_to_budgets(job, dense, work=work, progress=Silent())
+    opening, start = open_loop(job, dense, progress=Silent())
+    shrunk = shrink_to_budgets(job, start, opening=opening, work=work, progress=Silent())
 
     kinds = [step["kind"] for step in shrunk.steps]
     assert kinds.count("rollback") >= 2
