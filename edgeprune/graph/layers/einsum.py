@@ -84,8 +84,8 @@ def guard_bias(call: Call, along: tuple[Ids | None, ...], *, last: Ids, position
     """Keeps Keras from taking a bias over several axes for one over another axis.
 
     On TensorFlow `keras.ops.add` (Keras 3.15) adds what can be squeezed to n numbers along the last axis if
-    that has n entries, else along the first if that has. So a column must not be as long as the last axis, and
-    what is not a column must not become one where the first axis may be as long.
+    that has n entries, else along the first if that has. So a column must not be as long as the last axis,
+    and what is no column must not become one where the first axis may be as long.
 
     Args:
         call: of the layer.
