@@ -10,12 +10,18 @@ and the dense model, fine-tuned as long. Models: MLPerf Tiny's ResNet-8 on CIFAR
 features of spoken digits, which this script trains first. Needs ../shared beside the checkout.
 
     python scripts/bench_pruning.py --output bench.json [--models resnet8,dscnn] [--ratios 0.75,0.5,0.33]
+
+With --compare, all criteria and scopes instead, each in small steps and without removing whole layers; model
+"example" is the small network that is packed with edgeprune:
+
+    python scripts/bench_pruning.py --compare [--epochs 4] [--criteria l2,fpgm] [--scopes global]
 """
 
 import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,13 +30,24 @@ from typing import Any
 import numpy as np
 
 from edgeprune.assemble import Artefact
+from edgeprune.errors import InfeasibleError
 from edgeprune.graph.layergraph import Array
-from edgeprune.pipeline import BuildRequest, Job, make_artefact, open_job, plan_recovery, shrink_to_budgets
+from edgeprune.pipeline import (
+    BuildRequest,
+    Job,
+    make_artefact,
+    open_job,
+    open_loop,
+    plan_recovery,
+    shrink_to_budgets,
+)
 from edgeprune.progress import Silent
+from edgeprune.prune.criteria import CRITERIA
 from edgeprune.workdir import WorkDirectory
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-METHODS: dict[str, dict[str, Any]] = {
+Methods = dict[str, dict[str, Any]]
+METHODS: Methods = {
     "edgeprune": {},
     "uniform": {"criterion": "l2", "scope": "local", "schedule": "constant_sparsity"},
     "random": {"criterion": "random", "scope": "global", "schedule": "constant_sparsity"},
@@ -61,12 +78,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--output", type=Path, default=Path("bench_pruning.json"))
     parser.add_argument("--models", default="resnet8,dscnn")
-    parser.add_argument("--ratios", default="0.75,0.5,0.33")
+    parser.add_argument("--ratios", help="default: 0.75,0.5,0.33; with --compare 0.5")
     parser.add_argument("--methods", default="dense,edgeprune,uniform,random")
     parser.add_argument("--device", default="cortex-m7")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--compare", action="store_true", help="all criteria and scopes instead of methods")
+    parser.add_argument("--criteria", default=",".join(CRITERIA))
+    parser.add_argument("--scopes", default="local,global")
     arguments = parser.parse_args()
+    compare = arguments.compare
+    ratios = (arguments.ratios or ("0.5" if compare else "0.75,0.5,0.33")).split(",")
+    methods = {name: METHODS.get(name, {}) for name in arguments.methods.split(",")}
+    if compare:
+        methods = list_rankings(arguments.criteria.split(","), arguments.scopes.split(","))
+    render = format_ranking if compare else format_row
     if not SHARED.is_dir():
         sys.exit("bench_pruning: ../shared, with the models and data, is not beside this checkout")
     rows: list[Row] = []
@@ -76,21 +102,30 @@ def main() -> None:
             request = BuildRequest(
                 model=model,
                 device=arguments.device,
-                data=str(data),
+                data=None if data is None else str(data),
                 output=Path(folder) / "out",
                 max_drop=1.0,
                 epochs=arguments.epochs,
                 seed=arguments.seed,
             )
-            for row in run_model(name, request, arguments.ratios.split(","), arguments.methods.split(",")):
+            for row in run_model(name, request, ratios, methods):
                 rows.append(row)
-                print(format_row(row), flush=True)
+                print(render(row), flush=True)
                 arguments.output.write_text(json.dumps([r.to_json() for r in rows], indent=2) + "\n")
-    print("\n" + format_table(rows))
+    print("\n" + (format_comparison(rows) if compare else format_table(rows)))
 
 
-def run_model(name: str, request: BuildRequest, ratios: list[str], methods: list[str]) -> Any:
-    """Yields the rows of one model as they are done."""
+def list_rankings(criteria: list[str], scopes: list[str]) -> Methods:
+    """Every criterion with every scope, as a method of its own."""
+    return {
+        f"{criterion} {scope}": {"criterion": criterion, "scope": scope, "whole_layers": False}
+        for criterion in criteria
+        for scope in scopes
+    }
+
+
+def run_model(name: str, request: BuildRequest, ratios: list[str], methods: Methods) -> Any:
+    """Yields the rows of one model as they are done; a method that cannot meet a budget has none."""
     job = open_job(request, progress=Silent())
     dense = make_artefact(job.inputs.model, job)
     yield make_row(name, "dense, as given", 1.0, dense, seconds=0.0)
@@ -102,12 +137,17 @@ def run_model(name: str, request: BuildRequest, ratios: list[str], methods: list
     for ratio in map(float, ratios):
         for method in (m for m in methods if m != "dense"):
             started = time.monotonic()
-            wanted = replace(request, latency_ms=ratio * latency_ms, **METHODS[method])
+            wanted = replace(request, latency_ms=ratio * latency_ms, **methods[method])
             again = open_job(wanted, progress=Silent())
             work = WorkDirectory(
                 request.output.with_name("work"), key=f"{name} {method} {ratio}", resume=False
             )
-            shrunk = shrink_to_budgets(again, dense, work=work, progress=Silent())
+            try:
+                opening, start = open_loop(again, dense, progress=Silent())
+                shrunk = shrink_to_budgets(again, start, opening=opening, work=work, progress=Silent())
+            except InfeasibleError as error:
+                print(f"{name}, {method} at {ratio:g}: {error.message}", file=sys.stderr)
+                continue
             artefact = make_artefact(shrunk.model, again)
             yield make_row(name, method, ratio, artefact, seconds=time.monotonic() - started)
 
@@ -154,6 +194,28 @@ def format_table(rows: list[Row]) -> str:
         "| model | latency budget | method | int8 % | float % | latency ms | MMACs | .tflite KiB | seconds |"
     )
     return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *map(format_row, rows)])
+
+
+def format_ranking(row: Row) -> str:
+    """One line of Markdown of the comparison; the dense model has no criterion."""
+    criterion, scope = row.method.rsplit(" ", 1) if row.ratio < 1 else (row.method, "")
+    return (
+        f"| {row.model} | {criterion} | {scope} | {100 * row.accuracy:.2f} | "
+        f"{100 * row.float_accuracy:.2f} | {row.latency_ms:.2f} | {row.seconds:.0f} |"
+    )
+
+
+def format_comparison(rows: list[Row]) -> str:
+    """All criteria and scopes in Markdown, the best of each model first."""
+    order = list(dict.fromkeys(row.model for row in rows))
+    ranked = sorted(rows, key=lambda row: (order.index(row.model), row.ratio, -row.accuracy))
+    head = "| model | criterion | scope | int8 % | float % | latency ms | seconds |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *map(format_ranking, ranked)])
+
+
+def prepare_example(folder: Path) -> tuple[None, None]:
+    """The network and the data that are packed with edgeprune."""
+    return None, None
 
 
 def prepare_resnet8(folder: Path) -> tuple[Path, Path]:
@@ -225,7 +287,11 @@ def build_dscnn(shape: tuple[int, ...]) -> Any:
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x), name="dscnn")
 
 
-MODELS = {"resnet8": prepare_resnet8, "dscnn": prepare_dscnn}
+MODELS: dict[str, Callable[[Path], tuple[Path | None, Path | None]]] = {
+    "example": prepare_example,
+    "resnet8": prepare_resnet8,
+    "dscnn": prepare_dscnn,
+}
 
 if __name__ == "__main__":
     main()

@@ -26,7 +26,7 @@ def plain() -> keras.Model:
     """Convolution with BatchNormalization, depthwise, and a classifier behind Flatten."""
     image = keras.Input((6, 6, 1))
     x = layers.ReLU()(layers.BatchNormalization(name="bn")(layers.Conv2D(6, 3, name="first")(image)))
-    x = layers.Conv2D(8, 3, activation="relu", name="second")(layers.DepthwiseConv2D(2)(x))
+    x = layers.Conv2D(8, 3, activation="relu", name="second")(layers.DepthwiseConv2D(2, name="spread")(x))
     return keras.Model(image, layers.Dense(3, activation="softmax")(layers.Flatten()(x)))
 
 
