@@ -57,12 +57,10 @@ def _merging(merge: layers.Layer) -> keras.Model:
     return keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))
 
 
-def _on_vector(*middle: layers.Layer) -> keras.Model:
+def _masked() -> keras.Model:
     vector = keras.Input((5,))
-    x = layers.Dense(12)(vector)
-    for layer in middle:
-        x = layer(x)
-    return keras.Model(vector, layers.Dense(3)(layers.Flatten()(x)))
+    x = layers.Masking()(layers.Reshape((2, 6))(layers.Dense(12, activation="relu")(vector)))
+    return keras.Model(vector, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
 
 
 def _look_up(table: layers.Layer) -> keras.Model:
@@ -93,7 +91,7 @@ CONVOLUTIONS: dict[str, Callable[[], keras.Model]] = {
     "Conv2D": lambda: _between(layers.Conv2D(7, 3, strides=2, activation="relu")),
     "Conv3D": lambda: _between(layers.Conv3D(5, 2), rank=3),
     "Conv2D, of three groups": lambda: _between(layers.Conv2D(9, 3, groups=3), width=12),
-    "Conv2D, with one channel per group": lambda: _between(layers.Conv2D(14, 3, groups=7), width=7),
+    "Conv2D, with one channel per group": lambda: _between(layers.Conv2D(14, 3, groups=7), width=7, wide=7),
     "Conv2D, channels first": lambda: _first(layers.Conv2D(5, 3, data_format="channels_first")),
     "Conv2D, with low-rank weights": lambda: _with_lora(layers.Conv2D(7, 3)),
     "Conv1DTranspose": lambda: _between(layers.Conv1DTranspose(7, 3, strides=2), rank=1),
@@ -225,7 +223,7 @@ PASSING: dict[str, Callable[[], keras.Model]] = {
     "RandomCrop": lambda: _between(layers.RandomCrop(6, 6)),
     "CenterCrop": lambda: _between(layers.CenterCrop(4, 4)),
     "Resizing": lambda: _between(layers.Resizing(4, 8)),
-    "Masking": lambda: _on_vector(layers.Reshape((2, 6)), layers.Masking(), layers.Dense(2)),
+    "Masking": _masked,
     "keras.src.applications.convnext.StochasticDepth": lambda: _between(StochasticDepth(0.2)),
 }
 MERGING: dict[str, Callable[[], keras.Model]] = {
