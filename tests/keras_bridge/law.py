@@ -87,7 +87,7 @@ def assert_law(model: keras.Model, seed: int, tried: Tried) -> None:
     traced = trace(model)
     channels = name_channels(traced.graph)
     dense = [np.asarray(y) for y in call(model, probe, training=False)]
-    if seed % 2:
+    if seed % 4 == 1:
         same = rebuild(model, traced, graph=traced.graph)
         for a, b in zip(dense, call(same, probe, training=False), strict=True):
             np.testing.assert_array_equal(a, np.asarray(b), err_msg="the empty plan is the identity")
