@@ -134,3 +134,55 @@ def test_layers_that_are_fused_take_no_room_of_their_own(kind: str, peak: int) -
         {"x": (4, 4, 2)}, conv("a", "x", cin=2, cout=4), Made("r", kind, ["a"], (4, 4, 4), {"axis": -1})
     )
     assert peak_activation_bytes(graph, dict(graph.shapes)) == peak
+
+
+def test_a_convolution_of_a_sequence_becomes_one_of_an_image_of_height_one() -> None:
+    made = Made("c", "Conv1D", ["x"], (8, 4), {"padding": "same", "strides": (1,)}, {"kernel": (3, 2, 4)})
+    (op,) = lower(graph_of({"x": (8, 2)}, made))
+    assert (op.op, op.inputs, op.output, op.filter) == (
+        "CONV_2D",
+        ((1, 1, 8, 2),),
+        (1, 1, 8, 4),
+        (4, 1, 3, 2),
+    )
+    assert op.macs == 8 * 3 * 2 * 4
+
+
+def test_causal_padding_becomes_an_op_of_its_own() -> None:
+    config = {"padding": "causal", "strides": (1,), "dilation_rate": (2,)}
+    pad, op = lower(
+        graph_of({"x": (8, 2)}, Made("c", "Conv1D", ["x"], (8, 4), config, {"kernel": (3, 2, 4)}))
+    )
+    assert (pad.op, pad.output) == ("PAD", (1, 1, 12, 2))
+    assert (op.padding, op.inputs, op.dilation) == ("VALID", ((1, 1, 12, 2),), (1, 2))
+
+
+def test_channels_first_are_last_in_the_op() -> None:
+    config = {"padding": "same", "strides": (1, 1), "data_format": "channels_first"}
+    (op,) = lower(
+        graph_of({"x": (3, 4, 5)}, Made("c", "Conv2D", ["x"], (2, 4, 5), config, {"kernel": (1, 1, 3, 2)}))
+    )
+    assert (op.inputs, op.output) == (((1, 4, 5, 3),), (1, 4, 5, 2))
+
+
+@pytest.mark.parametrize(("shape", "kind", "op"), [
+    ((4, 4, 3), "Conv2DTranspose", "TRANSPOSE_CONV"),
+    ((4, 4, 4, 3), "Conv3DTranspose", "CONV_3D_TRANSPOSE"),
+])  # fmt: skip
+def test_a_transposed_convolution_multiplies_once_per_value_it_reads(
+    shape: tuple[int, ...], kind: str, op: str
+) -> None:
+    *space, channels = shape
+    kernel = (*[2] * len(space), 5, channels)
+    made = Made(
+        "t", kind, ["x"], (*[2 * n for n in space], 5), {"strides": [2] * len(space)}, {"kernel": kernel}
+    )
+    (found,) = lower(graph_of({"x": shape}, made))
+    assert found.op == op
+    assert found.macs == np.prod(space) * np.prod(kernel)
+
+
+def test_a_grouped_convolution_multiplies_within_its_groups() -> None:
+    made = Made("g", "Conv2D", ["x"], (4, 4, 6), {"groups": 2, "padding": "same"}, {"kernel": (3, 3, 2, 6)})
+    (op,) = lower(graph_of({"x": (4, 4, 4)}, made))
+    assert op.macs == 16 * 9 * 2 * 6
