@@ -203,7 +203,7 @@ class ChannelMap:
             return shape
         groups = self.along(tensor)
         sizes = (
-            size if ids is None else int(np.count_nonzero(kept[ids]))
+            size if ids is None or size is None else int(np.count_nonzero(kept[ids]))
             for size, ids in zip(shape[-len(groups) :], groups, strict=True)
         )
         return (*shape[: -len(groups)], *sizes)

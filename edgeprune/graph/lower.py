@@ -39,7 +39,7 @@ class Lowering:
             return ()
         node = self._graph.nodes[index]
         tensors = (*node.inputs, *node.outputs)
-        shapes = {t: self._channels.resize(t, self._graph.shapes[t], kept=kept) for t in tensors}
+        shapes = {t: self._channels.resize(t, _fixed(self._graph.shapes[t]), kept=kept) for t in tensors}
         weight_shapes = _weight_shapes(self._graph, self._channels, node, kept)
         key = (index, tuple(shapes[t] for t in tensors), tuple(weight_shapes.values()))
         if key not in self._cache:
@@ -47,6 +47,11 @@ class Lowering:
             resized = describe(layer, node, shapes, weight_shapes)
             self._cache[key] = rule_for(layer.kind).lower(resized)
         return self._cache[key]
+
+
+def _fixed(shape: Shape) -> Shape:
+    """The shape with 1 for each dimension that is open: the least there can be."""
+    return tuple(1 if size is None else size for size in shape)
 
 
 def _weight_shapes(graph: LayerGraph, channels: ChannelMap, node: Node, kept: Kept) -> dict[str, Shape]:
@@ -89,7 +94,7 @@ def peak_activation_bytes(graph: LayerGraph, shapes: dict[str, Shape]) -> int:
     """The largest sum of int8 tensors that are alive at once: a lower bound of the arena's head."""
     last_use = {t: i for i, node in enumerate(graph.nodes) for t in node.inputs}
     last_use.update(dict.fromkeys(graph.outputs, len(graph.nodes)))
-    alive = {t: prod(shapes[t]) for t in graph.inputs}
+    alive = {t: prod(_fixed(shapes[t])) for t in graph.inputs}
     peak = 0
     for i, node in enumerate(graph.nodes):
         in_place = graph.layers[node.layer].kind in _IN_PLACE
@@ -97,7 +102,7 @@ def peak_activation_bytes(graph: LayerGraph, shapes: dict[str, Shape]) -> int:
             for tensor in node.inputs[:1]:
                 if last_use.get(tensor) == i:
                     alive.pop(tensor, None)
-        alive.update((t, prod(shapes[t])) for t in node.outputs)
+        alive.update((t, prod(_fixed(shapes[t]))) for t in node.outputs)
         peak = max(peak, sum(alive.values()))
         alive = {t: size for t, size in alive.items() if last_use.get(t, -1) > i}
     return peak

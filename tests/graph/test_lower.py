@@ -186,3 +186,12 @@ def test_a_grouped_convolution_multiplies_within_its_groups() -> None:
     made = Made("g", "Conv2D", ["x"], (4, 4, 6), {"groups": 2, "padding": "same"}, {"kernel": (3, 3, 2, 6)})
     (op,) = lower(graph_of({"x": (4, 4, 4)}, made))
     assert op.macs == 16 * 9 * 2 * 6
+
+
+def test_an_open_dimension_counts_as_one() -> None:
+    graph = graph_of({"x": (None, 2)}, Made("c", "Conv1D", ["x"], (None, 4), {}, {"kernel": (3, 2, 4)}))
+    channels = name_channels(graph)
+    (op,) = Lowering(graph, channels).lower(channels.everything)
+    assert op.macs == 3 * 2 * 4
+    assert channels.resize("c", graph.shapes["c"], kept=channels.everything) == (None, 4)
+    assert peak_activation_bytes(graph, dict(graph.shapes)) == 2 + 4
