@@ -97,6 +97,10 @@ class _Tracer:
             return
         layer = self._layer(operation, prefix=prefix)
         outputs = tuple(self.name(t, prefix=prefix) for t in node.outputs)
+        if any(None in self.shapes[name] for name in outputs):
+            known = [self.shapes[name] for name in inputs]
+            if not any(None in shape for shape in known):
+                self.shapes.update(zip(outputs, _infer_shapes(node, known), strict=True))
         arguments = _arguments(operation, node)
         self.nodes.append(Node(layer=layer, inputs=tuple(inputs), outputs=outputs, arguments=arguments))
 
@@ -127,6 +131,27 @@ class _Tracer:
             weights=_weights(operation) if is_layer else {},
         )
         return name
+
+
+def _infer_shapes(node: Any, inputs: list[Shape]) -> list[Shape]:
+    """Shapes of a call's outputs where Keras left dimensions open although those of the inputs are known.
+
+    EinsumDense leaves open what its `output_shape` does, and all layers behind it follow.
+    """
+    operation = node.operation
+    known = iter(inputs)
+
+    def fill(value: Any) -> Any:
+        if not isinstance(value, keras.KerasTensor):
+            return value
+        return keras.KerasTensor((value.shape[0], *next(known)), dtype=value.dtype)
+
+    args, kwargs = keras.tree.map_structure(fill, (node.arguments.args, node.arguments.kwargs))
+    if isinstance(operation, keras.layers.EinsumDense):
+        made = [keras.ops.einsum(operation.equation, args[0], keras.KerasTensor(operation.kernel.shape))]
+    else:
+        made = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
+    return [tuple(tensor.shape[1:]) for tensor in made]
 
 
 def _inner_model(operation: Any) -> Any:
