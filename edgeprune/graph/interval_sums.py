@@ -66,7 +66,8 @@ def _tuple(value: Any, length: int) -> tuple[int, ...]:
 
 def times(a: Bounds, b: Bounds) -> Bounds:
     """The product, where nothing times infinity is nothing: bounds stand for finite numbers."""
-    return np.where((a == 0) | (b == 0), 0.0, a * b)
+    with np.errstate(invalid="ignore"):
+        return np.where((a == 0) | (b == 0), 0.0, a * b)
 
 
 def scale(x: Interval, up: Bounds, down: Bounds) -> Interval:
