@@ -158,8 +158,17 @@ def build(request: BuildRequest, *, progress: Progress) -> Report:
     return report
 
 
-def open_job(request: BuildRequest, *, progress: Progress) -> Job:
-    """Everything the request names, opened and checked. Raises InputError."""
+def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: Progress) -> Job:
+    """Everything the request names, opened and checked.
+
+    Args:
+        request: what was asked.
+        inputs: those of a job with the same model, data, loss, metric and seed, to spare opening them again.
+        progress: is told what is going on.
+
+    Raises:
+        InputError: something cannot be used.
+    """
     profile = load_profile(request.device)
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
     budgets = resolve_budgets(profile, flags=flags)
@@ -167,7 +176,7 @@ def open_job(request: BuildRequest, *, progress: Progress) -> Job:
     from edgeprune.keras_bridge.determinism import fix_seeds
 
     fix_seeds(request.seed)
-    inputs = open_inputs(
+    inputs = inputs or open_inputs(
         request.model,
         request.data,
         loss=request.loss,

@@ -138,7 +138,7 @@ def run_model(name: str, request: BuildRequest, ratios: list[str], methods: Meth
         for method in (m for m in methods if m != "dense"):
             started = time.monotonic()
             wanted = replace(request, latency_ms=ratio * latency_ms, **methods[method])
-            again = open_job(wanted, progress=Silent())
+            again = open_job(wanted, inputs=job.inputs, progress=Silent())
             work = WorkDirectory(
                 request.output.with_name("work"), key=f"{name} {method} {ratio}", resume=False
             )
