@@ -9,7 +9,7 @@ import json
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,10 @@ ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 CONFIG_MEMBER = "config.json"
 WEIGHTS_MEMBER = "model.weights.h5"
+METADATA_MEMBER = "metadata.json"
+SAVED_MODEL_MEMBER = "saved_model.pb"
+
+Form = Literal["keras", "h5", "json", "saved_model"]
 
 # Keras stores members uncompressed; a recompressed file of real weights stays far below this. A file of
 # zeros may exceed the ratio, so small ones are let through.
@@ -31,88 +35,107 @@ HARMLESS_BYTES = 256 * 2**20
 READ_FAILURES = (OSError, EOFError, LookupError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile)
 """What zipfile and h5py raise for a damaged file."""
 
-CODE_CLASSES = {
-    "Lambda": "a Lambda layer",
-    "__lambda__": "a Python function as bytecode",
-    "TFSMLayer": "a TFSMLayer, which runs a SavedModel",
-    "TorchModuleWrapper": "a pickled PyTorch module",
-    "JaxLayer": "a JaxLayer, which runs a JAX function",
-    "FlaxLayer": "a FlaxLayer, which runs a Flax module",
-}
-"""Keras classes that run code which a file brings along, and what to call them."""
-
-KERAS_MODULES = ("keras", "builtins")
-"""Where the classes and functions of an ordinary model come from; `builtins` is how Keras files functions."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelFile:
     """A model file that may be shown to Keras.
 
     Attributes:
-        form: "keras" for a `.keras` archive, "h5" for HDF5.
+        form: "keras" for a `.keras` archive, "h5" for HDF5, "json" for a config without weights,
+            "saved_model" for the directory of that name.
         config: the model's config; of a `.keras` file the whole `config.json`, without `compile_config`.
         compiled: how the model was compiled (`compile_config` or `training_config`), or None.
+        keras: version of the Keras that wrote it, "" where it does not say.
     """
 
-    form: Literal["keras", "h5"]
+    form: Form
     config: dict[str, Any]
     compiled: dict[str, Any] | None
+    keras: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamedObject:
-    """One serialized object of a config: its class, its module, and the named object it stands in."""
-
-    class_name: str
-    module: str | None
-    registered_name: str | None
-    owner: str
-
-
-def read_model_file(path: Path, *, trust: bool = False) -> ModelFile:
-    """What the file at `path` holds.
-
-    Args:
-        path: a `.keras`, `.h5` or `.hdf5` file.
-        trust: let classes from outside Keras through, for Keras to look up among those that the running
-            program registered. Code inside the file is refused all the same.
+def read_model_file(path: Path) -> ModelFile:
+    """What the file or directory at `path` holds.
 
     Raises:
-        ModelError: the file is missing, not what its name says, damaged, dangerous, or holds code.
+        ModelError: it is missing, not what its name says, damaged or dangerous.
     """
     form = _recognise(path)
     try:
-        saved = _read_archive(path) if form == "keras" else _read_hdf5(path)
+        return _READERS[form](path)
     except READ_FAILURES as error:
-        raise _damaged(path, str(error)) from error
-    _refuse_code({"model": saved.config, "compiled": saved.compiled}, where=str(path))
-    if not trust:
-        _refuse_foreign_classes(saved.config, where=str(path))
-    return saved
+        raise damaged(path, str(error)) from error
 
 
-def find_foreign_object(config: Any) -> NamedObject | None:
-    """The first object of a config whose class or function lies outside Keras, or None."""
-    return next((item for item in _walk(config) if _is_foreign(item)), None)
+def check_weights_file(path: Path) -> None:
+    """Raises ModelError for a file of weights that is missing, damaged or dangerous."""
+    if not path.is_file():
+        raise ModelError("no such file", where=str(path), fix="give the path of the weights' .h5 file")
+    try:
+        with h5py.File(path, "r") as file:
+            _check_datasets(file, where=str(path), stored_bytes=path.stat().st_size)
+    except READ_FAILURES as error:
+        raise damaged(path, str(error)) from error
 
 
-def _recognise(path: Path) -> Literal["keras", "h5"]:
+def find_weights(path: Path, *, given: Path | None) -> Path:
+    """The file of weights that belongs to a `.json` config; checked as `check_weights_file` does.
+
+    Raises:
+        ModelError: there is none, or it is not clear which one.
+    """
+    if given is None:
+        beside = sorted(p for p in path.parent.iterdir() if p.suffix.lower() in (".h5", ".hdf5"))
+        alike = [p for p in beside if p.name.startswith(path.stem.removesuffix(".config"))]
+        found = alike if len(alike) == 1 else [p for p in alike if p.stem == path.stem] or alike or beside
+        if len(found) != 1:
+            names = ", ".join(p.name for p in found[:5]) or "none"
+            raise ModelError(
+                "describes a model, but where are its weights?",
+                where=str(path),
+                why=f"files of weights beside it: {names}",
+                fix="name the file with --weights",
+            )
+        given = found[0]
+    check_weights_file(given)
+    return given
+
+
+def replace_config(path: Path, config: dict[str, Any], *, form: Form) -> None:
+    """Writes another config into a copy of a `.keras` or HDF5 file."""
+    if form == "h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = json.dumps(config)
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members[CONFIG_MEMBER] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def _recognise(path: Path) -> Form:
     where = str(path)
     if not path.exists():
         raise ModelError("no such file", where=where, fix="give the path of a .keras or .h5 file")
     if path.is_dir():
+        if (path / SAVED_MODEL_MEMBER).is_file():
+            return "saved_model"
         raise ModelError(
             "is a directory, not a model file",
             where=where,
-            fix="open it in the Keras that wrote it and save it with model.save('model.keras')",
+            why=f"it holds no {SAVED_MODEL_MEMBER}",
+            fix="give a .keras or .h5 file, or the directory of a SavedModel",
         )
     suffix = path.suffix.lower()
+    if suffix == ".json":
+        return "json"
     if suffix not in (".keras", ".h5", ".hdf5"):
         raise ModelError(
             f"'{suffix or path.name}' is not a kind of model file edgeprune opens",
             where=where,
-            fix="give a .keras or .h5 file",
+            fix="give a .keras or .h5 file, a .json file with weights beside it, or a SavedModel directory",
         )
     try:
         with path.open("rb") as file:
@@ -143,15 +166,22 @@ def _read_archive(path: Path) -> ModelFile:
     with zipfile.ZipFile(path) as archive:
         _check_members(archive.infolist(), where=where)
         if (member := archive.testzip()) is not None:
-            raise _damaged(path, f"the checksum of its member '{member}' is wrong")
+            raise damaged(path, f"the checksum of its member '{member}' is wrong")
         config = _parse(archive.read(CONFIG_MEMBER), where=where, what=CONFIG_MEMBER)
         weights = archive.read(WEIGHTS_MEMBER)
+        told = METADATA_MEMBER in archive.namelist()
+        metadata = json.loads(archive.read(METADATA_MEMBER)) if told else {}
     if not weights.startswith(HDF5_MAGIC):
-        raise _damaged(path, f"its member '{WEIGHTS_MEMBER}' is not an HDF5 file")
+        raise damaged(path, f"its member '{WEIGHTS_MEMBER}' is not an HDF5 file")
     with h5py.File(io.BytesIO(weights), "r") as file:
         _check_datasets(file, where=where, stored_bytes=len(weights))
     compiled = config.pop("compile_config", None)
-    return ModelFile(form="keras", config=config, compiled=compiled if isinstance(compiled, dict) else None)
+    return ModelFile(
+        form="keras",
+        config=config,
+        compiled=compiled if isinstance(compiled, dict) else None,
+        keras=str(metadata.get("keras_version", "")),
+    )
 
 
 def _check_members(members: list[zipfile.ZipInfo], *, where: str) -> None:
@@ -185,15 +215,47 @@ def _read_hdf5(path: Path) -> ModelFile:
         _check_datasets(file, where=where, stored_bytes=path.stat().st_size)
         text = file.attrs.get("model_config")
         training = file.attrs.get("training_config")
+        version = file.attrs.get("keras_version", "")
         if text is None or "model_weights" not in file:
             raise ModelError(
                 "holds weights without a model" if text is None else "holds a model without weights",
                 where=where,
-                fix="save the whole model with model.save('model.keras'), not its weights alone",
+                fix="save the whole model with model.save('model.keras'), or give the .json of its config",
             )
     config = _parse(text, where=where, what="model_config")
     compiled = _parse(training, where=where, what="training_config") if training is not None else None
-    return ModelFile(form="h5", config=config, compiled=compiled)
+    keras = version.decode() if isinstance(version, bytes) else str(version)
+    return ModelFile(form="h5", config=config, compiled=compiled, keras=keras)
+
+
+def _read_json(path: Path) -> ModelFile:
+    where = str(path)
+    if path.stat().st_size > HARMLESS_BYTES:
+        raise _dangerous(where, f"it is {path.stat().st_size} bytes long")
+    config = _parse(path.read_bytes(), where=where, what="text")
+    if "class_name" not in config:
+        raise ModelError(
+            "does not describe a model", where=where, fix="write it with model.to_json(), weights beside it"
+        )
+    return ModelFile(form="json", config=config, compiled=None, keras=str(config.get("keras_version", "")))
+
+
+def _read_saved_model(path: Path) -> ModelFile:
+    from edgeprune.keras_bridge.saved_model import read_metadata
+
+    metadata = read_metadata(path)
+    training = metadata.get("training_config")
+    config = {"class_name": metadata.get("class_name"), "config": metadata.get("config")}
+    compiled = training if isinstance(training, dict) else None
+    return ModelFile(form="saved_model", config=config, compiled=compiled, keras="2")
+
+
+_READERS: dict[Form, Callable[[Path], ModelFile]] = {
+    "keras": _read_archive,
+    "h5": _read_hdf5,
+    "json": _read_json,
+    "saved_model": _read_saved_model,
+}
 
 
 def _check_datasets(file: h5py.File, *, where: str, stored_bytes: int) -> None:
@@ -235,66 +297,8 @@ def _parse(text: str | bytes, *, where: str, what: str) -> dict[str, Any]:
     return config
 
 
-def _walk(config: Any) -> Iterator[NamedObject]:
-    """Every object with a `class_name`, in file order, however deep it is nested."""
-    pending = [(config, "")]
-    while pending:
-        value, owner = pending.pop()
-        if isinstance(value, dict):
-            inner = value.get("config")
-            if isinstance(inner, dict) and isinstance(inner.get("name"), str):
-                owner = inner["name"]
-            if "class_name" in value:
-                yield NamedObject(
-                    class_name=str(value["class_name"]),
-                    module=value.get("module"),
-                    registered_name=value.get("registered_name"),
-                    owner=owner,
-                )
-            pending.extend((item, owner) for item in reversed(list(value.values())))
-        elif isinstance(value, list):
-            pending.extend((item, owner) for item in reversed(value))
-
-
-def _refuse_code(config: Any, *, where: str) -> None:
-    for item in _walk(config):
-        if item.class_name in CODE_CLASSES:
-            named = f" named '{item.owner}'" if item.owner else ""
-            raise ModelError(
-                f"holds {CODE_CLASSES[item.class_name]}{named}",
-                where=where,
-                why="code inside a model file is never run",
-                fix="replace it by built-in layers or keras.ops, in the model or its loss, and save again",
-            )
-
-
-def _is_foreign(item: NamedObject) -> bool:
-    if item.module is not None:
-        return str(item.module).split(".")[0] not in KERAS_MODULES
-    package, separator, _ = str(item.registered_name or "").partition(">")
-    return bool(separator) and package.lower() != "keras"
-
-
-def _refuse_foreign_classes(config: dict[str, Any], *, where: str) -> None:
-    item = find_foreign_object(config)
-    if item is None:
-        return
-    if item.class_name == config.get("class_name") and item.module == config.get("module"):
-        raise ModelError(
-            f"the model is of a class of its own, '{item.class_name}'",
-            where=where,
-            why="the layers of a subclassed model cannot be known without its Python code",
-            fix="build it as keras.Model(inputs, outputs) from Keras layers and save that",
-        )
-    raise ModelError(
-        f"layer '{item.owner}' needs '{item.class_name}', which is no part of Keras",
-        where=where,
-        why=f"its Python code is in the module '{item.module or item.registered_name}'",
-        fix="build that part from Keras layers and save again",
-    )
-
-
-def _damaged(path: Path, why: str) -> ModelError:
+def damaged(path: Path, why: str) -> ModelError:
+    """The error of a file that is not whole."""
     return ModelError(
         "the file is truncated or damaged", where=str(path), why=why, fix="save or copy the model again"
     )

@@ -1,13 +1,12 @@
 """Opens a saved model: checks the file first, then lets Keras build it, and runs no code from it."""
 
-import json
 import logging
 import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,21 @@ import keras
 import tensorflow as tf
 
 from edgeprune.errors import ModelError
-from edgeprune.keras_bridge.archive import ModelFile, find_foreign_object, read_model_file
-from edgeprune.keras_bridge.keras2 import translate_model
+from edgeprune.keras_bridge.archive import ModelFile, find_weights, read_model_file, replace_config
+from edgeprune.keras_bridge.custom import import_custom
+from edgeprune.keras_bridge.input_shapes import check_graph, check_shapes, fix_input_shapes
+from edgeprune.keras_bridge.keras2 import build_model
+from edgeprune.keras_bridge.keras2_training import compile_as_in_keras2
+from edgeprune.keras_bridge.keras2_weights import give_weights, read_hdf5_weights
+from edgeprune.keras_bridge.named_objects import (
+    find_foreign_object,
+    name_operations,
+    name_root_functional,
+    refuse_code,
+    refuse_foreign_classes,
+)
+from edgeprune.keras_bridge.saved_model import read_weights
+from edgeprune.load_options import LoadOptions
 from edgeprune.progress import Progress, Silent
 
 # All that Keras, h5py and TensorFlow were seen to raise for a config or weights they cannot use. Not
@@ -38,54 +50,101 @@ KERAS_FAILURES = (
 )
 
 
-def load_model(path: Path, *, trust: bool = False, progress: Progress | None = None) -> keras.Model:
-    """The model in a `.keras`, `.h5` or `.hdf5` file, compiled as it was saved where that can be restored.
+def load_model(
+    path: Path, *, options: LoadOptions | None = None, progress: Progress | None = None
+) -> keras.Model:
+    """The model in a file or directory, compiled as it was saved where that can be restored.
+
+    Opens `.keras`, `.h5` and `.hdf5` files, SavedModel directories of Keras 2, and `.json` configs with
+    weights beside them; from Keras 2 or 3.
 
     Args:
-        path: the file.
-        trust: let classes from outside Keras through if the running program has registered them. Lambda
-            layers and other code inside the file are refused all the same.
+        path: the file or directory.
+        options: custom layers, trust, and input shapes; none by default.
         progress: is told when the model could not be compiled as it was saved.
 
     Raises:
         ModelError: the file is missing, damaged, dangerous or holds code; Keras cannot rebuild the model; or
             the model is subclassed, has not been built, or has an input whose shape is not fixed.
     """
-    progress = progress or Silent()
-    saved = read_model_file(path, trust=trust)
-    compilable = saved.compiled is not None and (trust or find_foreign_object(saved.compiled) is None)
-    with _quiet(), _translated(path, saved) as readable:
-        model = _build_compiled(readable) if compilable else None
-        if model is None:
-            model = _build(readable, name=path)
-            if saved.compiled is not None:
-                progress.warn(
-                    f"{path}: its loss and metrics could not be restored, so they are taken from the "
-                    "output's shape or from --loss and --metric"
-                )
-    _check_model(model, where=str(path))
+    options, progress = options or LoadOptions(), progress or Silent()
+    custom = import_custom(options.custom)
+    saved = read_model_file(path)
+    where = str(path)
+    if not options.trust:
+        refuse_code({"model": saved.config, "compiled": saved.compiled}, where=where)
+    refuse_foreign_classes(saved.config, known=custom, where=where)
+    with _quiet(), keras.saving.custom_object_scope(custom):
+        if saved.keras.startswith("3") or (saved.form == "keras" and not saved.keras.startswith("2")):
+            model = _open_keras3(path, saved, options)
+        else:
+            model = _open_keras2(path, saved, options, custom)
+        if saved.compiled is not None and not model.compiled:
+            progress.warn(
+                f"{path}: its loss and metrics could not be restored, so they are taken from the "
+                "output's shape or from --loss and --metric"
+            )
+        check_graph(model, where=where)
+        if options.input_shapes:
+            model = fix_input_shapes(model, options.input_shapes, where=where)
+    check_shapes(model, where=where)
     return model
 
 
-def _build_compiled(path: Path) -> keras.Model | None:
-    """The model as it was compiled, or None if Keras cannot restore it so; `_build` then says why."""
-    try:
-        return keras.models.load_model(path, compile=True, safe_mode=True)
-    except KERAS_FAILURES:
-        return None
+def _open_keras3(path: Path, saved: ModelFile, options: LoadOptions) -> keras.Model:
+    if saved.form == "json":
+        weights = find_weights(path, given=options.weights)
+        model = _guard(lambda: _from_config(saved.config, options), path)
+        _guard(lambda: model.load_weights(weights), weights)
+        return model
+    compilable = saved.compiled is not None and (
+        options.trust or find_foreign_object(saved.compiled, known=keras.saving.get_custom_objects()) is None
+    )
+    with _translated(path, saved) as readable:
+        if compilable:
+            with suppress(*KERAS_FAILURES):
+                return keras.models.load_model(readable, compile=True, safe_mode=not options.trust)
+        return _guard(
+            lambda: keras.models.load_model(readable, compile=False, safe_mode=not options.trust), path
+        )
 
 
-def _build(path: Path, *, name: Path) -> keras.Model:
+def _from_config(config: dict[str, Any], options: LoadOptions) -> keras.Model:
+    known = ("module", "class_name", "config", "registered_name", "build_config")
+    plain = {key: value for key, value in config.items() if key in known}
+    return keras.saving.deserialize_keras_object(plain, safe_mode=not options.trust)
+
+
+def _open_keras2(
+    path: Path, saved: ModelFile, options: LoadOptions, custom: Mapping[str, Any]
+) -> keras.Model:
+    where = str(path)
+    made = build_model(saved.config, custom=custom, where=where)
+    if saved.form == "saved_model":
+        weights = read_weights(path)
+    else:
+        source = find_weights(path, given=options.weights) if saved.form == "json" else path
+        with h5py.File(source, "r") as file:
+            weights = read_hdf5_weights(file, where=str(source))
+    give_weights(made, weights, where=where)
+    if saved.compiled is not None:
+        with suppress(*KERAS_FAILURES):
+            compile_as_in_keras2(made.model, saved.compiled, custom=custom)
+    return made.model
+
+
+def _guard(open_: Callable[[], Any], path: Path) -> Any:
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        return open_()
     except KERAS_FAILURES as error:
-        raise _explain(error, path=name) from error
+        raise _explain(error, path=path) from error
 
 
 @contextmanager
 def _translated(path: Path, saved: ModelFile) -> Iterator[Path]:
-    """A file that Keras 3 can read: `path` itself, or a copy of it whose config was translated."""
-    config = translate_model(saved.config, where=str(path)) if saved.form == "h5" else saved.config
+    """A file that Keras reads: `path` itself, or a copy under a name or with a config that it understands."""
+    config = name_root_functional(saved.config, known=keras.saving.get_custom_objects())
+    config = name_operations(config) if saved.form == "h5" else config
     if config == saved.config and path.suffix in (".keras", ".h5", ".hdf5"):
         yield path
         return
@@ -93,8 +152,7 @@ def _translated(path: Path, saved: ModelFile) -> Iterator[Path]:
         copy = Path(directory, "model").with_suffix(path.suffix.lower())
         shutil.copyfile(path, copy)
         if config != saved.config:
-            with h5py.File(copy, "r+") as file:
-                file.attrs["model_config"] = json.dumps(config)
+            replace_config(copy, config, form=saved.form)
         yield copy
 
 
@@ -143,37 +201,3 @@ def _shorten(text: str, *, limit: int = 200) -> str:
     example = cause.partition("Example error message for object")[2].partition(":\n")[2] or cause
     line = " ".join(example.partition("Full object config")[0].split()).rstrip(".")
     return line if len(line) <= limit else f"{line[:limit].rstrip()} …"
-
-
-def _check_model(model: keras.Model, *, where: str) -> None:
-    """Refuse what cannot be traced: models without a graph, and inputs without a fixed shape."""
-    if not isinstance(model, keras.Sequential) and not _has_graph(model):
-        raise ModelError(
-            f"the model is subclassed ('{type(model).__name__}')",
-            where=where,
-            why="its layers are called from Python code that a file does not hold",
-            fix="build it as keras.Model(inputs, outputs) from Keras layers and save that",
-        )
-    if not model.built or not _has_graph(model):
-        raise ModelError(
-            "the model was saved before it was built, so its shapes are unknown",
-            where=where,
-            fix="start it with keras.Input(shape=...) or call it once on data, and save it again",
-        )
-    for tensor in model.inputs:
-        if any(size is None for size in tensor.shape[1:]):
-            raise ModelError(
-                f"input '{tensor.name}' has the shape {_describe(tensor.shape)}, which is not fixed",
-                where=where,
-                why="a device needs every dimension but the batch",
-                fix="build the model again with the full shape in keras.Input(shape=...)",
-            )
-
-
-def _has_graph(model: keras.Model) -> bool:
-    # An unbuilt Sequential raises AttributeError here, a subclassed model holds None.
-    return bool(getattr(model, "inputs", None)) and bool(getattr(model, "outputs", None))
-
-
-def _describe(shape: Any) -> str:
-    return f"({', '.join('?' if size is None else str(size) for size in shape)})"

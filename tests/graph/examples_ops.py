@@ -53,7 +53,7 @@ def _positive(function: Function) -> Function:
 
 # What needs numbers above zero, or arguments.
 UNARY: dict[str, Function] = {
-    "Cast": lambda x: ops.cast(ops.cast(x, "float16"), "float32"),
+    "Cast": lambda x: ops.cast(x, "float16"),
     "Clip": lambda x: ops.clip(x, -0.5, 0.5),
     "Log": _positive(ops.log),
     "Log10": _positive(ops.log10),

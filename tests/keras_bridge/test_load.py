@@ -12,6 +12,7 @@ from keras import layers
 
 from edgeprune.errors import ModelError
 from edgeprune.keras_bridge.load import load_model
+from edgeprune.load_options import LoadOptions
 from edgeprune.progress import Silent
 
 SHARED = Path(__file__).parents[2] / ".." / "shared"
@@ -180,9 +181,18 @@ def test_a_lambda_layer_is_refused_and_its_code_does_not_run(tmp_path: Path, suf
     keras.Sequential([keras.Input((4,)), inner, layers.Dense(2)]).save(path)
     ran.unlink(missing_ok=True)
     assert "Lambda layer named 'evil'" in refusal(path).what
-    with pytest.raises(ModelError, match="Lambda"):
-        load_model(path, trust=True)
     assert not ran.exists()
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_layer_of_a_trusted_file_runs(tmp_path: Path, suffix: str) -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Lambda(lambda x: x * 3, output_shape=(4,))(inputs))
+    path = tmp_path / f"model{suffix}"
+    model.save(path)
+    again = load_model(path, options=LoadOptions(trust=True))
+    np.testing.assert_array_equal(again.predict(np.ones((2, 4)), verbose=0), 3 * np.ones((2, 4)))
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
