@@ -162,3 +162,12 @@ def test_a_step_of_time_distributed_costs_as_often_as_it_is_done() -> None:
     graph = trace(model).graph
     macs = count_macs(Lowering(graph, name_channels(graph)).lower(name_channels(graph).everything))
     assert macs == 5 * 6 * 6 * 9 * 2 * 4 + 5 * (144 + 3) * 9 + 3 * 2
+
+
+def test_what_lies_behind_an_open_equation_can_be_rebuilt() -> None:
+    source = keras.Input((6, 4))
+    x = layers.EinsumDense("abc,cd->abd", (None, 8))(source)
+    model = keras.Model(source, layers.Dense(2)(layers.Dense(5)(layers.Reshape((6, 8))(x))))
+    for seed in range(3):
+        _, _, _, kept = prune_at_random(model, seed)
+        assert not kept.all()

@@ -108,18 +108,13 @@ def guard_bias(call: Call, along: tuple[Ids | None, ...], *, last: Ids, position
 
 
 def _resize_einsum(resized: Resized) -> Config:
-    if resized.weight_shapes == resized.old_weight_shapes:  # also those that are kept
-        return {}
+    """The sizes of the output; also those that were left open, or a Reshape behind could not be rebuilt."""
     found = _parse(resized.config["equation"], rank=len(resized.input_shapes[0]) + 1)
     sizes = dict(zip(found.source[1:], resized.input_shapes[0], strict=True))
-    sizes.update(zip(found.kernel, resized.weight_shapes["kernel"], strict=True))
-    given = resized.config["output_shape"]
-    before = [given] if isinstance(given, int) else list(given)
-    return {
-        "output_shape": [
-            old if old is None else sizes[label] for label, old in zip(found.given, before, strict=True)
-        ]
-    }
+    sizes.update(zip(found.kernel, resized.weight_shapes.get("kernel", ()), strict=False))
+    if not set(found.given) <= set(sizes):  # kept, with weights of another kind
+        return {}
+    return {"output_shape": [sizes[label] for label in found.given]}
 
 
 def _lower_einsum(resized: Resized) -> tuple[OpShape, ...]:
