@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +139,7 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
                 config = graph.layers[name].config
                 # The code of a Lambda cannot be had from its config; it has no weights, so it can be shared.
                 same = not config or isinstance(operation, keras.layers.Lambda)
-                again = operation if same else operation.__class__.from_config(deepcopy(dict(config)))
+                again = operation if same else operation.__class__.from_config(_copy(config))
                 if not isinstance(operation, keras.Layer):
                     operations[id(again)] = calls[name]
             made[id(operation)] = again
@@ -154,6 +153,19 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
                 assign_weights(layer, list(graph.layers[name].weights.values()))
             layer.trainable = operation.trainable
     return smaller
+
+
+def _copy(config: Any) -> Any:
+    """The config with dicts, lists and tuples of its own: some layers take theirs apart.
+
+    Lists may be Keras' tracked ones, which hold on to their layer; `deepcopy` would copy that too.
+    """
+    if isinstance(config, Mapping):
+        return {key: _copy(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        copies = [_copy(value) for value in config]
+        return tuple(copies) if type(config) is tuple else copies
+    return config
 
 
 def _clone(
