@@ -91,7 +91,7 @@ def _finish(call: Call, output: Ids, axes: Axes, *, reads: tuple[str, ...] = (),
 def _guard_bias(call: Call, output: Ids) -> None:
     """Freezes the channels of a layer that Keras would add its bias to along the wrong axis.
 
-    On TensorFlow `keras.ops.add` takes a vector that is as long as the last axis for a bias of that axis. With
+    On TensorFlow `keras.ops.add` takes a vector as long as the last axis for a bias of that axis. With
     channels first that is the width of the image: the number of channels must not become the same.
     """
     width = call.output_shapes[0][-1]
