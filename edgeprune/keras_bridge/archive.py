@@ -101,6 +101,12 @@ def find_weights(path: Path, *, given: Path | None) -> Path:
     return given
 
 
+def read_weights_member(path: Path) -> bytes:
+    """The HDF5 file inside a `.keras` archive that `read_model_file` has let through."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(WEIGHTS_MEMBER)
+
+
 def replace_config(path: Path, config: dict[str, Any], *, form: Form) -> None:
     """Writes another config into a copy of a `.keras` or HDF5 file."""
     if form == "h5":

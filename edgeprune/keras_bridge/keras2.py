@@ -29,9 +29,11 @@ class MadeModel:
         model: the model.
         parts: what each of its layers became, by the layer's name in the file, in the file's order.
         trainable: whether the file says that it can be trained.
+        class_name: its class in the file.
     """
 
     model: keras.Model
+    class_name: str
     parts: Mapping[str, "MadeLayer | MadeModel"]
     trainable: bool
 
@@ -86,7 +88,7 @@ class _Builder:
         if class_name == "Sequential":
             return self._make_sequential(config, name=name)
         if isinstance(config.get("layers"), list) and "output_layers" in config:
-            return self._make_functional(config, name=name)
+            return self._make_functional(class_name, config, name=name)
         config = {**config, "name": _clean(str(name or config.get("name", "")))}
         if isinstance(config.get("layer"), dict):
             return self._make_wrapper(class_name, config)
@@ -118,14 +120,14 @@ class _Builder:
         wrapped = {
             key: made.model if isinstance(made, MadeModel) else made.call for key, made in inner.items()
         }
+        wrapper = cls(**wrapped, **cleaned)
         first = inner["layer"]
         if isinstance(first, MadeModel):
-            return MadeLayer(call=cls(**wrapped, **cleaned), adapt=list)
+            return MadeLayer(call=wrapper, class_name=class_name, inner=first)
         second = inner.get("backward_layer", first)
         assert isinstance(second, MadeLayer)
-        if class_name == "Bidirectional":
-            return MadeLayer(call=cls(**wrapped, **cleaned), adapt=_in_halves(first, second))
-        return MadeLayer(call=cls(**wrapped, **cleaned), adapt=first.adapt)
+        adapt = _in_halves(first, second) if class_name == "Bidirectional" else first.adapt
+        return MadeLayer(call=wrapper, class_name=class_name, adapt=adapt)
 
     def _make_sequential(self, config: Config, *, name: str) -> MadeModel:
         entries = config["layers"]
@@ -149,7 +151,8 @@ class _Builder:
             raise ModelError(
                 f"the Sequential model '{title}' has no input shape", where=self.where, fix="save it again"
             )
-        return MadeModel(model=model, parts=parts, trainable=bool(config.get("trainable", True)))
+        trainable = bool(config.get("trainable", True))
+        return MadeModel(model=model, class_name="Sequential", parts=parts, trainable=trainable)
 
     def _find_input(self, config: Config) -> list[Any]:
         """The input of a Sequential model, if the file tells its shape."""
@@ -167,7 +170,7 @@ class _Builder:
         name = inner.get("name") if first.get("class_name") == "InputLayer" else None
         return [_input(shape, inner, name=name, dtype="int32" if embedding else None)]
 
-    def _make_functional(self, config: Config, *, name: str) -> MadeModel:
+    def _make_functional(self, class_name: str, config: Config, *, name: str) -> MadeModel:
         entries = {_name_of(entry, i): entry for i, entry in enumerate(config["layers"])}
         parts: dict[str, MadeLayer | MadeModel] = {}
         results: dict[str, list[list[Any]]] = {n: [] for n in entries}
@@ -201,7 +204,8 @@ class _Builder:
             _unwrap(scope.fill(config["output_layers"])),
             name=_clean(str(name or config.get("name") or "model")),
         )
-        return MadeModel(model=model, parts=parts, trainable=bool(config.get("trainable", True)))
+        trainable = bool(config.get("trainable", True))
+        return MadeModel(model=model, class_name=class_name, parts=parts, trainable=trainable)
 
     def _repeat(
         self, name: str, entry: Config, part: MadeLayer | MadeModel | None, call: Any, scope: "_Scope"

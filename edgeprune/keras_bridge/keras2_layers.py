@@ -89,11 +89,15 @@ class MadeLayer:
 
     Attributes:
         call: the layer, or a function of Keras tensors that does what it did.
+        class_name: its class in the file.
         adapt: what to do with its weights, in the order in which both versions list them.
+        inner: the model that it wraps, whose weights are then all it has; None for most.
     """
 
     call: Any
-    adapt: Adapt
+    class_name: str
+    adapt: Adapt = list
+    inner: Any = None
 
 
 def make_layer(class_name: str, config: Config, *, custom: Mapping[str, Any], where: str) -> MadeLayer:
@@ -109,14 +113,14 @@ def make_layer(class_name: str, config: Config, *, custom: Mapping[str, Any], wh
         ModelError: the class, or one of its arguments, has no counterpart.
     """
     if class_name in ("Activation", "ThresholdedReLU") and (function := _as_function(class_name, config)):
-        return MadeLayer(call=function, adapt=list)
+        return MadeLayer(call=function, class_name=class_name)
     cls, cleaned = modernise(class_name, config, custom=custom, where=where)
     try:
         layer = cls.from_config(cleaned)
         layer.trainable = bool(config.get("trainable", True))
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise _refuse(class_name, config, where, " ".join(str(error).split())[:200]) from error
-    return MadeLayer(call=layer, adapt=choose_adapter(class_name, config, where=where))
+    return MadeLayer(call=layer, class_name=class_name, adapt=choose_adapter(class_name, config, where=where))
 
 
 def modernise(

@@ -1,9 +1,11 @@
 """The weights of a Keras 2 file, given to the model that was rebuilt from its config.
 
 Both HDF5 and SavedModel keep, for each layer of the model, its trainable weights and then the others; those
-of a nested model are listed layer by layer in each of the two halves.
+of a nested model are listed layer by layer in each of the two halves. A `.keras` file keeps them as a tree of
+layers named by their classes and numbered: "layers/functional/layers/conv2d_1/vars/0".
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -92,6 +94,64 @@ def give_weights(made: MadeModel, weights: Mapping[str, Sequence[Array]], *, whe
         _assign(name, layer, [by_number[i] for i in range(len(by_number))], where=where)
 
 
+def give_archive_weights(made: MadeModel, group: h5py.Group, *, where: str) -> None:
+    """Assigns the weights of a `.keras` file of Keras 2.13 or later.
+
+    Args:
+        made: the model.
+        group: the root of `model.weights.h5`, or the group of a nested model.
+        where: the file, for messages.
+
+    Raises:
+        ModelError: a layer's weights are missing, or contradict its config.
+    """
+    counts: dict[str, int] = {}
+    for name, part in made.parts.items():
+        kind = _snake(part.class_name)
+        number = counts[kind] = counts.get(kind, -1) + 1
+        inside = group.get(f"layers/{kind}_{number}" if number else f"layers/{kind}", {})
+        model = part if isinstance(part, MadeModel) else part.inner
+        if model is not None:
+            give_archive_weights(model, inside.get("layer", inside), where=where)
+        elif isinstance(part, MadeLayer) and isinstance(part.call, keras.layers.Layer) and part.call.weights:
+            arrays = list(_collect(inside))
+            if len(arrays) != len(part.call.weights):
+                raise ModelError(
+                    f"layer '{name}' has {len(part.call.weights)} weights, and the file {len(arrays)}",
+                    where=where,
+                    fix="save it as model.h5 from the Keras that wrote it",
+                )
+            _assign(name, part, arrays, where=where)
+
+
+def _collect(group: Any) -> Iterator[Array]:
+    """The weights of a layer and of those inside it, in the order in which Keras 2 makes them."""
+    variables = group.get("vars", {})
+    yield from (np.asarray(variables[key]) for key in sorted(variables, key=int))
+    for key in _INSIDE:
+        if key in group:
+            yield from _collect(group[key])
+    cells = group.get("cells", {})
+    if len({re.sub(r"_\d+$", "", key) for key in cells}) > 1:
+        return  # their order is not in the file; the number of weights will not match
+    for key in sorted(cells, key=lambda cell: (len(cell), cell)):
+        yield from _collect(cells[key])
+
+
+_INSIDE = (
+    *("layer", "forward_layer", "backward_layer", "cell"),
+    *("_query_dense", "_key_dense", "_value_dense", "_output_dense"),
+)
+"""Attributes that hold layers inside layers."""
+
+
+def _snake(class_name: str) -> str:
+    """The name of a class as Keras puts it into paths."""
+    name = re.sub(r"\W+", "", class_name.rpartition(">")[2])
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
 def _slots(part: Part, *, trainable: bool) -> Iterator[Slot]:
     """The weights of one half, in the file's order."""
     if isinstance(part, MadeModel):
@@ -101,6 +161,8 @@ def _slots(part: Part, *, trainable: bool) -> Iterator[Slot]:
         elif not trainable:
             for inner in part.parts.values():
                 yield from (*_slots(inner, trainable=True), *_slots(inner, trainable=False))
+    elif part.inner is not None:
+        yield from _slots(part.inner, trainable=trainable)
     elif isinstance(part.call, keras.layers.Layer):
         count = len(part.call.trainable_weights)
         total = count + len(part.call.non_trainable_weights)
@@ -111,6 +173,8 @@ def _leaves(name: str, part: Part) -> Iterator[tuple[str, MadeLayer]]:
     if isinstance(part, MadeModel):
         for inner_name, inner in part.parts.items():
             yield from _leaves(f"{name}/{inner_name}", inner)
+    elif part.inner is not None:
+        yield from _leaves(name, part.inner)
     else:
         yield name, part
 

@@ -1,5 +1,6 @@
 """Opens a saved model: checks the file first, then lets Keras build it, and runs no code from it."""
 
+import io
 import logging
 import re
 import shutil
@@ -15,12 +16,18 @@ import keras
 import tensorflow as tf
 
 from edgeprune.errors import ModelError
-from edgeprune.keras_bridge.archive import ModelFile, find_weights, read_model_file, replace_config
+from edgeprune.keras_bridge.archive import (
+    ModelFile,
+    find_weights,
+    read_model_file,
+    read_weights_member,
+    replace_config,
+)
 from edgeprune.keras_bridge.custom import import_custom
 from edgeprune.keras_bridge.input_shapes import check_graph, check_shapes, fix_input_shapes
 from edgeprune.keras_bridge.keras2 import build_model
 from edgeprune.keras_bridge.keras2_training import compile_as_in_keras2
-from edgeprune.keras_bridge.keras2_weights import give_weights, read_hdf5_weights
+from edgeprune.keras_bridge.keras2_weights import give_archive_weights, give_weights, read_hdf5_weights
 from edgeprune.keras_bridge.named_objects import (
     find_foreign_object,
     name_operations,
@@ -121,12 +128,18 @@ def _open_keras2(
     where = str(path)
     made = build_model(saved.config, custom=custom, where=where)
     if saved.form == "saved_model":
-        weights = read_weights(path)
+        give_weights(made, read_weights(path), where=where)
+    elif saved.form == "keras":
+        with h5py.File(io.BytesIO(read_weights_member(path)), "r") as file:
+            give_archive_weights(made, file, where=where)
     else:
         source = find_weights(path, given=options.weights) if saved.form == "json" else path
         with h5py.File(source, "r") as file:
-            weights = read_hdf5_weights(file, where=str(source))
-    give_weights(made, weights, where=where)
+            listed = any(key.startswith("layer_names") for key in file.attrs)
+            if listed or saved.form == "h5":
+                give_weights(made, read_hdf5_weights(file, where=str(source)), where=where)
+            else:
+                give_archive_weights(made, file, where=where)
     if saved.compiled is not None:
         with suppress(*KERAS_FAILURES):
             compile_as_in_keras2(made.model, saved.compiled, custom=custom)

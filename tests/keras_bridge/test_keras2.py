@@ -68,16 +68,13 @@ def test_an_h5_file_of_keras_2_gives_the_same_outputs(name: str, tmp_path: Path)
     assert difference(old, again) < TOLERANCE
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["convolutions", "bidirectional", "nested", "a frozen nested model", "attention", "several inputs"],
-)
+@pytest.mark.parametrize("name", ["bidirectional", "a frozen nested model"])
 def test_a_saved_model_of_keras_2_gives_the_same_outputs(name: str, tmp_path: Path) -> None:
     old = ZOO[name]()
     assert difference(old, load_model(saved(old, tmp_path / "model"))) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["convolutions", "recurrent", "nested", "sizes"])
+@pytest.mark.parametrize("name", ["convolutions", "recurrent", "nested", "attention"])
 def test_a_keras_file_of_keras_2_gives_the_same_outputs(name: str, tmp_path: Path) -> None:
     old = ZOO[name]()
     assert difference(old, load_model(saved(old, tmp_path / "model.keras"))) < TOLERANCE
@@ -95,7 +92,7 @@ def test_a_config_in_json_finds_its_weights(weights: str, tmp_path: Path) -> Non
 def test_a_config_in_json_without_weights_asks_for_them(tmp_path: Path) -> None:
     old = ZOO["clipped"]()
     (tmp_path / "net.json").write_text(old.to_json())
-    with pytest.raises(ModelError, match="where are its weights.*--weights"):
+    with pytest.raises(ModelError, match=r"where are its weights.*--weights"):
         load_model(tmp_path / "net.json")
     for name in ("a.h5", "b.h5"):
         old.save_weights(tmp_path / name, save_format="h5")
@@ -123,7 +120,7 @@ def test_loss_and_metrics_come_along_whatever_the_optimizer(tmp_path: Path) -> N
     old = tf_keras.Sequential([tf_keras.layers.Dense(2, activation="softmax", input_shape=(4,))])
     old.compile("adam", tf_keras.losses.CategoricalCrossentropy(label_smoothing=0.1), metrics=["acc", "AUC"])
     path = saved(old, tmp_path / "model.h5")
-    edit(path, '"class_name": "Adam"', '"class_name": "AdamOfMine"', attribute="training_config")
+    edit(path, 'Adam"', 'AdamOfMine"', attribute="training_config")
     new = load_model(path)
     assert new.compiled
     assert new.loss.get_config()["label_smoothing"] == 0.1
