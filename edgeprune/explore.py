@@ -13,6 +13,7 @@ from edgeprune.graph.channels import name_channels
 from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.progress import Progress
 from edgeprune.prune.solve import Limits, remove_ratio
 from edgeprune.ranking import Ranking, rank_channels
@@ -58,18 +59,20 @@ def prune(
     output: Path,
     ranking: Ranking,
     limits: Limits,
+    load: LoadOptions = AS_SAVED,
     force: bool,
     progress: Progress,
 ) -> PruneResult:
     """Removes a fraction of the prunable channels and writes the smaller model once it is proven equal.
 
     Args:
-        model: a `.keras` or `.h5` file.
+        model: a saved Keras model.
         ratio: fraction of channels that go, in [0, 1).
         output: the `.keras` file to write.
         ranking: by what channels are ranked.
         limits: alignment, least widths, layers that are kept, and the scope: "local" takes that fraction of
             every family, "global" the least important anywhere.
+        load: how the model is opened.
         force: replace an existing output.
         progress: is told what is going on.
 
@@ -90,7 +93,7 @@ def prune(
 
     fix_seeds(ranking.seed)
     progress.stage("load and trace")
-    original = load_model(model, progress=progress)
+    original = load_model(model, options=load, progress=progress)
     traced = trace(original)
     channels = keep_layers(name_channels(traced.graph), limits.keep)
     progress.stage("rank and plan")
@@ -124,6 +127,7 @@ def remove_dead_channels(
     trust_seen: bool,
     limits: Limits,
     seed: int,
+    load: LoadOptions = AS_SAVED,
     force: bool,
     progress: Progress,
 ) -> Stripped:
@@ -136,6 +140,7 @@ def remove_dead_channels(
         trust_seen: whether channels go that are merely constant on all of the data.
         limits: alignment, least widths and layers that are kept; dead channels stay where these ask for it.
         seed: of random inputs and of the choice of samples.
+        load: how the model is opened.
         force: replace an existing output.
         progress: is told what is going on.
 
@@ -153,7 +158,7 @@ def remove_dead_channels(
 
     fix_seeds(seed)
     progress.stage("load and trace")
-    original = load_model(model, progress=progress)
+    original = load_model(model, options=load, progress=progress)
     samples = None
     if data is not None:
         samples = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed).x_train

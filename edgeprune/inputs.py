@@ -13,6 +13,7 @@ import numpy as np
 from edgeprune import __version__
 from edgeprune.errors import DataError
 from edgeprune.graph.layergraph import Array
+from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.measure import read_file
 from edgeprune.progress import Progress
 from edgeprune.workdir import hash_bytes
@@ -121,16 +122,18 @@ def open_inputs(
     loss: str | None,
     metric: str | None,
     seed: int,
+    load: LoadOptions = AS_SAVED,
     progress: Progress,
 ) -> Inputs:
     """The model and its data, checked against one another.
 
     Args:
-        model: a Keras file, or None for the embedded example.
+        model: a saved Keras model, or None for the embedded example.
         data: what `load_data` takes; may be None for the example only.
         loss: a name, where the model does not settle it.
         metric: likewise.
         seed: of splits and selections.
+        load: how the model is opened.
         progress: is told what is going on.
 
     Raises:
@@ -156,8 +159,8 @@ def open_inputs(
                 fix="pass --data (inputs alone are enough, labels are optional); "
                 "'edgeprune prune' removes channels without data",
             )
-        source, sha256 = model.name, hash_bytes(read_file(model))
-        original = load_model(model, progress=progress)
+        source, sha256 = model.name, _hash_model(model, load)
+        original = load_model(model, options=load, progress=progress)
         loaded = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed)
     trace(original)  # refuses models without a graph before any work is spent on them
     task = resolve_task(original, loaded, loss=loss, metric=metric)
@@ -169,6 +172,15 @@ def open_inputs(
             fix="add x_test (and y_test) to the data",
         )
     return _prepare(original, loaded, task, source=source, sha256=sha256, seed=seed, progress=progress)
+
+
+def _hash_model(model: Path, load: LoadOptions) -> str:
+    """A hash of all files that the model is in."""
+    if not model.is_dir():
+        weights = () if load.weights is None else (read_file(load.weights),)
+        return hash_bytes(read_file(model), *weights)
+    files = sorted(path for path in model.rglob("*") if path.is_file())
+    return hash_bytes(*(read_file(path) for path in files))
 
 
 def _prepare(

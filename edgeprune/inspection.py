@@ -16,6 +16,7 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import peak_activation_bytes
 from edgeprune.graph.rules import rule_for
 from edgeprune.inputs import open_samples
+from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.progress import Progress
 from edgeprune.ranking import Ranking
 from edgeprune.sensitivity import study_sensitivity
@@ -73,15 +74,17 @@ def inspect(
     device: str,
     keep: tuple[str, ...] = (),
     sensitivity: SensitivityRequest | None = None,
+    load: LoadOptions = AS_SAVED,
     progress: Progress,
 ) -> Inspection:
     """Cost per layer on a device, groups of channels, and what cannot be pruned and why.
 
     Args:
-        model: a `.keras` or `.h5` file.
+        model: a saved Keras model.
         device: a profile's id or file.
         keep: patterns of layer names whose channels stay.
         sensitivity: what else to measure; needs data.
+        load: how the model is opened.
         progress: is told what is going on.
 
     Raises:
@@ -99,7 +102,7 @@ def inspect(
     from edgeprune.keras_bridge.trace import trace
 
     fix_seeds(0 if sensitivity is None else sensitivity.ranking.seed)
-    original = load_model(model, progress=progress)
+    original = load_model(model, options=load, progress=progress)
     traced = trace(original)
     graph = traced.graph
     channels = keep_layers(name_channels(graph), keep)

@@ -24,6 +24,10 @@ class LoadOptions:
     weights: Path | None = None
 
 
+AS_SAVED = LoadOptions()
+"""Nothing is added to what the file says."""
+
+
 def parse_load_options(
     *,
     custom: Sequence[str] | None = None,

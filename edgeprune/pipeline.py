@@ -26,6 +26,7 @@ from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.inputs import Inputs, open_inputs
 from edgeprune.layer_step import LayerChoice, choose_layers, take_branches
+from edgeprune.load_options import LoadOptions
 from edgeprune.measure import Measured, budget_limits, check_ops, measure
 from edgeprune.opening import Opening, go_on_without_dead, open_with_dense
 from edgeprune.progress import Progress
@@ -61,7 +62,7 @@ class BuildRequest:
     """What `edgeprune build` was asked for; None where the recipe, the profile or edgeprune decides.
 
     Attributes:
-        model: a `.keras` or `.h5` file; None for the embedded example.
+        model: a saved Keras model; None for the embedded example.
         device: a profile's id or file.
         data: what `load_data` takes; None only with the embedded example.
         output: the directory to be made.
@@ -77,6 +78,7 @@ class BuildRequest:
         whole_layers: whether whole layers may go.
         epochs: of recovery, all steps together.
         seed: of everything random.
+        load: how the model is opened.
         resume: go on after the last finished stage of the same build.
         force: replace an existing output.
     """
@@ -103,6 +105,7 @@ class BuildRequest:
     schedule: str = "polynomial_decay"
     epochs: int | None = None
     seed: int = 0
+    load: LoadOptions = field(default_factory=LoadOptions)
     resume: bool = False
     force: bool = False
 
@@ -182,6 +185,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         loss=request.loss,
         metric=request.metric,
         seed=request.seed,
+        load=request.load,
         progress=progress,
     )
     limits = _resolve_limits(request, profile, inputs.model)

@@ -54,6 +54,10 @@ class Recipe:
         whole_layers: whether whole layers may go.
         epochs: of recovery, all steps together.
         seed: of everything random.
+        custom: "module:object" of layers, functions and layer rules.
+        trust: whether code inside the model file may run.
+        input_shape: shapes of inputs that the model leaves open, "224,224,3" each.
+        weights: the file of weights of a model that is a config in JSON.
     """
 
     model: str | None = None
@@ -78,6 +82,10 @@ class Recipe:
     whole_layers: bool | None = None
     epochs: int | None = ruled(low=1, default=None)
     seed: int | None = ruled(low=0, high=MAX_SEED, default=None)
+    custom: tuple[str, ...] | None = None
+    trust: bool | None = None
+    input_shape: tuple[str, ...] | None = None
+    weights: str | None = None
 
 
 def read_recipe(path: Path) -> Recipe:

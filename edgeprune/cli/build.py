@@ -10,6 +10,7 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.results import format_report
+from edgeprune.load_options import parse_load_options
 from edgeprune.recipe import MAX_ROUND_TO, Recipe, merge, read_recipe
 
 DEFAULT_OUTPUT = "edgeprune-out"
@@ -77,6 +78,7 @@ DEFAULT_OUTPUT = "edgeprune-out"
     metavar="FILE",
     help="TOML file with any of these options; flags beat it.",
 )
+@options.loading
 @click.option("--resume", is_flag=True, help="Go on after the last finished stage of an interrupted build.")
 @options.force
 def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) -> Answer:
@@ -90,6 +92,8 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     asked["output"] = Path(asked.get("output", DEFAULT_OUTPUT))
     asked["model"] = Path(asked["model"]) if "model" in asked else None
     asked.setdefault("data", None)
+    given = {name: asked.pop(name, None) for name in ("custom", "trust", "input_shape", "weights")}
+    asked["load"] = parse_load_options(**given)
 
     from edgeprune import pipeline
 

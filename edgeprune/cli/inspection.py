@@ -11,6 +11,7 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.load_options import parse_load_options
 from edgeprune.quantities import format_quantity
 
 
@@ -51,6 +52,7 @@ from edgeprune.quantities import format_quantity
 @click.option(
     "--seed", default=0, show_default=True, type=options.SEED, metavar="N", help="Of the samples chosen."
 )
+@options.loading
 @options.force
 def inspect(
     model: Path,
@@ -61,6 +63,10 @@ def inspect(
     max_drop: float,
     html_file: Path | None,
     force: bool,
+    custom: tuple[str, ...],
+    trust: bool | None,
+    input_shape: tuple[str, ...],
+    weights: Path | None,
     **ranking: Any,
 ) -> Answer:
     """Show cost per layer, groups of channels, and what cannot be pruned and why."""
@@ -74,10 +80,16 @@ def inspect(
 
     if html_file is not None:
         refuse_existing(html_file, force=force)
+    load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
     asked = inspection.SensitivityRequest(ranking=Ranking(**ranking), max_drop=max_drop)
     with show_progress() as progress:
         document = inspection.inspect(
-            model, device=device, keep=keep, sensitivity=asked if sensitivity else None, progress=progress
+            model,
+            device=device,
+            keep=keep,
+            sensitivity=asked if sensitivity else None,
+            load=load,
+            progress=progress,
         ).to_json()
         if html_file is not None:
             inspection.write_sensitivity(html_file, document, force=force)

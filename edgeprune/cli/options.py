@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -47,5 +49,40 @@ normalise = click.option(
     metavar="NAME",
     help="Makes scores comparable: 'edgeprune list normalisers'.  [default: the criterion's own way]",
 )
+_LOADING = (
+    click.option(
+        "--custom",
+        multiple=True,
+        metavar="module:object",
+        help="A layer or function of your own that MODEL needs, or a LayerRule for one. Can be repeated.",
+    ),
+    click.option(
+        "--trust",
+        is_flag=True,
+        default=None,
+        help="Let Python code inside MODEL run (Lambda layers); else it is refused.",
+    ),
+    click.option(
+        "--input-shape",
+        multiple=True,
+        metavar="H,W,C",
+        help="Shape of an input that MODEL leaves open, without the batch. Once per input, in their order.",
+    ),
+    click.option(
+        "--weights",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The .h5 file of weights, where MODEL is a .json config and it is not the only one beside it.",
+    ),
+)
+
+
+def loading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that `load_options.parse_load_options` reads."""
+    for option in reversed(_LOADING):
+        command = option(command)
+    return command
+
+
 SCOPES = click.Choice(["global", "local"])
 SEED = click.IntRange(min=0, max=2**32 - 1)  # what numpy's and TensorFlow's generators take

@@ -12,6 +12,7 @@ from edgeprune.cli.dead import format_sizes, format_stripped
 from edgeprune.cli.inspection import format_frozen
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import wrap
+from edgeprune.load_options import parse_load_options
 
 
 @click.command(cls=Command)
@@ -65,6 +66,7 @@ from edgeprune.cli.tables import wrap
 @click.option(
     "--seed", default=0, show_default=True, type=options.SEED, metavar="N", help="Of random choices."
 )
+@options.loading
 @options.force
 def prune(
     model: Path,
@@ -78,6 +80,10 @@ def prune(
     min_channels: int,
     round_to: int,
     force: bool,
+    custom: tuple[str, ...],
+    trust: bool | None,
+    input_shape: tuple[str, ...],
+    weights: Path | None,
     **ranking: Any,
 ) -> Answer:
     """Remove a fraction of all channels; exit 0 only if the result is proven equal to the masked model.
@@ -89,6 +95,7 @@ def prune(
     from edgeprune.ranking import Ranking
 
     _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=ranking["data"], seen_on_data=seen_on_data)
+    load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
     limits = Limits(round_to=round_to, min_channels=min_channels, keep=keep, scope=scope)
     if ratio is None:
         with show_progress() as progress:
@@ -99,6 +106,7 @@ def prune(
                 trust_seen=seen_on_data,
                 limits=limits,
                 seed=ranking["seed"],
+                load=load,
                 force=force,
                 progress=progress,
             )
@@ -110,6 +118,7 @@ def prune(
             output=output,
             ranking=Ranking(**ranking),
             limits=limits,
+            load=load,
             force=force,
             progress=progress,
         )
