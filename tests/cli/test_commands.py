@@ -134,6 +134,15 @@ def test_the_defaults_in_the_help_of_build_are_those_of_a_request():
             assert told[1] == str(defaults[parameter.name])
 
 
+def test_sensitivity_without_data_is_a_wrong_command_line(edgeprune):
+    ended = edgeprune("inspect", "model.keras", "--device", "cortex-m7", "--sensitivity")
+    assert (ended.code, ended.out) == (2, "")
+    assert "--data" in ended.err
+    ended = edgeprune("inspect", "model.keras", "--device", "cortex-m7", "--html", "page.html")
+    assert ended.code == 2
+    assert "--sensitivity" in ended.err
+
+
 def test_documents_are_ascii(edgeprune):
     text = edgeprune("devices", "list", "--json").out
     assert text.isascii()

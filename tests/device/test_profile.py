@@ -100,3 +100,9 @@ def test_profiles_load_without_numpy_or_tensorflow():
         "sys.exit(bool({'numpy', 'tensorflow', 'keras'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_every_device_prunes_in_the_steps_of_its_kernels() -> None:
+    steps = {"cmsis-nn": 4, "c": 4, "xnnpack": 8, "esp-nn": 8, "ethos-u": 16}
+    for profile in list_profiles():
+        assert profile.runtime.round_to == steps[profile.runtime.kernels], profile.id
