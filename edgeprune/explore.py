@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def prune(
 
     fix_seeds(ranking.seed)
     progress.stage("load and trace")
-    original = load_model(model, options=load, progress=progress)
+    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
     traced = trace(original)
     channels = keep_layers(name_channels(traced.graph), limits.keep)
     progress.stage("rank and plan")
@@ -158,7 +158,7 @@ def remove_dead_channels(
 
     fix_seeds(seed)
     progress.stage("load and trace")
-    original = load_model(model, options=load, progress=progress)
+    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
     samples = None
     if data is not None:
         samples = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed).x_train

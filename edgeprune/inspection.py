@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ def inspect(
     from edgeprune.keras_bridge.trace import trace
 
     fix_seeds(0 if sensitivity is None else sensitivity.ranking.seed)
-    original = load_model(model, options=load, progress=progress)
+    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
     traced = trace(original)
     graph = traced.graph
     channels = keep_layers(name_channels(graph), keep)

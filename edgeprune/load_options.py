@@ -16,12 +16,15 @@ class LoadOptions:
         trust: whether code inside the file may run.
         input_shapes: the shape of each input, batch left out; empty for the file's own.
         weights: the file of weights that belongs to a `.json` config; None to look beside it.
+        assume_image: whether an image whose height and width are open may be taken as 224 × 224, with a note;
+            what needs no device can do with any size.
     """
 
     custom: tuple[str, ...] = ()
     trust: bool = False
     input_shapes: tuple[tuple[int, ...], ...] = ()
     weights: Path | None = None
+    assume_image: bool = False
 
 
 AS_SAVED = LoadOptions()

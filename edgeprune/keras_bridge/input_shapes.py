@@ -7,6 +7,9 @@ import keras
 
 from edgeprune.errors import ModelError
 
+IMAGE_SIZE = 224
+"""What `assume_image` takes for an open height and width, as keras.applications do."""
+
 
 def check_graph(model: keras.Model, *, where: str) -> None:
     """Raises ModelError for a model without a graph of layers."""
@@ -36,6 +39,16 @@ def check_shapes(model: keras.Model, *, where: str) -> None:
                 why="a device needs every dimension but the batch",
                 fix=f"say it with --input-shape, for example --input-shape {example}",
             )
+
+
+def assume_image(model: keras.Model) -> tuple[tuple[int, ...], ...]:
+    """The shapes of the inputs with 224 × 224 for an open height and width; () if there is none."""
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    assumed = [
+        (IMAGE_SIZE, IMAGE_SIZE, shape[2]) if len(shape) == 3 and shape[:2] == (None, None) else shape
+        for shape in shapes
+    ]
+    return () if assumed == shapes or any(None in shape for shape in assumed) else tuple(assumed)
 
 
 def fix_input_shapes(model: keras.Model, shapes: Sequence[tuple[int, ...]], *, where: str) -> keras.Model:

@@ -24,7 +24,7 @@ from edgeprune.keras_bridge.archive import (
     replace_config,
 )
 from edgeprune.keras_bridge.custom import import_custom
-from edgeprune.keras_bridge.input_shapes import check_graph, check_shapes, fix_input_shapes
+from edgeprune.keras_bridge.input_shapes import assume_image, check_graph, check_shapes, fix_input_shapes
 from edgeprune.keras_bridge.keras2 import build_model
 from edgeprune.keras_bridge.keras2_training import compile_as_in_keras2
 from edgeprune.keras_bridge.keras2_weights import give_archive_weights, give_weights, read_hdf5_weights
@@ -94,6 +94,10 @@ def load_model(
         check_graph(model, where=where)
         if options.input_shapes:
             model = fix_input_shapes(model, options.input_shapes, where=where)
+        elif options.assume_image and (assumed := assume_image(model)):
+            model = fix_input_shapes(model, assumed, where=where)
+            said = ", ".join("×".join(map(str, shape)) for shape in assumed)
+            progress.note(f"{path}: height and width are open; taken as {said} (--input-shape sets another)")
     check_shapes(model, where=where)
     return model
 

@@ -365,3 +365,23 @@ def test_two_members_of_one_name_are_refused(saved: Path) -> None:
     with zipfile.ZipFile(saved, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("config.json", json.dumps(config))
     assert "one name" in refusal(saved).why
+
+
+def test_open_image_sizes_are_assumed_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    image = keras.Input((None, None, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(image))
+    model = keras.Model(image, keras.layers.Dense(2)(x))
+    model.save(tmp_path / "open.keras")
+    with pytest.raises(ModelError, match=r"--input-shape 96,96,3"):
+        load_model(tmp_path / "open.keras")
+    opened = load_model(tmp_path / "open.keras", options=LoadOptions(assume_image=True))
+    assert opened.input_shape == (None, 224, 224, 3)
+    probe = np.random.default_rng(0).standard_normal((1, 224, 224, 3)).astype(np.float32)
+    np.testing.assert_array_equal(np.asarray(model(probe)), np.asarray(opened(probe)))
+
+
+def test_an_open_length_is_never_assumed(tmp_path: Path) -> None:
+    sequence = keras.Input((None, 3))
+    keras.Model(sequence, keras.layers.LSTM(4)(sequence)).save(tmp_path / "open.keras")
+    with pytest.raises(ModelError, match="is not fixed"):
+        load_model(tmp_path / "open.keras", options=LoadOptions(assume_image=True))
