@@ -1,8 +1,10 @@
 """Removing whole layers: which ones, by short trials of recovery, and the step that does it.
 
-How well a model recovers without a branch cannot be read off its weights, gradients or loss: a branch whose
-loss rises least may be the one that is missed most once the rest has been fine-tuned. So the likely ones are
-pruned to the budgets, fine-tuned for a moment and compared with channels alone on validation data.
+How well a model recovers without a branch cannot be read off its weights, gradients or loss. On ResNet-8 the
+branch whose loss rises least is missed most once the rest has been fine-tuned. So the branches
+that would spare the channels much are removed on trial, the rest is pruned to the budgets, fine-tuned for a
+moment and compared with channels alone on validation data. Trials are short-sighted, they favour what
+disturbs least: of the branches that do better than channels alone, the one goes that spares channels most.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from edgeprune.graph.keeping import find_layers, keep_layers
 from edgeprune.graph.layergraph import Array
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.progress import Progress
-from edgeprune.prune.layers import shortlist_branches, weigh_branches
+from edgeprune.prune.layers import importance_lost
 from edgeprune.prune.solve import family_widths
 from edgeprune.prune_step import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
 
@@ -30,12 +32,13 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.trace import Traced
     from edgeprune.keras_bridge.train import Recovery, Trained, Training, Tuner
 
-TRIAL_SHARE = 0.14
+TRIAL_SHARE = 0.09
 """Fraction of all recovery steps that trials may take."""
-MOST_CANDIDATES = 9
-MOST_FINALISTS = 3
+MOST_CANDIDATES = 8
 LEAST_TRIAL_STEPS = 24
 """A trial of fewer steps says nothing."""
+LEAST_RELIEF = 0.25
+"""How much less importance the channels must lose, as a fraction, for a branch to be worth a trial."""
 LEAST_GAIN = 0.01
 """How much better than channels alone, as in `Task.drop`, a branch's removal must do in its trial."""
 
@@ -77,40 +80,33 @@ def choose_layers(
     from edgeprune.keras_bridge.trace import trace
 
     traced = trace(model)
-    candidates = _list_candidates(model, traced, pruner=pruner, training=training, recovery=recovery)
+    candidates = _list_candidates(model, traced, pruner=pruner, training=training, seed=recovery.seed)
     budget = int(TRIAL_SHARE * recovery.total_steps)
-    finalists = min(MOST_FINALISTS, len(candidates)) + 1
-    first = budget // 2 // (len(candidates) + 1)
-    second = budget // 2 // finalists
+    first, second = budget // 2 // (len(candidates) + 1), budget // 4
     if not candidates or first < LEAST_TRIAL_STEPS:
         return LayerChoice()
-    progress.stage("try without whole layers", total=first * (len(candidates) + 1) + second * finalists)
-
-    def start(branches: Sequence[Branch]) -> _Trial | None:
-        short = replace(recovery, total_steps=first + second)
-        return _start_trial(
-            model, traced, branches, pruner=pruner, training=training, judge=judge, recovery=short
-        )
-
-    alone = start(())
-    trials = [trial for branch in candidates if (trial := start((branch,))) is not None]
-    everyone = [*([alone] if alone else []), *trials]
-    for trial in everyone:
+    short = replace(recovery, total_steps=first + second)
+    progress.stage("try without whole layers", total=budget)
+    trials = [
+        _start_trial(model, traced, branches, pruner=pruner, training=training, judge=judge, recovery=short)
+        for branches in ((), *((branch,) for branch in candidates))
+    ]
+    alone, *others = trials
+    for trial in trials:
         trial.run(first, judge=judge, progress=progress)
-    trials.sort(key=lambda trial: trial.rank)
-    for trial in [*([alone] if alone else []), *trials[:MOST_FINALISTS]]:
-        trial.run(second, judge=judge, progress=progress)
-    best = min(trials[:MOST_FINALISTS], key=lambda trial: trial.rank, default=None)
-    steps = sum(trial.trained.step for trial in everyone)
-    if best is None or (alone and judge.drop(before=alone.score, after=best.score) > -LEAST_GAIN):
+    better = [trial for trial in others if trial.beats(alone, judge)]
+    if better:
+        for trial in (alone, better[0]):
+            trial.run(second, judge=judge, progress=progress)
+    steps = sum(trial.trained.step for trial in trials)
+    if not better or not better[0].beats(alone, judge):
         return LayerChoice(steps=steps)
-    names = tuple(branch.name for branch in best.branches)
-    against = f"{alone.score:.4f} with channels alone" if alone else "no plan of channels alone"
-    metric = judge.task.metric
+    names = tuple(branch.name for branch in better[0].branches)
     return LayerChoice(
         branches=names,
         steps=steps,
-        note=f"{', '.join(names)}: validation {metric} {best.score:.4f} after a trial, against {against}",
+        note=f"{', '.join(names)}: validation {judge.task.metric} {better[0].score:.4f} after a trial, "
+        f"against {alone.score:.4f} with channels alone",
     )
 
 
@@ -147,59 +143,55 @@ def layer_step(model: keras.Model, *, pruner: Pruner, probe: tuple[Array, ...]) 
 
 
 def _list_candidates(
-    model: keras.Model, traced: Traced, *, pruner: Pruner, training: Training, recovery: Recovery
+    model: keras.Model, traced: Traced, *, pruner: Pruner, training: Training, seed: int
 ) -> tuple[Branch, ...]:
-    """The branches worth a trial; none of the layers that somebody asked to keep."""
-    from edgeprune.keras_bridge.ablation import measure_ablations
-
+    """The branches worth a trial, those first that spare the channels most; no layer that is to be kept."""
     limits = pruner.limits
     channels = name_channels(traced.graph)
     kept = {name for p in limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
     kept |= {floor.layer for floor in limits.floors}
-    branches = tuple(b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers))
+    branches = [b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers)]
     if not branches or (traced.nested and kept):
         return ()  # without layers a nested model is unfolded, and patterns would miss its layers' names
     channels = keep_layers(channels, limits.keep)
-    scores = score_channels(model, traced, channels, pruner=pruner, training=training, seed=recovery.seed)
-    ablation = measure_ablations(
-        model,
-        traced,
-        branches=branches,
-        channels=channels,
-        scores=scores,
-        training=training,
-        seed=recovery.seed,
-    )
-    weighed = weigh_branches(
-        traced.graph,
-        branches,
-        prices={branch.name: ablation.price(branch.name) for branch in branches},
-        scores=scores,
-        costs=pruner.costs,
-        budgets=pruner.budgets,
-        limits=limits,
-    )
-    return shortlist_branches(weighed, count=MOST_CANDIDATES)
+    scores = score_channels(model, traced, channels, pruner=pruner, training=training, seed=seed)
+
+    def lose(*gone: Branch) -> float:
+        return importance_lost(
+            traced.graph, gone, scores=scores, costs=pruner.costs, budgets=pruner.budgets, limits=limits
+        )
+
+    most = (1 - LEAST_RELIEF) * lose()
+    found = sorted(((lose(branch), i) for i, branch in enumerate(branches)))
+    return tuple(branches[i] for lost, i in found if lost <= most and lost < math.inf)[:MOST_CANDIDATES]
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Trial:
-    """A model without some branches, pruned to the budgets, while it is fine-tuned."""
+    """A model without some branches, pruned to the budgets, while it is fine-tuned.
+
+    Where even that misses the budgets there is no tuner, and no score.
+    """
 
     branches: tuple[Branch, ...]
-    tuner: Tuner
     training: Training
     trained: Trained
+    tuner: Tuner | None = None
     score: float = math.nan
-    rank: float = math.inf
 
     def run(self, steps: int, *, judge: Judge, progress: Progress) -> None:
         """Fine-tunes some more and scores the model, with BatchNorm statistics that suit it."""
         from edgeprune.keras_bridge.judge import settle_batch_norm
 
-        self.trained = self.tuner.tune(steps, start=self.trained, advance=progress.advance)
-        _, self.score = settle_batch_norm(self.tuner.student, judge, inputs=self.training.inputs, seed=0)
-        self.rank = -self.score if judge.task.higher_is_better else self.score
+        if self.tuner is not None:
+            self.trained = self.tuner.tune(steps, start=self.trained, advance=progress.advance)
+            _, self.score = settle_batch_norm(self.tuner.student, judge, inputs=self.training.inputs, seed=0)
+
+    def beats(self, other: _Trial, judge: Judge) -> bool:
+        """Whether this one has a score, and the other has none or one that is worse by `LEAST_GAIN`."""
+        if self.tuner is None or other.tuner is None:
+            return other.tuner is None and self.tuner is not None
+        return judge.drop(before=other.score, after=self.score) <= -LEAST_GAIN
 
 
 def _start_trial(
@@ -211,13 +203,18 @@ def _start_trial(
     training: Training,
     judge: Judge,
     recovery: Recovery,
-) -> _Trial | None:
-    """The model without the branches and as many channels as the budgets ask; None where none is left."""
+) -> _Trial:
+    """The model without the branches and as many channels as the budgets ask."""
     from edgeprune.keras_bridge.judge import copy_model
     from edgeprune.keras_bridge.rebuild import compact, drop_branches
     from edgeprune.keras_bridge.trace import trace
     from edgeprune.keras_bridge.train import Trained, Tuner
 
+    unfinished = _Trial(
+        branches=tuple(branches),
+        training=training,
+        trained=Trained(step=0, optimizer=[], losses=[]),
+    )
     few = tuple(x[:PROBE_SAMPLES] for x in judge.inputs)
     pruner = take_branches(model, pruner, [branch.name for branch in branches])
     smaller = model
@@ -231,14 +228,9 @@ def _start_trial(
             again.graph, channels, scores=scores, costs=pruner.costs, targets=pruner.budgets, pruner=pruner
         )
     except InfeasibleError:
-        return None
+        return unfinished
     if solution.kept.all():
         student = copy_model(smaller)
     else:
         student = compact(smaller, again, channels=channels, kept=solution.kept, probe=few).model
-    return _Trial(
-        branches=tuple(branches),
-        tuner=Tuner(student, model, training=training, recovery=recovery),
-        training=training,
-        trained=Trained(step=0, optimizer=[], losses=[]),
-    )
+    return replace(unfinished, tuner=Tuner(student, model, training=training, recovery=recovery))

@@ -11,17 +11,10 @@ from random_pruning import random_inputs, randomise
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import find_branches
-from edgeprune.graph.channels import name_channels
-from edgeprune.keras_bridge.ablation import measure_ablations
 from edgeprune.keras_bridge.calling import call
-from edgeprune.keras_bridge.data import prepare_data
-from edgeprune.keras_bridge.data_sources import Part, RawData
 from edgeprune.keras_bridge.rebuild import TOLERANCE, drop_branches
 from edgeprune.keras_bridge.save import open_saved, save_model
-from edgeprune.keras_bridge.task import resolve_task
 from edgeprune.keras_bridge.trace import trace
-from edgeprune.keras_bridge.train import Training
-from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
 
 
 def block(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
@@ -101,37 +94,3 @@ def test_a_branch_dropped_wrongly_is_caught(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("edgeprune.keras_bridge.rebuild.bypass", lambda graph, branches: graph)
     with pytest.raises(InfeasibleError, match="differs"):
         drop_branches(model, traced, branches=[first], probe=random_inputs(model, rng))
-
-
-def test_the_loss_rises_most_without_the_branch_that_matters() -> None:
-    """z = y + 0.01·y with y = x + 5·x, on positive x: losing the 5 costs more than losing the 0.01."""
-    vector = keras.Input((4,))
-    strong = layers.Dense(4, activation="relu", use_bias=False, name="strong")
-    weak = layers.Dense(4, activation="relu", use_bias=False, name="weak")
-    x = layers.Add(name="first")([vector, strong(vector)])
-    model = keras.Model(
-        vector, layers.Dense(4, use_bias=False, name="out")(layers.Add(name="second")([x, weak(x)]))
-    )
-    strong.set_weights([5 * np.eye(4)])
-    weak.set_weights([0.01 * np.eye(4)])
-    model.compile(loss="mean_squared_error")
-    inputs = np.random.default_rng(0).uniform(0, 1, (64, 4)).astype(np.float32)
-    labels = np.asarray(model(inputs))
-    part = Part(x=(inputs,), y=labels)
-    raw = RawData(parts=dict.fromkeys(("train", "test", "val"), part), source="made by a test")
-    data = prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
-    traced = trace(model)
-    channels = name_channels(traced.graph)
-    weights = model.get_weights()
-    found = measure_ablations(
-        model,
-        traced,
-        branches=find_branches(traced.graph),
-        channels=channels,
-        scores=score_groups(CRITERIA["l2"], Evidence(graph=traced.graph, channels=channels)),
-        training=Training(inputs=(inputs,), labels=labels, task=resolve_task(model, data)),
-        seed=0,
-    )
-    assert found.branches["first without strong"] > 100 * found.branches["second without weak"] > 0
-    for a, b in zip(weights, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)

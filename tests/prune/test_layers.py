@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from graph.test_branches import residual
 
-from edgeprune.graph.branches import Branch, bypass, find_branches
+from edgeprune.graph.branches import bypass, find_branches
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.opshape import OpShape
-from edgeprune.prune.layers import Weighed, shortlist_branches, transfer_scores, weigh_branches
+from edgeprune.prune.layers import importance_lost, transfer_scores
 from edgeprune.prune.solve import Costs, Limits
 
 
@@ -13,47 +13,36 @@ def macs(op: OpShape) -> float:
     return float(op.macs)
 
 
-def weigh(*, price: float, budget: float) -> Weighed:
+def lose(*, budget: float, without: bool) -> float:
     """The residual block: stem 12·16, b1 24·16, b2 24·16, end 8·16 MACs: 1,088 in all, 320 without it."""
     graph = residual()
-    branches = find_branches(graph)
-    channels = name_channels(graph)
-    (weighed,) = weigh_branches(
+    return importance_lost(
         graph,
-        branches,
-        prices={branches[0].name: price},
-        scores=np.ones(channels.groups),
+        find_branches(graph) if without else (),
+        scores=np.ones(name_channels(graph).groups),
         costs=Costs(per_op={"macs": macs}),
         budgets={"macs": budget},
         limits=Limits(),
     )
-    return weighed
 
 
-def test_a_branch_that_does_alone_costs_its_own_price() -> None:
-    weighed = weigh(price=0.5, budget=500)
-    assert weighed.branch.name == "add without b2"
-    assert (weighed.channels, weighed.price) == (0, 0.5)
+def test_channels_alone_lose_what_the_solver_removes() -> None:
+    assert lose(budget=500, without=False) == 3  # one channel of the sum is left: 48 + 96 + 96 + 32 MACs
 
 
-def test_channels_that_must_still_go_are_added() -> None:
-    weighed = weigh(price=0.5, budget=200)  # stem and end cost 80 a channel: two of the four go
-    assert (weighed.channels, weighed.price) == (2, 2.5)
+def test_a_branch_that_does_alone_spares_all_channels() -> None:
+    assert lose(budget=500, without=True) == 0
 
 
-def test_a_branch_without_which_the_budgets_are_missed_all_the_same_is_worth_nothing() -> None:
-    weighed = weigh(price=0.5, budget=70)
-    assert weighed.channels == np.inf
-    assert shortlist_branches([weighed], count=5) == ()
+def test_channels_that_must_still_go_are_counted() -> None:
+    assert lose(budget=200, without=True) == 2  # stem and end cost 80 a channel: two of the four go
 
 
-def test_the_shortlist_holds_the_best_by_either_figure_in_the_order_of_the_graph() -> None:
-    branches = [Branch(name=name, layers=(name,), passing={}, nodes=frozenset()) for name in "abcd"]
-    figures = {"a": (9.0, 9.0), "b": (1.0, 8.0), "c": (5.0, 6.0), "d": (2.0, 7.0)}
-    weighed = [Weighed(branch=b, channels=figures[b.name][0], price=figures[b.name][1]) for b in branches]
-    assert [b.name for b in shortlist_branches(weighed, count=1)] == ["b"]
-    assert [b.name for b in shortlist_branches(weighed, count=2)] == ["b", "c"]
-    assert [b.name for b in shortlist_branches(weighed, count=9)] == ["a", "b", "c", "d"]
+def test_what_cannot_meet_the_budget_loses_everything() -> None:
+    assert lose(budget=70, without=True) == np.inf
+    # One channel everywhere leaves 48 + 16 + 16 + 32 = 112 MACs; without the block 80 do.
+    assert lose(budget=100, without=False) == np.inf
+    assert lose(budget=100, without=True) == 3
 
 
 def test_scores_move_to_the_channels_that_remain() -> None:
