@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from edgeprune.graph.branches import Branch, unfolded_name
 from edgeprune.graph.layergraph import LayerGraph, Node
-from edgeprune.keras_bridge.calling import call_operation
+from edgeprune.keras_bridge.calling import call_operation, remake
 from edgeprune.keras_bridge.trace import Traced
 from edgeprune.keras_bridge.weights import assign_weights
 
@@ -93,4 +93,4 @@ def _remake(operation: Any, node: Node, graph: LayerGraph) -> Any:
         return operation
     if "name" in config:
         config["name"] = unfolded_name(node.layer)  # two nested models may have layers of the same name
-    return operation.__class__.from_config(config)
+    return remake(operation, config)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+from keras.src.saving.serialization_lib import SafeModeScope
 
 from edgeprune.graph.layergraph import Node, Read
 
@@ -21,6 +22,12 @@ def call(model: keras.Model, inputs: Sequence[Any], *, training: bool) -> list[A
     structure = getattr(functional, "_inputs_struct", None)
     packed = keras.tree.pack_sequence_as(structure, list(inputs)) if structure is not None else inputs[0]
     return list(keras.tree.flatten(model(packed, training=training)))
+
+
+def remake(operation: Any, config: dict[str, Any]) -> Any:
+    """A new layer or operation of the same class; a config that is in memory is not refused as unsafe."""
+    with SafeModeScope(safe_mode=False):
+        return operation.__class__.from_config(config)
 
 
 def call_operation(operation: Any, node: Node, inputs: Sequence[Any]) -> Any:

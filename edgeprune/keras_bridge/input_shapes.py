@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from edgeprune.errors import ModelError
+from edgeprune.keras_bridge.calling import remake
 
 IMAGE_SIZE = 224
 """What `assume_image` takes for an open height and width, as keras.applications do."""
@@ -80,16 +81,14 @@ def fix_input_shapes(model: keras.Model, shapes: Sequence[tuple[int, ...]], *, w
             )
         inputs.append(keras.Input(shape, dtype=tensor.dtype, name=tensor.name))
 
-    def remake(operation: Any) -> Any:
-        if isinstance(operation, keras.Layer):
-            return operation.__class__.from_config(operation.get_config())
-        return operation
+    def clone(operation: Any) -> Any:
+        return remake(operation, operation.get_config()) if isinstance(operation, keras.Layer) else operation
 
     try:
         fixed = keras.models.clone_model(
             model,
             input_tensors=keras.tree.pack_sequence_as(model.input, inputs),
-            clone_function=remake,
+            clone_function=clone,
         )
     except (TypeError, ValueError) as error:
         raise ModelError(

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from keras.src.utils.python_utils import func_load
 
 from edgeprune.errors import ModelError
 from edgeprune.graph.layergraph import Array
@@ -114,13 +115,28 @@ def make_layer(class_name: str, config: Config, *, custom: Mapping[str, Any], wh
     """
     if class_name in ("Activation", "ThresholdedReLU") and (function := _as_function(class_name, config)):
         return MadeLayer(call=function, class_name=class_name)
-    cls, cleaned = modernise(class_name, config, custom=custom, where=where)
     try:
-        layer = cls.from_config(cleaned)
+        if class_name == "Lambda":
+            layer = _make_lambda(config, custom=custom)
+        else:
+            cls, cleaned = modernise(class_name, config, custom=custom, where=where)
+            layer = cls.from_config(cleaned)
         layer.trainable = bool(config.get("trainable", True))
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise _refuse(class_name, config, where, " ".join(str(error).split())[:200]) from error
     return MadeLayer(call=layer, class_name=class_name, adapt=choose_adapter(class_name, config, where=where))
+
+
+def _make_lambda(config: Config, *, custom: Mapping[str, Any]) -> Any:
+    """A layer that runs code of the file; `load.py` lets only those of trusted files come this far."""
+    function = config["function"]
+    if isinstance(function, list):
+        code, defaults, closure = function
+        function = func_load(code, defaults=tuple(defaults) if defaults else None, closure=closure)
+    else:
+        function = custom.get(function) or keras.activations.get(function)
+    arguments = config.get("arguments") or {}
+    return keras.layers.Lambda(function, arguments=arguments, name=config.get("name"))
 
 
 def modernise(

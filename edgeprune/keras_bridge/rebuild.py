@@ -14,7 +14,7 @@ from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import Array, LayerGraph, Node
 from edgeprune.graph.surgery import Kept, mask_channels, remove_channels
 from edgeprune.keras_bridge.bypassing import assemble, skip
-from edgeprune.keras_bridge.calling import call, call_operation
+from edgeprune.keras_bridge.calling import call, call_operation, remake
 from edgeprune.keras_bridge.masking import switch_off
 from edgeprune.keras_bridge.trace import Traced
 from edgeprune.keras_bridge.weights import assign_weights
@@ -134,12 +134,12 @@ def rebuild(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.M
                 inputs = _resize_inputs(operation, traced, graph)
                 again = _clone(operation, resize, operations, inputs=inputs)
             elif name is None:  # an InputLayer
-                again = operation.__class__.from_config(operation.get_config())
+                again = remake(operation, operation.get_config())
             else:
                 config = graph.layers[name].config
                 # The code of a Lambda cannot be had from its config; it has no weights, so it can be shared.
                 same = not config or isinstance(operation, keras.layers.Lambda)
-                again = operation if same else operation.__class__.from_config(_copy(config))
+                again = operation if same else remake(operation, _copy(config))
                 if not isinstance(operation, keras.Layer):
                     operations[id(again)] = calls[name]
             made[id(operation)] = again

@@ -161,8 +161,32 @@ def _inner_model(operation: Any) -> Any:
 
 
 def _kind(operation: Any) -> str:
-    """The class name; a user's subclass of a Keras layer is not that layer, so it keeps its own name."""
+    """The class name. A user's subclass of a Keras layer is that layer if it computes as that layer does."""
+    for cls in type(operation).__mro__:
+        if cls.__module__.startswith("keras.src."):
+            return kind_of(cls if cls is not keras.Layer and _obeys_config(operation) else type(operation))
+        if not COMPUTING.isdisjoint(vars(cls)):
+            break
     return kind_of(type(operation))
+
+
+COMPUTING = frozenset(("__call__", "add_weight", "build", "call", "from_config", "quantized_call"))
+"""What a subclass may not have of its own to count as the layer it is derived from."""
+
+
+def _obeys_config(operation: Any) -> bool:
+    """Whether objects of this class are as wide as their config says; a subclass may fix its width."""
+    if type(operation).__module__.startswith("keras.src."):
+        return True
+    config = operation.get_config()
+    key = next((key for key in ("filters", "units", "output_dim") if key in config), None)
+    if key is None:
+        return True
+    try:
+        again = type(operation).from_config({**config, key: config[key] + 1})
+    except (TypeError, ValueError):
+        return False
+    return bool(getattr(again, key) == config[key] + 1)
 
 
 def kind_of(cls: type) -> str:

@@ -79,7 +79,7 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-def _unary(name: str) -> Function:
+def unary(name: str) -> Function:
     return UNARY.get(name) or getattr(ops, _snake(name))
 
 
@@ -97,7 +97,7 @@ def _there_and_back(function: Function) -> keras.Model:
 
 
 OPS: dict[str, Callable[[], keras.Model]] = {
-    **{f"ops.{name}": lambda name=name: _image(_unary(name)) for name in (*BY_NAME, *UNARY)},
+    **{f"ops.{name}": lambda name=name: _image(unary(name)) for name in (*BY_NAME, *UNARY)},
     "ops.Add": lambda: _image(lambda x: x + FACTORS),
     "ops.Subtract": lambda: _pair(lambda x, y: x - y),
     "ops.Multiply": lambda: _image(lambda x: x * FACTORS.reshape(1, 1, 1, 6), activation="sigmoid"),
@@ -120,7 +120,7 @@ OPS: dict[str, Callable[[], keras.Model]] = {
     "ops.LogicalOr": lambda: _pair(lambda x, y: _number(ops.logical_or(x > 0.7, y > 0.5))),
     "ops.Softmax": lambda: _image(lambda x: ops.softmax(x, axis=1)),
     "ops.LogSoftmax": lambda: _image(lambda x: ops.log_softmax(x, axis=2)),
-    "ops.Normalize": lambda: _image(lambda x: ops.normalize(x, axis=-1)),
+    "ops.Normalize": lambda: _image(lambda x: ops.normalize(x, axis=-1), activation="sigmoid"),
     "ops.AveragePool": lambda: _image(lambda x: ops.average_pool(x, 2)),
     "ops.MaxPool": lambda: _image(lambda x: ops.max_pool(x, 2)),
     "ops.Resize": lambda: _image(lambda x: ops.image.resize(x, (4, 9))),
@@ -163,6 +163,6 @@ OPS: dict[str, Callable[[], keras.Model]] = {
 
 
 def _attend(x: Any, y: Any) -> Any:
-    weights = np.linspace(-1, 1, 36).reshape(6, 6).astype(np.float32)
-    scores = ops.einsum("bij,bkj->bik", ops.einsum("bij,jk->bik", x, weights), y)
-    return ops.einsum("bik,b...kj->b...ij", scores, y) + ops.einsum("bij,j->bij", y, FACTORS)
+    scores = ops.einsum("bij,bkj->bik", ops.einsum("bij,j->bij", x, FACTORS), y)
+    weights = np.linspace(-1, 1, 16).reshape(4, 4).astype(np.float32)
+    return ops.einsum("bik,b...kj->b...ij", ops.einsum("bij,jk->bik", scores, weights), y)
