@@ -68,7 +68,11 @@ def list_layers() -> Answer:
     import edgeprune.graph.layers  # noqa: F401  (fills the registry)
     from edgeprune.graph.rules import RULES
 
-    rows = [{"kind": kind, "status": item.status, "note": item.note} for kind, item in RULES.items()]
+    # Where Keras keeps its own models' layers is no name that a user knows.
+    rows = [
+        {"kind": kind.removeprefix("keras.src."), "status": item.status, "note": item.note}
+        for kind, item in RULES.items()
+    ]
     return _answer("layers", rows)
 
 

@@ -23,7 +23,7 @@ def run(place: Path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=600,
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr, place)
 
@@ -85,7 +85,8 @@ def test_a_build_keeps_what_its_recipe_says(run, place: Path, tmp_path) -> None:
     recipe.write_text(
         f'model = "small.keras"\ndevice = "cortex-m7"\ndata = "{DIGITS}"\n'
         f"latency_ms = {0.7 * totals['latency_ms']}\nepochs = 1\n"
-        'max_drop = 1\nkeep = ["conv2d_2"]\nround_to = 2\ncriterion = "sensitivity"\nwhole_layers = false\n'
+        'max_drop = 1\nkeep = ["conv2d_2"]\nround_to = 2\nwhole_layers = false\n'
+        'criterion = "sensitivity"\nschedule = "constant_sparsity"\n'
         "[layers.conv2d]\nmin_channels = 6\n"
     )
     output = tmp_path / "built"
