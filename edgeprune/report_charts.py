@@ -110,12 +110,16 @@ def draw_panel(panel: Panel, *, labels: Sequence[str]) -> Markup:
     return element("figure", {}, element("figcaption", {}, panel.title), svg)
 
 
+_NARROWEST = 1e-9
+"""Half the height of an axis on which all values are zero, or as good as zero."""
+
+
 def place_ticks(low: float, high: float, *, unit: str, from_zero: bool) -> list[float]:
     """Round numbers, three to six of them, that enclose low..high; bytes are round in KiB."""
     scale = _KIB if unit == "bytes" else 1.0
     low, high = (0.0 if from_zero else low / scale), high / scale
     if high - low < 1e-9 * max(1.0, abs(high)):
-        low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
+        low, high = (edge + sign * max(0.5 * abs(edge), _NARROWEST) for edge, sign in ((low, -1), (high, 1)))
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
