@@ -82,7 +82,7 @@ def load_model(
         refuse_code({"model": saved.config, "compiled": saved.compiled}, where=where)
     refuse_foreign_classes(saved.config, known=custom, where=where)
     with _quiet(), keras.saving.custom_object_scope(custom):
-        if saved.keras.startswith("3") or (saved.form == "keras" and not saved.keras.startswith("2")):
+        if is_keras3(saved):
             model = _open_keras3(path, saved, options)
         else:
             model = _open_keras2(path, saved, options, custom)
@@ -100,6 +100,13 @@ def load_model(
             progress.note(f"{path}: height and width are open; taken as {said} (--input-shape sets another)")
     check_shapes(model, where=where)
     return model
+
+
+def is_keras3(saved: ModelFile) -> bool:
+    """Whether Keras 3 wrote the file. Its configs name modules, and its JSON no version."""
+    if saved.form in ("keras", "json") and not saved.keras:
+        return "module" in saved.config
+    return saved.keras.startswith("3")
 
 
 def _open_keras3(path: Path, saved: ModelFile, options: LoadOptions) -> keras.Model:
@@ -130,7 +137,7 @@ def _open_keras2(
     path: Path, saved: ModelFile, options: LoadOptions, custom: Mapping[str, Any]
 ) -> keras.Model:
     where = str(path)
-    made = build_model(saved.config, custom=custom, where=where)
+    made = _guard(lambda: build_model(saved.config, custom=custom, where=where), path)
     if saved.form == "saved_model":
         give_weights(made, read_weights(path), where=where)
     elif saved.form == "keras":

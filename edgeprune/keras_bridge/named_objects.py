@@ -118,7 +118,23 @@ def name_operations(config: Any) -> Any:
         module = _OPERATION_MODULES.get(str(config.get("class_name")))
         if module and "module" not in config and "layers" not in inner:
             named |= {"module": module, "registered_name": None}
+        if config.get("class_name") == "GetItem":
+            for call in named["inbound_nodes"]:
+                call["args"] = _spell_out(*call["args"])
     return named
+
+
+def _spell_out(tensor: dict[str, Any], key: Any = None) -> list[Any]:
+    """The arguments of a slice without "...", which Keras 3 cannot read back from HDF5."""
+    full = {"start": None, "stop": None, "step": None}
+    parts = key if isinstance(key, list) else [key]
+    plain = [part.get("class_name") if isinstance(part, dict) else part for part in parts]
+    if "__ellipsis__" not in plain:
+        return [tensor, key]
+    at = plain.index("__ellipsis__")
+    count = len(tensor["config"]["shape"]) - sum(part is not None for part in parts) + 1
+    slices = [{"class_name": "__slice__", "config": full}] * count
+    return [tensor, [*parts[:at], *slices, *parts[at + 1 :]]]
 
 
 def _list_operations() -> dict[str, str]:
