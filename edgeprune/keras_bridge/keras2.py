@@ -14,8 +14,9 @@ import keras
 from edgeprune.errors import ModelError
 from edgeprune.keras_bridge.keras2_functions import is_tensor, translate_call
 from edgeprune.keras_bridge.keras2_layers import Config, MadeLayer, make_layer, modernise
+from edgeprune.keras_bridge.keras2_nodes import insert_constants, translate_node
 
-FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
+FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 CONSTANT = "_CONSTANT_VALUE"
 FAILURES = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
 """What Keras raises for a call that it cannot make."""
@@ -213,9 +214,15 @@ class _Builder:
         """The outputs of one call of a layer or function."""
         inputs, arguments = scope.read_call(call)
         if entry.get("class_name") in FUNCTION_LAYERS:
-            function = str(_inner(entry, self.where).get("function"))
+            config = _inner(entry, self.where)
+            node = config.get("node_def")
+            function = str(node.get("op") if isinstance(node, dict) else config.get("function"))
             try:
-                made = translate_call(function, inputs, arguments)
+                if isinstance(node, dict):
+                    tensors = inputs if isinstance(inputs, list) else [inputs]
+                    made = translate_node(node, insert_constants(tensors, config.get("constants") or {}))
+                else:
+                    made = translate_call(function, inputs, arguments)
             except FAILURES as error:
                 why = f"it is the operation 'tf.{function}'"
                 if not isinstance(error, LookupError):

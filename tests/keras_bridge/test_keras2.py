@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 
 from edgeprune.errors import ModelError
+from edgeprune.graph.channels import name_channels
 from edgeprune.keras_bridge.calling import call
 from edgeprune.keras_bridge.load import load_model
+from edgeprune.keras_bridge.probes import draw_inputs
+from edgeprune.keras_bridge.rebuild import compact
+from edgeprune.keras_bridge.trace import trace
 from edgeprune.load_options import LoadOptions
+from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
+from edgeprune.prune.solve import Limits, remove_ratio
 
 tf_keras = pytest.importorskip("tf_keras")
 from keras_bridge.keras2_zoo import ZOO  # noqa: E402  (needs tf_keras)
@@ -45,7 +51,7 @@ def difference(old: Any, new: keras.Model) -> float:
     rng = np.random.default_rng(1)
     probe = [
         rng.integers(0, 20, (3, *t.shape[1:]))
-        if "embedding" in old.name
+        if any(isinstance(layer, tf_keras.layers.Embedding) for layer in old.layers)
         else rng.standard_normal((3, *t.shape[1:])).astype(np.float32)
         for t in old.inputs
     ]
@@ -177,6 +183,59 @@ def test_a_functional_model_of_keras_2_2_is_called_model(tmp_path: Path) -> None
     assert difference(old, load_model(path)) < TOLERANCE
 
 
+def raw(op: str, inputs: list[str], constants: dict[str, Any], **attributes: Any) -> dict[str, Any]:
+    name = f"tf_op_layer_{op}"
+    config = {"name": op, "node_def": {"name": op, "op": op, "attr": attributes}, "constants": constants}
+    references = [[name_, 0, 0, {}] for name_ in inputs]
+    return {"class_name": "TensorFlowOpLayer", "name": name, "config": config, "inbound_nodes": [references]}
+
+
+def test_raw_operations_of_tensorflow_2_0_give_the_same_outputs(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    image = tf_keras.Input((8, 8, 3), name="image")
+    x = tf_keras.layers.Conv2D(6, 3, padding="same", name="conv")(image)
+    y = tf.nn.relu6(x + 3.0) * 0.5
+    y = tf.concat([y[:, 1:, ::2], tf.reduce_mean(x, [1], keepdims=True)[:, :, ::2]], 1)
+    y = tf.reshape(tf.transpose(y, [0, 3, 1, 2]), (-1, 6 * 8, 4))
+    old = tf_keras.Model(image, tf_keras.layers.Dense(2, name="head")(y))
+    path = saved(old, tmp_path / "model.h5")
+    nodes = [
+        raw("AddV2", ["conv"], {"1": 3.0}, T={"type": "DT_FLOAT"}),
+        raw("Relu6", ["tf_op_layer_AddV2"], {}),
+        raw("Mul", ["tf_op_layer_Relu6"], {"0": 0.5}),
+        raw(
+            "StridedSlice",
+            ["tf_op_layer_Mul"],
+            {"1": [0, 1, 0], "2": [0, 0, 0], "3": [1, 1, 2]},
+            begin_mask={"i": "5"},
+            end_mask={"i": "7"},
+        ),
+        raw("Mean", ["conv"], {"1": [1]}, keep_dims={"b": True}),
+        {
+            **raw(
+                "StridedSlice",
+                ["tf_op_layer_Mean"],
+                {"1": [0, 0, 0], "2": [0, 0, 0], "3": [1, 1, 2]},
+                begin_mask={"i": "7"},
+                end_mask={"i": "7"},
+            ),
+            "name": "tf_op_layer_second",
+        },
+        raw("ConcatV2", ["tf_op_layer_StridedSlice", "tf_op_layer_second"], {"2": 1}),
+        raw("Transpose", ["tf_op_layer_ConcatV2"], {"1": [0, 3, 1, 2]}),
+        raw("Reshape", ["tf_op_layer_Transpose"], {"1": [-1, 48, 4]}),
+    ]
+
+    def replace(config: dict[str, Any]) -> None:
+        kept = [layer for layer in config["config"]["layers"] if "Lambda" not in layer["class_name"]]
+        kept[-1]["inbound_nodes"] = [[["tf_op_layer_Reshape", 0, 0, {}]]]
+        config["config"]["layers"] = [*kept[:-1], *nodes, kept[-1]]
+
+    rewrite(path, replace)
+    assert difference(old, load_model(path)) < TOLERANCE
+
+
 def test_weights_of_keras_1_are_refused(tmp_path: Path) -> None:
     path = dense(tmp_path / "model.h5")
     with h5py.File(path, "r+") as file:
@@ -281,3 +340,25 @@ def test_a_saved_model_that_keras_did_not_write_is_refused(tmp_path: Path) -> No
     tf.saved_model.save(tf.Module(), str(tmp_path / "model"))
     with pytest.raises(ModelError, match="without the layers of its model"):
         load_model(tmp_path / "model")
+
+
+@needs_shared
+@pytest.mark.parametrize("path", sorted(path.relative_to(SHARED).as_posix() for path in SHARED.rglob("*.h5")))
+def test_a_public_file_is_pruned_by_a_third_and_equal(path: str) -> None:
+    assert_pruned(load_model(SHARED / path))
+
+
+@needs_shared
+def test_the_keyword_spotting_model_is_pruned_by_a_third_and_equal() -> None:
+    assert_pruned(load_model(SHARED / "mlperf_tiny/keyword_spotting/kws_ref_model"))
+
+
+def assert_pruned(model: keras.Model) -> None:
+    traced = trace(model)
+    channels = name_channels(traced.graph)
+    scores = score_groups(CRITERIA["l2"], Evidence(graph=traced.graph, channels=channels))
+    kept = remove_ratio(channels, scores=scores, ratio=0.3, limits=Limits(scope="local"))
+    probe = draw_inputs(model, traced.graph, seed=0)
+    compacted = compact(model, traced, channels=channels, kept=kept, probe=probe)
+    assert compacted.error <= 1e-4
+    assert compacted.graph.params < 0.8 * traced.graph.params
