@@ -27,15 +27,7 @@ def translate_node(node: Mapping[str, Any], inputs: list[Any]) -> Any:
     if kind in _PLAIN:
         names = _PLAIN[kind][1:]
         return translate_call(_PLAIN[kind][0], inputs[0], dict(zip(names, inputs[1:], strict=True)))
-    if kind in _DTYPES = {
-    "DT_FLOAT": "float32",
-    "DT_HALF": "float16",
-    "DT_INT32": "int32",
-    "DT_BOOL": "bool",
-    "DT_UINT8": "uint8",
-}
-
-_WITH_ATTRIBUTES:
+    if kind in _WITH_ATTRIBUTES:
         function, first, arguments = _WITH_ATTRIBUTES[kind](inputs, attributes)
         return translate_call(function, first, arguments)
     raise LookupError(kind)
@@ -133,6 +125,14 @@ def _resize(method: str) -> Callable[[list[Any], Attributes], tuple[str, Any, di
 
     return call
 
+
+_DTYPES = {
+    "DT_FLOAT": "float32",
+    "DT_HALF": "float16",
+    "DT_INT32": "int32",
+    "DT_BOOL": "bool",
+    "DT_UINT8": "uint8",
+}
 
 _WITH_ATTRIBUTES: dict[str, Callable[[list[Any], Attributes], tuple[str, Any, dict[str, Any]]]] = {
     "BatchMatMulV2": lambda x, a: (
