@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune import __version__
+from edgeprune.artefact import Artefact
 from edgeprune.device.check import KEYS, Budgets
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.profile import Profile
-from edgeprune.figures import Check, Figure
+from edgeprune.figures import Check
 from edgeprune.firmware.tflm import write_tflm_package
 from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import ChannelMap, name_channels
@@ -26,7 +27,7 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering
 from edgeprune.graph.opshape import OpShape
 from edgeprune.inputs import Inputs
-from edgeprune.measure import Measured, verdict
+from edgeprune.measure import verdict
 from edgeprune.report import Report
 from edgeprune.report_html import render_html
 from edgeprune.runtimes.compare import Agreement
@@ -34,32 +35,11 @@ from edgeprune.shrink import Shrunk
 from edgeprune.workdir import whole_directory
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 ARENA_MARGIN = 0.02
 """Added to the arena in `arena_size.h`: the accuracy to which predicted arenas were checked."""
 _REPORTED_PACKAGES = ("tensorflow", "keras", "tensorflow-model-optimization", "tflite-micro", "numpy")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Artefact:
-    """A Keras model and the file it became.
-
-    Attributes:
-        model: the Keras model.
-        graph: its layer graph.
-        tflite: the file's bytes.
-        measured: the file, read and measured.
-        figures: every figure of `UNITS`.
-        float_accuracy: the Keras model's metric on the test set.
-    """
-
-    model: keras.Model
-    graph: LayerGraph
-    tflite: bytes
-    measured: Measured
-    figures: Mapping[str, Figure]
-    float_accuracy: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

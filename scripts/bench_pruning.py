@@ -29,18 +29,11 @@ from typing import Any
 
 import numpy as np
 
-from edgeprune.assemble import Artefact
+from edgeprune.artefact import Artefact, make_artefact
+from edgeprune.budget_loop import open_loop, shrink_to_budgets
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.layergraph import Array
-from edgeprune.pipeline import (
-    BuildRequest,
-    Job,
-    make_artefact,
-    open_job,
-    open_loop,
-    plan_recovery,
-    shrink_to_budgets,
-)
+from edgeprune.job import BuildRequest, Job, open_job, plan_recovery
 from edgeprune.progress import Silent
 from edgeprune.prune.criteria import CRITERIA
 from edgeprune.workdir import WorkDirectory

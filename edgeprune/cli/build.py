@@ -96,8 +96,9 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     asked["load"] = parse_load_options(**given)
 
     from edgeprune import pipeline
+    from edgeprune.job import BuildRequest
 
-    request = pipeline.BuildRequest(**asked, resume=resume, force=force)
+    request = BuildRequest(**asked, resume=resume, force=force)
     with show_progress() as progress:
         report = pipeline.build(request, progress=progress)
         progress.note(f"everything is in {request.output}; start with report.html")

@@ -7,15 +7,10 @@ import pytest
 from e2e.conftest import DIGITS
 
 from edgeprune import shrink
+from edgeprune.artefact import make_artefact
+from edgeprune.budget_loop import open_loop, shrink_to_budgets
+from edgeprune.job import BuildRequest, open_job, plan_recovery
 from edgeprune.keras_bridge.train import steps_per_epoch
-from edgeprune.pipeline import (
-    BuildRequest,
-    make_artefact,
-    open_job,
-    open_loop,
-    plan_recovery,
-    shrink_to_budgets,
-)
 from edgeprune.progress import Silent
 from edgeprune.workdir import WorkDirectory
 

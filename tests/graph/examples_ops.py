@@ -93,7 +93,7 @@ def _reducing(reduce: Callable[..., Any]) -> keras.Model:
 
 
 def _around(function: Callable[..., Any], *steps: tuple[Any, ...]) -> keras.Model:
-    """Three steps that bring the channels back to the end: after two, a rule that reverses would look right."""
+    """Three steps that bring the channels back; after two, a rule that reverses would look right."""
 
     def turn(x: Any) -> Any:
         for arguments in steps:

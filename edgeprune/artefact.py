@@ -1,0 +1,137 @@
+"""A Keras model turned into a file, with every figure of both, and what is checked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgeprune.device.check import check_budgets
+from edgeprune.device.profile import Profile
+from edgeprune.errors import OpError
+from edgeprune.figures import Check, Figure
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.job import Job
+from edgeprune.measure import Measured, check_ops, measure
+from edgeprune.runtimes.compare import Agreement, compare_runs
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.strip import strip
+
+if TYPE_CHECKING:
+    import keras
+
+MACS_VERIFIED_AT_MOST = 4e9
+"""How much work the check against TFLM's reference kernels may be; they run at about 0.3 GMAC/s."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Artefact:
+    """A Keras model and the file it became.
+
+    Attributes:
+        model: the Keras model.
+        graph: its layer graph.
+        tflite: the file's bytes.
+        measured: the file, read and measured.
+        figures: every figure of `UNITS`.
+        float_accuracy: the Keras model's metric on the test set.
+    """
+
+    model: keras.Model
+    graph: LayerGraph
+    tflite: bytes
+    measured: Measured
+    figures: Mapping[str, Figure]
+    float_accuracy: float
+
+
+def make_artefact(model: keras.Model, job: Job) -> Artefact:
+    """Converts, strips, measures and evaluates: every figure of the model and of its file."""
+    from edgeprune.keras_bridge.convert import convert
+    from edgeprune.keras_bridge.trace import trace
+
+    inputs, scheme = job.inputs, job.request.scheme
+    tflite = strip(convert(model, scheme=scheme, representative=inputs.representative))
+    measured = measure(tflite, profile=job.profile, where="model.tflite")
+    run = run_litert(tflite, inputs.test.inputs)
+    samples = len(inputs.test.inputs[0])
+    graph = trace(model).graph
+    channels = name_channels(graph)
+    macs = count_macs(Lowering(graph, channels).lower(channels.everything))
+    counted = "counted in the layer graph"
+    figures = {
+        "params": Figure(value=float(graph.params), unit="", source="measured", evidence=counted),
+        "macs": Figure(value=float(macs), unit="", source="measured", evidence=counted),
+        **measured.figures,
+        "accuracy": Figure(
+            value=inputs.test.score_outputs([output.values for output in run.outputs]),
+            unit="",
+            source="simulated",
+            evidence=f"{inputs.task.metric} of the {scheme} file on {samples} test samples, {run.runtime}",
+        ),
+    }
+    return Artefact(
+        model=model,
+        graph=graph,
+        tflite=tflite,
+        measured=measured,
+        figures=figures,
+        float_accuracy=inputs.test.score_model(model),
+    )
+
+
+def refuse_unsupported(measured: Measured, profile: Profile) -> None:
+    """Raises OpError where the device's runtime lacks an op of the file."""
+    if measured.unsupported:
+        raise OpError(
+            f"{profile.runtime.name} on {profile.id} cannot execute the converted model",
+            why=measured.unsupported[0],
+            fix="replace the layer that becomes this op",
+        )
+
+
+def verify(artefact: Artefact, job: Job) -> Agreement | None:
+    """The artefact in the device's real runtime, compared with LiteRT's reference kernels.
+
+    None where LiteRT is the device's runtime: then evaluation already ran in it.
+    """
+    if job.profile.runtime.name != "tflm":
+        return None
+    macs = max(artefact.figures["macs"].value or 0.0, 1.0)
+    samples = int(max(4, min(MACS_VERIFIED_AT_MOST / macs, 100)))
+    few = tuple(x[:samples] for x in job.inputs.test.inputs)
+    reference = run_litert(artefact.tflite, few, kernels="reference")
+    device = run_tflm(artefact.tflite, few)
+    return compare_runs(reference, device)
+
+
+def check_artefact(
+    pruned: Artefact, job: Job, *, dense: Artefact, agreement: Agreement | None
+) -> tuple[Check, ...]:
+    """Budgets, accuracy against the dense model's, ops and agreement of runtimes."""
+    checks = [*check_budgets(pruned.measured.figures, job.budgets, job.profile)]
+    task = job.inputs.task
+    worst = task.worst_allowed(dense.float_accuracy, max_drop=job.request.max_drop)
+    checks.append(
+        Check(
+            name="accuracy",
+            figure=pruned.figures["accuracy"],
+            budget=worst,
+            at_least=task.higher_is_better,
+            note=f"the original's {task.metric} of {dense.float_accuracy:.4f}, less --max-drop",
+        )
+    )
+    checks.append(check_ops(pruned.measured, job.profile))
+    if agreement is not None:
+        figure = Figure(
+            value=float(agreement.max_steps),
+            unit="steps",
+            source="simulated",
+            evidence=f"{agreement.elements} output elements of {agreement.samples} test samples, "
+            f"{agreement.differing} differ between LiteRT's reference kernels and TFLM",
+        )
+        checks.append(Check(name="agreement", figure=figure, budget=1.0, note="quantization steps"))
+    return tuple(checks)

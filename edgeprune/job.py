@@ -1,0 +1,223 @@
+"""What `edgeprune build` was asked for, and everything it names, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeprune.device.check import Budgets, resolve_budgets
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.errors import RecipeError
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.keeping import keep_layers
+from edgeprune.inputs import Inputs, open_inputs
+from edgeprune.load_options import LoadOptions
+from edgeprune.progress import Progress
+from edgeprune.prune.criteria import CRITERIA, NORMALISERS
+from edgeprune.prune.floors import set_floors
+from edgeprune.prune.solve import Limits
+from edgeprune.recipe import LayerLimit
+from edgeprune.registry import Registry
+from edgeprune.workdir import WorkDirectory
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.train import Recovery
+
+DEFAULT_EPOCHS = 16
+DEFAULT_CRITERION = "taylor"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildRequest:
+    """What `edgeprune build` was asked for; None where the recipe, the profile or edgeprune decides.
+
+    Attributes:
+        model: a saved Keras model; None for the embedded example.
+        device: a profile's id or file.
+        data: what `load_data` takes; None only with the embedded example.
+        output: the directory to be made.
+        flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
+        max_drop: largest drop of the metric, as in `Task.drop`.
+        metric, loss: names, where the model and its outputs do not settle them.
+        scheme, criterion, scope, schedule: names in their registries; no criterion: the best the data allow.
+        normalise: how scores are made comparable across families; None for the criterion's own way.
+        keep: patterns of layer names whose channels stay.
+        layers: pattern of layer names → what must stay of each of them.
+        min_channels: least channels of a group, or all it has; by default `round_to`.
+        round_to: numbers of channels become multiples of this; by default the profile's.
+        whole_layers: whether whole layers may go.
+        epochs: of recovery, all steps together.
+        seed: of everything random.
+        load: how the model is opened.
+        resume: go on after the last finished stage of the same build.
+        force: replace an existing output.
+    """
+
+    model: Path | None
+    device: str
+    data: str | None
+    output: Path
+    flash_kib: float | None = None
+    ram_kib: float | None = None
+    latency_ms: float | None = None
+    max_drop: float = 0.02
+    metric: str | None = None
+    loss: str | None = None
+    scheme: str = "int8"
+    criterion: str | None = None
+    scope: str = "global"
+    normalise: str | None = None
+    keep: tuple[str, ...] = ()
+    layers: Mapping[str, LayerLimit] = field(default_factory=dict)
+    min_channels: int | None = None
+    round_to: int | None = None
+    whole_layers: bool = True
+    schedule: str = "polynomial_decay"
+    epochs: int | None = None
+    seed: int = 0
+    load: LoadOptions = field(default_factory=LoadOptions)
+    resume: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Job:
+    """A build request with everything it names opened.
+
+    Attributes:
+        request: what was asked.
+        inputs: model, data and task.
+        profile: the device.
+        budgets: what must hold.
+        limits: what the solver must respect besides: alignment, least widths, scope, layers that are kept.
+    """
+
+    request: BuildRequest
+    inputs: Inputs
+    profile: Profile
+    budgets: Budgets
+    limits: Limits
+
+    @property
+    def criterion(self) -> str:
+        """The criterion that ranks channels."""
+        return self.request.criterion or DEFAULT_CRITERION
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of recovery, all steps together."""
+        return self.request.epochs or DEFAULT_EPOCHS
+
+
+def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: Progress) -> Job:
+    """Everything the request names, opened and checked.
+
+    Args:
+        request: what was asked.
+        inputs: those of a job with the same model, data, loss, metric and seed, to spare opening them again.
+        progress: is told what is going on.
+
+    Raises:
+        InputError: something cannot be used.
+    """
+    profile = load_profile(request.device)
+    flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
+    budgets = resolve_budgets(profile, flags=flags)
+    _refuse_bad_settings(request)
+    from edgeprune.keras_bridge.determinism import fix_seeds
+
+    fix_seeds(request.seed)
+    inputs = inputs or open_inputs(
+        request.model,
+        request.data,
+        loss=request.loss,
+        metric=request.metric,
+        seed=request.seed,
+        load=request.load,
+        progress=progress,
+    )
+    limits = _resolve_limits(request, profile, inputs.model)
+    return Job(request=request, inputs=inputs, profile=profile, budgets=budgets, limits=limits)
+
+
+def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model) -> Limits:
+    """What the solver must respect. Raises RecipeError where a pattern means no layer."""
+    from edgeprune.keras_bridge.trace import trace
+
+    channels = keep_layers(name_channels(trace(model).graph), request.keep)
+    align = request.round_to or profile.runtime.round_to
+    return Limits(
+        round_to=align,
+        min_channels=request.min_channels or align,
+        floors=set_floors(channels, request.layers),
+        keep=tuple(request.keep),
+        scope=request.scope,
+    )
+
+
+def _refuse_bad_settings(request: BuildRequest) -> None:
+    from edgeprune.keras_bridge.convert import SCHEMES
+    from edgeprune.keras_bridge.schedules import SCHEDULES
+
+    named: tuple[tuple[Registry[Any], str], ...] = (
+        (SCHEMES, request.scheme),
+        (SCHEDULES, request.schedule),
+        (CRITERIA, request.criterion or DEFAULT_CRITERION),
+        (NORMALISERS, request.normalise or "none"),
+    )
+    for registry, name in named:
+        registry[name]
+    if request.scope not in ("global", "local"):
+        raise RecipeError(f"unknown scope '{request.scope}'", fix="choose global or local")
+    if not request.max_drop >= 0:
+        raise RecipeError(f"max_drop is {request.max_drop}", fix="give a number from 0, for example 0.02")
+    for name, count in (("min_channels", request.min_channels), ("round_to", request.round_to)):
+        if count is not None and count < 1:
+            raise RecipeError(f"{name} is {count}", fix="give at least 1")
+    if request.epochs is not None and request.epochs < 1:
+        raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
+
+
+def describe_settings(job: Job) -> dict[str, Any]:
+    """What was chosen, for the report."""
+    return {
+        "criterion": job.criterion,
+        "normalise": job.request.normalise or CRITERIA[job.criterion].normalise,
+        "scope": job.request.scope,
+        "schedule": job.request.schedule,
+        "scheme": job.request.scheme,
+        "epochs": job.epochs,
+        "max_drop": job.request.max_drop,
+        "round_to": job.limits.round_to,
+        "min_channels": job.limits.min_channels,
+        "whole_layers": job.request.whole_layers,
+        "keep": list(job.limits.keep),
+        "layers": {
+            pattern: f"at least {limit.min_channels} channels, at most {limit.max_ratio:g} of them go"
+            for pattern, limit in job.request.layers.items()
+        },
+        "augmentation": job.inputs.augmentation.describe(),
+    }
+
+
+def plan_recovery(job: Job) -> Recovery:
+    """How the job's model is fine-tuned."""
+    from edgeprune.keras_bridge.train import Recovery, steps_per_epoch
+
+    recovery = Recovery(total_steps=0, augmentation=job.inputs.augmentation, seed=job.request.seed)
+    return replace(recovery, total_steps=job.epochs * steps_per_epoch(job.inputs.training, recovery))
+
+
+def open_work(job: Job) -> WorkDirectory:
+    """The directory that keeps the finished stages of this build."""
+    request = job.request
+    ignored = ("output", "resume", "force", "model", "data")
+    settings = {name: value for name, value in asdict(request).items() if name not in ignored}
+    path = request.output.with_name(f"{request.output.name}.work")
+    return WorkDirectory(
+        path, key=job.inputs.key({**settings, "profile": asdict(job.profile)}), resume=request.resume
+    )
