@@ -52,7 +52,7 @@ def strip(data: bytes, *, keep_interface: bool = False) -> bytes:
         )
     _drop_text(packed, keep_interface)
     _drop_metadata(packed, keep_interface)
-    _drop_unused_buffers(packed)
+    drop_unused_buffers(packed)
     _drop_unused_operator_codes(packed)
     stripped = pack(packed)
     _require_same_network(before, read_model(stripped, where="the stripped model"))
@@ -125,7 +125,7 @@ def _drop_metadata(model: Any, keep_interface: bool) -> None:
     model.metadata = kept or None
 
 
-def _drop_unused_buffers(model: Any) -> None:
+def drop_unused_buffers(model: Any) -> None:
     """Number the buffers anew; everything empty becomes buffer 0, which TFLite defines as the empty one."""
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors or ()]
     kept = [load_schema().BufferT()]
