@@ -10,12 +10,15 @@ import numpy as np
 from edgeprune.device.arena import HostArena, plan_head, predict_arena, read_arena_inputs
 from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
+from edgeprune.device.npu import Npu
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import ModelError, OpError, ToolError
 from edgeprune.figures import Check, Figure, unavailable
 from edgeprune.graph.opshape import OpShape
+from edgeprune.measure_npu import measure_on_npu
 from edgeprune.quantities import format_quantity
 from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.runtimes.vela import ETHOS_U_OP, VelaResult
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.ops import op_shapes, unsupported_ops
 from edgeprune.tflite.read import read_model
@@ -30,16 +33,22 @@ class Measured:
         ops: shapes of its ops.
         figures: every figure of `UNITS` that follows from the file alone.
         unsupported: what the device's runtime cannot execute, one sentence each.
+        compiled: what goes into flash in the file's place, on a device with an NPU.
+        notes: what is worth knowing besides, one sentence each.
     """
 
     model: Model
     ops: tuple[OpShape, ...]
     figures: Mapping[str, Figure]
     unsupported: tuple[str, ...]
+    compiled: VelaResult | None = None
+    notes: tuple[str, ...] = ()
 
 
 def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     """Figures of a file on a device: the arena from the real allocator, the rest from the profile's tables.
+
+    On a device with an NPU, all that depends on it comes from Vela.
 
     Args:
         tflite: the file's bytes.
@@ -51,13 +60,39 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     """
     model = read_model(tflite, where=where)
     ops = tuple(op_shapes(model))
+    if profile.npu is not None:
+        return _measure_compiled(tflite, model, ops=ops, npu=profile.npu, profile=profile)
     arena = _find_arena(tflite, model, profile)
     figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=arena, profile=profile)
-    unsupported = tuple(
+    unsupported = _list_unsupported(model, profile)
+    if any(op.op == ETHOS_U_OP for op in ops):
+        unsupported += (f"{ETHOS_U_OP}: {profile.id} has no NPU; give the file as it was before Vela",)
+    return Measured(model=model, ops=ops, figures=figures, unsupported=unsupported)
+
+
+def _measure_compiled(
+    tflite: bytes, model: Model, *, ops: tuple[OpShape, ...], npu: Npu, profile: Profile
+) -> Measured:
+    costs = measure_on_npu(tflite, npu=npu, profile=profile)
+    unmeasured = unavailable("arena_bytes", "Vela plans it")
+    figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=unmeasured, profile=profile)
+    # TFLM needs kernels for what Vela leaves to the core, not for what it takes.
+    executed = costs.compiled.model if costs.compiled else model
+    return Measured(
+        model=model,
+        ops=ops,
+        figures={**figures, **costs.figures},
+        unsupported=_list_unsupported(executed, profile),
+        compiled=costs.compiled,
+        notes=costs.notes,
+    )
+
+
+def _list_unsupported(model: Model, profile: Profile) -> tuple[str, ...]:
+    return tuple(
         f"{item.op} ({item.dtype}): {item.reason}; {item.fix}"
         for item in unsupported_ops(model, runtime=profile.runtime.name)
     )
-    return Measured(model=model, ops=ops, figures=figures, unsupported=unsupported)
 
 
 def check_ops(measured: Measured, profile: Profile) -> Check:
@@ -103,6 +138,7 @@ class CheckResult:
         checks: figures against budgets.
         figures: all figures.
         unsupported: what the runtime cannot execute.
+        notes: what is worth knowing besides.
     """
 
     file: Path
@@ -110,6 +146,7 @@ class CheckResult:
     checks: tuple[Check, ...]
     figures: Mapping[str, Figure]
     unsupported: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -131,6 +168,7 @@ class CheckResult:
             "figures": {name: figure.value for name, figure in self.figures.items()},
             "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
             "unsupported": list(self.unsupported),
+            "notes": list(self.notes),
             "ok": self.ok,
             "sentence": self.sentence,
         }
@@ -163,6 +201,7 @@ def check(
         checks=(*check_budgets(measured.figures, budgets, profile), check_ops(measured, profile)),
         figures=measured.figures,
         unsupported=measured.unsupported,
+        notes=measured.notes,
     )
 
 

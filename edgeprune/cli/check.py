@@ -8,6 +8,7 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.results import format_checks, format_figures
+from edgeprune.cli.tables import wrap
 
 
 @click.command(cls=Command)
@@ -26,4 +27,7 @@ def check(
     document = result.to_json()
     figures = format_figures(document["figures"], provenance=document["provenance"])
     checks = format_checks(document["checks"], sentence=document["sentence"])
-    return Answer(text=f"{figures}\n\n{checks}", document=document, exit_code=0 if document["ok"] else 1)
+    notes = "".join(f"\n{wrap(note)}" for note in document["notes"])
+    return Answer(
+        text=f"{figures}{notes}\n\n{checks}", document=document, exit_code=0 if document["ok"] else 1
+    )

@@ -15,7 +15,7 @@ _WEIGHT_BYTES = {"float32": 4}
 
 def arena_kernels(profile: Profile) -> Kernels:
     """Whose scratch buffers the arena of this device holds."""
-    if profile.runtime.kernels == "cmsis-nn":
+    if profile.runtime.kernels in ("cmsis-nn", "ethos-u"):
         if "mve" in profile.instructions:
             return "cmsis-nn mve"
         return "cmsis-nn dsp" if "dsp" in profile.instructions else "cmsis-nn plain"
@@ -44,7 +44,7 @@ def estimate_figures(
         ),
         "flash_bytes": _flash(ops, tflite_bytes, profile),
         "arena_bytes": arena,
-        "ram_bytes": _ram(ops, tflite_bytes, arena, profile),
+        "ram_bytes": estimate_ram(ops, tflite_bytes=tflite_bytes, arena=arena, profile=profile),
         "instructions": instructions,
         "latency_ms": estimate_latency(ops, instructions=instructions, profile=profile),
     }
@@ -59,6 +59,8 @@ def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: P
     law = profile.latency
     if law.by == "none":
         return unavailable("latency_ms", law.source)
+    if law.by == "vela":
+        return unavailable("latency_ms", "an NPU executes the file that Vela makes of this one")
     if law.by == "macs":
         assert law.ms_per_mac is not None
         macs = sum(op.macs for op in ops)
@@ -72,6 +74,12 @@ def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: P
             low=macs * (law.low or law.ms_per_mac),
             high=law.base_ms + macs * (law.high or law.ms_per_mac),
         )
+    return time_instructions(instructions, profile)
+
+
+def time_instructions(instructions: Figure, profile: Profile) -> Figure:
+    """Milliseconds in which the core executes so many instructions; errors add as in `estimate_latency`."""
+    law = profile.latency
     if instructions.value is None:
         return unavailable("latency_ms", instructions.evidence)
     assert law.cycles_per_instruction is not None
@@ -126,7 +134,8 @@ def _flash(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figur
     )
 
 
-def _ram(ops: Sequence[OpShape], tflite_bytes: int, arena: Figure, profile: Profile) -> Figure:
+def estimate_ram(ops: Sequence[OpShape], *, tflite_bytes: int, arena: Figure, profile: Profile) -> Figure:
+    """Bytes of RAM: arena, the runtime's data and stack; on LiteRT the file and packed weights, too."""
     if arena.value is None:
         return unavailable("ram_bytes", arena.evidence)
     costs = profile.costs

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from edgeprune.device.npu import Npu, find_npu_faults
 from edgeprune.errors import ProfileError, UnknownNameError
 from edgeprune.tables import TableError, parse_table, read_toml, ruled
 
@@ -45,16 +46,17 @@ class RuntimeChoice:
     Attributes:
         name: "tflm" on microcontrollers, "litert" on Linux and Android.
         version: version or date the numbers hold for.
-        kernels: kernel library.
+        kernels: kernel library; "ethos-u" where an NPU executes what Vela compiles, and CMSIS-NN the rest.
         decodes: encodings of zeros that the runtime can use: "tflm-prune" (TFLM's DECODE operator: flash),
-            "xnnpack-sparse" (time and file size); empty where a zero buys nothing.
+            "xnnpack-sparse" (time and file size), "vela" (the NPU's own weight compression: flash); empty
+            where a zero buys nothing.
         round_to: channels are kept in multiples of this, because the kernels work in such steps.
     """
 
     name: Literal["tflm", "litert"]
     version: str
-    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack"]
-    decodes: tuple[Literal["tflm-prune", "xnnpack-sparse"], ...] = ()
+    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u"]
+    decodes: tuple[Literal["tflm-prune", "xnnpack-sparse", "vela"], ...] = ()
     round_to: int = ruled(low=1, high=64)
 
 
@@ -80,10 +82,11 @@ class LatencyModel:
     """How latency is estimated.
 
     Attributes:
-        by: "instructions" counts them from the ops' shapes; "macs" only multiply-accumulates; "none" where
-            nothing measured supports an estimate.
-        table: core of the instruction table, for "instructions".
-        cycles_per_instruction: cycles per instruction; `low` and `high` give its range.
+        by: "instructions" counts them from the ops' shapes; "macs" only multiply-accumulates; "vela" takes
+            cycles of the NPU from its compiler and counts instructions for what stays on the core; "none"
+            where nothing measured supports an estimate.
+        table: core of the instruction table, for "instructions" and "vela".
+        cycles_per_instruction: cycles per instruction, likewise; `low` and `high` give its range.
         ms_per_mac: milliseconds per multiply-accumulate, for "macs"; `low` and `high` give its range.
         base_ms: milliseconds of any inference, for "macs".
         low, high: the interval of the factor, same unit.
@@ -91,7 +94,7 @@ class LatencyModel:
         source: the measurement, or the reason why there is none.
     """
 
-    by: Literal["instructions", "macs", "none"]
+    by: Literal["instructions", "macs", "vela", "none"]
     table: str = ""
     cycles_per_instruction: float | None = ruled(above=0, default=None)
     ms_per_mac: float | None = ruled(above=0, default=None)
@@ -136,6 +139,7 @@ class Profile:
         clock_mhz: clock of the core.
         memory: its memories.
         runtime, budgets, latency, costs: see there.
+        npu: the NPU that Vela compiles for, if it has one.
         instructions: extensions that matter to kernels: "dsp", "mve", "fpu", "neon", "dotprod".
         sources: where the facts come from.
         unverified: facts that still need a look at the datasheet.
@@ -153,6 +157,7 @@ class Profile:
     budgets: BudgetDefaults
     latency: LatencyModel
     costs: FixedCosts
+    npu: Npu | None = None
     instructions: tuple[Literal["dsp", "mve", "fpu", "neon", "dotprod"], ...] = ()
     sources: tuple[str, ...]
     unverified: tuple[str, ...] = ()
@@ -236,7 +241,8 @@ def _parse(path: Path) -> tuple[Profile | None, list[TableError]]:
 def _inconsistencies(profile: Profile) -> Iterator[TableError]:
     """What each value's type cannot tell: values that contradict or need one another."""
     latency, costs = profile.latency, profile.costs
-    needed = {"instructions": "cycles_per_instruction", "macs": "ms_per_mac"}.get(latency.by)
+    counted = latency.by in ("instructions", "vela")
+    needed = {"macs": "ms_per_mac"}.get(latency.by, "cycles_per_instruction" if counted else None)
     if needed and getattr(latency, needed) is None:
         yield TableError(key=f"latency.{needed}", problem=f"is missing; latency.by = '{latency.by}' needs it")
     factor = getattr(latency, needed) if needed else None
@@ -244,8 +250,8 @@ def _inconsistencies(profile: Profile) -> Iterator[TableError]:
         yield TableError(
             key="latency.low", problem=f"the interval does not hold latency.{needed} = {factor:g}"
         )
-    if latency.by == "instructions" and not latency.table:
-        yield TableError(key="latency.table", problem="is missing; latency.by = 'instructions' needs it")
+    if counted and not latency.table:
+        yield TableError(key="latency.table", problem=f"is missing; latency.by = '{latency.by}' needs it")
     tables = Path(str(resources.files("edgeprune.device"))) / "tables"
     if latency.table and not (tables / f"instructions_{latency.table}.json").is_file():
         known = ", ".join(sorted(file.stem[len("instructions_") :] for file in tables.glob("instructions_*")))
@@ -272,5 +278,28 @@ def _inconsistencies(profile: Profile) -> Iterator[TableError]:
             yield TableError(
                 key=f"budgets.{key}", problem=f"is {budget:g}, more than the device has ({offered:g} KiB)"
             )
+    yield from _npu_inconsistencies(profile)
     if not profile.budgets.reason:
         yield TableError(key="budgets.reason", problem="is empty; default budgets need an explanation")
+
+
+def _npu_inconsistencies(profile: Profile) -> Iterator[TableError]:
+    asked = (
+        ("runtime.kernels", profile.runtime.kernels, "ethos-u"),
+        ("latency.by", profile.latency.by, "vela"),
+    )
+    if profile.npu is None:
+        for key, value, only in asked:
+            if value == only:
+                yield TableError(key="npu", problem=f"is missing; {key} = '{only}' needs it")
+        if "vela" in profile.runtime.decodes:
+            yield TableError(key="npu", problem="is missing; only an NPU decodes what Vela compresses")
+        return
+    if profile.runtime.name != "tflm":
+        yield TableError(
+            key="runtime.name", problem=f"is '{profile.runtime.name}'; a device with an NPU takes 'tflm'"
+        )
+    for key, value, only in asked:
+        if value != only:
+            yield TableError(key=key, problem=f"is '{value}'; a device with an NPU takes '{only}'")
+    yield from find_npu_faults(profile.npu)

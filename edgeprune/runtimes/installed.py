@@ -54,7 +54,7 @@ _PACKAGES = (
         "pip install ai-edge-litert",
         False,
     ),
-    ("ethos-u-vela", "compile for Ethos-U", "pip install ethos-u-vela", False),
+    ("ethos-u-vela", "compile for devices with an Ethos-U NPU", "pip install 'edgeprune[ethos-u]'", False),
 )
 _PROGRAMS = (
     ("arm-none-eabi-gcc", "build firmware for Cortex-M", "apt install gcc-arm-none-eabi"),

@@ -131,7 +131,7 @@ def _wait(
     for child, directory in zip(children, directories, strict=True):
         if child.returncode:
             stderr = _read(directory / "stderr")[-_STDERR_TAIL_CHARACTERS:].strip()
-            raise ToolFailedError(f"the {kind} runtime {_ending(child.returncode)}", why=stderr)
+            raise ToolFailedError(f"the {kind} runtime {describe_ending(child.returncode)}", why=stderr)
 
 
 def _collect(directories: list[Path], outputs: int) -> WorkerRun:
@@ -153,7 +153,8 @@ def _read(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
 
-def _ending(returncode: int) -> str:
+def describe_ending(returncode: int) -> str:
+    """How a process ended, as the end of a sentence: its exit code, or the signal that killed it."""
     if returncode >= 0:
         return f"ended with exit code {returncode}"
     try:
