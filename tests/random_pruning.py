@@ -41,7 +41,7 @@ def draw_plan(channels: ChannelMap, rng: np.random.Generator) -> Kept:
     return kept
 
 
-def random_inputs(model: keras.Model, rng: np.random.Generator, *, samples: int = 4) -> list[np.ndarray]:
+def random_inputs(model: keras.Model, rng: np.random.Generator, *, samples: int = 13) -> list[np.ndarray]:
     return draw_inputs(model, trace(model).graph, seed=int(rng.integers(2**31)), samples=samples)
 
 

@@ -7,8 +7,12 @@ import numpy as np
 
 from edgeprune.graph.layergraph import Array, Layer, LayerGraph
 
-SAMPLES = 8
-"""Inputs that are drawn unless the model's batch size is fixed."""
+SAMPLES = 11
+"""Inputs that are drawn unless the model's batch size is fixed.
+
+Not a common height or width: where the batch is as large as a tensor is high, Keras 3.15 takes an addend of
+shape (batch, 1, 1, 1) for a bias and adds it along the wrong axis.
+"""
 SMALLEST_VOCABULARY = 2
 """Integers are drawn below this where no layer says how many there are: every table has so many rows."""
 
