@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune import __version__
-from edgeprune.artefact import Artefact
+from edgeprune.artefact import Artefact, name_verified
 from edgeprune.device.check import KEYS, Budgets
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.profile import Profile
@@ -39,7 +39,14 @@ if TYPE_CHECKING:
 
 ARENA_MARGIN = 0.02
 """Added to the arena in `arena_size.h`: the accuracy to which predicted arenas were checked."""
-_REPORTED_PACKAGES = ("tensorflow", "keras", "tensorflow-model-optimization", "tflite-micro", "numpy")
+_REPORTED_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "tensorflow-model-optimization",
+    "tflite-micro",
+    "ethos-u-vela",
+    "numpy",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -210,16 +217,20 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
         save_model(pruned.model, folder / "model.keras")
         (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n")
         (folder / "report.html").write_text(render_html(document))
+        compiled = pruned.measured.compiled
+        if compiled is not None:
+            (folder / "model_vela.tflite").write_bytes(compiled.tflite)
         if outcome.profile.runtime.name == "tflm":
             arena = int(pruned.figures["arena_bytes"].value or 0)
             write_tflm_package(
                 folder / "tflm",
-                tflite=pruned.tflite,
-                model=pruned.measured.model,
+                tflite=compiled.tflite if compiled else pruned.tflite,
+                model=compiled.model if compiled else pruned.measured.model,
                 arena_bytes=arena,
                 arena_evidence=pruned.figures["arena_bytes"].evidence,
                 margin_bytes=int(arena * ARENA_MARGIN),
-                provenance={"Device": outcome.profile.id, "Pruned from": outcome.inputs.source},
+                provenance={"Device": outcome.profile.id, "Pruned from": outcome.inputs.source}
+                | ({"Compiled by": compiled.describe} if compiled else {}),
             )
         (folder / "manifest.json").write_text(json.dumps(_manifest(folder, outcome), indent=2) + "\n")
 
@@ -274,7 +285,7 @@ def _describe_agreement(outcome: Outcome) -> Any:
         return None
     return {
         "reference": "LiteRT with its reference kernels",
-        "runtime": "TFLM with its reference kernels",
+        "runtime": name_verified(outcome.profile),
         "samples": found.samples,
         "max_difference_steps": found.max_steps,
         "differing_elements": found.differing,

@@ -34,6 +34,7 @@ BUDGET_FIGURES = {"flash": "flash_bytes", "ram": "ram_bytes", "latency": "latenc
 """Budget → the figure that must keep to it."""
 _CALIBRATION_FOR_SIZES = 8
 _SHARING_SLACK_BYTES = 256
+_ENCODING_SLACK = 0.02
 
 
 def open_loop(job: Job, dense: Artefact, *, progress: Progress) -> tuple[Opening, Artefact]:
@@ -86,10 +87,14 @@ def shrink_to_budgets(
 
     def measure_costs(model: keras.Model) -> Mapping[str, float]:
         # Costs hardly depend on the values of weights and ranges, so a few samples calibrate them; but equal
-        # vectors are stored once, and fine-tuning changes which are equal.
+        # vectors are stored once, and fine-tuning changes which are equal. Vela encodes common values in
+        # fewer bits, and fine-tuning changes which are common.
         tflite = strip(convert(model, scheme=job.request.scheme, representative=few))
         found = _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
-        return {name: cost + _SHARING_SLACK_BYTES * (name == "flash") for name, cost in found.items()}
+        slack = _SHARING_SLACK_BYTES + _ENCODING_SLACK * found.get("flash", 0.0) * (
+            job.profile.npu is not None
+        )
+        return {name: cost + slack * (name == "flash") for name, cost in found.items()}
 
     graph = start.graph
     channels = keep_layers(name_channels(graph), job.limits.keep)

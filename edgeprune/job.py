@@ -20,6 +20,7 @@ from edgeprune.prune.floors import set_floors
 from edgeprune.prune.solve import Limits
 from edgeprune.recipe import LayerLimit
 from edgeprune.registry import Registry
+from edgeprune.runtimes.vela import find_vela
 from edgeprune.workdir import WorkDirectory
 
 if TYPE_CHECKING:
@@ -123,8 +124,11 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
 
     Raises:
         InputError: something cannot be used.
+        ToolMissingError: the device has an NPU, and its compiler is not installed.
     """
     profile = load_profile(request.device)
+    if profile.npu is not None:
+        find_vela()  # before hours of training, not after
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
     budgets = resolve_budgets(profile, flags=flags)
     _refuse_bad_settings(request)

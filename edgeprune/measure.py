@@ -98,7 +98,7 @@ def _list_unsupported(model: Model, profile: Profile) -> tuple[str, ...]:
 def check_ops(measured: Measured, profile: Profile) -> Check:
     """Whether the device's runtime has a kernel for every op."""
     count = len(measured.unsupported)
-    evidence = "; ".join(measured.unsupported) if count else f"{profile.runtime.name}'s op table"
+    evidence = "; ".join(measured.unsupported or (f"{profile.runtime.name}'s op table", *measured.notes))
     figure = Figure(value=float(count), unit="unsupported ops", source="simulated", evidence=evidence)
     return Check(name="ops", figure=figure, budget=0.0)
 

@@ -75,19 +75,18 @@ def measure_on_npu(tflite: bytes, *, npu: Npu, profile: Profile) -> NpuCosts:
 def figure_compiled(compiled: VelaResult, *, npu: Npu, profile: Profile) -> dict[str, Figure]:
     """`flash_bytes`, `arena_bytes`, `ram_bytes`, `instructions` and `latency_ms` of a compiled file."""
     cpu_ops = [op for op in op_shapes(compiled.model) if op.op != ETHOS_U_OP]
-    by = f"Vela {compiled.version} for {npu.describe}"
-    arena = _arena(compiled, cpu_ops, by=by, profile=profile)
+    arena = _arena(compiled, cpu_ops, profile=profile)
     instructions = _instructions(cpu_ops, profile)
     return {
-        "flash_bytes": _flash(compiled, cpu_ops, by=by, profile=profile),
+        "flash_bytes": _flash(compiled, cpu_ops, profile=profile),
         "arena_bytes": arena,
         "ram_bytes": _ram(compiled, arena, profile=profile),
         "instructions": instructions,
-        "latency_ms": _latency(compiled, instructions, by=by, npu=npu, profile=profile),
+        "latency_ms": _latency(compiled, instructions, npu=npu, profile=profile),
     }
 
 
-def _flash(compiled: VelaResult, cpu_ops: list[OpShape], *, by: str, profile: Profile) -> Figure:
+def _flash(compiled: VelaResult, cpu_ops: list[OpShape], *, profile: Profile) -> Figure:
     """The compiled file. Code is left out: nobody has linked the NPU's driver here."""
     code = estimate_code(cpu_ops, load_flash_table(profile.costs.flash_build)).code_bytes
     return Figure(
@@ -95,15 +94,15 @@ def _flash(compiled: VelaResult, cpu_ops: list[OpShape], *, by: str, profile: Pr
         unit="bytes",
         source="simulated",
         evidence=(
-            f"{by}: the compiled file, with {compiled.read_only_bytes} bytes of weights and tables (weights "
-            f"encoded from {compiled.weights_bytes} to {compiled.encoded_weights_bytes}) and "
+            f"{compiled.describe}: the compiled file, with {compiled.read_only_bytes} bytes of weights and "
+            f"tables (weights encoded from {compiled.weights_bytes} to {compiled.encoded_weights_bytes}) and "
             f"{compiled.commands_bytes} of commands. Code is not in it: about {code} bytes of TFLM and of "
             "what runs on the core, and the NPU's driver, whose size is not known"
         ),
     )
 
 
-def _arena(compiled: VelaResult, cpu_ops: list[OpShape], *, by: str, profile: Profile) -> Figure:
+def _arena(compiled: VelaResult, cpu_ops: list[OpShape], *, profile: Profile) -> Figure:
     """Vela's plan of activations, and TFLM's records of the compiled file on a 32-bit core."""
     inputs, kernels = read_arena_inputs(compiled.model), arena_kernels(profile)
     on_npu = len(cpu_ops) < len(inputs.ops)
@@ -113,7 +112,9 @@ def _arena(compiled: VelaResult, cpu_ops: list[OpShape], *, by: str, profile: Pr
         value=float(head + tail),
         unit="bytes",
         source="simulated",
-        evidence=f"{by}: activations {head} bytes, and TFLM's records with 4-byte pointers ({tail})",
+        evidence=(
+            f"{compiled.describe}: activations {head} bytes, and TFLM's records with 4-byte pointers ({tail})"
+        ),
     )
 
 
@@ -148,10 +149,11 @@ def _instructions(cpu_ops: list[OpShape], profile: Profile) -> Figure:
     return estimate_instructions(cpu_ops, load_instruction_table(profile.latency.table)).figure
 
 
-def _latency(compiled: VelaResult, instructions: Figure, *, by: str, npu: Npu, profile: Profile) -> Figure:
+def _latency(compiled: VelaResult, instructions: Figure, *, npu: Npu, profile: Profile) -> Figure:
     """Vela's cycles at the NPU's clock, and what the core takes for the ops that stay on it."""
     npu_ms = compiled.cycles / (npu.clock_mhz * 1e3)
-    evidence = f"{by}: {compiled.cycles} cycles at {npu.clock_mhz:g} MHz by Vela's own model of the NPU"
+    counted = f"{compiled.cycles} cycles at {npu.clock_mhz:g} MHz by Vela's own model of the NPU"
+    evidence = f"{compiled.describe}: {counted}"
     if not compiled.cpu_ops:
         return Figure(value=npu_ms, unit="ms", source="simulated", evidence=evidence)
     core = time_instructions(instructions, profile)

@@ -46,6 +46,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     progress.stage("dense model: convert, measure, evaluate")
     dense = make_artefact(job.inputs.model, job)
     refuse_unsupported(dense.measured, job.profile)
+    for note in dense.measured.notes:
+        progress.note(note)
     opening, lean = open_loop(job, dense, progress=progress)
     if exceeded(lean.measured, job.budgets):
         shrunk = shrink_to_budgets(job, lean, opening=opening, work=work, progress=progress)

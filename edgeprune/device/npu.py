@@ -71,11 +71,6 @@ class Npu:
         """Multiply-accumulates per cycle when every unit works."""
         return int(self.accelerator.rsplit("-", 1)[1])
 
-    @property
-    def describe(self) -> str:
-        """Accelerator, system and memory mode, as evidence of a figure."""
-        return f"{self.accelerator}, {self.system_config}, {self.memory_mode}"
-
 
 def find_npu_faults(npu: Npu) -> Iterator[TableError]:
     """What contradicts itself in an `[npu]` table."""

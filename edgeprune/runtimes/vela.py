@@ -108,6 +108,11 @@ class VelaResult:
     ops: tuple[VelaOp, ...]
     cpu_ops: tuple[CpuOp, ...]
 
+    @property
+    def describe(self) -> str:
+        """Vela's version and what it compiled for, as evidence of a figure."""
+        return f"Vela {self.version} for {self.accelerator}, {self.system_config}, {self.memory_mode}"
+
 
 def run_vela(
     tflite: bytes,
