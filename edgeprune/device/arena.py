@@ -14,6 +14,7 @@ from edgeprune.device.scratch import Kernels, scratch_bytes
 from edgeprune.figures import Figure
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.arena import Buffer, align, list_buffers, plan_arena
+from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.ops import op_shapes
 
@@ -57,6 +58,7 @@ _BUILTIN = {
     "RELU": 0,
     "RELU6": 0,
     "HARD_SWISH": 0,
+    DECODE: 0,
 }
 """Bytes of an op's parsed options; GCC for bare-metal Arm stores an enum in one byte."""
 
@@ -94,6 +96,9 @@ _OP_DATA = {
     "TRANSPOSE": (),
 }
 """Bytes each op's kernel keeps, without what grows with its channels."""
+
+_DECODERS = {"prune": 40, "lut": 36, "huffman": 28}
+"""Bytes that a DECODE op keeps for each tensor it makes, by encoding."""
 
 _UNKNOWN_BUILTIN, _UNKNOWN_OP_DATA = 32, (96,)
 """For an op that is not listed: more than most take, so that the estimate is not too small."""
@@ -206,7 +211,7 @@ def tail_bytes(inputs: ArenaInputs, kernels: Kernels) -> int:
     tail = align(records)
     scratch = 0
     for index, op in enumerate(inputs.ops):
-        tail += sum(align(size) for size in _OP_DATA.get(op.op, _UNKNOWN_OP_DATA))
+        tail += sum(align(size) for size in _op_data(op))
         tail += _channel_bytes(op, inputs.per_channel[index] if inputs.per_channel else True, kernels)
         scratch += len(scratch_bytes(op, kernels))
     tail = align(tail + _POINTER * scratch)
@@ -214,6 +219,16 @@ def tail_bytes(inputs: ArenaInputs, kernels: Kernels) -> int:
     ends = inputs.input_count + inputs.output_count
     tail += align(_POINTER * inputs.input_count) + align(_POINTER * inputs.output_count)
     return tail + _TENSOR * ends + (_AFFINE + _ZERO_POINT) * inputs.quantized_io
+
+
+def _op_data(op: OpShape) -> tuple[int, ...]:
+    """What a kernel keeps, one entry for each time it asks the allocator."""
+    if op.op != DECODE:
+        return _OP_DATA.get(op.op, _UNKNOWN_OP_DATA)
+    sizes = [_POINTER * len(op.decoded)]
+    for made in op.decoded:
+        sizes += [_DECODERS[made.encoding], made.zero_point_bytes]
+    return tuple(sizes)
 
 
 def _channel_bytes(op: OpShape, per_channel: bool, kernels: Kernels) -> int:
@@ -227,6 +242,7 @@ def _channel_bytes(op: OpShape, per_channel: bool, kernels: Kernels) -> int:
     if op.op == "DEPTHWISE_CONV_2D":
         return 2 * align(4 * op.filter[3])
     if op.op == "FULLY_CONNECTED":
-        sums = align(4 * op.filter[0]) if kernels == "cmsis-nn mve" else 0
+        kept = kernels == "cmsis-nn mve" and not op.weights_decoded
+        sums = align(4 * op.filter[0]) if kept else 0
         return sums + (2 * align(4 * op.filter[0]) if per_channel else 0)
     return 0

@@ -39,6 +39,9 @@ def scratch_bytes(op: OpShape, kernels: Kernels) -> tuple[int, ...]:
     if op.op == "FULLY_CONNECTED" and op.filter and len(op.output) > 2 and op.filter[1] % 4 == 0:
         # Taken as a 1x1 convolution, which wants scales per channel.
         return (8 * op.filter[0],)
+    if op.op == "FULLY_CONNECTED" and op.filter and op.weights_decoded and kernels == "cmsis-nn mve":
+        # Sums of constant weights are kept in the tail; of decoded ones they are made anew each time.
+        return (4 * op.filter[0],)
     if op.op == "TRANSPOSE_CONV" and op.filter:
         return _transpose_conv_scratch(op, kernels)
     return ()

@@ -11,6 +11,29 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Decoded:
+    """One constant that a DECODE op of TFLM unpacks before the op that reads it.
+
+    Attributes:
+        encoding: "prune", "lut" or "huffman".
+        dtype: type of its elements.
+        elements: how many there are.
+        stored: how many PRUNE stores; 0 for other encodings.
+        index_bits: bits of an index into a look-up table; 0 for other encodings.
+        channel_last: whether neighbouring elements belong to different channels.
+        zero_point_bytes: what the decoder keeps of zero points, where they are not all 0.
+    """
+
+    encoding: str
+    dtype: str
+    elements: int
+    stored: int = 0
+    index_bits: int = 0
+    channel_last: bool = False
+    zero_point_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OpShape:
     """One op.
 
@@ -28,6 +51,8 @@ class OpShape:
         padding: "SAME" or "VALID", for convolutions and pooling; "" otherwise.
         has_bias: whether a bias is added.
         dtype: type of the activations.
+        decoded: what a DECODE op unpacks; empty for all other ops.
+        weights_decoded: whether the weights come from a DECODE op, so that nothing can be prepared from them.
     """
 
     op: str
@@ -41,6 +66,8 @@ class OpShape:
     padding: str = ""
     has_bias: bool = False
     dtype: str = "int8"
+    decoded: tuple[Decoded, ...] = ()
+    weights_decoded: bool = False
 
     @property
     def macs(self) -> int:

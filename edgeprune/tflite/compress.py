@@ -156,7 +156,9 @@ def _require(model: Model, index: int, encoding: Encoding) -> Encoded:
         raise ModelError(
             f"cannot be encoded as {encoding}",
             where=place,
-            why="a channel has over 128 different values",
+            why="a channel has over 128 different values"
+            if encoding == "lut"
+            else "its zero point is no int8",
             fix=f"possible: {', '.join(made)}",
         )
     return made[encoding]

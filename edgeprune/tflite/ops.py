@@ -1,10 +1,13 @@
 """Questions about a model's ops: what they cost, and whether a runtime has kernels for them."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
 from edgeprune.errors import ModelError
-from edgeprune.graph.opshape import OpShape
+from edgeprune.graph.opshape import Decoded, OpShape
+from edgeprune.tflite.decode.read import read_decoded
+from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import Model, Op, Subgraph, Tensor
 from edgeprune.tflite.op_table import OPS, OpKind
 
@@ -50,7 +53,8 @@ def op_shapes(model: Model) -> list[OpShape]:
     Raises:
         ModelError: an op lacks the options it needs, or its weights or strides are impossible.
     """
-    shapes = [_shape_of(op, model.subgraphs[0]) for op in model.ops]
+    made = {index for op in model.ops if op.name == DECODE for index in op.outputs}
+    shapes = [_shape_of(op, model.subgraphs[0], made) for op in model.ops]
     for shape, op in zip(shapes, model.ops, strict=True):
         _check_shape(shape, op, model.where)
     return shapes
@@ -106,7 +110,7 @@ def is_int8_only(kind: OpKind, uses: list[tuple[Op, Subgraph]]) -> bool:
     return True
 
 
-def _shape_of(op: Op, subgraph: Subgraph) -> OpShape:
+def _shape_of(op: Op, subgraph: Subgraph, decoded: Set[int]) -> OpShape:
     output = subgraph.tensors[op.outputs[0]] if op.outputs else None
     kind = OPS.get(op.name)
     weights = _input(op, subgraph, kind.weights_input) if kind and kind.weights else None
@@ -127,7 +131,17 @@ def _shape_of(op: Op, subgraph: Subgraph) -> OpShape:
         padding=str(options.get("padding", "")),
         has_bias=bias is not None and _input(op, subgraph, bias) is not None,
         dtype=_activation_type(op, subgraph) or (output.dtype if output else ""),
+        decoded=_decoded_by(op, subgraph),
+        weights_decoded=weights is not None and weights.index in decoded,
     )
+
+
+def _decoded_by(op: Op, subgraph: Subgraph) -> tuple[Decoded, ...]:
+    """What a DECODE op unpacks; nothing where TFLM refuses the op, which `unsupported_ops` tells."""
+    try:
+        return read_decoded(op, subgraph.tensors) if op.name == DECODE else ()
+    except ModelError:
+        return ()
 
 
 def _check_shape(shape: OpShape, op: Op, where: str) -> None:
@@ -166,6 +180,8 @@ def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
             "TFLM does not read TFLite's sparse encoding",
             "convert without sparsity optimisations; edgeprune stores zeros in TFLM's own way",
         )
+    if op.name == DECODE:
+        return _judge_decode(op, subgraph)
     dtype = _activation_type(op, subgraph)
     if kind.tflm_dtypes and dtype not in kind.tflm_dtypes:
         return (f"TFLM's kernel takes {', '.join(kind.tflm_dtypes)}, not {dtype}", _retype(dtype))
@@ -177,6 +193,14 @@ def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
             if dtype == "float32"
             else "convert with the scheme int8",
         )
+    return None
+
+
+def _judge_decode(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
+    try:
+        read_decoded(op, subgraph.tensors)
+    except ModelError as error:
+        return (f"TFLM's kernel refuses it: {error.why}", "encode the file again with edgeprune compress")
     return None
 
 
@@ -197,6 +221,11 @@ def _judge_litert(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
 def _missing(op: Op, runtime: str) -> tuple[str, str]:
     if op.name.startswith("CUSTOM:Flex"):
         return (f"{runtime} has no TensorFlow (Flex) ops", "convert with TFLite's builtin ops alone")
+    if op.name == DECODE:
+        return (
+            f"{runtime} cannot unpack constants that are encoded for TFLM",
+            "use the file before encoding",
+        )
     if op.name.startswith("CUSTOM:"):
         return (
             f"{runtime} has no kernel for this custom op",

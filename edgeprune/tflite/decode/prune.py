@@ -28,8 +28,15 @@ from edgeprune.tflite.decode.wire import HEADER_BYTES, Constant, Encoded, make_h
 _VERSION = 1
 
 
-def encode_prune(constant: Constant) -> Encoded:
-    """The constant, without the elements that equal their channel's zero point."""
+def encode_prune(constant: Constant) -> Encoded | None:
+    """The constant without the elements that equal their channel's zero point.
+
+    None where the decoder refuses the zero points: it keeps them as int8, and wider types must have none.
+    """
+    if constant.bits.itemsize > 1 and constant.zero_points.any():
+        return None
+    if constant.zero_points.min() < -128 or constant.zero_points.max() > 127:
+        return None
     stored = constant.bits != _zeros(constant)
     return Encoded(
         encoding="prune",

@@ -92,24 +92,23 @@ def read_constant(tensor: Tensor, *, where: str = "") -> Constant:
 
 
 def find_obstacle(tensor: Tensor) -> str | None:
-    """Why TFLM's decoders cannot make this tensor, as a clause; None where they can."""
+    """Why TFLM's decoders cannot stand for this constant, as a clause; None where they can."""
     if not tensor.is_constant or not tensor.elements:
         return "it is no constant"
     if tensor.is_sparse:
         return "it is in TFLite's own sparse encoding"
+    return find_output_obstacle(tensor)
+
+
+def find_output_obstacle(tensor: Tensor) -> str | None:
+    """Why TFLM's decoders refuse to write this tensor, as a clause; None where they do not."""
     if tensor.dtype not in DTYPES:
         return f"TFLM's decoders make {', '.join(DTYPES)}, not {tensor.dtype}"
-    zero_points = decoded_zero_points(tensor)
-    if zero_points.size > 1:
-        axis = tensor.axis
-        if axis not in (0, len(tensor.shape) - 1):
-            return f"its scales run along axis {axis}; TFLM's decoders know the first and the last"
-        if tensor.shape[axis] != zero_points.size:
-            return f"it has {zero_points.size} scales for {tensor.shape[axis]} channels"
-    if zero_points.any() and tensor.dtype != "int8":
-        return f"it is {tensor.dtype} with a zero point other than 0"
-    if zero_points.min() < -128 or zero_points.max() > 127:
-        return "its zero point is no int8"
+    channels, axis = decoded_zero_points(tensor).size, tensor.axis
+    if channels > 1 and axis not in (0, len(tensor.shape) - 1):
+        return f"its scales run along axis {axis}; TFLM's decoders know the first and the last"
+    if channels > 1 and tensor.shape[axis] != channels:
+        return f"it has {channels} scales for {tensor.shape[axis]} channels"
     return None
 
 
