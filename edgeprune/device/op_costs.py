@@ -11,8 +11,8 @@ from edgeprune.graph.opshape import OpShape
 _CHANNEL_AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
 _BYTES_PER_CHANNEL = 24
 """A 32-bit bias, its scale and zero point, and the weights' scale and zero point."""
-_NPU_DEPTH = 8
-"""Channels in and out that an Ethos-U multiplies in one go; fewer cost as many."""
+_NPU_OUTPUTS, _NPU_SHALLOW, _NPU_INPUTS = 8, 8, 16
+"""Channels an Ethos-U takes in one go, and fewer cost as many: out; in, up to that many; in, if more."""
 _NPU_UNITS_PER_OUTPUT, _NPU_UNITS_PER_ELEMENT = 58, 192
 """What one output of a convolution, and one of an elementwise op, cost in units of multiply-accumulates."""
 
@@ -55,11 +55,12 @@ def npu_cycles(op: OpShape, npu: Npu) -> float:
     # A depthwise convolution multiplies one channel at a time.
     depth = 1 if op.op == "DEPTHWISE_CONV_2D" else op.filter[-1]
     width = op.output[-1] if op.output else 1
-    padded = op.macs * _fill(depth) * _fill(width)
+    inputs = _NPU_SHALLOW if depth <= _NPU_SHALLOW else _NPU_INPUTS
+    padded = op.macs * _fill(depth, to=inputs) * _fill(width, to=_NPU_OUTPUTS)
     computing = (padded + outputs * _NPU_UNITS_PER_OUTPUT) / npu.macs_per_cycle
     return max(computing, stored_bytes(op) / npu.constants_bytes_per_cycle)
 
 
-def _fill(channels: int) -> float:
+def _fill(channels: int, *, to: int) -> float:
     """How much wider a number of channels is once it is rounded up to what the NPU works in."""
-    return -(-channels // _NPU_DEPTH) * _NPU_DEPTH / max(channels, 1)
+    return -(-channels // to) * to / max(channels, 1)

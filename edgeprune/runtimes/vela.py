@@ -77,7 +77,7 @@ class VelaResult:
         accelerator, system_config, memory_mode: what it compiled for.
         read_only_bytes: encoded weights, biases and tables that the NPU reads.
         commands_bytes: command streams of the NPU.
-        weights_bytes: weights of the NPU's ops before encoding.
+        weights_bytes: weights of the NPU's ops before encoding, padded as Vela needs them.
         encoded_weights_bytes: the same encoded, which is where zeros pay.
         memory_bytes: peak use of "SRAM", "DRAM", "On-chip Flash" and "Off-chip Flash".
         arena_bytes: activations in the memory that core and NPU share: the head of TFLM's arena.

@@ -147,3 +147,37 @@ def test_documents_are_ascii(edgeprune):
     text = edgeprune("devices", "list", "--json").out
     assert text.isascii()
     json.loads(text)
+
+
+def test_check_compiles_for_a_device_with_an_npu(edgeprune, resnet8):
+    pytest.importorskip("ethosu", reason="ethos-u-vela is not installed")
+    ended = edgeprune("check", resnet8, "--device", "cortex-m55-ethos-u55-128", "--json")
+    assert ended.code == 0
+    assert ended.document["provenance"]["flash_bytes"]["source"] == "simulated"
+    assert ended.document["notes"] == []
+    assert edgeprune("check", resnet8, "--device", "cortex-m55-ethos-u55-128", "--flash-kib", 60).code == 1
+
+
+def test_check_without_vela_ends_in_1_with_the_way_to_get_it(edgeprune, resnet8, monkeypatch):
+    monkeypatch.setattr("edgeprune.runtimes.vela.PACKAGE", "ethos-u-vela-which-nobody-published")
+    ended = edgeprune("check", resnet8, "--device", "cortex-m55-ethos-u65-256")
+    assert ended.code == 1
+    assert "pip install 'edgeprune[ethos-u]'" in " ".join(ended.out.split())
+
+
+def test_build_without_vela_ends_in_4_before_anything_is_opened(edgeprune, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgeprune.runtimes.vela.PACKAGE", "ethos-u-vela-which-nobody-published")
+    output = tmp_path / "out"
+    ended = edgeprune(
+        "build",
+        "nowhere.keras",
+        "--data",
+        "nowhere.npz",
+        "--device",
+        "cortex-m55-ethos-u65-256",
+        "--output",
+        output,
+    )
+    assert ended.code == 4
+    assert "pip install 'edgeprune[ethos-u]'" in ended.err
+    assert not output.exists()

@@ -27,6 +27,18 @@ FAULTS = {
     "budget_beyond_the_device": ["budgets.flash_kib: is 4096, more than the device has (2048 KiB)"],
     "block_beyond_the_memory": ["memory[1].largest_block_kib: is 513, more than the whole memory"],
     "budgets_without_a_reason": ["budgets.reason: is empty"],
+    "unknown_accelerator": ["npu.accelerator: is 'ethos-u55-182'; did you mean 'ethos-u55-128'?"],
+    "system_of_another_npu": ["npu.system_config: is 'Ethos_U65_Embedded', which is not for ethos-u55-128"],
+    "dedicated_sram_on_u55": ["npu.memory_mode: is 'Dedicated_Sram'; an Ethos-U55 only reads"],
+    "vela_without_an_npu": [
+        "npu: is missing; runtime.kernels = 'ethos-u' needs it",
+        "npu: is missing; latency.by = 'vela' needs it",
+        "npu: is missing; only an NPU decodes what Vela compresses",
+    ],
+    "npu_with_other_kernels": [
+        "runtime.kernels: is 'cmsis-nn'; a device with an NPU takes 'ethos-u'",
+        "latency.by: is 'instructions'; a device with an NPU takes 'vela'",
+    ],
     "not_a_number": ["clock_mhz: is nan; it takes a number above 0"],
     "not_toml": ["is not TOML"],
     "empty": ["id: is missing", "runtime: is missing; it takes a table"],
@@ -53,7 +65,8 @@ def test_a_shipped_profile_is_sound_and_its_tables_exist(path):
 def test_all_promised_devices_ship():
     promised = (
         "cortex-m7 cortex-m4 cortex-m33 cortex-m0plus cortex-m55 nucleo-h743zi nucleo-l4r5zi "
-        "arduino-nano-33-ble raspberry-pi-pico esp32-s3 pixel-6 android-entry raspberry-pi-4"
+        "arduino-nano-33-ble raspberry-pi-pico esp32-s3 pixel-6 android-entry raspberry-pi-4 "
+        "cortex-m55-ethos-u55-128 cortex-m55-ethos-u65-256"
     )
     assert set(promised.split()) <= {profile.id for profile in list_profiles()}
 
