@@ -16,6 +16,7 @@ from edgeprune import __version__
 from edgeprune.cli.answer import Answer, version_document
 from edgeprune.cli.build import build
 from edgeprune.cli.check import check
+from edgeprune.cli.compress import compress
 from edgeprune.cli.devices import devices
 from edgeprune.cli.doctor import doctor
 from edgeprune.cli.inspection import inspect
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for _command in (build, check, inspect, prune, devices, listing, doctor):
+for _command in (build, check, compress, inspect, prune, devices, listing, doctor):
     cli.add_command(_command)
 
 

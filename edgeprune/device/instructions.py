@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
+from edgeprune.device.decoding import decode_instructions
 from edgeprune.device.laws import Counts, count_features, count_other
 from edgeprune.errors import UnknownNameError
 from edgeprune.figures import Figure, unavailable
@@ -78,6 +79,8 @@ LEAST_INSTRUCTIONS = 150.0
 
 def instructions_of(op: OpShape, table: InstructionTable) -> float:
     """Instructions one int8 op executes; never negative, and pure Python so that a solver can ask often."""
+    if op.decoded:
+        return max(decode_instructions(op, core=table.core), LEAST_INSTRUCTIONS)
     kind, counts = count_features(op)
     cost = table.kinds.get(kind) or table.kinds["other"]
     if cost is table.kinds["other"]:
@@ -105,6 +108,9 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
     unseen: dict[str, None] = {}
     for op in ops:
         count = instructions_of(op, table)
+        if op.decoded:
+            per_op.append(count)
+            continue
         kind, _ = count_features(op)
         low, high = 1.0, 1.0
         cost = table.kinds.get(kind) or table.kinds["other"]
@@ -121,6 +127,8 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
         f"{table.core} kernels' laws over {len(ops)} ops; totals of unseen model families were off by "
         f"{table.median_error:.1%} (median) and {table.p90_error:.1%} (P90); {table.source}"
     )
+    if any(op.decoded for op in ops):
+        evidence += "; DECODE ops at what their loops take per element (tables/decode.json)"
     if unseen:
         evidence += f"; kernels never counted, priced by the nearest kind: {', '.join(unseen)}"
     figure = Figure(

@@ -81,6 +81,12 @@ def find_candidates(model: Model) -> list[Candidate]:
     return found
 
 
+def find_fixed_numbering(model: Model) -> str | None:
+    """Why no tensors or ops can be added to the file, as a clause; None where they can."""
+    name = next((name for name in _FIXED_BY_INDEX if name in model.metadata), None)
+    return name and f"the file's metadata '{name}' refers to tensors and ops by their numbers"
+
+
 def encode_tensor(model: Model, tensor: int) -> dict[Encoding, Encoded]:
     """What a constant of the main subgraph becomes in each encoding that can hold it.
 
@@ -111,14 +117,10 @@ def encode(tflite: bytes, *, tensors: Mapping[int, Encoding]) -> bytes:
     model = read_model(tflite, where="the model")
     if not tensors:
         return tflite
-    for name in _FIXED_BY_INDEX:
-        if name in model.metadata:
-            raise ModelError(
-                "cannot be encoded",
-                where=model.where,
-                why=f"its metadata '{name}' counts tensors and ops, which encoding numbers anew",
-                fix="encode before the tool that wrote it runs",
-            )
+    if (fixed := find_fixed_numbering(model)) is not None:
+        raise ModelError(
+            "cannot be encoded", where=model.where, why=fixed, fix="encode before the tool that wrote it runs"
+        )
     encoded = {index: _require(model, index, encoding) for index, encoding in sorted(tensors.items())}
     try:
         packed = load_schema().ModelT.InitFromObj(load_schema().Model.GetRootAs(tflite, 0))
