@@ -9,6 +9,7 @@ from small_models import dense_int8, real_model, unary
 
 from edgeprune.errors import OpError, OutputError
 from edgeprune.firmware.tflm import format_bytes, write_tflm_package
+from edgeprune.tflite.compress import encode
 from edgeprune.tflite.ops import kinds_used
 from edgeprune.tflite.read import read_model
 
@@ -63,6 +64,13 @@ def test_int8_kernels_are_registered_with_their_headers(tmp_path):
     header = written(tmp_path, dense_int8())["op_resolver.h"]
     assert "AddFullyConnected(EDGEPRUNE_INT8_KERNEL(FULLY_CONNECTED))" in header
     assert '#include "tensorflow/lite/micro/kernels/fully_connected.h"' in header
+
+
+def test_the_decode_op_is_registered_beside_the_kernels_it_unpacks_for(tmp_path):
+    header = written(tmp_path, encode(dense_int8(), tensors={1: "prune"}))["op_resolver.h"]
+    assert "resolver.AddDecode());  // 1 x CUSTOM:TFLM_DECODE" in header
+    assert "AddFullyConnected(EDGEPRUNE_INT8_KERNEL(FULLY_CONNECTED))" in header
+    assert "kOpCount = 2;" in header
 
 
 def test_float_kernels_are_registered_as_they_are(tmp_path):
