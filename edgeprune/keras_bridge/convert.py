@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from edgeprune.errors import DataError, ModelError
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.calling import call
+from edgeprune.keras_bridge.convert_recurrent import restore_order, saved_with_constants, without_loops
 from edgeprune.keras_bridge.quiet import quiet_stderr
 from edgeprune.registry import Registry
 
@@ -83,15 +85,14 @@ def convert(model: keras.Model, *, scheme: str, representative: Sequence[Array] 
             why="activation ranges are measured on real inputs",
             fix="pass --data",
         )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([_freeze(model)])
-    if representative is not None and chosen.needs_data:
-        converter.representative_dataset = lambda: _samples(model, representative)
-    chosen.configure(converter)
     try:
-        with quiet_stderr(), warnings.catch_warnings():
+        with _open_converter(model) as (converter, order), quiet_stderr(), warnings.catch_warnings():
+            if representative is not None and chosen.needs_data:
+                converter.representative_dataset = lambda: _samples(model, representative)
+            chosen.configure(converter)
             # Said of every model that is quantized after training.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
-            return bytes(converter.convert())
+            return order(bytes(converter.convert()))
     except (ValueError, RuntimeError, TypeError, NotImplementedError, converter_error()) as error:
         reason = str(error).strip().splitlines()
         raise ModelError(
@@ -109,12 +110,23 @@ def converter_error() -> type[Exception]:
     return ConverterError  # type: ignore[no-any-return]
 
 
-def _freeze(model: keras.Model) -> Any:
+@contextmanager
+def _open_converter(model: keras.Model) -> Iterator[tuple[Any, Callable[[bytes], bytes]]]:
+    """A converter, and what puts inputs and outputs of its file into the model's order."""
     specs = [
-        tf.TensorSpec((1, *t.shape[1:]), tf.as_dtype(t.dtype), name=f"input_{i}")
+        tf.TensorSpec((1, *t.shape[1:]), tf.as_dtype(t.dtype), name=f"input_{i:03d}")
         for i, t in enumerate(model.inputs)
     ]
+    with without_loops(model) as fused, ExitStack() as stack:
+        if fused:
+            with quiet_stderr():
+                folder = stack.enter_context(saved_with_constants(model, specs))
+            yield tf.lite.TFLiteConverter.from_saved_model(str(folder)), restore_order
+        else:
+            yield tf.lite.TFLiteConverter.from_concrete_functions([_freeze(model, specs)]), bytes
 
+
+def _freeze(model: keras.Model, specs: Sequence[tf.TensorSpec]) -> Any:
     def infer(*inputs: Any) -> Any:
         return call(model, inputs, training=False)
 

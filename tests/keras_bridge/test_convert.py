@@ -46,6 +46,49 @@ def test_floats_need_no_data() -> None:
     np.testing.assert_allclose(run.outputs[0].values, np.asarray(model(x, training=False)), atol=1e-5)
 
 
+def recurrent_models() -> dict[str, keras.Model]:
+    keras.utils.set_random_seed(0)
+    sequence = keras.Input((6, 4))
+    made = {
+        "lstm": layers.LSTM(5)(sequence),
+        "lstm of sequences": layers.LSTM(5, return_sequences=True)(sequence),
+        "backwards": layers.LSTM(5, go_backwards=True)(sequence),
+        "bidirectional": layers.Bidirectional(layers.LSTM(5, return_sequences=True))(sequence),
+        "stacked": layers.LSTM(3)(layers.LSTM(5, return_sequences=True)(sequence)),
+        "with a state that is read": layers.LSTM(5, return_state=True)(sequence)[2],
+        "from a state": layers.LSTM(4)(sequence, initial_state=[sequence[:, 0], sequence[:, 1]]),
+        "masked": layers.LSTM(5)(layers.Masking(0.0)(sequence)),
+        "hard": layers.LSTM(5, recurrent_activation="hard_sigmoid")(sequence),
+        "gru": layers.GRU(5)(sequence),
+        "simple": layers.Bidirectional(layers.SimpleRNN(5))(sequence),
+    }
+    return {name: keras.Model(sequence, layers.Dense(3)(x)) for name, x in made.items()}
+
+
+@pytest.mark.parametrize("name", recurrent_models())
+def test_recurrent_layers_compute_the_same_once_they_are_converted(name: str) -> None:
+    # Large inputs: the int8 kernel computes nonsense where an LSTM's cells stay below 0.5.
+    model, x = recurrent_models()[name], 5 * samples(6, 4)
+    expected = np.asarray(model(x, training=False))
+    run = run_litert(convert(model, scheme="none"), [x])
+    np.testing.assert_allclose(run.outputs[0].values, expected, atol=1e-5)
+    if name == "masked":  # a mask is control flow, which the calibrator may not follow
+        return
+    quantized = run_litert(convert(model, scheme="int8", representative=[x]), [x])
+    assert np.abs(quantized.outputs[0].values - expected).max() < 0.1 * np.ptp(expected)
+
+
+def test_inputs_and_outputs_beside_an_lstm_keep_their_order() -> None:
+    inputs = [keras.Input((4, 1), name=name) for name in "cab"]
+    model = keras.Model(inputs, [layers.Rescaling(i + 1.0)(x[:, 0]) for i, x in enumerate(inputs)])
+    hidden = layers.LSTM(2)(layers.Concatenate()(inputs))
+    model = keras.Model(inputs, [*model.outputs, hidden])
+    x = [samples(4, 1) + 10 * i for i in range(3)]
+    run = run_litert(convert(model, scheme="none"), x)
+    for found, expected in zip(run.outputs, model(x, training=False), strict=True):
+        np.testing.assert_allclose(found.values, np.asarray(expected), atol=1e-5)
+
+
 def test_several_inputs_keep_their_order() -> None:
     """first - 10 · second, with ranges far apart: swapped inputs would be clipped beyond recognition."""
     first, second = keras.Input((3,), name="z_first"), keras.Input((3,), name="a_second")
