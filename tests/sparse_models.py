@@ -90,16 +90,28 @@ def two_readers():
 
 def sparsify(tflite, sparsity):
     """The file with the smallest int8 weights of each tensor set to zero."""
+
+    def zero_smallest(values):
+        smallest = np.argsort(np.abs(values.astype(int)), kind="stable")
+        values[smallest[: int(sparsity * values.size)]] = 0
+        return values
+
+    return _change_weights(tflite, zero_smallest)
+
+
+def cluster(tflite, step):
+    """The file with its int8 weights moved to the middle of intervals of `step`: 256 / step different values."""
+    return _change_weights(tflite, lambda values: values // step * step + step // 2)
+
+
+def _change_weights(tflite, change):
     schema, before = load_schema(), read_model(tflite, where="dense")
     packed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
     for candidate in find_candidates(before):
         constant = before.tensors[candidate.tensors[0]]
-        if constant.dtype != "int8" or candidate.obstacle:
-            continue
-        values = constant.data.view(np.int8).copy()
-        smallest = np.argsort(np.abs(values.astype(int)), kind="stable")
-        values[smallest[: int(sparsity * values.size)]] = 0
-        packed.buffers[constant.buffer].data = values.view(np.uint8)
+        if constant.dtype == "int8" and not candidate.obstacle:
+            values = change(constant.data.view(np.int8).copy()).astype(np.int8)
+            packed.buffers[constant.buffer].data = values.view(np.uint8)
     return pack(packed)
 
 

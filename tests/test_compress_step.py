@@ -2,7 +2,7 @@
 
 import pytest
 from small_models import dense_int8, real_model
-from sparse_models import one_layer, random_inputs, sparsify, two_readers
+from sparse_models import cluster, one_layer, random_inputs, sparsify, two_readers
 
 from edgeprune.compress_step import choose_encodings, compress_file
 from edgeprune.device.check import resolve_budgets
@@ -79,6 +79,26 @@ def test_a_latency_budget_that_is_missed_anyway_keeps_nothing_out(autoencoder):
 def test_ram_that_is_over_its_budget_does_not_grow(resnet8):
     result = chosen(resnet8, ram_kib=40)
     assert result.after["ram_bytes"].value <= result.before["ram_bytes"].value
+
+
+def test_clustered_weights_are_stored_in_tables():
+    data = strip(cluster(real_model("ad01"), 32))
+    result = chosen(data, ram_kib=128)
+    assert {row.encoding for row in result.encoded} == {"lut"}
+    # Three bits for each of the weights, which are nearly all of the file.
+    assert len(result.tflite) < 0.43 * len(data)
+    samples = random_inputs(data)
+    assert compare_runs(run_tflm(data, samples), run_tflm(result.tflite, samples)).is_exact
+
+
+def test_each_constant_takes_the_encoding_that_needs_less():
+    # Few values and many zeros: 1 bit for all and 8 for one in ten, or 2 bits for all.
+    mostly_zero = chosen(one_layer("CONV_2D", palette=(0,) * 28 + (1, 2, 3)))
+    (weights,) = (row for row in mostly_zero.tensors if row.dtype == "int8")
+    assert weights.encoding == "prune"
+    half_zero = chosen(one_layer("CONV_2D", palette=(0, 0, 0, 1, 2, 3)))
+    (weights,) = (row for row in half_zero.tensors if row.dtype == "int8")
+    assert weights.encoding == "lut"
 
 
 def test_a_dense_model_stays_as_it_is():

@@ -1,7 +1,7 @@
-"""Instructions that TFLM's DECODE op executes: its loops are plain C++, the same in every kernel library.
+"""What TFLM's DECODE op costs: instructions and code. It is plain C++, the same in every kernel library.
 
-The table under `tables/decode.json` holds what each loop takes per element on a core; `source` there says how
-it was counted.
+The table `tables/decode.json` holds what each loop takes per element on a core, and the bytes of its code;
+`source` there says how they were counted.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import Decoded, OpShape
@@ -56,8 +57,20 @@ def name_loop(made: Decoded) -> str:
 @lru_cache(maxsize=8)
 def load_decode_costs(core: str) -> Mapping[str, DecodeCost]:
     """Loop → cost on a core. Raises UnknownNameError for a core on which they were not counted."""
-    text = (resources.files("edgeprune.device") / "tables" / "decode.json").read_text(encoding="utf-8")
-    cores = json.loads(text)["cores"]
+    cores = _load_table()["cores"]
     if core not in cores:
         raise UnknownNameError("core with a table of DECODE", core, cores)
     return {loop: DecodeCost(**cost) for loop, cost in cores[core].items()}
+
+
+def decode_code_bytes(build: str) -> int:
+    """Bytes that the DECODE op adds to an image with other ops; the most that was found, where not linked."""
+    sizes: Mapping[str, int] = _load_table()["flash_bytes"]
+    return sizes.get(build, max(sizes.values()))
+
+
+@lru_cache(maxsize=1)
+def _load_table() -> Mapping[str, Any]:
+    text = (resources.files("edgeprune.device") / "tables" / "decode.json").read_text(encoding="utf-8")
+    table: Mapping[str, Any] = json.loads(text)
+    return table

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
+from edgeprune.device.decoding import decode_code_bytes
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import OpShape
+from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 
 UNLISTED_OP_BYTES = 12000
 """What an op that was never linked is taken for: about the mean of those that were."""
@@ -70,6 +72,8 @@ def estimate_code(ops: Iterable[OpShape], table: FlashTable) -> CodeEstimate:
     kinds: dict[str, bool] = {}
     for op in ops:
         kinds[op.op] = kinds.get(op.op, True) and op.dtype == "int8"
+    # DECODE shares nothing with other ops, so its code comes on top in full.
+    extra = decode_code_bytes(table.build) if kinds.pop(DECODE, None) is not None else 0
     sizes, unlisted, reduced = [], [], False
     for kind, is_int8 in kinds.items():
         if is_int8 and table.int8 is not None and kind in table.int8.ops:
@@ -82,7 +86,7 @@ def estimate_code(ops: Iterable[OpShape], table: FlashTable) -> CodeEstimate:
             unlisted.append(kind)
     used = table.int8 if reduced and table.int8 is not None else table.full
     return CodeEstimate(
-        code_bytes=table.baseline_bytes + add_code(sizes, used.shared_bytes),
+        code_bytes=table.baseline_bytes + add_code(sizes, used.shared_bytes) + extra,
         error=used.error,
         unlisted=tuple(unlisted),
     )
