@@ -100,7 +100,7 @@ def sparsify(tflite, sparsity):
 
 
 def cluster(tflite, step):
-    """The file with its int8 weights moved to the middle of intervals of `step`: 256 / step different values."""
+    """The file with its int8 weights moved to the middle of intervals `step` wide: 256 / step values."""
     return _change_weights(tflite, lambda values: values // step * step + step // 2)
 
 
