@@ -3,8 +3,8 @@
 A kernel is a matrix here, (outputs, weights per output); see `graph/kernels.py`. Its weights fall into
 *units* that go together: single weights, or blocks. Units are ranked by their mean magnitude; across kernels
 by the LAMP score of it (Lee et al. 2021, "Layer-adaptive Sparsity for the Magnitude-based Pruning"): its
-square over the sum of all squares in the kernel that are no smaller. The largest unit of a kernel scores 1, so
-that no kernel is emptied before all are.
+square over the sum of all squares in the kernel that are no smaller. The largest unit of a kernel scores 1,
+so that no kernel is emptied before all are.
 """
 
 import re

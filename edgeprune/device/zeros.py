@@ -1,0 +1,80 @@
+"""What a zero among the weights buys on a device, before any training is spent on it."""
+
+from dataclasses import dataclass
+
+from edgeprune.device.profile import Profile
+from edgeprune.errors import RecipeError
+from edgeprune.prune.masks import Pattern
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Worth:
+    """What zeros of a pattern buy.
+
+    Attributes:
+        flash, latency: whether they may make the file smaller, or inference faster.
+        reason: the sentence that explains it.
+    """
+
+    flash: bool = False
+    latency: bool = False
+    reason: str
+
+    @property
+    def useful(self) -> bool:
+        """Whether they buy anything."""
+        return self.flash or self.latency
+
+
+def value_zeros(profile: Profile, pattern: Pattern) -> Worth:
+    """What the device's runtime makes of zeros.
+
+    Args:
+        profile: the device.
+        pattern: of the masks.
+    """
+    runtime = f"{profile.runtime.name} on {profile.id}"
+    decodes = profile.runtime.decodes
+    if "tflm-prune" in decodes:
+        if pattern.kind == "n_of_m":
+            return Worth(
+                reason=f"{pattern} buys nothing on {runtime}: no kernel skips weights in groups, and its "
+                "DECODE op stores zeros anywhere as small, so the pattern would only cost accuracy"
+            )
+        return Worth(
+            flash=True,
+            reason=f"zeros save flash on {runtime}: its DECODE op stores one bit per weight and the others; "
+            "they cost arena and instructions, for unpacking",
+        )
+    if "vela" in decodes:
+        return Worth(
+            flash=True,
+            reason=f"zeros save flash on {runtime}: Vela compresses weights; they save little time",
+        )
+    if "xnnpack-sparse" in decodes:
+        if pattern.kind == "n_of_m":
+            return Worth(reason=f"{pattern} buys nothing on {runtime}: XNNPACK has no kernels for it")
+        return Worth(
+            latency=True,
+            reason=f"zeros may save time on {runtime}: XNNPACK has sparse kernels for 1×1 convolutions of "
+            "floats in networks of a certain shape; whether this is one is measured",
+        )
+    return Worth(reason=f"zeros buy nothing on {runtime}: it stores and multiplies them like other weights")
+
+
+def require_worth(profile: Profile, pattern: Pattern, *, accept_no_gain: bool) -> Worth:
+    """The worth of zeros that somebody asked for.
+
+    Raises:
+        RecipeError: they buy nothing, and nobody said that this is known.
+    """
+    worth = value_zeros(profile, pattern)
+    if not worth.useful and not accept_no_gain:
+        instead = "--mask unstructured" if value_zeros(profile, Pattern()).useful else "channels alone"
+        raise RecipeError(
+            f"no gain from --mask {pattern}" if pattern.kind == "n_of_m" else "no gain from --sparsity",
+            where=profile.id,
+            why=worth.reason,
+            fix=f"use {instead}, or pass --accept-no-gain to have these zeros all the same",
+        )
+    return worth
