@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeprune.errors import RecipeError
 from edgeprune.progress import Progress
-from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Scope, Zeros
+from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Scope, Zeros, parse_pattern
 
 if TYPE_CHECKING:
     import keras
@@ -51,6 +51,37 @@ class Zeroing:
     frequency: int | None = None
     power: float = 3.0
     keep: tuple[str, ...] = ()
+
+
+ASKED = (
+    *("final_sparsity", "mask", "mask_scope", "sparsity_schedule", "initial_sparsity"),
+    *("begin_step", "end_step", "frequency", "power"),
+)
+"""What flags and recipes say of zeros."""
+
+
+def parse_zeroing(asked: Mapping[str, Any], *, keep: tuple[str, ...] = ()) -> Zeroing:
+    """The zeros that flags or a recipe ask for.
+
+    Args:
+        asked: by the names in `ASKED`; None, or left out, where nothing was said.
+        keep: patterns of names of layers that stay dense.
+
+    Raises:
+        RecipeError: the mask is none, or no sparsity follows from what was said.
+    """
+    said = {name: asked[name] for name in ASKED if asked.get(name) is not None}
+    pattern = parse_pattern(said.pop("mask", "unstructured"))
+    sparsity = said.pop("final_sparsity", pattern.own_sparsity)
+    if sparsity is None:
+        raise RecipeError("how many weights become zero is not said", fix="pass --sparsity, for example 0.8")
+    renamed = {"mask_scope": "scope", "sparsity_schedule": "schedule"}
+    return Zeroing(
+        final_sparsity=sparsity,
+        pattern=pattern,
+        keep=keep,
+        **{renamed.get(name, name): value for name, value in said.items()},
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

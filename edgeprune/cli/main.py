@@ -23,6 +23,7 @@ from edgeprune.cli.inspection import inspect
 from edgeprune.cli.listing import listing
 from edgeprune.cli.prune import prune
 from edgeprune.cli.results import format_report
+from edgeprune.cli.sparsify import sparsify
 from edgeprune.cli.tables import printable
 from edgeprune.errors import EdgepruneError, OutputError
 from edgeprune.report import Report, format_json
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for _command in (build, check, compress, inspect, prune, devices, listing, doctor):
+for _command in (build, check, compress, inspect, prune, sparsify, devices, listing, doctor):
     cli.add_command(_command)
 
 

@@ -84,5 +84,65 @@ def loading(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_ZEROS = (
+    click.option(
+        "--sparsity",
+        "--final-sparsity",
+        "final_sparsity",
+        type=Finite(min=0, max=1, max_open=True),
+        metavar="S",
+        help="Fraction of zeros at the end, below 1.  [default: what --mask n:m makes of it]",
+    ),
+    click.option(
+        "--mask",
+        metavar="MASK",
+        help="unstructured, a block of outputs by weights (4x1), or n of m that stay (2:4).  "
+        "[default: unstructured]",
+    ),
+    click.option(
+        "--mask-scope",
+        type=click.Choice(["global", "local"]),
+        help="That sparsity over all kernels together, or in each.  [default: global]",
+    ),
+    click.option(
+        "--sparsity-schedule",
+        metavar="NAME",
+        help="How zeros come in: 'edgeprune list schedules'.  [default: polynomial_decay]",
+    ),
+    click.option(
+        "--initial-sparsity", type=Finite(min=0, max=1, max_open=True), metavar="S", help="[default: 0]"
+    ),
+    click.option(
+        "--begin-step", type=click.IntRange(min=0), metavar="N", help="First optimizer step.  [default: 0]"
+    ),
+    click.option(
+        "--end-step",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Step of the final sparsity.  [default: after 60 % of all steps]",
+    ),
+    click.option(
+        "--frequency",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Steps between two masks.  [default: a hundredth of the way]",
+    ),
+    click.option("--power", type=_POSITIVE, metavar="P", help="Of the polynomial.  [default: 3]"),
+    click.option(
+        "--accept-no-gain",
+        is_flag=True,
+        default=None,
+        help="Make zeros even where the device can make nothing of them.",
+    ),
+)
+
+
+def zeros(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that `sparse_step.parse_zeroing` reads, and --accept-no-gain."""
+    for option in reversed(_ZEROS):
+        command = option(command)
+    return command
+
+
 SCOPES = click.Choice(["global", "local"])
 SEED = click.IntRange(min=0, max=2**32 - 1)  # what numpy's and TensorFlow's generators take

@@ -1,0 +1,141 @@
+"""`edgeprune sparsify`: zeros in the kernels of a Keras model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeprune.cli import options
+from edgeprune.cli.answer import Answer
+from edgeprune.cli.command import Command
+from edgeprune.cli.progress import show_progress
+from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.load_options import parse_load_options
+from edgeprune.quantities import format_quantity, format_ratio
+
+
+@click.command(cls=Command)
+@click.argument("model", type=click.Path(path_type=Path))
+@options.zeros
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")
+@click.option(
+    "--device",
+    metavar="ID",
+    help="Say first what zeros are worth there, and at the end what they saved (with --data).",
+)
+@click.option(
+    "--data",
+    metavar="PATH|module:function",
+    help="As for 'build': zeros come in while the model is fine-tuned. Without, all at once.",
+)
+@click.option(
+    "--epochs", default=10, show_default=True, type=click.IntRange(min=1), metavar="N", help="Of fine-tuning."
+)
+@options.keep
+@options.loss
+@options.metric
+@click.option(
+    "--seed", default=0, show_default=True, type=options.SEED, metavar="N", help="Of everything random."
+)
+@options.loading
+@options.force
+def sparsify(
+    model: Path,
+    *,
+    output: Path,
+    device: str | None,
+    data: str | None,
+    epochs: int,
+    keep: tuple[str, ...],
+    accept_no_gain: bool | None,
+    loss: str | None,
+    metric: str | None,
+    seed: int,
+    custom: tuple[str, ...],
+    trust: bool | None,
+    input_shape: tuple[str, ...],
+    weights: Path | None,
+    force: bool,
+    **zeros: Any,
+) -> Answer:
+    """Make the smallest weights of MODEL zero, while it is fine-tuned (--data) or all at once.
+
+    Zeros save nothing by themselves: --device says what its runtime makes of them, before any training.
+    """
+    from edgeprune import sparsification
+    from edgeprune.sparse_step import parse_zeroing
+
+    request = sparsification.SparsifyRequest(
+        model=model,
+        output=output,
+        zeroing=parse_zeroing(zeros, keep=keep),
+        device=device,
+        data=data,
+        epochs=epochs,
+        accept_no_gain=bool(accept_no_gain),
+        loss=loss,
+        metric=metric,
+        seed=seed,
+        load=parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights),
+        force=force,
+    )
+    with show_progress() as progress:
+        document = sparsification.sparsify_file(request, progress=progress).to_json()
+    return Answer(text=format_sparse(document), document=document, exit_code=0)
+
+
+def format_sparse(document: Mapping[str, Any]) -> str:
+    """Kernels with their zeros, what the zeros saved on the device, and one sentence."""
+    parts = [_format_kernels(document["kernels"])]
+    if document["dense"]:
+        parts.append(_format_figures(document["dense"], document["sparse"]))
+        parts.append("\n".join(wrap(sentence) for sentence in document["sentences"]))
+    sentence = f"{document['output']}: {document['sparsity']:.1%} of the weights in kernels are zero"
+    if document["accuracy"]:
+        accuracy = document["accuracy"]
+        sentence += (
+            f"; {document['metric']} {accuracy['dense']:.4f} → {accuracy['sparse']:.4f} on the test set"
+        )
+    parts.append(wrap(f"{sentence}. {document['worth']}".rstrip(". ") + "."))
+    return "\n\n".join(parts)
+
+
+def _format_kernels(kernels: list[Mapping[str, Any]]) -> str:
+    columns = (
+        Column(heading="kernel", wrap=True),
+        Column(heading="weights", align="right"),
+        Column(heading="zeros", align="right"),
+        Column(heading="sparsity", align="right"),
+    )
+    rows = [
+        [row["kernel"], str(row["weights"]), str(row["zeros"]), f"{row['sparsity']:.1%}"] for row in kernels
+    ]
+    return format_table(columns, rows)
+
+
+_FIGURES = {
+    "tflite_bytes": (".tflite", "bytes"),
+    "flash_bytes": ("flash", "bytes"),
+    "arena_bytes": ("arena", "bytes"),
+    "latency_ms": ("latency", "ms"),
+}
+
+
+def _format_figures(dense: Mapping[str, Any], sparse: Mapping[str, Any]) -> str:
+    columns = (
+        Column(heading="int8 file"),
+        Column(heading="dense", align="right"),
+        Column(heading="sparse", align="right"),
+        Column(heading="change", align="right"),
+    )
+    rows = [
+        [
+            label,
+            format_quantity(dense[name], unit),
+            format_quantity(sparse[name], unit),
+            format_ratio(sparse[name], dense[name]),
+        ]
+        for name, (label, unit) in _FIGURES.items()
+    ]
+    return format_table(columns, rows)
