@@ -146,7 +146,10 @@ def test_a_step_takes_hardly_longer_than_without() -> None:
 
     callback = SparsityCallback(asked(0.8, end_step=1))
     seconds(callback)
-    # Alternating, and the best of several: other work on the machine hits both.
-    pairs = [(seconds(), seconds(callback)) for _ in range(6)]
-    dense, sparse = (min(times) for times in zip(*pairs, strict=True))
+    # Other work on the machine only adds: both minima fall towards the truth, the longer one looks.
+    dense = sparse = float("inf")
+    for _ in range(30):
+        dense, sparse = min(dense, seconds()), min(sparse, seconds(callback))
+        if sparse <= 1.05 * dense:
+            break
     assert sparse <= 1.1 * dense
