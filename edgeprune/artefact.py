@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgeprune.compress_step import DECODES, choose_encodings
+from edgeprune.compressed import Compressed
 from edgeprune.device.check import check_budgets
 from edgeprune.device.profile import Profile
 from edgeprune.errors import OpError
@@ -19,7 +21,9 @@ from edgeprune.runtimes.compare import Agreement, compare_runs
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.ops import unsupported_ops
+from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
+from edgeprune.tflite.zeros import Arrived, Zeros, require_zeros
 
 if TYPE_CHECKING:
     import keras
@@ -39,6 +43,8 @@ class Artefact:
         measured: the file, read and measured.
         figures: every figure of `UNITS`.
         float_accuracy: the Keras model's metric on the test set.
+        compressed: the file as it is flashed, where its zeros are stored encoded: `figures` are of that one.
+        arrived: what became of each kernel's zeros, where any were made.
     """
 
     model: keras.Model
@@ -47,16 +53,68 @@ class Artefact:
     measured: Measured
     figures: Mapping[str, Figure]
     float_accuracy: float
+    compressed: Compressed | None = None
+    arrived: tuple[Arrived, ...] = ()
+
+    @property
+    def flashed(self) -> bytes:
+        """The file that runs on the device, but for what an NPU's compiler makes of it."""
+        return self.tflite if self.compressed is None else self.compressed.tflite
 
 
-def make_artefact(model: keras.Model, job: Job) -> Artefact:
-    """Converts, strips, measures and evaluates: every figure of the model and of its file."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoded:
+    """A file as the device stores it.
+
+    Attributes:
+        measured: the file before, read and measured.
+        figures: of the file that is flashed.
+        compressed: that file, where its constants may be stored encoded.
+    """
+
+    measured: Measured
+    figures: Mapping[str, Figure]
+    compressed: Compressed | None = None
+
+
+def encode_for_device(tflite: bytes, job: Job) -> Encoded:
+    """The file with its zeros stored as the device's runtime can unpack them, if it can, and its figures.
+
+    Args:
+        tflite: the stripped file of a model with zeros.
+        job: whose device and budgets count.
+    """
+    measured = measure(tflite, profile=job.profile, where="model.tflite")
+    if DECODES not in job.profile.runtime.decodes:
+        return Encoded(measured=measured, figures=measured.figures)
+    compressed = choose_encodings(tflite, profile=job.profile, budgets=job.budgets)
+    return Encoded(measured=measured, figures=compressed.after, compressed=compressed)
+
+
+def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | None = None) -> Artefact:
+    """Converts, strips, measures and evaluates: every figure of the model and of its file.
+
+    Args:
+        model: what becomes a file.
+        job: data, device and scheme.
+        zeros: name of a kernel → where zeros were made in it; they are looked for in the file, and stored
+            encoded where the device's runtime can unpack them.
+
+    Raises:
+        InfeasibleError: zeros were lost on the way.
+    """
     from edgeprune.keras_bridge.convert import convert
     from edgeprune.keras_bridge.trace import trace
 
     inputs, scheme = job.inputs, job.request.scheme
     tflite = strip(convert(model, scheme=scheme, representative=inputs.representative))
-    measured = measure(tflite, profile=job.profile, where="model.tflite")
+    if zeros:
+        arrived = require_zeros(read_model(tflite, where="model.tflite"), zeros)
+        encoded = encode_for_device(tflite, job)
+    else:
+        arrived = ()
+        measured = measure(tflite, profile=job.profile, where="model.tflite")
+        encoded = Encoded(measured=measured, figures=measured.figures)
     run = run_litert(tflite, inputs.test.inputs)
     samples = len(inputs.test.inputs[0])
     graph = trace(model).graph
@@ -66,7 +124,7 @@ def make_artefact(model: keras.Model, job: Job) -> Artefact:
     figures = {
         "params": Figure(value=float(graph.params), unit="", source="measured", evidence=counted),
         "macs": Figure(value=float(macs), unit="", source="measured", evidence=counted),
-        **measured.figures,
+        **encoded.figures,
         "accuracy": Figure(
             value=inputs.test.score_outputs([output.values for output in run.outputs]),
             unit="",
@@ -78,9 +136,11 @@ def make_artefact(model: keras.Model, job: Job) -> Artefact:
         model=model,
         graph=graph,
         tflite=tflite,
-        measured=measured,
+        measured=encoded.measured,
         figures=figures,
         float_accuracy=inputs.test.score_model(model),
+        compressed=encoded.compressed,
+        arrived=arrived,
     )
 
 
@@ -108,7 +168,7 @@ def verify(artefact: Artefact, job: Job) -> Agreement | None:
     samples = int(max(4, min(MACS_VERIFIED_AT_MOST / macs, 100)))
     few = tuple(x[:samples] for x in job.inputs.test.inputs)
     reference = run_litert(artefact.tflite, few, kernels="reference")
-    device = run_tflm(artefact.tflite, few)
+    device = run_tflm(artefact.flashed, few)
     return compare_runs(reference, device)
 
 
@@ -123,7 +183,7 @@ def check_artefact(
     pruned: Artefact, job: Job, *, dense: Artefact, agreement: Agreement | None
 ) -> tuple[Check, ...]:
     """Budgets, accuracy against the dense model's, ops and agreement of runtimes."""
-    checks = [*check_budgets(pruned.measured.figures, job.budgets, job.profile)]
+    checks = [*check_budgets(pruned.figures, job.budgets, job.profile)]
     task = job.inputs.task
     worst = task.worst_allowed(dense.float_accuracy, max_drop=job.request.max_drop)
     checks.append(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +28,11 @@ from edgeprune.graph.lower import Lowering
 from edgeprune.graph.opshape import OpShape
 from edgeprune.inputs import Inputs
 from edgeprune.measure import verdict
-from edgeprune.report import Report
+from edgeprune.report import Report, SparsityPart
 from edgeprune.report_html import render_html
 from edgeprune.runtimes.compare import Agreement
 from edgeprune.shrink import Shrunk
+from edgeprune.tflite.read import read_model
 from edgeprune.workdir import whole_directory
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Outcome:
         shrunk: how the loop went.
         checks: the pruned artefact's figures against what is allowed.
         agreement: the device's runtime against LiteRT, None where they are the same.
+        means: why channels, zeros or both were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
         seed: of everything random.
     """
@@ -72,6 +74,7 @@ class Outcome:
     shrunk: Shrunk
     checks: tuple[Check, ...]
     agreement: Agreement | None
+    means: str
     settings: Mapping[str, Any]
     seed: int
 
@@ -127,6 +130,7 @@ def compose_report(outcome: Outcome) -> Report:
         layers=tuple(compare_layers(outcome.dense.graph, outcome.pruned.graph, profile)),  # type: ignore[arg-type]
         frozen=tuple(_list_kept(outcome)),  # type: ignore[arg-type]
         equivalence=tuple(outcome.shrunk.equivalence),  # type: ignore[arg-type]
+        sparsity=_describe_sparsity(outcome),
         quantization={
             "scheme": outcome.settings["scheme"],
             "samples": len(inputs.representative[0]),
@@ -140,6 +144,17 @@ def compose_report(outcome: Outcome) -> Report:
         seed=outcome.seed,
         versions={"edgeprune": __version__, **_installed_versions()},
     )
+
+
+def _describe_sparsity(outcome: Outcome) -> SparsityPart | None:
+    pruned = outcome.pruned
+    if not (outcome.means or pruned.arrived):
+        return None
+    return {
+        "why": outcome.means,
+        "kernels": [{**asdict(item), "tensors": list(item.tensors)} for item in pruned.arrived],
+        "stored": pruned.compressed.describe() if pruned.compressed else [],
+    }
 
 
 def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> list[dict[str, Any]]:
@@ -217,6 +232,8 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
         save_model(pruned.model, folder / "model.keras")
         (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n")
         (folder / "report.html").write_text(render_html(document))
+        if pruned.flashed is not pruned.tflite:
+            (folder / "model_encoded.tflite").write_bytes(pruned.flashed)
         compiled = pruned.measured.compiled
         if compiled is not None:
             (folder / "model_vela.tflite").write_bytes(compiled.tflite)
@@ -224,8 +241,8 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
             arena = int(pruned.figures["arena_bytes"].value or 0)
             write_tflm_package(
                 folder / "tflm",
-                tflite=compiled.tflite if compiled else pruned.tflite,
-                model=compiled.model if compiled else pruned.measured.model,
+                tflite=compiled.tflite if compiled else pruned.flashed,
+                model=compiled.model if compiled else read_model(pruned.flashed, where="model.tflite"),
                 arena_bytes=arena,
                 arena_evidence=pruned.figures["arena_bytes"].evidence,
                 margin_bytes=int(arena * ARENA_MARGIN),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeprune.device.check import Budgets, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.zeros import require_worth
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.keeping import keep_layers
@@ -21,6 +22,7 @@ from edgeprune.prune.solve import Limits
 from edgeprune.recipe import LayerLimit
 from edgeprune.registry import Registry
 from edgeprune.runtimes.vela import find_vela
+from edgeprune.sparse_step import Zeroing
 from edgeprune.workdir import WorkDirectory
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class BuildRequest:
         min_channels: least channels of a group, or all it has; by default `round_to`.
         round_to: numbers of channels become multiples of this; by default the profile's.
         whole_layers: whether whole layers may go.
+        zeroing: zeros that are asked for; None where the device decides.
+        accept_no_gain: make them even where the device can make nothing of them.
         epochs: of recovery, all steps together.
         seed: of everything random.
         load: how the model is opened.
@@ -78,6 +82,8 @@ class BuildRequest:
     round_to: int | None = None
     whole_layers: bool = True
     schedule: str = "polynomial_decay"
+    zeroing: Zeroing | None = None
+    accept_no_gain: bool = False
     epochs: int | None = None
     seed: int = 0
     load: LoadOptions = field(default_factory=LoadOptions)
@@ -132,6 +138,8 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
     budgets = resolve_budgets(profile, flags=flags)
     _refuse_bad_settings(request)
+    if request.zeroing is not None:
+        require_worth(profile, request.zeroing.pattern, accept_no_gain=request.accept_no_gain)
     from edgeprune.keras_bridge.determinism import fix_seeds
 
     fix_seeds(request.seed)
@@ -199,6 +207,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "round_to": job.limits.round_to,
         "min_channels": job.limits.min_channels,
         "whole_layers": job.request.whole_layers,
+        "zeros": "as the device decides" if job.request.zeroing is None else job.request.zeroing.describe(),
         "keep": list(job.limits.keep),
         "layers": {
             pattern: f"at least {limit.min_channels} channels, at most {limit.max_ratio:g} of them go"

@@ -1,6 +1,7 @@
 """The road of a build, top to bottom.
 
-    open the inputs → measure the dense model → shrink it → convert → strip → verify → check → write
+    open the inputs → measure the dense model → remove channels → bring zeros in → convert → strip → encode
+    → verify → check → write
 
 `build` is that road. Everything it calls is a function with plain values on both ends; the only things that
 change on the way are the Keras model being trained and the files on disk.
@@ -13,6 +14,7 @@ from edgeprune.assemble import Outcome, compose_report, write_output
 from edgeprune.budget_loop import exceeded, open_loop, shrink_to_budgets
 from edgeprune.errors import InfeasibleError
 from edgeprune.job import BuildRequest, Job, describe_settings, open_job, open_work
+from edgeprune.means import bring_zeros_in, choose_means, leave_flash_to_zeros
 from edgeprune.progress import Progress
 from edgeprune.report import Report
 from edgeprune.shrink import Shrunk
@@ -49,17 +51,23 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     for note in dense.measured.notes:
         progress.note(note)
     opening, lean = open_loop(job, dense, progress=progress)
-    if exceeded(lean.measured, job.budgets):
-        shrunk = shrink_to_budgets(job, lean, opening=opening, work=work, progress=progress)
+    means = choose_means(job, lean, opening=opening, work=work, progress=progress)
+    if means.note:
+        progress.note(means.note)
+    shrunk, zeros, pruned = Shrunk.opened(opening), None, lean
+    loop = leave_flash_to_zeros(job, means, dense=dense)
+    if exceeded(lean.measured, loop.budgets):
+        shrunk = shrink_to_budgets(loop, lean, opening=opening, work=work, progress=progress)
+    if means.zeroing is not None:
+        shrunk, zeros = bring_zeros_in(job, shrunk, means=means, work=work, progress=progress)
+    if shrunk.model is not opening.model:
         progress.stage("pruned model: convert, measure, evaluate")
-        pruned = make_artefact(shrunk.model, job)
+        pruned = make_artefact(shrunk.model, job, zeros=zeros)
     elif lean is not dense:
         progress.note("without its dead channels the model already fits: nothing else is pruned")
-        shrunk = Shrunk(model=opening.model, steps=opening.steps, equivalence=opening.equivalence)
-        pruned = lean
     else:
         progress.note("the dense model already fits: nothing is pruned")
-        shrunk, pruned = Shrunk(model=job.inputs.model, steps=[], equivalence=[]), dense
+        shrunk = Shrunk(model=job.inputs.model, steps=[], equivalence=[])
     progress.stage("verify in the device's runtime")
     agreement = verify(pruned, job)
     return Outcome(
@@ -70,6 +78,7 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         pruned=pruned,
         shrunk=shrunk,
         agreement=agreement,
+        means=means.note,
         checks=check_artefact(pruned, job, dense=dense, agreement=agreement),
         settings=describe_settings(job),
         seed=job.request.seed,

@@ -52,6 +52,9 @@ class Recipe:
         min_channels: no group of channels gets narrower than this.
         round_to: numbers of channels become multiples of this.
         whole_layers: whether whole layers may go.
+        final_sparsity, mask, mask_scope, sparsity_schedule, initial_sparsity, begin_step, end_step,
+            frequency, power: zeros that are asked for; see `sparse_step.Zeroing`.
+        accept_no_gain: make them even where the device can make nothing of them.
         epochs: of recovery, all steps together.
         seed: of everything random.
         custom: "module:object" of layers, functions and layer rules.
@@ -80,6 +83,16 @@ class Recipe:
     min_channels: int | None = ruled(low=1, default=None)
     round_to: int | None = ruled(low=1, high=MAX_ROUND_TO, default=None)
     whole_layers: bool | None = None
+    final_sparsity: float | None = ruled(low=0, high=1, default=None)
+    mask: str | None = None
+    mask_scope: Literal["global", "local"] | None = None
+    sparsity_schedule: str | None = None
+    initial_sparsity: float | None = ruled(low=0, high=1, default=None)
+    begin_step: int | None = ruled(low=0, default=None)
+    end_step: int | None = ruled(low=0, default=None)
+    frequency: int | None = ruled(low=1, default=None)
+    power: float | None = ruled(above=0, default=None)
+    accept_no_gain: bool | None = None
     epochs: int | None = ruled(low=1, default=None)
     seed: int | None = ruled(low=0, high=MAX_SEED, default=None)
     custom: tuple[str, ...] | None = None

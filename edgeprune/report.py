@@ -74,7 +74,7 @@ class BudgetPart(TypedDict):
     origin: str
 
 
-StepKind = Literal["dense", "dead", "layers", "prune", "recover", "rollback", "final"]
+StepKind = Literal["dense", "dead", "layers", "prune", "recover", "rollback", "final", "zeros"]
 
 
 class StepPart(TypedDict):
@@ -145,6 +145,18 @@ class AgreementPart(TypedDict):
     changed_top1: int
 
 
+class SparsityPart(TypedDict):
+    """Zeros among the weights.
+
+    `why` says by what means the budgets were met; `kernels` holds name, tensors of the file, weights, zeros
+    that were made and zeros that arrived; `stored` are sentences on how they are stored and what that costs.
+    """
+
+    why: str
+    kernels: list[dict[str, Any]]
+    stored: list[str]
+
+
 class OpPart(TypedDict):
     """How often an op occurs in the artefact."""
 
@@ -174,7 +186,7 @@ class Report:
         layers: cost per layer, in the model's order.
         frozen: what could not be pruned, with reasons.
         equivalence: one proof per rebuild.
-        quantization, agreement: None where there was no such step.
+        sparsity, quantization, agreement: None where there was no such step.
         ops: of the artefact.
         seed: of everything random.
         versions: package → version.
@@ -197,6 +209,7 @@ class Report:
     layers: tuple[LayerPart, ...]
     frozen: tuple[FrozenPart, ...]
     equivalence: tuple[EquivalencePart, ...]
+    sparsity: SparsityPart | None
     quantization: QuantizationPart | None
     agreement: AgreementPart | None
     ops: tuple[OpPart, ...]

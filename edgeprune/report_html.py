@@ -328,6 +328,13 @@ def _proofs(report: Document) -> Markup | None:
             f"{agreement['max_difference_steps']} quantization steps; "
             f"{agreement['changed_top1']} answers change."
         )
+    sparsity = report["sparsity"]
+    if sparsity:
+        items += [sentence for sentence in (sparsity["why"], *sparsity["stored"]) if sentence]
+        if sparsity["kernels"]:
+            made = sum(kernel["masked"] for kernel in sparsity["kernels"])
+            found = sum(kernel["zeros"] for kernel in sparsity["kernels"])
+            items.append(f"Of {made} weights that were made zero, {found} are zero in the file.")
     quantization = report["quantization"]
     if quantization:
         items.append(

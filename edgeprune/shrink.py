@@ -70,6 +70,11 @@ class Shrunk:
     steps: list[dict[str, Any]]
     equivalence: list[dict[str, Any]]
 
+    @classmethod
+    def opened(cls, opening: Opening) -> Shrunk:
+        """A loop in which nothing happened yet."""
+        return cls(model=opening.model, steps=opening.steps, equivalence=opening.equivalence)
+
 
 def plan_segments(
     pruner: Pruner, *, schedule: str, total_steps: int, steps_per_epoch: int

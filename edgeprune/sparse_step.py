@@ -52,6 +52,10 @@ class Zeroing:
     power: float = 3.0
     keep: tuple[str, ...] = ()
 
+    def describe(self) -> str:
+        """What a report calls it."""
+        return f"{self.final_sparsity:g} {self.pattern}, {self.scope}, {self.schedule}"
+
 
 ASKED = (
     *("final_sparsity", "mask", "mask_scope", "sparsity_schedule", "initial_sparsity"),

@@ -71,6 +71,13 @@ def make_report(**changes: Any) -> Report:
             {"step": i, "error": 3.1e-7 * i, "samples": 8, "tolerance": 1e-4} for i in range(1, 7)
         ),
         "quantization": {"scheme": "int8", "samples": 200, "selection": "from the training data, by class"},
+        "sparsity": {
+            "why": "Zeros: after 2 epochs on trial, 0.8 zeros had lost 0.0100 and channels alone 0.0300.",
+            "kernels": [
+                {"kernel": "conv/kernel", "tensors": ["tensor 3"], "weights": 100, "masked": 80, "zeros": 80}
+            ],
+            "stored": ["1 of 2 constants are stored encoded."],
+        },
         "agreement": {
             "reference": "LiteRT (tflite-runtime 2.14.0)",
             "runtime": "TFLM",

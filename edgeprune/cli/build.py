@@ -61,6 +61,7 @@ DEFAULT_OUTPUT = "edgeprune-out"
     default=None,
     help="Whether whole layers may go, too.  [default: they may]",
 )
+@options.zeros
 @click.option("--scope", type=options.SCOPES, help="What is ranked together.  [default: global]")
 @click.option(
     "--schedule",
@@ -97,7 +98,11 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
 
     from edgeprune import pipeline
     from edgeprune.job import BuildRequest
+    from edgeprune.sparse_step import ASKED, parse_zeroing
 
+    zeros = {name: asked.pop(name, None) for name in ASKED}
+    if any(value is not None for value in zeros.values()):
+        asked["zeroing"] = parse_zeroing(zeros, keep=tuple(asked.get("keep", ())))
     request = BuildRequest(**asked, resume=resume, force=force)
     with show_progress() as progress:
         report = pipeline.build(request, progress=progress)

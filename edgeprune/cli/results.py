@@ -24,7 +24,7 @@ _BUDGETS = tuple(budget for _, _, _, budget in _FIGURES if budget != "accuracy")
 
 
 def format_report(report: Report) -> str:
-    """Dense against pruned figures, then the checks and their sentence."""
+    """Dense against pruned figures, zeros and how they are stored, then the checks and their sentence."""
     metric = report.task["metric"] if report.task else "accuracy"
     scheme = report.settings.get("scheme", "int8")
     budgets = {budget["name"]: budget for budget in report.budgets}
@@ -51,7 +51,11 @@ def format_report(report: Report) -> str:
         Column(heading="dense model", wrap=True),
     )
     checks = format_checks(report.checks, sentence=report.sentence)
-    return f"{format_table(columns, rows)}\n\n{checks}"
+    parts = [format_table(columns, rows)]
+    if report.sparsity:
+        sentences = [report.sparsity["why"], *report.sparsity["stored"]]
+        parts.append("\n".join(wrap(sentence) for sentence in sentences if sentence))
+    return "\n\n".join([*parts, checks])
 
 
 def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:

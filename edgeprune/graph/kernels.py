@@ -4,7 +4,6 @@ Rows and columns stand in the order in which TFLite stores a filter: a row is on
 are the window's positions and, fastest, the channels read.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,11 +83,6 @@ def find_kernels(
                 )
                 found.append(kernel)
     return tuple(found)
-
-
-def kernel_matrices(graph: LayerGraph, kernels: tuple[Kernel, ...]) -> Mapping[Kernel, Array]:
-    """The values of the kernels, (outputs, weights per output) each."""
-    return {k: k.to_matrix(graph.layers[k.layer].weights[k.weight]) for k in kernels}
 
 
 def _split_axes(

@@ -104,3 +104,10 @@ class SparsityCallback(keras.callbacks.Callback):  # type: ignore[misc] # Keras 
         for kernel, zeros in self.zeros.items():
             self._masks[kernel].assign(kernel.from_matrix(~zeros))
         self._apply()
+
+
+def list_zeros(model: keras.Model, *, keep: tuple[str, ...] = ()) -> dict[str, Zeros]:
+    """Name of each kernel → (outputs, weights per output), True where its weights are zero."""
+    graph = trace(model).graph
+    kernels = find_kernels(graph, name_channels(graph), keep=keep)
+    return {k.name: k.to_matrix(graph.layers[k.layer].weights[k.weight]) == 0 for k in kernels}
