@@ -1,0 +1,237 @@
+"""Zeros, channels, and both, on three models and three targets: bytes stored, arena, time, accuracy.
+
+From the same weights, with the same data, teacher and number of steps:
+
+    dense        fine-tuned as long
+    sparse       80 % of the weights in kernels zero, along a polynomial schedule
+    structured   channels removed until the next step would cost more accuracy than the zeros did
+    both         half of that way by channels, then 80 % zeros in what is left
+
+Models: MLPerf Tiny's ResNet-8 on CIFAR-10; a DS-CNN on log-mel features of spoken digits and the
+FC-AutoEncoder's architecture on windows of them, which this script trains first (the autoencoder's own data are
+not at hand, so its figure is the reconstruction error). Targets: TFLM on a Cortex-M7 and an Ethos-U55-128, both
+with int8 files. Needs ../shared beside the checkout.
+
+    python scripts/bench_sparsity.py --output bench.json [--models resnet8,dscnn,autoencoder] [--epochs 16]
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from bench_pruning import SHARED, fine_tune_dense, log_mel, prepare_dscnn, prepare_resnet8
+
+from edgeprune.artefact import make_artefact
+from edgeprune.budget_loop import open_loop, shrink_to_budgets
+from edgeprune.device.check import Budget, Budgets
+from edgeprune.device.profile import load_profile
+from edgeprune.errors import EdgepruneError, InfeasibleError
+from edgeprune.job import BuildRequest, Job, open_job, plan_recovery
+from edgeprune.progress import Silent
+from edgeprune.prune.masks import Zeros
+from edgeprune.sparse_step import Sparsified, Zeroing, sparsify
+from edgeprune.workdir import WorkDirectory
+
+TARGETS = ("cortex-m7", "cortex-m55-ethos-u55-128")
+SPARSITY = 0.8
+FRACTIONS = (0.75, 0.5, 0.35, 0.25, 0.18)
+"""Flash beside the code, as fractions of the dense model's, that are tried with channels alone."""
+TOLERANCE = 0.002
+"""By how much of the metric channels may be worse than zeros and still count as equal."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    model: str
+    target: str
+    variant: str
+    stored_bytes: int
+    arena_bytes: float | None
+    latency_ms: float | None
+    metric: str
+    value: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def main() -> None:
+    """Runs the benchmark and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--output", type=Path, default=Path("bench_sparsity.json"))
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--targets", default=",".join(TARGETS))
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if not SHARED.is_dir():
+        sys.exit("bench_sparsity: ../shared, with the models and data, is not beside this checkout")
+    rows: list[Row] = []
+    with TemporaryDirectory() as folder:
+        for name in arguments.models.split(","):
+            model, data = MODELS[name](Path(folder))
+            request = BuildRequest(
+                model=model,
+                device="cortex-m7",
+                data=str(data),
+                output=Path(folder) / "out",
+                max_drop=1.0,
+                epochs=arguments.epochs,
+                seed=arguments.seed,
+                whole_layers=False,
+            )
+            for row in run_model(name, request, arguments.targets.split(",")):
+                rows.append(row)
+                print(format_row(row), flush=True)
+                arguments.output.write_text(json.dumps([r.to_json() for r in rows], indent=2) + "\n")
+    head = "| model | target | variant | stored KiB | arena KiB | latency ms | metric |"
+    print("\n" + "\n".join([head, "|---|---|---|---|---|---|---|", *map(format_row, rows)]))
+
+
+def run_model(name: str, request: BuildRequest, targets: list[str]) -> Iterator[Row]:
+    """Yields the rows of one model as they are done."""
+    job = _without_budgets(open_job(request, progress=Silent()))
+    started = time.monotonic()
+    dense = fine_tune_dense(job)
+    yield from measure_everywhere(name, "dense", dense.model, job, targets)
+    sparse = make_sparse(job.inputs.teacher, job)
+    yield from measure_everywhere(name, "sparse", sparse.model, job, targets, zeros=sparse.zeros)
+    goal = job.inputs.validation.score_model(sparse.model)
+    fraction, model = narrow_to(goal, job)
+    if model is not None:
+        yield from measure_everywhere(name, f"structured to {fraction:g}", model, job, targets)
+    halfway = (1 + fraction) / 2
+    narrow = narrow_once(halfway, replace(job, request=replace(job.request, epochs=_half(job))))
+    if narrow is not None:
+        both = make_sparse(narrow, replace(job, request=replace(job.request, epochs=_half(job))))
+        yield from measure_everywhere(name, "both", both.model, job, targets, zeros=both.zeros)
+    print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+
+def make_sparse(model: Any, job: Job) -> Sparsified:
+    """The model with its zeros, fine-tuned."""
+    return sparsify(
+        model,
+        job.inputs.teacher,
+        zeroing=Zeroing(final_sparsity=SPARSITY),
+        training=job.inputs.training,
+        judge=job.inputs.validation,
+        recovery=plan_recovery(job),
+        progress=Silent(),
+    )
+
+
+def narrow_to(goal: float, job: Job) -> tuple[float, Any]:
+    """The narrowest model that is no worse than the goal on validation data, with its fraction."""
+    found: tuple[float, Any] = (1.0, None)
+    judge = job.inputs.validation
+    for fraction in FRACTIONS:
+        model = narrow_once(fraction, job)
+        if model is None or judge.drop(before=goal, after=judge.score_model(model)) > TOLERANCE:
+            break
+        found = (fraction, model)
+    return found
+
+
+def narrow_once(fraction: float, job: Job) -> Any:
+    """The model with channels removed until flash beside the code is at a fraction; None if it cannot be."""
+    dense = make_artefact(job.inputs.model, job)
+    flash, file = (dense.figures[name].value or 0.0 for name in ("flash_bytes", "tflite_bytes"))
+    limit = Budget(value=flash - (1 - fraction) * file, origin="flag")
+    job = replace(job, budgets=replace(job.budgets, flash_bytes=limit))
+    with TemporaryDirectory() as folder:
+        work = WorkDirectory(Path(folder) / "work", key=str(fraction), resume=False)
+        try:
+            opening, start = open_loop(job, dense, progress=Silent())
+            return shrink_to_budgets(job, start, opening=opening, work=work, progress=Silent()).model
+        except InfeasibleError as error:
+            print(f"channels to {fraction:g}: {error.message}", file=sys.stderr)
+            return None
+
+
+def measure_everywhere(
+    name: str,
+    variant: str,
+    model: Any,
+    job: Job,
+    targets: list[str],
+    *,
+    zeros: Mapping[str, Zeros] | None = None,
+) -> Iterator[Row]:
+    """A row for each target."""
+    for target in targets:
+        there = replace(job, profile=load_profile(target))
+        try:
+            artefact = make_artefact(model, there, zeros=zeros)
+        except EdgepruneError as error:
+            print(f"{name}, {variant} on {target}: {error.message}", file=sys.stderr)
+            continue
+        compiled = artefact.measured.compiled
+        stored = len(compiled.tflite) if compiled else len(artefact.flashed)
+        yield Row(
+            model=name,
+            target=target,
+            variant=variant,
+            stored_bytes=stored,
+            arena_bytes=artefact.figures["arena_bytes"].value,
+            latency_ms=artefact.figures["latency_ms"].value,
+            metric=job.inputs.task.metric,
+            value=artefact.figures["accuracy"].value or 0.0,
+        )
+
+
+def format_row(row: Row) -> str:
+    """One line of Markdown."""
+    arena = "–" if row.arena_bytes is None else f"{row.arena_bytes / 1024:.1f}"
+    latency = "–" if row.latency_ms is None else f"{row.latency_ms:.3g}"
+    return (
+        f"| {row.model} | {row.target} | {row.variant} | {row.stored_bytes / 1024:.1f} | {arena} | "
+        f"{latency} | {row.metric} {row.value:.4f} |"
+    )
+
+
+def prepare_autoencoder(folder: Path) -> tuple[Path, Path]:
+    """MLPerf Tiny's FC-AutoEncoder, trained here on windows of 32 frames by 20 mel bands of spoken digits."""
+    import keras
+    from keras import layers
+
+    with np.load(SHARED / "data/spoken_digits_8khz.npz") as sounds:
+        windows = {name: log_mel(sounds[name])[:, :32].reshape(-1, 640) for name in ("x_train", "x_test")}
+    data = folder / "windows.npz"
+    np.savez(data, **windows)
+    keras.utils.set_random_seed(0)
+    vector = keras.Input((640,))
+    x = layers.Normalization(mean=-6.0, variance=16.0)(vector)
+    for width in (128, 128, 128, 128, 8, 128, 128, 128, 128):
+        x = layers.ReLU()(layers.BatchNormalization()(layers.Dense(width)(x)))
+    model = keras.Model(vector, layers.Dense(640)(x), name="autoencoder")
+    model.compile(keras.optimizers.Adam(1e-3), loss="mse", metrics=["mse"])
+    model.fit(windows["x_train"], windows["x_train"], batch_size=64, epochs=40, verbose=0)
+    path = folder / "autoencoder.keras"
+    model.save(path)
+    return path, data
+
+
+def _without_budgets(job: Job) -> Job:
+    unbound = Budget(value=None, origin="none")
+    return replace(job, budgets=Budgets(flash_bytes=unbound, ram_bytes=unbound, latency_ms=unbound))
+
+
+def _half(job: Job) -> int:
+    return max(1, job.epochs // 2)
+
+
+MODELS = {"resnet8": prepare_resnet8, "dscnn": prepare_dscnn, "autoencoder": prepare_autoencoder}
+
+if __name__ == "__main__":
+    main()
