@@ -78,7 +78,7 @@ class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc] # flatbuffers 
         content = np.ascontiguousarray(x).view(np.uint8) if x.size else np.empty(0, np.uint8)
         key = (x.dtype.str, x.size, hashlib.sha256(content.tobytes()).digest())
         if key not in self._written:
-            alignment = BUFFER_ALIGNMENT_BYTES if x.dtype == np.uint8 else x.dtype.itemsize
+            alignment = BUFFER_ALIGNMENT_BYTES if x.dtype == np.uint8 else max(4, x.dtype.itemsize)
             self.StartVector(x.dtype.itemsize, x.size, alignment)
             self.head = self.head - content.size
             self.Bytes[self.head : self.head + content.size] = content.tobytes()
