@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, NoReturn
 
 from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
 from edgeprune.runtimes.processes import run_workers
@@ -60,12 +60,7 @@ def run_litert(
         ToolFailedError: the runtime failed, crashed or took too long.
     """
     model = read_model(tflite, where="the artefact")
-    if not any(find_spec(module) for module in LITERT_PACKAGES.values()):
-        raise ToolMissingError(
-            "no LiteRT runtime is installed",
-            why=f"neither {' nor '.join(LITERT_PACKAGES)}",
-            fix="pip install 'tflite-runtime==2.14.0' (Python 3.11, Linux) or pip install ai-edge-litert",
-        )
+    require_litert()
     invocations = group(model, inputs)
     run = run_workers(
         "litert",
@@ -77,7 +72,7 @@ def run_litert(
     )
     for result in run.results:
         if "error" in result:
-            _fail(result["error"], result["error_kind"])
+            fail_with(result["error"], result["error_kind"])
     return LitertRun(
         outputs=tuple(
             Outputs(
@@ -93,7 +88,23 @@ def run_litert(
     )
 
 
-def _fail(error: str, kind: str) -> None:
+def require_litert() -> None:
+    """Raises ToolMissingError if no LiteRT is installed."""
+    if not any(find_spec(module) for module in LITERT_PACKAGES.values()):
+        raise ToolMissingError(
+            "no LiteRT runtime is installed",
+            why=f"neither {' nor '.join(LITERT_PACKAGES)}",
+            fix="pip install 'tflite-runtime==2.14.0' (Python 3.11, Linux) or pip install ai-edge-litert",
+        )
+
+
+def fail_with(error: str, kind: str) -> NoReturn:
+    """Raise what the runtime said in a worker as OpError or ToolFailedError.
+
+    Args:
+        error: the message.
+        kind: the exception's name.
+    """
     first_line = (error.strip().splitlines() or [kind])[0][:300]
     if kind == "ImportError":
         raise ToolFailedError(

@@ -44,7 +44,7 @@ class WorkerRun:
 
 
 def run_workers(
-    kind: Literal["litert", "tflm"],
+    kind: Literal["litert", "tflm", "timing"],
     tflite: bytes,
     *,
     invocations: Invocations,

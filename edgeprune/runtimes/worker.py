@@ -1,6 +1,6 @@
 """The child's side: one runtime, in a process of its own, on a share of the samples.
 
-`python -m edgeprune.runtimes.worker litert|tflm DIRECTORY` reads `DIRECTORY/request.json`, writes
+`python -m edgeprune.runtimes.worker litert|tflm|timing DIRECTORY` reads `DIRECTORY/request.json`, writes
 `result.json` and `output_<n>.npy` beside it. What the runtime itself says goes to stderr. An error of the
 runtime is part of the result; anything else ends the process with a traceback.
 """
@@ -61,6 +61,37 @@ def run_litert(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
         "seconds": _run_samples(directory, request, invoke),
         "peak_rss_delta_bytes": None if peak is None or resident_before is None else peak - resident_before,
     }
+
+
+def run_timing(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """LiteRT on several files in turn, again and again, so that whatever else the machine does hits all."""
+    name, module = _import_litert()
+    generator = np.random.default_rng(0)
+    interpreters = []
+    for path in request["models"]:
+        interpreter = module.Interpreter(
+            model_path=path,
+            num_threads=request["threads"],
+            experimental_op_resolver_type=module.OpResolverType[_LITERT_RESOLVERS[request["kernels"]]],
+        )
+        interpreter.allocate_tensors()
+        for detail in interpreter.get_input_details():
+            values = np.zeros(detail["shape"], detail["dtype"])
+            if values.dtype.kind == "f":
+                values[...] = generator.normal(size=values.shape)
+            interpreter.set_tensor(detail["index"], values)
+        interpreter.invoke()
+        interpreters.append(interpreter)
+    seconds: list[list[float]] = [[] for _ in interpreters]
+    deadline = time.perf_counter() + request["budget_seconds"]
+    for turn in range(request["runs"]):
+        if turn >= request["least_runs"] and time.perf_counter() > deadline:
+            break
+        for interpreter, taken in zip(interpreters, seconds, strict=True):
+            begun = time.perf_counter()
+            interpreter.invoke()
+            taken.append(time.perf_counter() - begun)
+    return {"runtime": f"{name} {version(name)}", "seconds": seconds}
 
 
 def run_tflm(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +210,7 @@ def main() -> None:
     _end_with_parent(directory)
     request = json.loads((directory / "request.json").read_text())
     try:
-        result = {"litert": run_litert, "tflm": run_tflm}[kind](directory, request)
+        result = {"litert": run_litert, "tflm": run_tflm, "timing": run_timing}[kind](directory, request)
     except (RuntimeError, ValueError, ImportError) as error:
         result = {"error": str(error), "error_kind": type(error).__name__}
     (directory / "result.json").write_text(json.dumps(result))
