@@ -9,8 +9,8 @@ From the same weights, with the same data, teacher and number of steps:
 
 Models: MLPerf Tiny's ResNet-8 on CIFAR-10; a DS-CNN on log-mel features of spoken digits and the
 FC-AutoEncoder's architecture on windows of them, which this script trains first (the autoencoder's own data
-are not at hand, so its figure is the reconstruction error). Targets: TFLM on a Cortex-M7 and an Ethos-U55-128,
-both with int8 files. Needs ../shared beside the checkout.
+are not at hand, so its figure is the reconstruction error). Targets: TFLM on a Cortex-M7 and
+an Ethos-U55-128, both with int8 files. Needs ../shared beside the checkout.
 
     python scripts/bench_sparsity.py --output bench.json [--models resnet8,dscnn,autoencoder] [--epochs 16]
 """

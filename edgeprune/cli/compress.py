@@ -1,8 +1,8 @@
-"""`edgeprune compress`: constants of a `.tflite` file stored encoded, where TFLM can unpack them."""
+"""`edgeprune compress`: weights of a `.tflite` file stored smaller, where the runtime gains by it."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.quantities import NOTHING, format_quantity
+
+if TYPE_CHECKING:
+    from edgeprune.phone_step import PhoneResult
 
 
 @click.command(cls=Command)
@@ -31,20 +34,97 @@ def compress(
     latency_ms: float | None,
     force: bool,
 ) -> Answer:
-    """Store weights encoded that TFLM's DECODE op unpacks, where zeros or few values make the file smaller.
+    """Store weights smaller where zeros or few values allow it and the device's runtime can use that.
 
-    The result computes the same, bit for bit, and runs in TFLM alone. A weight stays as it is where unpacking
-    it would break the budget of RAM or latency. Exit 1, and no file, if nothing is worth encoding.
+    For microcontrollers: encoded for TFLM's DECODE op. The result computes the same, bit for bit, and runs in
+    TFLM alone; a weight stays as it is where unpacking it would break the budget of RAM or latency.
+
+    For phones: without their zeros, where XNNPACK's sparse kernels take the graph. Both files are timed here.
+
+    Exit 1, and no file, if nothing is worth it.
     """
-    from edgeprune import compress_step
+    from edgeprune import compress_step, phone_step
+    from edgeprune.device.profile import load_profile
 
     flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
+    if phone_step.DECODES in load_profile(device).runtime.decodes:
+        return _answer_phone(
+            phone_step.compress_for_phone(file, output=output, device=device, flags=flags, force=force)
+        )
     result = compress_step.compress_file(file, output=output, device=device, flags=flags, force=force)
     document = result.to_json()
     parts = [format_tensors(document["tensors"])] if document["tensors"] else []
     parts += ["\n".join(wrap(sentence) for sentence in document["sentences"])]
     parts += [wrap(document["sentence"])]
     return Answer(text="\n\n".join(parts), document=document, exit_code=0 if result.ok else 1)
+
+
+def _answer_phone(result: "PhoneResult") -> Answer:
+    document = result.to_json()
+    parts = [format_sparse_tensors(document["tensors"])] if document["tensors"] else []
+    if document["dense"] and document["sparse"]:
+        parts += [format_times(document)]
+    parts += ["\n".join(wrap(sentence) for sentence in document["sentences"]), wrap(document["sentence"])]
+    return Answer(text="\n\n".join(parts), document=document, exit_code=0 if result.ok else 1)
+
+
+def format_sparse_tensors(tensors: list[Mapping[str, Any]]) -> str:
+    """The weights: their zeros, what they take with and without, and how they are stored.
+
+    Args:
+        tensors: as `SparseTensor` in JSON.
+    """
+    columns = (
+        Column(heading="constant", wrap=True),
+        Column(heading="read by", wrap=True),
+        Column(heading="zeros", align="right"),
+        Column(heading="before", align="right"),
+        Column(heading="after", align="right"),
+        Column(heading="stored", wrap=True),
+    )
+    rows = [
+        [
+            row["name"] or NOTHING,
+            ", ".join(row["ops"]),
+            NOTHING if row["sparsity"] is None else f"{row['sparsity']:.0%}",
+            format_quantity(row["before_bytes"], "bytes"),
+            format_quantity(row["after_bytes"], "bytes"),
+            "without zeros" if row["encoded"] else f"as it is: {row['reason']}",
+        ]
+        for row in tensors
+    ]
+    return format_table(columns, rows)
+
+
+def format_times(document: Mapping[str, Any]) -> str:
+    """Both files: bytes, and the time of one inference on this machine.
+
+    Args:
+        document: as `PhoneResult.to_json` gives it.
+    """
+    columns = (
+        Column(heading="file"),
+        Column(heading=".tflite", align="right"),
+        Column(heading="median", align="right"),
+        Column(heading="quartiles", align="right"),
+        Column(heading="provenance", wrap=True),
+    )
+    rows = []
+    for name, size in (("dense", "dense_bytes"), ("sparse", "sparse_bytes")):
+        timing = document[name]
+        where = f"measured on this machine, {timing['runs']} runs"
+        if name == "sparse" and document["unavailable"]:
+            where += ", dense kernels"
+        rows.append(
+            [
+                name,
+                format_quantity(document[size], "bytes"),
+                f"{timing['median_ms']:.3g} ms",
+                f"{timing['low_ms']:.3g} to {timing['high_ms']:.3g}",
+                where,
+            ]
+        )
+    return format_table(columns, rows)
 
 
 def format_tensors(tensors: list[Mapping[str, Any]]) -> str:

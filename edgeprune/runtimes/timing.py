@@ -115,9 +115,9 @@ def explain_no_sparse_kernels(*, machine: str = "", runtime: str = "", features:
     """Why XNNPACK takes dense kernels on this machine whatever the weights, as a clause; "" if it need not.
 
     It leaves its sparse kernels off on x86 processors with AVX (`xnn_is_chw_compatible_config` in
-    `src/xnnpack/hardware-config.h`). The revision inside tflite-runtime 2.14 (b9d4073) asks for half-precision
-    arithmetic instead, which x86 does not count as having and older and small ARM cores lack; 41e87ce, nine
-    days younger, does not.
+    `src/xnnpack/hardware-config.h`). The revision inside tflite-runtime 2.14 (b9d4073) asks for arithmetic in
+    half precision instead, which x86 does not count as having and older and small ARM cores lack; 41e87ce,
+    nine days younger, does not.
 
     Args:
         machine: the architecture, as `platform.machine` calls it; this machine's, if not given.
