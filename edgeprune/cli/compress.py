@@ -84,7 +84,7 @@ def format_sparse_tensors(tensors: list[Mapping[str, Any]]) -> str:
     )
     rows = [
         [
-            row["name"] or NOTHING,
+            row["name"] or f"tensor {row['tensor']}",
             ", ".join(row["ops"]),
             NOTHING if row["sparsity"] is None else f"{row['sparsity']:.0%}",
             format_quantity(row["before_bytes"], "bytes"),

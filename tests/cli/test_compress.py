@@ -1,6 +1,9 @@
 """`edgeprune compress` on real files."""
 
+from pathlib import Path
+
 import pytest
+from phone_models import mobilenet
 from small_models import real_model
 from sparse_models import sparsify
 
@@ -49,10 +52,39 @@ def test_a_dense_file_ends_in_1_with_a_sentence_and_no_file(edgeprune, tmp_path)
 
 
 def test_a_device_without_the_decode_op_ends_in_1(edgeprune, sparse, tmp_path):
-    output = tmp_path / "encoded.tflite"
-    ended = edgeprune("compress", sparse, "--device", "pixel-6", "--output", output)
+    output, profile = tmp_path / "encoded.tflite", tmp_path / "phone.toml"
+    shipped = (Path(__file__).parents[2] / "device_profiles" / "pixel-6.toml").read_text()
+    profile.write_text(shipped.replace('decodes = ["xnnpack-sparse"]\n', ""))
+    ended = edgeprune("compress", sparse, "--device", profile, "--output", output)
     assert ended.code == 1
     assert "cannot unpack constants" in " ".join(ended.out.split())
+
+
+def test_a_float_file_for_a_phone_is_stored_without_zeros_and_timed(edgeprune, tmp_path):
+    source, output = tmp_path / "float.tflite", tmp_path / "sparse.tflite"
+    source.write_bytes(mobilenet())
+    ended = edgeprune("compress", source, "--device", "pixel-6", "--output", output)
+    text = " ".join(ended.out.split())
+    assert ended.err == ""
+    assert max(map(len, ended.out.splitlines())) <= 80
+    assert "measured on this machine" in text
+    assert ended.code == (0 if output.exists() else 1)
+    if output.exists():
+        assert output.stat().st_size < 0.5 * source.stat().st_size
+        document = edgeprune("check", output, "--device", "pixel-6", "--json").document
+        assert not document["unsupported"]
+
+
+def test_a_quantized_file_for_a_phone_ends_in_1_with_the_op_that_stands_in_the_way(
+    edgeprune, sparse, tmp_path
+):
+    output = tmp_path / "encoded.tflite"
+    ended = edgeprune("compress", sparse, "--device", "pixel-6", "--output", output, "--json")
+    assert ended.code == 1
+    assert not output.exists()
+    assert not ended.document["pattern"]["holds"]
+    assert "computes in int8" in ended.document["sentences"][0]
+    assert "removing channels" in ended.document["sentences"][1]
 
 
 def test_check_reads_what_compress_wrote(edgeprune, sparse, tmp_path):

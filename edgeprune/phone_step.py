@@ -1,0 +1,305 @@
+"""Whether a float file for a phone is stored without its zeros: where XNNPACK's sparse kernels then take it.
+
+The counterpart of `compress_step.py` for LiteRT. A file is stored so only if its graph has the pattern of the
+sparse kernels, because XNNPACK computes wrong outputs for some graphs that have not; and if it is no slower,
+measured here where this machine has these kernels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeprune.device.check import check_budgets, resolve_budgets
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.figures import Check
+from edgeprune.measure import measure, read_file, verdict
+from edgeprune.quantities import format_quantity, format_ratio
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import Array
+from edgeprune.runtimes.timing import Timing, explain_no_sparse_kernels, time_alternately
+from edgeprune.tflite.model import NUMPY_TYPES, Model
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.sparse import SparseCandidate, encode_sparsity, find_sparse_candidates
+from edgeprune.tflite.sparse_pattern import Explained, explain_pattern
+from edgeprune.tflite.strip import strip
+from edgeprune.workdir import refuse_existing, whole_file
+
+DECODES = "xnnpack-sparse"
+"""What a profile's `decodes` says where XNNPACK has sparse kernels."""
+
+_RELATIVE_TOLERANCE = (
+    1e-3  # sparse kernels add in another order; what goes wrong in XNNPACK goes wrong by far more
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SparseTensor:
+    """Weights, and how they are stored.
+
+    Attributes:
+        tensor: its index in the main subgraph.
+        name: its name, "" in a stripped file.
+        ops: the ops that read it, for example "CONV_2D 3".
+        sparsity: fraction of its elements that are zero; None where it was not looked at.
+        before_bytes: its size as it is.
+        after_bytes: its size without zeros; None where it cannot be stored so.
+        encoded: whether it is.
+        reason: why not, as a clause; "" where it is.
+    """
+
+    tensor: int
+    name: str
+    ops: tuple[str, ...]
+    sparsity: float | None
+    before_bytes: int
+    after_bytes: int | None
+    encoded: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SparseChoice:
+    """The file to ship: stored without its zeros, or as it was.
+
+    Attributes:
+        tflite: its bytes.
+        encoded: whether it is stored without its zeros.
+        tensors: weights of convolutions and FULLY_CONNECTED.
+        pattern: what XNNPACK makes of the graph.
+        dense_bytes: size of the file as it was.
+        sparse_bytes: size without its zeros; None where that was not made.
+        dense, sparse: times on this machine, measured in turn; None where that was not made.
+        unavailable: why `sparse` says nothing about sparse kernels, as a clause; "" where it does.
+        sentences: what was decided, and why.
+    """
+
+    tflite: bytes
+    encoded: bool = False
+    tensors: tuple[SparseTensor, ...]
+    pattern: Explained
+    dense_bytes: int
+    sparse_bytes: int | None = None
+    dense: Timing | None = None
+    sparse: Timing | None = None
+    unavailable: str = ""
+    sentences: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The choice as a JSON object, without the bytes."""
+        return {
+            "encoded": sum(row.encoded for row in self.tensors),
+            "tensors": [_to_json(row) for row in self.tensors],
+            "pattern": _to_json(self.pattern),
+            "dense_bytes": self.dense_bytes,
+            "sparse_bytes": self.sparse_bytes,
+            "dense": self.dense and _to_json(self.dense),
+            "sparse": self.sparse and _to_json(self.sparse),
+            "unavailable": self.unavailable,
+            "sentences": list(self.sentences),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhoneResult:
+    """What `edgeprune compress` did for a device whose runtime is LiteRT.
+
+    Attributes:
+        file, output: the file that was read, and the one that was written, None where nothing is encoded.
+        profile: the device.
+        choice: what became of the file.
+        checks: figures of the result against budgets.
+    """
+
+    file: Path
+    output: Path | None
+    profile: Profile
+    choice: SparseChoice
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether anything is encoded."""
+        return self.output is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `compress --json`."""
+        return {
+            "schema": 1,
+            "file": str(self.file),
+            "output": None if self.output is None else str(self.output),
+            "device": self.profile.id,
+            **self.choice.to_json(),
+            "checks": [check.to_json() for check in self.checks],
+            "ok": self.ok,
+            "sentence": verdict(self.checks, self.profile.id),
+        }
+
+
+def compress_for_phone(
+    path: Path, *, output: Path, device: str, flags: Mapping[str, float | None], force: bool = False
+) -> PhoneResult:
+    """Write a file for LiteRT without its zeros where that pays; where it does not, write nothing.
+
+    Args:
+        path: the `.tflite` file.
+        output: the file to write.
+        device: a profile's id or file.
+        flags: budgets that replace the profile's, by `flash_kib`, `ram_kib` and `latency_ms`.
+        force: replace an output that exists.
+
+    Raises:
+        ModelError: the file cannot be read.
+        UnknownNameError: there is no such device.
+        ProfileError: the profile is wrong.
+        OutputError: the output exists and `force` is not set, or it cannot be written.
+        ToolError: LiteRT is not installed, or failed.
+    """
+    profile = load_profile(device)
+    budgets = resolve_budgets(profile, flags=flags)
+    refuse_existing(output, force=force)
+    data = read_file(path)
+    named = read_model(data, where=str(path))
+    choice = choose_sparse(strip(data, keep_interface=True), profile=profile)
+    # Stripping took the names away that people know these by; indices stay.
+    rows = tuple(replace(row, name=named.tensors[row.tensor].name) for row in choice.tensors)
+    choice = replace(choice, tensors=rows)
+    if choice.encoded:
+        with whole_file(output, force=force) as temporary:
+            temporary.write_bytes(choice.tflite)
+    measured = measure(choice.tflite, profile=profile, where=str(path))
+    return PhoneResult(
+        file=path,
+        output=output if choice.encoded else None,
+        profile=profile,
+        choice=choice,
+        checks=tuple(check_budgets(measured.figures, budgets, profile)),
+    )
+
+
+def choose_sparse(tflite: bytes, *, profile: Profile, runs: int = 50) -> SparseChoice:
+    """The file to ship to a device: without its zeros where XNNPACK's sparse kernels take it, else as it is.
+
+    Args:
+        tflite: a whole file of float32 weights with zeros.
+        profile: the device; its runtime is LiteRT.
+        runs: inferences of each file, for timing.
+
+    Raises:
+        ModelError: the file is damaged.
+        ToolError: LiteRT is not installed, or failed.
+    """
+    model = read_model(tflite, where="the model")
+    candidates = find_sparse_candidates(model)
+    chosen = [each for each in candidates if each.sparse_bytes and each.sparse_bytes < each.dense_bytes]
+    as_it_is = SparseChoice(
+        tflite=tflite,
+        tensors=tuple(_describe(model, each) for each in candidates),
+        pattern=explain_pattern(model),
+        dense_bytes=len(tflite),
+        sentences=(),
+    )
+    if DECODES not in profile.runtime.decodes:
+        sentence = f"{profile.runtime.name} on {profile.id} has no sparse kernels; its zeros buy nothing."
+        return _refuse(as_it_is, sentence, clause="the device has no sparse kernels")
+    if not as_it_is.pattern.holds:
+        return _refuse(as_it_is, as_it_is.pattern.sentence, clause="sparse kernels cannot take this graph")
+    encoded = encode_sparsity(tflite, tensors=[each.tensor for each in chosen])
+    if len(encoded) >= len(tflite):
+        return _refuse(as_it_is, "Without its zeros the file is no smaller.", clause="it saves nothing")
+    if (difference := _compare(model, tflite, encoded)) > _RELATIVE_TOLERANCE:
+        sentence = f"LiteRT on this machine computes something else without the zeros ({difference:.2g} off)."
+        return _refuse(as_it_is, sentence, clause="outputs differ")
+    dense, sparse = time_alternately([tflite, encoded], runs=runs)
+    obstacle = explain_no_sparse_kernels(runtime=dense.runtime)
+    timed = replace(as_it_is, sparse_bytes=len(encoded), dense=dense, sparse=sparse, unavailable=obstacle)
+    if not obstacle and sparse.high_ms >= dense.low_ms:
+        sentence = f"Sparse kernels are not faster here: {_describe_times(dense, sparse)}."
+        return _refuse(timed, sentence, clause="sparse kernels are not faster")
+    rows = tuple(replace(row, encoded=not row.reason) for row in timed.tensors)
+    choice = replace(timed, tflite=encoded, encoded=True, tensors=rows)
+    return replace(choice, sentences=tuple(_explain(choice, profile)))
+
+
+def _refuse(choice: SparseChoice, sentence: str, *, clause: str) -> SparseChoice:
+    rows = tuple(replace(row, reason=row.reason or clause) for row in choice.tensors)
+    advice = "The file stays as it is; removing channels makes it smaller and faster (edgeprune build)."
+    return replace(choice, tensors=rows, sentences=(sentence, advice))
+
+
+def _describe(model: Model, each: SparseCandidate) -> SparseTensor:
+    reason = each.obstacle
+    if not reason and each.sparse_bytes is not None and each.sparse_bytes >= each.dense_bytes:
+        reason = "without its zeros it takes no less"
+    return SparseTensor(
+        tensor=each.tensor,
+        name=model.tensors[each.tensor].name,
+        ops=tuple(f"{model.ops[op].name} {op}" for op in each.readers),
+        sparsity=None if each.obstacle else each.zeros / max(model.tensors[each.tensor].elements, 1),
+        before_bytes=each.dense_bytes,
+        after_bytes=each.sparse_bytes,
+        encoded=False,
+        reason=reason,
+    )
+
+
+def _explain(choice: SparseChoice, profile: Profile) -> list[str]:
+    was, now = (format_quantity(size, "bytes") for size in (choice.dense_bytes, choice.sparse_bytes))
+    count = sum(row.encoded for row in choice.tensors)
+    lines = [
+        choice.pattern.sentence,
+        f"{count} of {len(choice.tensors)} weights are stored without their zeros: .tflite {was} → {now} "
+        f"({format_ratio(choice.sparse_bytes, choice.dense_bytes)}); in memory they take what they took, and "
+        "loading unpacks them.",
+    ]
+    if choice.dense is None or choice.sparse is None:
+        return lines
+    times = _describe_times(choice.dense, choice.sparse)
+    if choice.unavailable:
+        lines += [
+            f"How much faster it is on {profile.id} is unavailable here: {choice.unavailable} ({times}). Run "
+            "this command on an ARM machine, or LiteRT's benchmark_model with both files on the device."
+        ]
+    else:
+        lines += [f"Measured on this machine, not on {profile.id}: {times}."]
+    if profile.runtime.version.startswith("tflite-runtime 2.14") and "dotprod" not in profile.instructions:
+        lines += [
+            f"tflite-runtime 2.14 takes sparse kernels only on cores with half-precision arithmetic, which "
+            f"{profile.core} lacks: use ai-edge-litert there, or the file is smaller but no faster."
+        ]
+    return lines
+
+
+def _describe_times(dense: Timing, sparse: Timing) -> str:
+    ratio = format_ratio(sparse.median_ms, dense.median_ms)
+    return (
+        f"dense {dense.median_ms:.3g} ms, without zeros {sparse.median_ms:.3g} ms ({ratio}), "
+        f"{dense.runtime}, {dense.machine}, {dense.threads} thread{'s' if dense.threads > 1 else ''}"
+    )
+
+
+def _compare(model: Model, dense: bytes, encoded: bytes) -> float:
+    """The largest difference of outputs for a few random inputs, as a fraction of the largest output."""
+    inputs = _make_samples(model)
+    before, after = (run_litert(file, inputs).outputs for file in (dense, encoded))
+    worst = 0.0
+    for one, other in zip(before, after, strict=True):
+        scale = float(np.abs(one.values).max(initial=0.0)) or 1.0
+        worst = max(worst, float(np.abs(one.values - other.values).max(initial=0.0)) / scale)
+    return worst
+
+
+def _make_samples(model: Model) -> tuple[Array, ...]:
+    generator = np.random.default_rng(0)
+    return tuple(
+        generator.normal(size=(3, *tensor.shape[1:])).astype(NUMPY_TYPES[tensor.dtype])
+        for tensor in model.inputs
+    )
+
+
+def _to_json(record: Any) -> dict[str, Any]:
+    """A plain record as a JSON object."""
+    values = {name: getattr(record, name) for name in record.__slots__}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
