@@ -20,7 +20,7 @@ from edgeprune.device.zeros import value_zeros
 from edgeprune.errors import InfeasibleError
 from edgeprune.job import Job, plan_recovery
 from edgeprune.opening import Opening, describe_step
-from edgeprune.progress import Progress, Silent
+from edgeprune.progress import Progress, Within
 from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Zeros
 from edgeprune.quantities import format_quantity
 from edgeprune.shrink import Shrunk
@@ -83,7 +83,7 @@ def choose_means(
     if job.epochs < LEAST_EPOCHS:
         return Means(epochs=job.epochs, note="Channels alone: with so few epochs zeros are not tried.")
     if (finished := work.load("means")) is not None:
-        return _from_state(finished[1])
+        return read_means(finished[1])
     means = _compare(job, lean, opening=opening, progress=progress)
     with work.finish("means", asdict(means)):
         pass
@@ -166,10 +166,10 @@ def find_sparsity(job: Job, model: keras.Model, *, pattern: Pattern = UNSTRUCTUR
         flash = encode_for_device(tflite, job).figures["flash_bytes"].value
         return flash is not None and flash <= limit * (1 - FLASH_SLACK)
 
-    return _find_first(SPARSITIES, fits)
+    return find_first(SPARSITIES, fits)
 
 
-def _find_first(values: tuple[float, ...], holds: Callable[[float], bool]) -> float | None:
+def find_first(values: tuple[float, ...], holds: Callable[[float], bool]) -> float | None:
     """The first value from which on it holds, by bisection; None if it does not hold for the last."""
     if not holds(values[-1]):
         return None
@@ -184,30 +184,31 @@ def _compare(job: Job, lean: Artefact, *, opening: Opening, progress: Progress) 
     """Both ways on trial."""
     epochs = max(1, round(TRIAL_SHARE * job.epochs))
     trial = _with_epochs(job, epochs)
-    left = job.epochs - 2 * epochs
     judge = job.inputs.validation
-    progress.stage("channels or zeros: try both")
-    narrow, missed = _try_channels(trial, lean, opening)
-    if narrow is None:
-        lost_by_channels = None
-    else:
-        lost_by_channels = judge.drop(before=opening.steps[0]["accuracy"], after=judge.score_model(narrow))
+    rest = [name for name in exceeded(lean.measured, job.budgets) if name != "flash"]
+    trials = 3 if rest else 2
+    left = max(1, job.epochs - trials * epochs)
+    progress.stage("channels or zeros: try both", total=trials * plan_recovery(trial).total_steps)
+    within = Within(progress)
+    dense = opening.steps[0]["accuracy"]
+    narrow, missed = _try_channels(trial, lean, opening, progress=within)
+    lost_by_channels = None if narrow is None else judge.drop(before=dense, after=judge.score_model(narrow))
     start = opening.model
-    if rest := [name for name in exceeded(lean.measured, job.budgets) if name != "flash"]:
+    if rest:
         unbound = leave_flash_to_zeros(
             trial, Means(zeroing=Zeroing(final_sparsity=0.0), epochs=2 * epochs), dense=lean
         )
-        found, _ = _try_channels(unbound, lean, opening)
+        found, _ = _try_channels(unbound, lean, opening, progress=within)
         if found is None:
-            return Means(epochs=left, note=f"Channels alone: without them {', '.join(rest)} cannot be met.")
+            return Means(epochs=left, note=f"Channels alone: {' and '.join(rest)} cannot be met on trial.")
         start = found
     sparsity = find_sparsity(job, start)
     if sparsity is None:
         over = format_quantity(job.budgets.flash_bytes.value, "bytes")
         return Means(epochs=left, note=f"Channels alone: no sparsity up to 0.95 brings flash under {over}.")
     zeroing = Zeroing(final_sparsity=sparsity, keep=tuple(job.request.keep))
-    sparse = _sparsify(trial, start, zeroing, epochs=epochs, progress=Silent())
-    lost_by_zeros = judge.drop(before=opening.steps[0]["accuracy"], after=sparse.accuracy or 0.0)
+    sparse = _sparsify(trial, start, zeroing, epochs=epochs, progress=within)
+    lost_by_zeros = judge.drop(before=dense, after=sparse.accuracy or 0.0)
     metric = judge.task.metric
     if lost_by_channels is None:
         return Means(zeroing=zeroing, epochs=left, note=f"Zeros ({sparsity:g}): {missed}.")
@@ -221,13 +222,15 @@ def _compare(job: Job, lean: Artefact, *, opening: Opening, progress: Progress) 
     return Means(epochs=left, note=f"Channels alone: {tried}.")
 
 
-def _try_channels(job: Job, lean: Artefact, opening: Opening) -> tuple[keras.Model | None, str]:
+def _try_channels(
+    job: Job, lean: Artefact, opening: Opening, *, progress: Progress
+) -> tuple[keras.Model | None, str]:
     """The model after a short loop, or None and why there is none."""
     job = replace(job, request=replace(job.request, whole_layers=False))
     with TemporaryDirectory() as folder:
         work = WorkDirectory(Path(folder) / "trial", key="trial", resume=False)
         try:
-            shrunk = shrink_to_budgets(job, lean, opening=opening, work=work, progress=Silent())
+            shrunk = shrink_to_budgets(job, lean, opening=opening, work=work, progress=progress)
         except InfeasibleError as error:
             return None, error.message
     return shrunk.model, ""
@@ -251,7 +254,8 @@ def _with_epochs(job: Job, epochs: int) -> Job:
     return replace(job, request=replace(job.request, epochs=epochs))
 
 
-def _from_state(state: dict[str, Any]) -> Means:
+def read_means(state: dict[str, Any]) -> Means:
+    """What `asdict` made of the means, from JSON."""
     zeroing = state["zeroing"]
     if zeroing is not None:
         pattern, keep = Pattern(**zeroing["pattern"]), tuple(zeroing["keep"])

@@ -33,3 +33,19 @@ class Silent:
 
     def warn(self, text: str) -> None:
         """Nothing."""
+
+
+class Within(Silent):
+    """Progress of something that is one stage of something larger: only its steps and warnings are told."""
+
+    def __init__(self, outer: Progress) -> None:
+        """Pass them on to `outer`, whose stage it is."""
+        self._outer = outer
+
+    def advance(self, steps: int = 1, *, detail: str = "") -> None:
+        """Some steps are done."""
+        self._outer.advance(steps, detail=detail)
+
+    def warn(self, text: str) -> None:
+        """Something not to be overlooked."""
+        self._outer.warn(text)
