@@ -85,4 +85,5 @@ def test_old_cores_need_a_newer_runtime_and_it_is_said(dense, device, warned):
     choice = choose(dense, device=device)
     if choice.encoded:
         assert ("half-precision arithmetic, which Cortex-A72 lacks" in choice.sentences[-1]) == warned
+        assert ("Compare it with the dense model in int8" in choice.sentences[-1]) != warned
     assert not any(tensor.is_sparse for tensor in read_model(dense, where="dense").tensors)
