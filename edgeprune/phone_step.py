@@ -20,10 +20,11 @@ from edgeprune.quantities import format_quantity, format_ratio
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.timing import Timing, explain_no_sparse_kernels, time_alternately
+from edgeprune.sparse_choice import SparseChoice, SparseTensor
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.sparse import SparseCandidate, encode_sparsity, find_sparse_candidates
-from edgeprune.tflite.sparse_pattern import Explained, explain_pattern
+from edgeprune.tflite.sparse_pattern import explain_pattern
 from edgeprune.tflite.strip import strip
 from edgeprune.workdir import refuse_existing, whole_file
 
@@ -33,73 +34,6 @@ DECODES = "xnnpack-sparse"
 _RELATIVE_TOLERANCE = (
     1e-3  # sparse kernels add in another order; what goes wrong in XNNPACK goes wrong by far more
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SparseTensor:
-    """Weights, and how they are stored.
-
-    Attributes:
-        tensor: its index in the main subgraph.
-        name: its name, "" in a stripped file.
-        ops: the ops that read it, for example "CONV_2D 3".
-        sparsity: fraction of its elements that are zero; None where it was not looked at.
-        before_bytes: its size as it is.
-        after_bytes: its size without zeros; None where it cannot be stored so.
-        encoded: whether it is.
-        reason: why not, as a clause; "" where it is.
-    """
-
-    tensor: int
-    name: str
-    ops: tuple[str, ...]
-    sparsity: float | None
-    before_bytes: int
-    after_bytes: int | None
-    encoded: bool
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SparseChoice:
-    """The file to ship: stored without its zeros, or as it was.
-
-    Attributes:
-        tflite: its bytes.
-        encoded: whether it is stored without its zeros.
-        tensors: weights of convolutions and FULLY_CONNECTED.
-        pattern: what XNNPACK makes of the graph.
-        dense_bytes: size of the file as it was.
-        sparse_bytes: size without its zeros; None where that was not made.
-        dense, sparse: times on this machine, measured in turn; None where that was not made.
-        unavailable: why `sparse` says nothing about sparse kernels, as a clause; "" where it does.
-        sentences: what was decided, and why.
-    """
-
-    tflite: bytes
-    encoded: bool = False
-    tensors: tuple[SparseTensor, ...]
-    pattern: Explained
-    dense_bytes: int
-    sparse_bytes: int | None = None
-    dense: Timing | None = None
-    sparse: Timing | None = None
-    unavailable: str = ""
-    sentences: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The choice as a JSON object, without the bytes."""
-        return {
-            "encoded": sum(row.encoded for row in self.tensors),
-            "tensors": [_to_json(row) for row in self.tensors],
-            "pattern": _to_json(self.pattern),
-            "dense_bytes": self.dense_bytes,
-            "sparse_bytes": self.sparse_bytes,
-            "dense": self.dense and _to_json(self.dense),
-            "sparse": self.sparse and _to_json(self.sparse),
-            "unavailable": self.unavailable,
-            "sentences": list(self.sentences),
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,7 +143,8 @@ def choose_sparse(tflite: bytes, *, profile: Profile, runs: int = 50) -> SparseC
     encoded = encode_sparsity(tflite, tensors=[each.tensor for each in chosen])
     if len(encoded) >= len(tflite):
         return _refuse(as_it_is, "Without its zeros the file is no smaller.", clause="it saves nothing")
-    if (difference := _compare(model, tflite, encoded)) > _RELATIVE_TOLERANCE:
+    difference = measure_difference(tflite, encoded=encoded)
+    if not difference <= _RELATIVE_TOLERANCE:
         sentence = f"LiteRT on this machine computes something else without the zeros ({difference:.2g} off)."
         return _refuse(as_it_is, sentence, clause="outputs differ")
     dense, sparse = time_alternately([tflite, encoded], runs=runs)
@@ -221,6 +156,23 @@ def choose_sparse(tflite: bytes, *, profile: Profile, runs: int = 50) -> SparseC
     rows = tuple(replace(row, encoded=not row.reason) for row in timed.tensors)
     choice = replace(timed, tflite=encoded, encoded=True, tensors=rows)
     return replace(choice, sentences=tuple(_explain(choice, profile, dense=dense, sparse=sparse)))
+
+
+def measure_difference(dense: bytes, *, encoded: bytes) -> float:
+    """The largest difference of two files' outputs in LiteRT, as a fraction of the largest of the first's.
+
+    Three random inputs are tried; the result is no number where an output is none.
+
+    Raises:
+        ToolError: LiteRT is not installed, or failed.
+    """
+    inputs = _make_samples(read_model(dense, where="the model"))
+    before, after = (run_litert(file, inputs).outputs for file in (dense, encoded))
+    found = [0.0]
+    for one, other in zip(before, after, strict=True):
+        scale = np.abs(one.values).max(initial=0.0) or 1.0
+        found.append(np.abs(one.values - other.values).max(initial=0.0) / scale)
+    return float(np.max(found))
 
 
 def _refuse(choice: SparseChoice, sentence: str, *, clause: str) -> SparseChoice:
@@ -265,8 +217,8 @@ def _explain(choice: SparseChoice, profile: Profile, *, dense: Timing, sparse: T
     if "dotprod" in profile.instructions:
         quarter = format_quantity(choice.dense_bytes / 4, "bytes")
         lines += [
-            f"Compare it with the dense model in int8, of about {quarter}: with dot-product instructions, which "
-            f"{profile.core} has, two MobileNets took fewer instructions so than 80 % sparse in floats."
+            f"Compare it with the dense model in int8, of about {quarter}: with dot-product instructions, as "
+            f"{profile.core} has them, two MobileNets took fewer instructions so than 80 % sparse in floats."
         ]
     elif profile.runtime.version.startswith("tflite-runtime 2.14"):
         lines += [
@@ -284,26 +236,13 @@ def _describe_times(dense: Timing, sparse: Timing) -> str:
     )
 
 
-def _compare(model: Model, dense: bytes, encoded: bytes) -> float:
-    """The largest difference of outputs for a few random inputs, as a fraction of the largest output."""
-    inputs = _make_samples(model)
-    before, after = (run_litert(file, inputs).outputs for file in (dense, encoded))
-    worst = 0.0
-    for one, other in zip(before, after, strict=True):
-        scale = float(np.abs(one.values).max(initial=0.0)) or 1.0
-        worst = max(worst, float(np.abs(one.values - other.values).max(initial=0.0)) / scale)
-    return worst
-
-
 def _make_samples(model: Model) -> tuple[Array, ...]:
+    """Three samples for each input: random floats, or zeros where it takes integers."""
     generator = np.random.default_rng(0)
-    return tuple(
-        generator.normal(size=(3, *tensor.shape[1:])).astype(NUMPY_TYPES[tensor.dtype])
-        for tensor in model.inputs
-    )
-
-
-def _to_json(record: Any) -> dict[str, Any]:
-    """A plain record as a JSON object."""
-    values = {name: getattr(record, name) for name in record.__slots__}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    samples: list[Array] = []
+    for tensor in model.inputs:
+        values = np.zeros((3, *tensor.shape[1:]), NUMPY_TYPES[tensor.dtype])
+        if values.dtype.kind == "f":
+            values[...] = generator.normal(size=values.shape)
+        samples.append(values)
+    return tuple(samples)

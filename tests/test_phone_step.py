@@ -6,7 +6,7 @@ from phone_models import Network, mobilenet
 from small_models import real_model
 
 from edgeprune.device.profile import load_profile
-from edgeprune.phone_step import choose_sparse
+from edgeprune.phone_step import choose_sparse, measure_difference
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.timing import explain_no_sparse_kernels
 from edgeprune.runtimes.worker import LITERT_PACKAGES
@@ -67,6 +67,11 @@ def test_a_graph_that_xnnpack_would_get_wrong_stays_dense():
     assert "MAX_POOL_2D 3" in choice.sentences[0]
     assert "removing channels" in choice.sentences[1]
     assert (choice.dense, choice.sparse_bytes) == (None, None)
+
+
+def test_other_weights_show_as_a_difference(dense):
+    assert measure_difference(dense, encoded=dense) == 0
+    assert measure_difference(dense, encoded=mobilenet(sparsity=0.5)) > 0.01
 
 
 def test_a_file_without_enough_zeros_stays_dense():
