@@ -101,7 +101,7 @@ class Graph:
         if op.name == "DEPTH_TO_SPACE":
             return "ends", ""
         shapes = [self.tensors[index].shape for index in op.inputs if index not in self.static]
-        image = all(len(shape) == 4 for shape in shapes)
+        image = bool(shapes) and all(len(shape) == 4 for shape in shapes)
         if op.name == "MEAN":
             axes = self._constant(op)
             over = set() if axes is None else set(constant_values(axes, where=self.model.where).ravel() % 4)
