@@ -139,7 +139,12 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     budgets = resolve_budgets(profile, flags=flags)
     _refuse_bad_settings(request)
     if request.zeroing is not None:
-        require_worth(profile, request.zeroing.pattern, accept_no_gain=request.accept_no_gain)
+        require_worth(
+            profile,
+            request.zeroing.pattern,
+            scheme=request.scheme,
+            accept_no_gain=request.accept_no_gain,
+        )
     from edgeprune.keras_bridge.determinism import fix_seeds
 
     fix_seeds(request.seed)

@@ -72,7 +72,8 @@ def choose_means(
         work: keeps the choice for `--resume`.
         progress: is told what is going on.
     """
-    worth = value_zeros(job.profile, job.request.zeroing.pattern if job.request.zeroing else UNSTRUCTURED)
+    pattern = UNSTRUCTURED if job.request.zeroing is None else job.request.zeroing.pattern
+    worth = value_zeros(job.profile, pattern, scheme=job.request.scheme)
     if job.request.zeroing is not None:
         return Means(zeroing=job.request.zeroing, epochs=job.epochs, note=f"Zeros, as asked: {worth.reason}.")
     over = exceeded(lean.measured, job.budgets)

@@ -17,7 +17,7 @@ from edgeprune.sparse_step import Zeroing, parse_zeroing, plan_zeros
         ("cortex-m7", "4x1", True, False),
         ("cortex-m7", "2:4", False, False),
         ("cortex-m55-ethos-u55-128", "unstructured", True, False),
-        ("pixel-6", "unstructured", False, True),
+        ("pixel-6", "unstructured", False, False),
         ("pixel-6", "2:4", False, False),
     ],
 )
@@ -27,6 +27,13 @@ def test_what_zeros_buy_depends_on_runtime_and_pattern(
     worth = value_zeros(load_profile(device), parse_pattern(mask))
     assert (worth.flash, worth.latency) == (flash, latency)
     assert device in worth.reason
+
+
+def test_on_phones_zeros_are_for_floats() -> None:
+    profile, pattern = load_profile("pixel-6"), parse_pattern("unstructured")
+    assert "--scheme none" in value_zeros(profile, pattern).reason
+    assert value_zeros(profile, pattern, scheme="none").latency
+    assert not value_zeros(profile, parse_pattern("2:4"), scheme="none").useful
 
 
 def test_zeros_without_gain_are_refused_unless_that_is_accepted() -> None:
