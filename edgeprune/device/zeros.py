@@ -56,8 +56,8 @@ def value_zeros(profile: Profile, pattern: Pattern, *, scheme: str = "int8") -> 
         if pattern.kind == "n_of_m" or scheme != "none":
             what = f"{pattern} buys" if pattern.kind == "n_of_m" else f"zeros in an {scheme} file buy"
             return Worth(
-                reason=f"{what} nothing on {runtime}: XNNPACK's sparse kernels are for floats (--scheme none) "
-                "with zeros anywhere, and a dense int8 file is smaller and mostly faster than those"
+                reason=f"{what} nothing on {runtime}: XNNPACK's sparse kernels are for floats "
+                "(--scheme none) with zeros anywhere, and a dense int8 file is smaller and mostly faster than those"
             )
         return Worth(
             latency=True,
