@@ -57,7 +57,7 @@ def value_zeros(profile: Profile, pattern: Pattern, *, scheme: str = "int8") -> 
             what = f"{pattern} buys" if pattern.kind == "n_of_m" else f"zeros in an {scheme} file buy"
             return Worth(
                 reason=f"{what} nothing on {runtime}: XNNPACK's sparse kernels are for floats "
-                "(--scheme none) with zeros anywhere, and a dense int8 file is smaller and mostly faster than those"
+                "(--scheme none) with zeros anywhere, and a dense int8 file is smaller and mostly faster"
             )
         return Worth(
             latency=True,
