@@ -82,7 +82,9 @@ class SparsityCallback(keras.callbacks.Callback):  # type: ignore[misc] # Keras 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Moves the masks on if the schedule says so, and applies them."""
         if self.step in self._updates:
-            self.update(sparsity_at(self._schedule, self.step))
+            course = self.asked.course  # TFMOT divides by the length of the way, which may be 0
+            at_end = self.step >= course.end_step
+            self.update(course.final_sparsity if at_end else sparsity_at(self._schedule, self.step))
         elif self.zeros:
             self._apply()
         self.step += 1

@@ -74,6 +74,12 @@ def test_zeros_follow_the_polynomial_step_by_step() -> None:
     assert seen == pytest.approx([0, 0, 0, 0, 0, 0, *[middle] * 4, 0.8, 0.8], abs=2e-3)
 
 
+def test_a_schedule_of_one_step_is_at_its_end() -> None:
+    model = small_model()
+    model.fit(X[:16], Y[:16], batch_size=16, verbose=0, callbacks=[SparsityCallback(asked(0.5, end_step=0))])
+    assert sparsity_of(model) == pytest.approx(0.5, abs=2e-3)
+
+
 def test_fitting_again_goes_on_with_the_same_masks() -> None:
     model = small_model()
     callback = SparsityCallback(asked(0.8, end_step=3))
