@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.sparsity import Sparsifying
     from edgeprune.keras_bridge.train import Recovery, Training
 
-END_SHARE = 0.6
+END_SHARE = 0.35
 """Fraction of all steps after which the final sparsity is reached; the rest lets the model recover."""
 UPDATES = 100
 """About how often masks are chosen anew on the way."""

@@ -66,7 +66,7 @@ def test_the_names_are_those_of_tfmot() -> None:
 
 def test_what_is_not_said_follows_from_the_length_of_training() -> None:
     course = plan_zeros(Zeroing(final_sparsity=0.5), total_steps=1000).course
-    assert (course.begin_step, course.end_step, course.frequency) == (0, 600, 6)
+    assert (course.begin_step, course.end_step, course.frequency) == (0, 350, 3)
 
 
 @pytest.mark.parametrize(

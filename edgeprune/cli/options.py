@@ -119,7 +119,7 @@ _ZEROS = (
         "--end-step",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Step of the final sparsity.  [default: after 60 % of all steps]",
+        help="Step of the final sparsity.  [default: after 35 % of all steps]",
     ),
     click.option(
         "--frequency",
