@@ -40,7 +40,7 @@ DEFAULT_OUTPUT = "edgeprune-out"
 @click.option(
     "--criterion",
     metavar="NAME",
-    help="Ranks channels: 'edgeprune list criteria'.  [default: the best the data allow]",
+    help="Ranks channels: 'edgeprune list criteria'.  [default: l2]",
 )
 @options.normalise
 @options.keep
