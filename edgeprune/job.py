@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DEFAULT_EPOCHS = 16
 DEFAULT_CRITERION = "l2"
-"""Over all, the best on ResNet-8 and DS-CNN at the default epochs (scripts/bench_pruning.py), and the quickest."""
+"""The best over ResNet-8 and DS-CNN (scripts/bench_pruning.py), and the quickest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
