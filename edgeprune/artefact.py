@@ -21,7 +21,6 @@ from edgeprune.runtimes.compare import Agreement, compare_runs
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.ops import unsupported_ops
-from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, Zeros, require_zeros
 
@@ -77,17 +76,18 @@ class Encoded:
     compressed: Compressed | None = None
 
 
-def encode_for_device(tflite: bytes, job: Job) -> Encoded:
+def encode_for_device(tflite: bytes, job: Job, *, sparse: bool = True) -> Encoded:
     """The file with its zeros stored as the device's runtime can unpack them, if it can, and its figures.
 
     Args:
-        tflite: the stripped file of a model with zeros.
+        tflite: the stripped file of a model.
         job: whose device and budgets count.
+        sparse: whether zeros were made in it; else it is only measured.
     """
     measured = measure(tflite, profile=job.profile, where="model.tflite")
-    if DECODES not in job.profile.runtime.decodes:
+    if not sparse or DECODES not in job.profile.runtime.decodes:
         return Encoded(measured=measured, figures=measured.figures)
-    compressed = choose_encodings(tflite, profile=job.profile, budgets=job.budgets)
+    compressed = choose_encodings(tflite, profile=job.profile, budgets=job.budgets, before=measured)
     return Encoded(measured=measured, figures=compressed.after, compressed=compressed)
 
 
@@ -108,13 +108,8 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
 
     inputs, scheme = job.inputs, job.request.scheme
     tflite = strip(convert(model, scheme=scheme, representative=inputs.representative))
-    if zeros:
-        arrived = require_zeros(read_model(tflite, where="model.tflite"), zeros)
-        encoded = encode_for_device(tflite, job)
-    else:
-        arrived = ()
-        measured = measure(tflite, profile=job.profile, where="model.tflite")
-        encoded = Encoded(measured=measured, figures=measured.figures)
+    encoded = encode_for_device(tflite, job, sparse=bool(zeros))
+    arrived = require_zeros(encoded.measured.model, zeros) if zeros else ()
     run = run_litert(tflite, inputs.test.inputs)
     samples = len(inputs.test.inputs[0])
     graph = trace(model).graph

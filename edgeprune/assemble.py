@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -34,9 +34,6 @@ from edgeprune.runtimes.compare import Agreement
 from edgeprune.shrink import Shrunk
 from edgeprune.tflite.read import read_model
 from edgeprune.workdir import whole_directory
-
-if TYPE_CHECKING:
-    pass
 
 ARENA_MARGIN = 0.02
 """Added to the arena in `arena_size.h`: the accuracy to which predicted arenas were checked."""

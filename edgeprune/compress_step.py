@@ -117,7 +117,9 @@ def compress_file(
     )
 
 
-def choose_encodings(tflite: bytes, *, profile: Profile, budgets: Budgets) -> Compressed:
+def choose_encodings(
+    tflite: bytes, *, profile: Profile, budgets: Budgets, before: Measured | None = None
+) -> Compressed:
     """The file with those constants encoded that make it smaller, within the budgets of RAM and latency.
 
     RAM that is over its budget before does not grow. A latency over its budget before is no reason to leave
@@ -128,11 +130,12 @@ def choose_encodings(tflite: bytes, *, profile: Profile, budgets: Budgets) -> Co
         tflite: a whole file, stripped.
         profile: the device.
         budgets: what is allowed.
+        before: what `measure` says of the file, to spare a run of the allocator.
 
     Raises:
         ModelError: the file is damaged.
     """
-    before = measure(tflite, profile=profile, where="the model")
+    before = before or measure(tflite, profile=profile, where="the model")
     if DECODES not in profile.runtime.decodes:
         note = (
             f"{profile.runtime.name} on {profile.id} cannot unpack constants; encoding saves nothing there."

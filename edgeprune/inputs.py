@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.data import Data
     from edgeprune.keras_bridge.judge import Judge
     from edgeprune.keras_bridge.task import Task
-    from edgeprune.keras_bridge.train import Training
+    from edgeprune.keras_bridge.train import Recovery, Training
 
 REPRESENTATIVE_SAMPLES = 200
 
@@ -59,6 +59,13 @@ class Inputs:
     augmentation: Augmentation
     representative: tuple[Array, ...]
     notes: tuple[str, ...]
+
+    def plan_recovery(self, *, epochs: int, seed: int) -> Recovery:
+        """How these models are fine-tuned for so many epochs."""
+        from edgeprune.keras_bridge.train import Recovery, steps_per_epoch
+
+        recovery = Recovery(total_steps=0, augmentation=self.augmentation, seed=seed)
+        return replace(recovery, total_steps=epochs * steps_per_epoch(self.training, recovery))
 
     def key(self, settings: Mapping[str, Any]) -> str:
         """A hash of everything the result depends on."""

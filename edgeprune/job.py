@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,10 +225,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
 
 def plan_recovery(job: Job) -> Recovery:
     """How the job's model is fine-tuned."""
-    from edgeprune.keras_bridge.train import Recovery, steps_per_epoch
-
-    recovery = Recovery(total_steps=0, augmentation=job.inputs.augmentation, seed=job.request.seed)
-    return replace(recovery, total_steps=job.epochs * steps_per_epoch(job.inputs.training, recovery))
+    return job.inputs.plan_recovery(epochs=job.epochs, seed=job.request.seed)
 
 
 def open_work(job: Job) -> WorkDirectory:

@@ -17,7 +17,7 @@ from edgeprune.inputs import Inputs, open_inputs
 from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.measure import measure
 from edgeprune.progress import Progress
-from edgeprune.sparse_step import Sparsified, Zeroing, plan_zeros, sparsify, sparsify_at_once
+from edgeprune.sparse_step import Sparsified, Zeroing, sparsify, sparsify_at_once
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import require_zeros
@@ -158,20 +158,15 @@ def _open(request: SparsifyRequest, progress: Progress) -> Inputs:
 
 
 def _train(inputs: Inputs, request: SparsifyRequest, progress: Progress) -> Sparsified:
-    from edgeprune.keras_bridge.train import Recovery, steps_per_epoch
-
     if request.epochs < 1:
         raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
-    recovery = Recovery(total_steps=0, augmentation=inputs.augmentation, seed=request.seed)
-    steps = request.epochs * steps_per_epoch(inputs.training, recovery)
-    plan_zeros(request.zeroing, total_steps=steps)  # refuses a schedule that does not fit before training
     return sparsify(
         inputs.teacher,
         inputs.teacher,
         zeroing=request.zeroing,
         training=inputs.training,
         judge=inputs.validation,
-        recovery=replace(recovery, total_steps=steps),
+        recovery=inputs.plan_recovery(epochs=request.epochs, seed=request.seed),
         progress=progress,
     )
 

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from bench_pruning import SHARED, fine_tune_dense, log_mel, prepare_dscnn, prepare_resnet8
 
-from edgeprune.artefact import make_artefact
+from edgeprune.artefact import Artefact, make_artefact
 from edgeprune.budget_loop import open_loop, shrink_to_budgets
 from edgeprune.device.check import Budget, Budgets
 from edgeprune.device.profile import load_profile
@@ -107,11 +107,12 @@ def run_model(name: str, request: BuildRequest, targets: list[str]) -> Iterator[
     sparse = make_sparse(job.inputs.teacher, job)
     yield from measure_everywhere(name, "sparse", sparse.model, job, targets, zeros=sparse.zeros)
     goal = job.inputs.validation.score_model(sparse.model)
-    fraction, model = narrow_to(goal, job)
+    given = make_artefact(job.inputs.model, job)
+    fraction, model = narrow_to(goal, given, job=job)
     if model is not None:
         yield from measure_everywhere(name, f"structured to {fraction:g}", model, job, targets)
     halfway = (1 + fraction) / 2
-    narrow = narrow_once(halfway, replace(job, request=replace(job.request, epochs=_half(job))))
+    narrow = narrow_once(halfway, given, job=replace(job, request=replace(job.request, epochs=_half(job))))
     if narrow is not None:
         both = make_sparse(narrow, replace(job, request=replace(job.request, epochs=_half(job))))
         yield from measure_everywhere(name, "both", both.model, job, targets, zeros=both.zeros)
@@ -131,28 +132,27 @@ def make_sparse(model: Any, job: Job) -> Sparsified:
     )
 
 
-def narrow_to(goal: float, job: Job) -> tuple[float, Any]:
+def narrow_to(goal: float, given: Artefact, *, job: Job) -> tuple[float, Any]:
     """The narrowest model that is no worse than the goal on validation data, with its fraction."""
     found: tuple[float, Any] = (1.0, None)
     judge = job.inputs.validation
     for fraction in FRACTIONS:
-        model = narrow_once(fraction, job)
+        model = narrow_once(fraction, given, job=job)
         if model is None or judge.drop(before=goal, after=judge.score_model(model)) > TOLERANCE:
             break
         found = (fraction, model)
     return found
 
 
-def narrow_once(fraction: float, job: Job) -> Any:
+def narrow_once(fraction: float, given: Artefact, *, job: Job) -> Any:
     """The model with channels removed until flash beside the code is at a fraction; None if it cannot be."""
-    dense = make_artefact(job.inputs.model, job)
-    flash, file = (dense.figures[name].value or 0.0 for name in ("flash_bytes", "tflite_bytes"))
+    flash, file = (given.figures[name].value or 0.0 for name in ("flash_bytes", "tflite_bytes"))
     limit = Budget(value=flash - (1 - fraction) * file, origin="flag")
     job = replace(job, budgets=replace(job.budgets, flash_bytes=limit))
     with TemporaryDirectory() as folder:
         work = WorkDirectory(Path(folder) / "work", key=str(fraction), resume=False)
         try:
-            opening, start = open_loop(job, dense, progress=Silent())
+            opening, start = open_loop(job, given, progress=Silent())
             return shrink_to_budgets(job, start, opening=opening, work=work, progress=Silent()).model
         except InfeasibleError as error:
             print(f"channels to {fraction:g}: {error.message}", file=sys.stderr)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeprune.errors import InfeasibleError
-from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
+from edgeprune.tflite.model import BITS, Model, Tensor, constant_values
 
 Zeros = npt.NDArray[np.bool_]
 MAX_PARTS = 64
@@ -50,7 +50,7 @@ def require_zeros(model: Model, made: Mapping[str, Zeros]) -> tuple[Arrived, ...
     stored = 0
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:
-            if tensor.data is not None and tensor.elements and not tensor.is_sparse:
+            if tensor.is_constant and tensor.elements and tensor.dtype in BITS and not tensor.is_sparse:
                 zeros = find_zeros(tensor)
                 stored += np.count_nonzero(zeros)
                 for layout in _lay_out(zeros):
@@ -76,10 +76,8 @@ def require_zeros(model: Model, made: Mapping[str, Zeros]) -> tuple[Arrived, ...
 
 
 def find_zeros(tensor: Tensor) -> Zeros:
-    """Which elements of a constant are zero, in its shape."""
-    if tensor.data is None:
-        raise ValueError(f"tensor {tensor.index} is no constant")
-    values = tensor.data.view(NUMPY_TYPES[tensor.dtype]).reshape(tensor.shape)
+    """Which elements of a constant are zero, in its shape. Raises ModelError as `constant_values` does."""
+    values = constant_values(tensor)
     points = tensor.zero_points
     if points.size > 1:
         shape = [1] * values.ndim
