@@ -6,19 +6,17 @@ bytes saved per byte of arena, as long as the budgets hold.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from edgeprune.compressed import Compressed, TensorChoice
 from edgeprune.device.arena import predict_arena, read_arena_inputs
-from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
+from edgeprune.device.check import Budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
-from edgeprune.device.profile import Profile, load_profile
-from edgeprune.figures import Check, Figure
-from edgeprune.measure import Measured, budget_limits, measure, read_file, verdict
+from edgeprune.device.profile import Profile
+from edgeprune.figures import Figure
+from edgeprune.measure import Measured, budget_limits, measure
 from edgeprune.quantities import format_quantity
 from edgeprune.tflite.compress import (
     Candidate,
@@ -31,90 +29,12 @@ from edgeprune.tflite.decode.wire import Constant, read_constant
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model
-from edgeprune.tflite.strip import strip
-from edgeprune.workdir import refuse_existing, whole_file
 
 DECODES = "tflm-prune"
 """What a profile's `decodes` says where TFLM has the DECODE op."""
 
 _LIMITED = {"ram_bytes": ("ram", "RAM"), "latency_ms": ("latency", "latency")}
 """Figures that an encoding makes larger: their budget, and what people call them."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompressResult:
-    """What `edgeprune compress` did.
-
-    Attributes:
-        file, output: the file that was read, and the one that was written, None where nothing is encoded.
-        profile: the device.
-        compressed: what became of each constant.
-        checks: figures of the result against budgets.
-    """
-
-    file: Path
-    output: Path | None
-    profile: Profile
-    compressed: Compressed
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether anything is encoded."""
-        return self.output is not None
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `compress --json`."""
-        return {
-            "schema": 1,
-            "file": str(self.file),
-            "output": None if self.output is None else str(self.output),
-            "device": self.profile.id,
-            **self.compressed.to_json(),
-            "checks": [check.to_json() for check in self.checks],
-            "ok": self.ok,
-            "sentence": verdict(self.checks, self.profile.id),
-        }
-
-
-def compress_file(
-    path: Path, *, output: Path, device: str, flags: Mapping[str, float | None], force: bool = False
-) -> CompressResult:
-    """Write a file for TFLM with its constants encoded where that pays; where it does not, write nothing.
-
-    What no runtime reads is left out, too, but the interface stays: names of inputs and outputs, signatures.
-
-    Args:
-        path: the `.tflite` file.
-        output: the file to write.
-        device: a profile's id or file.
-        flags: budgets that replace the profile's, by `flash_kib`, `ram_kib` and `latency_ms`.
-        force: replace an output that exists.
-
-    Raises:
-        ModelError: the file cannot be read.
-        UnknownNameError: there is no such device.
-        ProfileError: the profile is wrong.
-        OutputError: the output exists and `force` is not set, or it cannot be written.
-    """
-    profile = load_profile(device)
-    budgets = resolve_budgets(profile, flags=flags)
-    refuse_existing(output, force=force)
-    data = read_file(path)
-    names = [tensor.name for tensor in read_model(data, where=str(path)).tensors]
-    compressed = choose_encodings(strip(data, keep_interface=True), profile=profile, budgets=budgets)
-    named = tuple(replace(row, name=names[row.tensors[0]]) for row in compressed.tensors)
-    compressed = replace(compressed, tensors=named)
-    if compressed.encoded:
-        with whole_file(output, force=force) as temporary:
-            temporary.write_bytes(compressed.tflite)
-    return CompressResult(
-        file=path,
-        output=output if compressed.encoded else None,
-        profile=profile,
-        compressed=compressed,
-        checks=tuple(check_budgets(compressed.after, budgets, profile)),
-    )
 
 
 def choose_encodings(

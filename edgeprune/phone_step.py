@@ -5,17 +5,11 @@ sparse kernels, because XNNPACK computes wrong outputs for some graphs that have
 measured here where this machine has these kernels.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from edgeprune.device.check import check_budgets, resolve_budgets
-from edgeprune.device.profile import Profile, load_profile
-from edgeprune.figures import Check
-from edgeprune.measure import measure, read_file, verdict
+from edgeprune.device.profile import Profile
 from edgeprune.quantities import format_quantity, format_ratio
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import Array
@@ -25,8 +19,6 @@ from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.sparse import SparseCandidate, encode_sparsity, find_sparse_candidates
 from edgeprune.tflite.sparse_pattern import explain_pattern
-from edgeprune.tflite.strip import strip
-from edgeprune.workdir import refuse_existing, whole_file
 
 DECODES = "xnnpack-sparse"
 """What a profile's `decodes` says where XNNPACK has sparse kernels."""
@@ -34,83 +26,6 @@ DECODES = "xnnpack-sparse"
 _RELATIVE_TOLERANCE = (
     1e-3  # sparse kernels add in another order; what goes wrong in XNNPACK goes wrong by far more
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PhoneResult:
-    """What `edgeprune compress` did for a device whose runtime is LiteRT.
-
-    Attributes:
-        file, output: the file that was read, and the one that was written, None where nothing is encoded.
-        profile: the device.
-        choice: what became of the file.
-        checks: figures of the result against budgets.
-    """
-
-    file: Path
-    output: Path | None
-    profile: Profile
-    choice: SparseChoice
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether anything is encoded."""
-        return self.output is not None
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `compress --json`."""
-        return {
-            "schema": 1,
-            "file": str(self.file),
-            "output": None if self.output is None else str(self.output),
-            "device": self.profile.id,
-            **self.choice.to_json(),
-            "checks": [check.to_json() for check in self.checks],
-            "ok": self.ok,
-            "sentence": verdict(self.checks, self.profile.id),
-        }
-
-
-def compress_for_phone(
-    path: Path, *, output: Path, device: str, flags: Mapping[str, float | None], force: bool = False
-) -> PhoneResult:
-    """Write a file for LiteRT without its zeros where that pays; where it does not, write nothing.
-
-    Args:
-        path: the `.tflite` file.
-        output: the file to write.
-        device: a profile's id or file.
-        flags: budgets that replace the profile's, by `flash_kib`, `ram_kib` and `latency_ms`.
-        force: replace an output that exists.
-
-    Raises:
-        ModelError: the file cannot be read.
-        UnknownNameError: there is no such device.
-        ProfileError: the profile is wrong.
-        OutputError: the output exists and `force` is not set, or it cannot be written.
-        ToolError: LiteRT is not installed, or failed.
-    """
-    profile = load_profile(device)
-    budgets = resolve_budgets(profile, flags=flags)
-    refuse_existing(output, force=force)
-    data = read_file(path)
-    named = read_model(data, where=str(path))
-    choice = choose_sparse(strip(data, keep_interface=True), profile=profile)
-    # Stripping took the names away that people know these by; indices stay.
-    rows = tuple(replace(row, name=named.tensors[row.tensor].name) for row in choice.tensors)
-    choice = replace(choice, tensors=rows)
-    if choice.encoded:
-        with whole_file(output, force=force) as temporary:
-            temporary.write_bytes(choice.tflite)
-    measured = measure(choice.tflite, profile=profile, where=str(path))
-    return PhoneResult(
-        file=path,
-        output=output if choice.encoded else None,
-        profile=profile,
-        choice=choice,
-        checks=tuple(check_budgets(measured.figures, budgets, profile)),
-    )
 
 
 def choose_sparse(tflite: bytes, *, profile: Profile, runs: int = 50) -> SparseChoice:

@@ -4,7 +4,8 @@ import pytest
 from small_models import dense_int8, real_model
 from sparse_models import cluster, one_layer, random_inputs, sparsify, two_readers
 
-from edgeprune.compress_step import choose_encodings, compress_file
+from edgeprune.compress_step import choose_encodings
+from edgeprune.compression import compress_file
 from edgeprune.device.check import resolve_budgets
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import OutputError
@@ -138,7 +139,7 @@ def test_a_file_is_written_with_its_interface_and_figures_as_check_finds_them(tm
     result = compress_file(source, output=output, device="cortex-m7", flags={})
     assert result.ok
     found = measure(output.read_bytes(), profile=load_profile("cortex-m7"), where="encoded")
-    assert found.figures == result.compressed.after
+    assert found.figures == result.choice.after
     assert found.unsupported == ()
     with pytest.raises(OutputError, match="exists"):
         compress_file(source, output=output, device="cortex-m7", flags={})

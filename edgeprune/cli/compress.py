@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.quantities import NOTHING, format_quantity
-
-if TYPE_CHECKING:
-    from edgeprune.phone_step import PhoneResult
 
 
 @click.command(cls=Command)
@@ -43,64 +40,23 @@ def compress(
 
     Exit 1, and no file, if nothing is worth it.
     """
-    from edgeprune import compress_step, phone_step
-    from edgeprune.device.profile import load_profile
+    from edgeprune.compression import compress_file
 
     flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
-    if phone_step.DECODES in load_profile(device).runtime.decodes:
-        return _answer_phone(
-            phone_step.compress_for_phone(file, output=output, device=device, flags=flags, force=force)
-        )
-    result = compress_step.compress_file(file, output=output, device=device, flags=flags, force=force)
+    result = compress_file(file, output=output, device=device, flags=flags, force=force)
     document = result.to_json()
     parts = [format_tensors(document["tensors"])] if document["tensors"] else []
-    parts += ["\n".join(wrap(sentence) for sentence in document["sentences"])]
-    parts += [wrap(document["sentence"])]
-    return Answer(text="\n\n".join(parts), document=document, exit_code=0 if result.ok else 1)
-
-
-def _answer_phone(result: "PhoneResult") -> Answer:
-    document = result.to_json()
-    parts = [format_sparse_tensors(document["tensors"])] if document["tensors"] else []
-    if document["dense"] and document["sparse"]:
+    if document.get("dense") and document.get("sparse"):
         parts += [format_times(document)]
     parts += ["\n".join(wrap(sentence) for sentence in document["sentences"]), wrap(document["sentence"])]
     return Answer(text="\n\n".join(parts), document=document, exit_code=0 if result.ok else 1)
-
-
-def format_sparse_tensors(tensors: list[Mapping[str, Any]]) -> str:
-    """The weights: their zeros, what they take with and without, and how they are stored.
-
-    Args:
-        tensors: as `SparseTensor` in JSON.
-    """
-    columns = (
-        Column(heading="constant", wrap=True),
-        Column(heading="read by", wrap=True),
-        Column(heading="zeros", align="right"),
-        Column(heading="before", align="right"),
-        Column(heading="after", align="right"),
-        Column(heading="stored", wrap=True),
-    )
-    rows = [
-        [
-            row["name"] or f"tensor {row['tensor']}",
-            ", ".join(row["ops"]),
-            NOTHING if row["sparsity"] is None else f"{row['sparsity']:.0%}",
-            format_quantity(row["before_bytes"], "bytes"),
-            format_quantity(row["after_bytes"], "bytes"),
-            "without zeros" if row["encoded"] else f"as it is: {row['reason']}",
-        ]
-        for row in tensors
-    ]
-    return format_table(columns, rows)
 
 
 def format_times(document: Mapping[str, Any]) -> str:
     """Both files: bytes, and the time of one inference on this machine.
 
     Args:
-        document: as `PhoneResult.to_json` gives it.
+        document: as `CompressResult.to_json` gives it, for a phone.
     """
     columns = (
         Column(heading="file"),
@@ -128,32 +84,34 @@ def format_times(document: Mapping[str, Any]) -> str:
 
 
 def format_tensors(tensors: list[Mapping[str, Any]]) -> str:
-    """The constants: what they hold, what they take before and after, what that costs, or why they stay.
+    """The constants: what they hold, what they take before and after, how they are stored, or why they stay.
 
     Args:
-        tensors: as `TensorChoice.to_json` gives them. Those too small to matter are counted, not listed.
+        tensors: as `TensorChoice` (with what unpacking costs) or `SparseTensor` stand in JSON.
     """
-    columns = (
+    costs = "arena_bytes" in tensors[0]
+    columns = [
         Column(heading="constant", wrap=True),
         Column(heading="read by", wrap=True),
         Column(heading="zeros", align="right"),
         Column(heading="before", align="right"),
         Column(heading="after", align="right"),
-        Column(heading="arena", align="right"),
-        Column(heading="instr.", align="right"),
+        *((Column(heading="arena", align="right"), Column(heading="instr.", align="right")) if costs else ()),
         Column(heading="stored", wrap=True),
-    )
-    rows = [
-        [
-            row["name"] or f"tensor {row['tensors'][0]}",
-            ", ".join(row["ops"]),
-            NOTHING if row["sparsity"] is None else f"{row['sparsity']:.0%}",
-            format_quantity(row["before_bytes"], "bytes"),
-            format_quantity(row["after_bytes"], "bytes"),
-            format_quantity(row["arena_bytes"], "bytes"),
-            format_quantity(row["instructions"], ""),
-            row["encoding"] if row["encoded"] else "as it is",
-        ]
-        for row in tensors
     ]
-    return format_table(columns, rows)
+    return format_table(columns, [_format_tensor(row, costs=costs) for row in tensors])
+
+
+def _format_tensor(row: Mapping[str, Any], *, costs: bool) -> list[str]:
+    index = row["tensors"][0] if costs else row["tensor"]
+    cells = [
+        row["name"] or f"tensor {index}",
+        ", ".join(row["ops"]),
+        NOTHING if row["sparsity"] is None else f"{row['sparsity']:.0%}",
+        format_quantity(row["before_bytes"], "bytes"),
+        format_quantity(row["after_bytes"], "bytes"),
+    ]
+    if costs:  # why a constant stays is said in sentences, for there is no room
+        cells += [format_quantity(row["arena_bytes"], "bytes"), format_quantity(row["instructions"], "")]
+        return [*cells, row["encoding"] if row["encoded"] else "as it is"]
+    return [*cells, "without zeros" if row["encoded"] else f"as it is: {row['reason']}"]
