@@ -142,7 +142,7 @@ class Model:
         where: the file's name, for messages.
         subgraphs: all subgraphs, the main one first.
         signatures: named entry points.
-        metadata: names of the metadata entries.
+        metadata: content of each metadata entry, by name.
         description: free text.
         size_bytes: size of the file.
     """
@@ -150,7 +150,7 @@ class Model:
     where: str
     subgraphs: tuple[Subgraph, ...]
     signatures: tuple[Signature, ...] = ()
-    metadata: tuple[str, ...] = ()
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
     description: str = ""
     size_bytes: int = 0
 

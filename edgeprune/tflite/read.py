@@ -1,19 +1,20 @@
 """Bytes of a `.tflite` file to a `Model`; whatever is wrong with them ends in a `ModelError`.
 
 The generated reader trusts every offset and length in the file. Three things make it safe here: numbers
-read outside the file raise, constants are views that numpy bounds-checks, and a budget on the number of
-elements read stops files whose vectors point at one another and would unfold into millions.
+read outside the file raise, constants are views that numpy bounds-checks, and a budget on what is copied
+out of the file stops those whose vectors point at one another and would unfold into millions.
 """
 
 import re
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.errors import ModelError
+from edgeprune.tflite.calls import find_call_problem
 from edgeprune.tflite.model import BITS, Model, Op, Signature, Subgraph, Tensor
 from edgeprune.tflite.schema import enum_names, load_schema
 
@@ -31,8 +32,11 @@ _OPTION_ENUMS = {
     "quantized_bias_type": "TensorType",
     "mode": "MirrorPadMode",
 }
-# A sane file needs four bytes for every element that is read here; sharing of equal vectors can double that.
-_ELEMENTS_PER_BYTE = 2
+# Of what is read as Python objects, which take up to ten times the memory. A file that shares equal vectors
+# between tensors unfolds a little; the largest part of a real one is constants, which are not copied.
+_ELEMENT_BYTES, _TABLE_BYTES, _SHARED_BYTES = 4, 12, 1 << 16
+_MOST_TENSOR_BYTES = 2**62  # sizes beyond overflow the 64-bit integers of runtimes
+_NO_FLOATS, _NO_INTEGERS = np.empty(0, np.float32), np.empty(0, np.int64)
 _LOOSE_SIZES = "COMPRESSION_METADATA"  # TFLM's own compression: buffers are smaller than their tensors
 
 
@@ -66,20 +70,21 @@ class _Reader:
 
     def __init__(self, data: bytes, where: str) -> None:
         self.data, self.where = data, where
-        self.left = _ELEMENTS_PER_BYTE * len(data)
+        self.left_bytes = len(data) + _SHARED_BYTES
         self.root = load_schema().Model.GetRootAs(data, 0)
 
     def model(self) -> Model:
         root = self.root
-        metadata = tuple(
-            _text(entry.Name()) for entry in self._tables(root.MetadataLength(), root.Metadata, "metadata")
-        )
         codes = self._tables(root.OperatorCodesLength(), root.OperatorCodes, "operator code")
-        names = [_op_name(code) for code in codes]
+        names = [self._op_name(code) for code in codes]
         versions = [int(code.Version()) for code in codes]
         buffers = [
             self._bytes_of(buffer) for buffer in self._tables(root.BuffersLength(), root.Buffers, "buffer")
         ]
+        metadata = {
+            self._text(entry.Name()): self._metadata(int(entry.Buffer()), buffers)
+            for entry in self._tables(root.MetadataLength(), root.Metadata, "metadata")
+        }
         exact = _LOOSE_SIZES not in metadata
         subgraphs = tuple(
             self._subgraph(graph, names, versions, buffers, exact)
@@ -87,8 +92,8 @@ class _Reader:
         )
         if not subgraphs:
             self._fail("holds no subgraph")
-        for subgraph in subgraphs:
-            self._check_calls(subgraph, len(subgraphs))
+        if problem := find_call_problem(subgraphs):
+            self._fail(problem)
         return Model(
             where=self.where,
             subgraphs=subgraphs,
@@ -97,7 +102,7 @@ class _Reader:
                 for entry in self._tables(root.SignatureDefsLength(), root.SignatureDefs, "signature")
             ),
             metadata=metadata,
-            description=_text(root.Description()),
+            description=self._text(root.Description()),
             size_bytes=len(self.data),
         )
 
@@ -120,7 +125,7 @@ class _Reader:
             )
         )
         return Subgraph(
-            name=_text(graph.Name()),
+            name=self._text(graph.Name()),
             tensors=tensors,
             inputs=self._tensor_indices(graph.InputsAsNumpy(), len(tensors), "input"),
             outputs=self._tensor_indices(graph.OutputsAsNumpy(), len(tensors), "output"),
@@ -139,14 +144,14 @@ class _Reader:
         quantization = tensor.Quantization()
         sparsity = tensor.Sparsity()
         if sparsity is not None:
-            self._spend(sparsity.DimMetadataLength())
-        self._spend(tensor.VariantTensorsLength())
+            self._spend(_TABLE_BYTES * sparsity.DimMetadataLength())
+        self._spend(_TABLE_BYTES * tensor.VariantTensorsLength())
         read = Tensor(
             index=index,
-            name=_text(tensor.Name()),
+            name=self._text(tensor.Name()),
             shape=shape,
             shape_signature=tuple(self._vector(tensor.ShapeSignatureAsNumpy()).tolist()),
-            dtype=enum_names("TensorType")[tensor.Type()].lower(),
+            dtype=self._enum_name("TensorType", int(tensor.Type()), f"tensor {index}'s type").lower(),
             data=None if tensor.IsVariable() else buffers[buffer],
             scales=_floats(None if quantization is None else quantization.ScaleAsNumpy()),
             zero_points=_integers(None if quantization is None else quantization.ZeroPointAsNumpy()),
@@ -159,6 +164,8 @@ class _Reader:
         return read
 
     def _check_tensor(self, tensor: Tensor, exact: bool) -> None:
+        if tensor.bytes > _MOST_TENSOR_BYTES:
+            self._fail(f"tensor {tensor.index} of shape {tensor.shape} is larger than any memory")
         sized = exact and not tensor.is_sparse and tensor.dtype in BITS
         if tensor.data is not None and sized and tensor.data.size != tensor.bytes:
             self._fail(
@@ -175,7 +182,7 @@ class _Reader:
         code = int(operator.OpcodeIndex())
         if code >= len(names):
             self._fail(f"operator {index} names operator code {code} of {len(names)}")
-        custom = self._vector(operator.CustomOptionsAsNumpy(), unit=64)
+        custom = self._vector(operator.CustomOptionsAsNumpy())
         return Op(
             index=index,
             name=names[code],
@@ -192,7 +199,7 @@ class _Reader:
     def _options(self, kind: int, table: Any, union: str) -> dict[str, Any]:
         if kind == 0 or table is None:
             return {}
-        schema, name = load_schema(), enum_names(union)[kind]
+        schema, name = load_schema(), self._enum_name(union, kind, "the kind of an operator's options")
         packed = getattr(schema, name)()
         packed.Init(table.Bytes, table.Pos)
         options: dict[str, Any] = {}
@@ -201,9 +208,9 @@ class _Reader:
             if isinstance(value, np.ndarray):
                 options[key] = tuple(self._vector(value).tolist())
             elif key in _OPTION_ENUMS and isinstance(value, int):
-                options[key] = enum_names(_OPTION_ENUMS[key])[value]
+                options[key] = self._enum_name(_OPTION_ENUMS[key], value, key)
             elif isinstance(value, int | float | bool | bytes):
-                options[key] = value.decode(errors="replace") if isinstance(value, bytes) else value
+                options[key] = self._text(value) if isinstance(value, bytes) else value
         return options
 
     def _signature(self, entry: Any, subgraphs: tuple[Subgraph, ...]) -> Signature:
@@ -218,16 +225,28 @@ class _Reader:
                 len(subgraphs[subgraph].tensors),
                 "a signature",
             )
-            sides.append(dict(zip((_text(argument.Name()) for argument in maps), indices, strict=True)))
+            sides.append(dict(zip((self._text(argument.Name()) for argument in maps), indices, strict=True)))
         return Signature(
-            key=_text(entry.SignatureKey()), subgraph=subgraph, inputs=sides[0], outputs=sides[1]
+            key=self._text(entry.SignatureKey()), subgraph=subgraph, inputs=sides[0], outputs=sides[1]
         )
 
-    def _check_calls(self, subgraph: Subgraph, count: int) -> None:
-        for op in subgraph.ops:
-            for key, called in op.options.items():
-                if key.endswith("subgraph_index") and not 0 <= called < count:
-                    self._fail(f"operator {op.index} {op.name} calls subgraph {called} of {count}")
+    def _metadata(self, buffer: int, buffers: list[NDArray[np.uint8] | None]) -> bytes:
+        if buffer >= len(buffers):
+            self._fail(f"a metadata entry names buffer {buffer} of {len(buffers)}")
+        content = buffers[buffer]
+        return b"" if content is None else self._vector(content).tobytes()
+
+    def _enum_name(self, enum: str, number: int, what: str) -> str:
+        name = enum_names(enum).get(number)
+        if name is None:
+            self._fail(f"{what} is {number}, which TFLite's schema does not have")
+        return name
+
+    def _op_name(self, code: Any) -> str:
+        # Files written before 2021 have the number in the old byte-sized field alone.
+        number = max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
+        name = enum_names("BuiltinOperator").get(number, f"BUILTIN_{number}")
+        return f"CUSTOM:{self._text(code.CustomCode())}" if name == "CUSTOM" else name
 
     def _bytes_of(self, buffer: Any) -> NDArray[np.uint8] | None:
         """A buffer's bytes; in files over 2 GB they lie behind the flatbuffer, at `offset`."""
@@ -239,7 +258,7 @@ class _Reader:
         return view
 
     def _tables(self, length: int, get: Callable[[int], Any], kind: str) -> list[Any]:
-        self._spend(length)
+        self._spend(_TABLE_BYTES * length)
         tables = [get(index) for index in range(length)]
         if any(table is None for table in tables):
             self._fail(f"an empty {kind}")
@@ -254,37 +273,28 @@ class _Reader:
                 self._fail(f"{kind} names tensor {index} of {count}")
         return indices
 
-    def _vector(self, found: Any, *, unit: int = 1) -> NDArray[Any]:
+    def _vector(self, found: Any) -> NDArray[Any]:
         """A vector of the file, which the generated reader gives as 0 where there is none."""
-        vector = np.empty(0, np.int64) if isinstance(found, int) else found
-        self._spend(vector.size // unit)
+        vector = _NO_INTEGERS if isinstance(found, int) else found
+        self._spend(vector.nbytes)
         return vector
 
-    def _spend(self, elements: int) -> None:
-        self.left -= elements
-        if self.left < 0:
+    def _text(self, raw: bytes | None) -> str:
+        self._spend(len(raw or b""))
+        return (raw or b"").decode(errors="replace")
+
+    def _spend(self, size_bytes: int) -> None:
+        self.left_bytes -= size_bytes
+        if self.left_bytes < 0:
             self._fail("its vectors hold more elements than a file of this size can")
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str) -> NoReturn:
         raise ModelError("is damaged", where=self.where, why=why)
 
 
-def _op_name(code: Any) -> str:
-    # Files written before 2021 have the number in the old byte-sized field alone.
-    number = max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
-    name = enum_names("BuiltinOperator").get(number, f"BUILTIN_{number}")
-    return f"CUSTOM:{_text(code.CustomCode())}" if name == "CUSTOM" else name
-
-
-def _text(raw: bytes | None) -> str:
-    return (raw or b"").decode(errors="replace")
-
-
 def _floats(found: Any) -> NDArray[np.float32]:
-    return (
-        np.empty(0, np.float32) if found is None or isinstance(found, int) else np.asarray(found, np.float32)
-    )
+    return _NO_FLOATS if found is None or isinstance(found, int) else np.asarray(found, np.float32)
 
 
 def _integers(found: Any) -> NDArray[np.int64]:
-    return np.empty(0, np.int64) if found is None or isinstance(found, int) else np.asarray(found, np.int64)
+    return _NO_INTEGERS if found is None or isinstance(found, int) else np.asarray(found, np.int64)

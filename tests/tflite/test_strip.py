@@ -13,7 +13,7 @@ DENSE = dense_int8(signature=True)
 def test_names_signatures_and_descriptions_go():
     model = read_model(strip(DENSE), where="stripped")
     assert {entry.name for entry in model.tensors} == {""}
-    assert (model.signatures, model.description, model.metadata) == ((), "", ())
+    assert (model.signatures, model.description, model.metadata) == ((), "", {})
 
 
 def test_the_interface_stays_when_asked_for():
