@@ -12,7 +12,7 @@ from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
 from edgeprune.device.npu import Npu
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import ModelError, OpError, ToolError
+from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError
 from edgeprune.figures import Check, Figure, unavailable
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measure_npu import measure_on_npu
@@ -20,8 +20,14 @@ from edgeprune.quantities import format_quantity
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.runtimes.vela import ETHOS_U_OP, VelaResult
 from edgeprune.tflite.model import NUMPY_TYPES, Model
+from edgeprune.tflite.op_ranks import require_ranks
 from edgeprune.tflite.ops import op_shapes, unsupported_ops
 from edgeprune.tflite.read import read_model
+
+_SIMULATED_BYTES_AT_MOST, _SIMULATED_MACS_AT_MOST = 1 << 26, 4e10
+"""Beyond any microcontroller: of such a file, the arena is only estimated."""
+_LEAST_SECONDS, _MACS_PER_SECOND = 60.0, 1e8
+"""Time that TFLM's reference kernels get: three times what they take on a slow machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +66,7 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     """
     model = read_model(tflite, where=where)
     ops = tuple(op_shapes(model))
+    require_ranks(ops, where=where)
     if profile.npu is not None:
         return _measure_compiled(tflite, model, ops=ops, npu=profile.npu, profile=profile)
     arena = _find_arena(tflite, model, profile)
@@ -119,11 +126,27 @@ def _find_arena(tflite: bytes, model: Model, profile: Profile) -> Figure:
             source="estimated",
             evidence="greedy plan of all activations",
         )
-    zeros = tuple(np.zeros(tensor.shape, NUMPY_TYPES[tensor.dtype]) for tensor in model.inputs)
+    planned = predict_arena(inputs, arena_kernels(profile))
+    macs = sum(op.macs for op in inputs.ops)
+    if (planned.value or 0.0) > _SIMULATED_BYTES_AT_MOST or macs > _SIMULATED_MACS_AT_MOST:
+        return planned
+    strange = [tensor.dtype for tensor in model.inputs if tensor.dtype not in NUMPY_TYPES]
+    if strange:
+        return unavailable("arena_bytes", f"an input of type {strange[0]} cannot be filled here")
+    zeros = tuple(np.zeros((1, *tensor.shape), NUMPY_TYPES[tensor.dtype]) for tensor in model.inputs)
     try:
-        allocation = run_tflm(tflite, zeros).allocation
-    except (ToolError, OpError) as error:
+        allocation = run_tflm(
+            tflite, zeros, timeout_seconds=_LEAST_SECONDS + macs / _MACS_PER_SECOND
+        ).allocation
+    except ToolMissingError as error:
         return unavailable("arena_bytes", error.message)
+    except (ToolFailedError, OpError) as error:
+        if _list_unsupported(model, profile):
+            return unavailable("arena_bytes", error.message)
+        # Its ops are all there, so it is the file that TFLM cannot take.
+        raise ModelError(
+            "TFLM cannot run the file", where=model.where, why=error.message, fix="convert the model again"
+        ) from error
     host = HostArena(head_bytes=allocation.head_bytes, tail_bytes=allocation.tail_bytes)
     return predict_arena(inputs, arena_kernels(profile), host=host)
 

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeprune.tflite.model import Model
+from edgeprune.tflite.model import Model, Tensor
 
 ALIGNMENT_BYTES = 16
 """`MicroArenaBufferAlignment()`: of every buffer, and of all that kernels keep."""
@@ -97,16 +97,24 @@ def list_buffers(model: Model, *, scratch: Mapping[int, Sequence[int]] | None = 
     lives = [[[-1, -1] for _ in subgraph.tensors] for subgraph in model.subgraphs]
     spans: dict[int, tuple[int, int]] = {}
     _mark(model, 0, 0, lives, spans)
-    buffers = [
-        Buffer(size_bytes=tensor.bytes, first_op=life[0], last_op=life[1], name=tensor.name)
-        for subgraph, marked in zip(model.subgraphs, lives, strict=True)
-        for tensor, life in zip(subgraph.tensors, marked, strict=True)
-        if not (tensor.is_constant or tensor.is_variable) and tensor.bytes
-    ]
+    buffers = []
+    for place, tensor in list_planned(model):
+        first, last = lives[place][tensor.index]
+        buffers.append(Buffer(size_bytes=tensor.bytes, first_op=first, last_op=last, name=tensor.name))
     for index, sizes in sorted((scratch or {}).items()):
         first, last = spans[index]
         buffers += [Buffer(size_bytes=n, first_op=first, last_op=last, name="scratch") for n in sizes]
     return buffers
+
+
+def list_planned(model: Model) -> list[tuple[int, Tensor]]:
+    """Subgraph and tensor of each buffer, in the order of `list_buffers`, without scratch."""
+    return [
+        (place, tensor)
+        for place, subgraph in enumerate(model.subgraphs)
+        for tensor in subgraph.tensors
+        if not (tensor.is_constant or tensor.is_variable) and tensor.bytes
+    ]
 
 
 def _mark(

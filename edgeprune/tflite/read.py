@@ -146,6 +146,8 @@ class _Reader:
         if sparsity is not None:
             self._spend(_TABLE_BYTES * sparsity.DimMetadataLength())
         self._spend(_TABLE_BYTES * tensor.VariantTensorsLength())
+        scales = _floats(None if quantization is None else quantization.ScaleAsNumpy())
+        self._spend(scales.nbytes)
         read = Tensor(
             index=index,
             name=self._text(tensor.Name()),
@@ -153,7 +155,7 @@ class _Reader:
             shape_signature=tuple(self._vector(tensor.ShapeSignatureAsNumpy()).tolist()),
             dtype=self._enum_name("TensorType", int(tensor.Type()), f"tensor {index}'s type").lower(),
             data=None if tensor.IsVariable() else buffers[buffer],
-            scales=_floats(None if quantization is None else quantization.ScaleAsNumpy()),
+            scales=scales,
             zero_points=_integers(None if quantization is None else quantization.ZeroPointAsNumpy()),
             axis=0 if quantization is None else int(quantization.QuantizedDimension()),
             is_variable=bool(tensor.IsVariable()),

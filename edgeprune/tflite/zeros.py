@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeprune.errors import InfeasibleError
+from edgeprune.errors import InfeasibleError, ModelError
 from edgeprune.tflite.model import BITS, Model, Tensor, constant_values
 
 Zeros = npt.NDArray[np.bool_]
@@ -78,8 +78,14 @@ def require_zeros(model: Model, made: Mapping[str, Zeros]) -> tuple[Arrived, ...
 def find_zeros(tensor: Tensor) -> Zeros:
     """Which elements of a constant are zero, in its shape. Raises ModelError as `constant_values` does."""
     values = constant_values(tensor)
-    points = tensor.zero_points
+    points = np.unique(tensor.zero_points)
     if points.size > 1:
+        if not 0 <= tensor.axis < values.ndim or values.shape[tensor.axis] != tensor.zero_points.size:
+            raise ModelError(
+                f"has {tensor.zero_points.size} zero points along axis {tensor.axis} of {tensor.shape}",
+                where=f"tensor {tensor.index}",
+            )
+        points = tensor.zero_points
         shape = [1] * values.ndim
         shape[tensor.axis] = points.size
         return np.asarray(values == points.reshape(shape))
