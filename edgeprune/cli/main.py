@@ -24,7 +24,9 @@ from edgeprune.cli.listing import listing
 from edgeprune.cli.prune import prune
 from edgeprune.cli.results import format_report
 from edgeprune.cli.sparsify import sparsify
+from edgeprune.cli.strip import strip
 from edgeprune.cli.tables import printable
+from edgeprune.cli.view import view
 from edgeprune.errors import EdgepruneError, OutputError
 from edgeprune.report import Report, format_json
 
@@ -42,7 +44,7 @@ def cli() -> None:
     """
 
 
-for _command in (build, check, compress, inspect, prune, sparsify, devices, listing, doctor):
+for _command in (build, check, compress, strip, view, inspect, prune, sparsify, devices, listing, doctor):
     cli.add_command(_command)
 
 

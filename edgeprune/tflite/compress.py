@@ -20,9 +20,9 @@ from edgeprune.tflite.decode.lut import encode_lut
 from edgeprune.tflite.decode.prune import encode_prune
 from edgeprune.tflite.decode.wire import OP_NAME, Encoded, Encoding, find_obstacle, read_constant
 from edgeprune.tflite.model import Model
-from edgeprune.tflite.read import MALFORMED, read_model
+from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schema import load_schema
-from edgeprune.tflite.strip import drop_unused_buffers, pack
+from edgeprune.tflite.strip import drop_unused_buffers, pack, unpack
 
 READ_AT_RUN_TIME: Mapping[str, tuple[int, ...]] = {
     "CONV_2D": (1, 2),
@@ -122,10 +122,7 @@ def encode(tflite: bytes, *, tensors: Mapping[int, Encoding]) -> bytes:
             "cannot be encoded", where=model.where, why=fixed, fix="encode before the tool that wrote it runs"
         )
     encoded = {index: _require(model, index, encoding) for index, encoding in sorted(tensors.items())}
-    try:
-        packed = load_schema().ModelT.InitFromObj(load_schema().Model.GetRootAs(tflite, 0))
-    except MALFORMED as error:
-        raise ModelError("is damaged", where=model.where, why=str(error) or type(error).__name__) from error
+    packed = unpack(tflite, where=model.where)
     _insert(packed, encoded)
     drop_unused_buffers(packed)
     return pack(packed)

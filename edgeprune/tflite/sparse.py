@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from edgeprune.errors import ModelError
 from edgeprune.tflite.model import Model, Tensor, constant_values
-from edgeprune.tflite.read import MALFORMED, read_model
+from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schema import load_schema
-from edgeprune.tflite.strip import drop_unused_buffers, pack
+from edgeprune.tflite.strip import drop_unused_buffers, pack, unpack
 
 OP_NAME = "DENSIFY"
 READERS = ("CONV_2D", "FULLY_CONNECTED")
@@ -138,10 +138,7 @@ def encode_sparsity(tflite: bytes, *, tensors: Collection[int]) -> bytes:
                 "cannot be stored without its zeros", where=f"{model.where}: tensor {index}", why=why
             )
     made = {index: compress_matrix(_values(model, model.tensors[index])) for index in sorted(tensors)}
-    try:
-        packed = load_schema().ModelT.InitFromObj(load_schema().Model.GetRootAs(tflite, 0))
-    except MALFORMED as error:
-        raise ModelError("is damaged", where=model.where, why=str(error) or type(error).__name__) from error
+    packed = unpack(tflite, where=model.where)
     _insert(packed, made)
     drop_unused_buffers(packed)
     return pack(packed)

@@ -1,8 +1,9 @@
 """A smaller `.tflite` file that computes the same: everything no runtime reads is left out.
 
-What goes: names, descriptions, calibration ranges, signatures, metadata, debug information, buffers and
-operator codes nothing refers to. What is equal is stored once: constants, scales, zero points, shapes.
-Tensors and ops keep their places, so indices into the file stay valid.
+What goes: names, descriptions, calibration ranges, signatures, metadata with its attached files, debug
+information, buffers and operator versions nothing refers to. What is equal is stored once: constants, scales,
+zero points, shapes. Tensors and ops keep their places, so indices into the file stay valid. Versions of the
+ops that are used stay: LiteRT and its delegates choose by them, or refuse what they are too old for.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.errors import ModelError
+from edgeprune.tflite.attached import attach, read_attached
 from edgeprune.tflite.model import Model, Subgraph, Tensor
 from edgeprune.tflite.read import FILE_IDENTIFIER, MALFORMED, read_model
 from edgeprune.tflite.schema import load_schema
@@ -30,33 +32,44 @@ RUNTIME_METADATA = frozenset(
 BUFFER_ALIGNMENT_BYTES = 16  # `force_align: 16` of Buffer.data in the schema; kernels load weights as vectors
 
 
-def strip(data: bytes, *, keep_interface: bool = False) -> bytes:
+def strip(data: bytes, *, keep_interface: bool = False, where: str = "the model") -> bytes:
     """The file without what no runtime reads; the same outputs, bit for bit. Stripping twice changes nothing.
 
     Args:
         data: a whole `.tflite` file.
         keep_interface: keep what an application may address the model by: signatures, the names of the main
-            graph's inputs and outputs, and all metadata (labels, for example).
+            graph's inputs and outputs, all metadata, and the files attached to it (labels, for example).
+        where: the file's name, for messages.
 
     Raises:
         ModelError: the file is damaged or keeps weights outside the flatbuffer.
     """
-    before = read_model(data, where="the model")
-    try:
-        packed = load_schema().ModelT.InitFromObj(load_schema().Model.GetRootAs(data, 0))
-    except MALFORMED as error:
-        raise ModelError("is damaged", where=before.where, why=str(error) or type(error).__name__) from error
+    before = read_model(data, where=where)
+    packed = unpack(data, where=where)
     if packed.externalBuffers or packed.externalBufferGroups:
         raise ModelError(
             "keeps weights in other files", where=before.where, fix="convert it again into one file"
         )
+    files = read_attached(data, before) if keep_interface else {}
     _drop_text(packed, keep_interface)
     _drop_metadata(packed, keep_interface)
     drop_unused_buffers(packed)
     _drop_unused_operator_codes(packed)
     stripped = pack(packed)
     _require_same_network(before, read_model(stripped, where="the stripped model"))
-    return stripped
+    return attach(stripped, files)
+
+
+def unpack(data: bytes, *, where: str) -> Any:
+    """The schema's `ModelT` of a file that `read_model` has accepted.
+
+    Raises:
+        ModelError: a part of the file that `read_model` does not look at is damaged.
+    """
+    try:
+        return load_schema().ModelT.InitFromObj(load_schema().Model.GetRootAs(data, 0))
+    except MALFORMED as error:
+        raise ModelError("is damaged", where=where, why=str(error) or type(error).__name__) from error
 
 
 def pack(model: Any) -> bytes:
