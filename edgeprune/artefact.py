@@ -27,6 +27,7 @@ from edgeprune.tflite.zeros import Arrived, Zeros, require_zeros
 if TYPE_CHECKING:
     import keras
 
+_SAMPLES_FOR_NAMES = 4
 MACS_VERIFIED_AT_MOST = 4e9
 """How much work the check against TFLM's reference kernels may be; they run at about 0.3 GMAC/s."""
 
@@ -76,19 +77,37 @@ class Encoded:
     compressed: Compressed | None = None
 
 
-def encode_for_device(tflite: bytes, job: Job, *, sparse: bool = True) -> Encoded:
-    """The file with its zeros stored as the device's runtime can unpack them, if it can, and its figures.
+def encode_for_device(tflite: bytes, job: Job, *, shaped: bool = True) -> Encoded:
+    """The file with its weights stored as the device's runtime can unpack them, if it can, and its figures.
 
     Args:
         tflite: the stripped file of a model.
         job: whose device and budgets count.
-        sparse: whether zeros were made in it; else it is only measured.
+        shaped: whether zeros or clusters were made in it; else it is only measured.
     """
     measured = measure(tflite, profile=job.profile, where="model.tflite")
-    if not sparse or DECODES not in job.profile.runtime.decodes:
+    if not shaped or DECODES not in job.profile.runtime.decodes:
         return Encoded(measured=measured, figures=measured.figures)
     compressed = choose_encodings(tflite, profile=job.profile, budgets=job.budgets, before=measured)
     return Encoded(measured=measured, figures=compressed.after, compressed=compressed)
+
+
+def convert_for(job: Job, model: keras.Model, *, samples: int | None = None) -> bytes:
+    """The model's file, quantized as the job asks for; names are still in it.
+
+    Args:
+        job: scheme, type of inputs and outputs, representative data.
+        model: what is converted.
+        samples: of the representative set, from its start; all if not given.
+    """
+    from edgeprune.keras_bridge.convert import convert
+
+    return convert(
+        model,
+        scheme=job.request.scheme,
+        representative=tuple(x[:samples] for x in job.inputs.representative),
+        io_type=job.request.io_type,
+    )
 
 
 def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | None = None) -> Artefact:
@@ -97,18 +116,18 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
     Args:
         model: what becomes a file.
         job: data, device and scheme.
-        zeros: name of a kernel → where zeros were made in it; they are looked for in the file, and stored
-            encoded where the device's runtime can unpack them.
+        zeros: name of a kernel → where zeros were made in it, which are looked for in the file; none for
+            clusters. What was shaped is stored encoded where the device's runtime can unpack it. None where
+            weights were not shaped.
 
     Raises:
         InfeasibleError: zeros were lost on the way.
     """
-    from edgeprune.keras_bridge.convert import convert
     from edgeprune.keras_bridge.trace import trace
 
     inputs, scheme = job.inputs, job.request.scheme
-    tflite = strip(convert(model, scheme=scheme, representative=inputs.representative))
-    encoded = encode_for_device(tflite, job, sparse=bool(zeros))
+    tflite = strip(convert_for(job, model))
+    encoded = encode_for_device(tflite, job, shaped=zeros is not None)
     arrived = require_zeros(encoded.measured.model, zeros) if zeros else ()
     run = run_litert(tflite, inputs.test.inputs)
     samples = len(inputs.test.inputs[0])
@@ -139,14 +158,21 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
     )
 
 
-def refuse_unsupported(measured: Measured, profile: Profile) -> None:
-    """Raises OpError where the device's runtime lacks an op of the file."""
-    if measured.unsupported:
-        raise OpError(
-            f"{profile.runtime.name} on {profile.id} cannot execute the converted model",
-            why=measured.unsupported[0],
-            fix="replace the layer that becomes this op",
-        )
+def refuse_unsupported(dense: Artefact, job: Job) -> None:
+    """Raises OpError where the device's runtime cannot execute an op of the dense model's file."""
+    sentences, profile = dense.measured.unsupported, job.profile
+    if not sentences:
+        return
+    from edgeprune.keras_bridge.places import describe_place
+
+    # The measured file has lost its names.
+    named = convert_for(job, dense.model, samples=_SAMPLES_FOR_NAMES)
+    raise OpError(
+        f"{profile.runtime.name} on {profile.id} cannot execute the converted model",
+        where=describe_place(dense.model, named, op=sentences[0].partition(" ")[0]),
+        why="; ".join(dict.fromkeys(sentences)),
+        fix="replace the layer that becomes this op",
+    )
 
 
 def verify(artefact: Artefact, job: Job) -> Agreement | None:

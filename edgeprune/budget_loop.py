@@ -37,6 +37,15 @@ _SHARING_SLACK_BYTES = 256
 _ENCODING_SLACK = 0.02
 
 
+def free_flash(job: Job, *, dense: Artefact) -> Job:
+    """The job with a flash budget that already holds: something else will save flash."""
+    flash = job.budgets.flash_bytes
+    if flash.value is None:
+        return job
+    free = replace(flash, value=max(flash.value, dense.figures["flash_bytes"].value or 0.0))
+    return replace(job, budgets=replace(job.budgets, flash_bytes=free))
+
+
 def open_loop(job: Job, dense: Artefact, *, progress: Progress) -> tuple[Opening, Artefact]:
     """Where pruning starts, and that model as an artefact: the teacher without its dead channels, if any.
 
@@ -81,15 +90,11 @@ def shrink_to_budgets(
     Raises:
         InfeasibleError: no plan meets the budgets.
     """
-    from edgeprune.keras_bridge.convert import convert
-
-    few = tuple(x[:_CALIBRATION_FOR_SIZES] for x in job.inputs.representative)
-
     def measure_costs(model: keras.Model) -> Mapping[str, float]:
         # Costs hardly depend on the values of weights and ranges, so a few samples calibrate them; but equal
         # vectors are stored once, and fine-tuning changes which are equal. Vela encodes common values in
         # fewer bits, and fine-tuning changes which are common.
-        tflite = strip(convert(model, scheme=job.request.scheme, representative=few))
+        tflite = strip(convert_for(job, model, samples=_CALIBRATION_FOR_SIZES))
         found = _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
         slack = _SHARING_SLACK_BYTES + _ENCODING_SLACK * found.get("flash", 0.0) * (
             job.profile.npu is not None

@@ -1,6 +1,6 @@
 """The road of a build, top to bottom.
 
-    open the inputs → measure the dense model → remove channels → bring zeros in → convert → strip → encode
+    open the inputs → measure the dense model → remove channels → shape weights → convert → strip → encode
     → verify → check → write
 
 `build` is that road. Everything it calls is a function with plain values on both ends; the only things that
@@ -14,7 +14,7 @@ from edgeprune.assemble import Outcome, compose_report, write_output
 from edgeprune.budget_loop import exceeded, open_loop, shrink_to_budgets
 from edgeprune.errors import InfeasibleError
 from edgeprune.job import BuildRequest, Job, describe_settings, open_job, open_work
-from edgeprune.means import bring_zeros_in, choose_means, leave_flash_to_zeros
+from edgeprune.means import choose_means, leave_flash_to_weights, shape_last
 from edgeprune.progress import Progress
 from edgeprune.report import Report
 from edgeprune.shrink import Shrunk
@@ -47,7 +47,7 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     """From the dense model to a checked artefact; nothing is written but finished stages."""
     progress.stage("dense model: convert, measure, evaluate")
     dense = make_artefact(job.inputs.model, job)
-    refuse_unsupported(dense.measured, job.profile)
+    refuse_unsupported(dense, job)
     for note in dense.measured.notes:
         progress.note(note)
     opening, lean = open_loop(job, dense, progress=progress)
@@ -55,11 +55,11 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     if means.note:
         progress.note(means.note)
     shrunk, zeros, pruned = Shrunk.opened(opening), None, lean
-    loop = leave_flash_to_zeros(job, means, dense=dense)
+    loop = leave_flash_to_weights(job, means, dense=dense)
     if exceeded(lean.measured, loop.budgets):
         shrunk = shrink_to_budgets(loop, lean, opening=opening, work=work, progress=progress)
-    if means.zeroing is not None:
-        shrunk, zeros = bring_zeros_in(job, shrunk, means=means, work=work, progress=progress)
+    if means.shaping is not None:
+        shrunk, zeros = shape_last(job, shrunk, means=means, work=work, progress=progress)
     if shrunk.model is not opening.model:
         progress.stage("pruned model: convert, measure, evaluate")
         pruned = make_artefact(shrunk.model, job, zeros=zeros)

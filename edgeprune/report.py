@@ -74,7 +74,7 @@ class BudgetPart(TypedDict):
     origin: str
 
 
-StepKind = Literal["dense", "dead", "layers", "prune", "recover", "rollback", "final", "zeros"]
+StepKind = Literal["dense", "dead", "layers", "prune", "recover", "rollback", "final", "zeros", "clusters"]
 
 
 class StepPart(TypedDict):

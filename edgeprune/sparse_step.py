@@ -52,8 +52,13 @@ class Zeroing:
     power: float = 3.0
     keep: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What a report calls the step."""
+        return "zeros"
+
     def describe(self) -> str:
-        """What a report calls it."""
+        """In a table."""
         return f"{self.final_sparsity:g} {self.pattern}, {self.scope}, {self.schedule}"
 
 
@@ -207,25 +212,19 @@ def sparsify(
         InfeasibleError: the model has no kernels.
         RecipeError: a pattern of `keep` matches no layer, or the schedule does not fit.
     """
-    from edgeprune.keras_bridge.judge import copy_model, settle_batch_norm
+    from edgeprune.keras_bridge.recover import recover_with
     from edgeprune.keras_bridge.sparsity import SparsityCallback
-    from edgeprune.keras_bridge.train import Trained, Tuner, steps_per_epoch
 
     callback = SparsityCallback(plan_zeros(zeroing, total_steps=recovery.total_steps))
-    sparse = copy_model(model)
-    callback.set_model(sparse)
-
-    def advance() -> None:
-        callback.on_train_batch_end(0)
-        progress.advance()
-
-    tuner = Tuner(sparse, teacher, training=training, recovery=recovery)
-    trained = Trained(step=0, optimizer=[], losses=[])
     progress.stage("bring zeros in and recover", total=recovery.total_steps)
-    while (left := recovery.total_steps - trained.step) > 0:
-        trained = tuner.tune(min(steps_per_epoch(training, recovery), left), start=trained, advance=advance)
-        progress.advance(0, detail=f"validation {judge.task.metric} {judge.score_model(sparse):.3f}")
-    callback.on_train_end()
-    sparse, accuracy = settle_batch_norm(sparse, judge, inputs=training.inputs, seed=recovery.seed)
+    sparse, accuracy = recover_with(
+        callback,
+        model,
+        teacher=teacher,
+        training=training,
+        judge=judge,
+        recovery=recovery,
+        progress=progress,
+    )
     zeros = {kernel.name: zeros for kernel, zeros in callback.zeros.items()}
     return Sparsified(model=sparse, zeros=zeros, accuracy=accuracy)

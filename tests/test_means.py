@@ -1,14 +1,15 @@
 """The search for a sparsity, and what is kept of a choice for --resume. Whole choices: e2e/test_zeros.py."""
 
 import json
-from dataclasses import asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeprune.means import SPARSITIES, Means, find_first, read_means
+from edgeprune.cluster_step import Clustering
+from edgeprune.means import Means, describe_means, read_means
 from edgeprune.prune.masks import parse_pattern
+from edgeprune.shaping import SPARSITIES, find_first
 from edgeprune.sparse_step import Zeroing
 
 
@@ -34,11 +35,12 @@ def test_sparsities_go_up_to_nineteen_in_twenty() -> None:
     [
         Means(epochs=3, note="Channels alone: why."),
         Means(
-            zeroing=Zeroing(final_sparsity=0.8, pattern=parse_pattern("4x1"), keep=("stem",)),
+            shaping=Zeroing(final_sparsity=0.8, pattern=parse_pattern("4x1"), keep=("stem",)),
             epochs=12,
             note="Zeros: why.",
         ),
+        Means(shaping=Clustering(values=16, keep=("stem",)), epochs=9, note="Clusters: why."),
     ],
 )
 def test_a_choice_survives_an_interruption(means: Means) -> None:
-    assert read_means(json.loads(json.dumps(asdict(means)))) == means
+    assert read_means(json.loads(json.dumps(describe_means(means)))) == means

@@ -1,4 +1,4 @@
-"""What a zero among the weights buys on a device, before any training is spent on it."""
+"""What zeros among the weights, or few values for many, buy on a device, before any training is spent."""
 
 from dataclasses import dataclass
 
@@ -85,5 +85,40 @@ def require_worth(profile: Profile, pattern: Pattern, *, scheme: str = "int8", a
             where=profile.id,
             why=worth.reason,
             fix=f"use {instead}, or pass --accept-no-gain to have these zeros all the same",
+        )
+    return worth
+
+
+def value_clusters(profile: Profile) -> Worth:
+    """What the device's runtime makes of few values for many weights.
+
+    Args:
+        profile: the device.
+    """
+    runtime = f"{profile.runtime.name} on {profile.id}"
+    if "tflm-prune" in profile.runtime.decodes:
+        return Worth(
+            flash=True,
+            reason=f"clusters save flash on {runtime}: its DECODE op stores a short index for each weight; "
+            "they cost arena and instructions, for unpacking",
+        )
+    if "vela" in profile.runtime.decodes:
+        return Worth(flash=True, reason=f"clusters save flash on {runtime}: Vela compresses weights")
+    return Worth(reason=f"clusters buy nothing on {runtime}: it stores every weight whole")
+
+
+def require_cluster_worth(profile: Profile, *, accept_no_gain: bool) -> Worth:
+    """The worth of clusters that somebody asked for.
+
+    Raises:
+        RecipeError: they buy nothing, and nobody said that this is known.
+    """
+    worth = value_clusters(profile)
+    if not worth.useful and not accept_no_gain:
+        raise RecipeError(
+            "no gain from --clusters",
+            where=profile.id,
+            why=worth.reason,
+            fix="use channels alone, or pass --accept-no-gain to have clusters all the same",
         )
     return worth

@@ -32,7 +32,7 @@ class Recovery:
         total_steps: optimizer steps of the whole build; the learning rate falls to zero along a half cosine.
         batch_size: samples per step.
         learning_rate: largest learning rate, of Adam.
-        distill_weight: share of the loss that compares with the teacher, in [0, 1]; 1 without labels.
+        distill_weight: share of the loss that compares with the teacher at first, in [0, 1]; see `weight_at`.
         temperature: softens both sides of that comparison for classifiers.
         augmentation: what is done to the batches.
         seed: of batches and augmentation.
@@ -51,6 +51,15 @@ class Recovery:
         progress = min(step / max(self.total_steps, 1), 1.0)
         warm = min((step + 1) / min(_WARM_UP_STEPS, 1 + self.total_steps // 10), 1.0)
         return self.learning_rate * warm * 0.5 * (1 + float(np.cos(np.pi * progress)))
+
+    def weight_at(self, step: int, *, labelled: bool) -> float:
+        """The teacher's share of the loss at a step, counted from 0 over the whole build.
+
+        It falls to 0 along a straight line where there are labels: a teacher helps a model that has just lost
+        much, and holds back one that has become as good (teacher annealing: Clark et al. 2019, "BAM!").
+        Without labels the teacher is all there is.
+        """
+        return self.distill_weight * (1 - step / max(self.total_steps, 1)) if labelled else 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -122,7 +131,8 @@ class Tuner:
             self._optimizer.learning_rate = self._recovery.rate_at(step)
             labels = self._training.labels
             y = None if labels is None else tf.constant(labels[rows])
-            losses.append(float(self._step([tf.constant(x) for x in batch], y)))
+            weight = tf.constant(self._recovery.weight_at(step, labelled=y is not None), tf.float32)
+            losses.append(float(self._step([tf.constant(x) for x in batch], y, weight)))
             advance()
         return Trained(
             step=start.step + steps,
@@ -181,17 +191,17 @@ def _make_step(
     recovery: Recovery,
 ) -> Callable[..., Any]:
     task = training.task
-    weight = 1.0 if training.labels is None else recovery.distill_weight
+    labelled = training.labels is not None
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(inputs: Any, labels: Any) -> Any:
+    def step(inputs: Any, labels: Any, weight: Any) -> Any:
         with tf.GradientTape() as tape:
             predicted = call(student, inputs, training=True)
             loss = tf.add_n([*student.losses, tf.constant(0.0)])
-            if weight > 0:
+            if recovery.distill_weight > 0 or not labelled:
                 taught = call(teacher, inputs, training=False)
                 loss += weight * distance(predicted, taught, task=task, temperature=recovery.temperature)
-            if weight < 1:
+            if labelled:
                 loss += (1 - weight) * tf.reduce_mean(task.loss(labels, unpack(predicted)))
         variables = student.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))

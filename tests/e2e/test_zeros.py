@@ -1,4 +1,4 @@
-"""Zeros in builds: chosen or asked for, looked for in the file, stored encoded, bit-exact in TFLM."""
+"""Zeros and clusters in builds: chosen or asked for, stored encoded, bit-exact in TFLM."""
 
 import json
 import subprocess
@@ -82,6 +82,8 @@ def test_where_flash_binds_both_means_are_tried_and_the_choice_is_explained(
     assert ended.code == 0, ended.err
     report = json.loads(ended.out)
     assert "epochs on trial" in report["sparsity"]["why"]
+    assert "unstructured, global" in report["sparsity"]["why"]
+    assert "values per output" in report["sparsity"]["why"]
     assert report["sparsity"]["why"] in ended.err.replace("\n", " ")
     assert report["pruned"]["flash_bytes"] <= 128 * 1024
     chose_zeros = report["sparsity"]["why"].startswith("Zeros")
@@ -108,3 +110,28 @@ def test_sparsify_says_what_its_zeros_saved(wide: Path, tmp_path: Path) -> None:
     assert document["sparsity"] == pytest.approx(0.9, abs=1e-3)
     assert document["sparse"]["tflite_bytes"] < 0.5 * document["dense"]["tflite_bytes"]
     assert document["accuracy"]["sparse"] > 0.9
+
+
+def test_clusters_that_are_asked_for_are_stored_as_short_indices(wide: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    asked = ("--clusters", 16, "--epochs", 3, "--output", output, "--json")
+    ended = run("build", wide, "--device", "cortex-m7", "--data", DIGITS, *BUDGETS, *asked)
+    assert ended.code == 0, ended.err
+    report = json.loads(ended.out)
+    assert report["steps"][-1]["kind"] == "clusters"
+    assert report["sparsity"]["why"].startswith("Clusters, as asked")
+    plain, encoded = (output / name for name in ("model.tflite", "model_encoded.tflite"))
+    assert encoded.stat().st_size < 0.62 * plain.stat().st_size
+    with np.load(DIGITS) as digits:
+        few = (digits["x_test"][:50],)
+    expected = run_litert(plain.read_bytes(), few, kernels="reference").outputs[0].raw
+    np.testing.assert_array_equal(run_tflm(encoded.read_bytes(), few).outputs[0].raw, expected)
+
+
+def test_clusters_and_zeros_exclude_each_other_and_need_a_runtime_that_unpacks(tmp_path: Path) -> None:
+    both = run("build", "--device", "cortex-m7", "--clusters", 16, "--sparsity", 0.5)
+    assert both.code == 2
+    assert "choose one" in both.err
+    phone = run("build", "--device", "pixel-6", "--clusters", 16, "--output", tmp_path / "out")
+    assert phone.code == 3
+    assert "clusters buy nothing on litert on pixel-6" in phone.err

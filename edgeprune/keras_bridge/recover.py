@@ -1,0 +1,47 @@
+"""Fine-tuning a copy of a model while a Keras callback shapes its weights after each step."""
+
+import keras
+
+from edgeprune.keras_bridge.judge import Judge, copy_model, settle_batch_norm
+from edgeprune.keras_bridge.train import Recovery, Trained, Training, Tuner, steps_per_epoch
+from edgeprune.progress import Progress
+
+
+def recover_with(
+    callback: keras.callbacks.Callback,
+    model: keras.Model,
+    *,
+    teacher: keras.Model,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+    progress: Progress,
+) -> tuple[keras.Model, float]:
+    """A fine-tuned copy of the model with BatchNorm statistics estimated anew, and its validation metric.
+
+    Args:
+        callback: is told about the model and about each optimizer step, as `fit` does it.
+        model: what is copied; not changed.
+        teacher: what the copy follows; only run.
+        training: inputs, labels and loss.
+        judge: scores models on validation data.
+        recovery: how to train, and for how many steps.
+        progress: is told about every optimizer step, within the stage that is on.
+
+    Raises:
+        InfeasibleError, RecipeError: as the callback's `set_model` does.
+    """
+    shaped = copy_model(model)
+    callback.set_model(shaped)
+
+    def advance() -> None:
+        callback.on_train_batch_end(0)
+        progress.advance()
+
+    tuner = Tuner(shaped, teacher, training=training, recovery=recovery)
+    trained = Trained(step=0, optimizer=[], losses=[])
+    while (left := recovery.total_steps - trained.step) > 0:
+        trained = tuner.tune(min(steps_per_epoch(training, recovery), left), start=trained, advance=advance)
+        progress.advance(0, detail=f"validation {judge.task.metric} {judge.score_model(shaped):.3f}")
+    callback.on_train_end()
+    return settle_batch_norm(shaped, judge, inputs=training.inputs, seed=recovery.seed)
