@@ -13,7 +13,6 @@ from edgeprune.device.profile import Profile, load_profile
 from edgeprune.figures import Check
 from edgeprune.measure import measure, read_file, verdict
 from edgeprune.sparse_choice import SparseChoice
-from edgeprune.tflite.attached import attach, read_attached
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.workdir import refuse_existing, whole_file
@@ -82,8 +81,7 @@ def compress_file(
     refuse_existing(output, force=force)
     data = read_file(path)
     # Stripping takes the names away that people know tensors by; indices stay.
-    model = read_model(data, where=str(path))
-    names = [tensor.name for tensor in model.tensors]
+    names = [tensor.name for tensor in read_model(data, where=str(path)).tensors]
     stripped = strip(data, keep_interface=True, where=str(path))
     choice: Compressed | SparseChoice
     if phone_step.DECODES in profile.runtime.decodes:
@@ -100,7 +98,7 @@ def compress_file(
         figures = encoded.after
     if choice.encoded:
         with whole_file(output, force=force) as temporary:
-            temporary.write_bytes(attach(choice.tflite, read_attached(data, model)))
+            temporary.write_bytes(choice.tflite)
     return CompressResult(
         file=path,
         output=output if choice.encoded else None,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgeprune.errors import ModelError
+from edgeprune.tflite.attached import attach, read_attached
 from edgeprune.tflite.decode.lut import encode_lut
 from edgeprune.tflite.decode.prune import encode_prune
 from edgeprune.tflite.decode.wire import OP_NAME, Encoded, Encoding, find_obstacle, read_constant
@@ -125,7 +126,7 @@ def encode(tflite: bytes, *, tensors: Mapping[int, Encoding]) -> bytes:
     packed = unpack(tflite, where=model.where)
     _insert(packed, encoded)
     drop_unused_buffers(packed)
-    return pack(packed)
+    return attach(pack(packed), read_attached(tflite, model))
 
 
 def _reads_weights(model: Model, op: int, position: int) -> bool:

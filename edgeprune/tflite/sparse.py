@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.errors import ModelError
+from edgeprune.tflite.attached import attach, read_attached
 from edgeprune.tflite.model import Model, Tensor, constant_values
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schema import load_schema
@@ -141,7 +142,7 @@ def encode_sparsity(tflite: bytes, *, tensors: Collection[int]) -> bytes:
     packed = unpack(tflite, where=model.where)
     _insert(packed, made)
     drop_unused_buffers(packed)
-    return pack(packed)
+    return attach(pack(packed), read_attached(tflite, model))
 
 
 def _reads_matrix(model: Model, op: int, position: int) -> bool:
