@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from edgeprune.artefact import Artefact, make_artefact
+from edgeprune.artefact import Artefact, convert_for, make_artefact
 from edgeprune.dead_step import strip_dead
 from edgeprune.device.check import Budgets
 from edgeprune.device.op_costs import op_costs
@@ -90,6 +90,7 @@ def shrink_to_budgets(
     Raises:
         InfeasibleError: no plan meets the budgets.
     """
+
     def measure_costs(model: keras.Model) -> Mapping[str, float]:
         # Costs hardly depend on the values of weights and ranges, so a few samples calibrate them; but equal
         # vectors are stored once, and fine-tuning changes which are equal. Vela encodes common values in

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeprune.cluster_step import Clustering
 from edgeprune.device.check import Budgets, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.device.zeros import require_worth
+from edgeprune.device.schemes import refuse_scheme
+from edgeprune.device.zeros import require_cluster_worth, require_worth
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.keeping import keep_layers
@@ -23,7 +25,11 @@ from edgeprune.recipe import LayerLimit
 from edgeprune.registry import Registry
 from edgeprune.runtimes.vela import find_vela
 from edgeprune.sparse_step import Zeroing
+from edgeprune.tflite.schemes import choose_io_type
 from edgeprune.workdir import WorkDirectory
+
+Shaping = Zeroing | Clustering
+"""What may be done to weights so that they are stored in fewer bytes."""
 
 if TYPE_CHECKING:
     import keras
@@ -48,13 +54,14 @@ class BuildRequest:
         max_drop: largest drop of the metric, as in `Task.drop`.
         metric, loss: names, where the model and its outputs do not settle them.
         scheme, criterion, scope, schedule: names in their registries; no criterion: `DEFAULT_CRITERION`.
+        io_type: type of the file's inputs and outputs; None for the scheme's default.
         normalise: how scores are made comparable across families; None for the criterion's own way.
         keep: patterns of layer names whose channels stay.
         layers: pattern of layer names → what must stay of each of them.
         min_channels: least channels of a group, or all it has; by default `round_to`.
         round_to: numbers of channels become multiples of this; by default the profile's.
         whole_layers: whether whole layers may go.
-        zeroing: zeros that are asked for; None where the device decides.
+        shaping: zeros or clusters that are asked for; None where the device decides.
         accept_no_gain: make them even where the device can make nothing of them.
         epochs: of recovery, all steps together.
         seed: of everything random.
@@ -74,6 +81,7 @@ class BuildRequest:
     metric: str | None = None
     loss: str | None = None
     scheme: str = "int8"
+    io_type: str | None = None
     criterion: str | None = None
     scope: str = "global"
     normalise: str | None = None
@@ -83,7 +91,7 @@ class BuildRequest:
     round_to: int | None = None
     whole_layers: bool = True
     schedule: str = "polynomial_decay"
-    zeroing: Zeroing | None = None
+    shaping: Shaping | None = None
     accept_no_gain: bool = False
     epochs: int | None = None
     seed: int = 0
@@ -134,18 +142,14 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         ToolMissingError: the device has an NPU, and its compiler is not installed.
     """
     profile = load_profile(request.device)
+    refuse_scheme(request.scheme, profile, io_type=request.io_type)
     if profile.npu is not None:
         find_vela()  # before hours of training, not after
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
     budgets = resolve_budgets(profile, flags=flags)
     _refuse_bad_settings(request)
-    if request.zeroing is not None:
-        require_worth(
-            profile,
-            request.zeroing.pattern,
-            scheme=request.scheme,
-            accept_no_gain=request.accept_no_gain,
-        )
+    if request.shaping is not None:
+        _require_worth(profile, request)
     from edgeprune.keras_bridge.determinism import fix_seeds
 
     fix_seeds(request.seed)
@@ -160,6 +164,15 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     )
     limits = _resolve_limits(request, profile, inputs.model)
     return Job(request=request, inputs=inputs, profile=profile, budgets=budgets, limits=limits)
+
+
+def _require_worth(profile: Profile, request: BuildRequest) -> None:
+    """Raises RecipeError where what was asked for buys nothing on the device, and nobody said so."""
+    accept, shaping = request.accept_no_gain, request.shaping
+    if isinstance(shaping, Zeroing):
+        require_worth(profile, shaping.pattern, scheme=request.scheme, accept_no_gain=accept)
+    else:
+        require_cluster_worth(profile, accept_no_gain=accept)
 
 
 def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model) -> Limits:
@@ -178,11 +191,9 @@ def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model)
 
 
 def _refuse_bad_settings(request: BuildRequest) -> None:
-    from edgeprune.keras_bridge.convert import SCHEMES
     from edgeprune.keras_bridge.schedules import SCHEDULES
 
     named: tuple[tuple[Registry[Any], str], ...] = (
-        (SCHEMES, request.scheme),
         (SCHEDULES, request.schedule),
         (CRITERIA, request.criterion or DEFAULT_CRITERION),
         (NORMALISERS, request.normalise or "none"),
@@ -208,12 +219,13 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "scope": job.request.scope,
         "schedule": job.request.schedule,
         "scheme": job.request.scheme,
+        "io_type": choose_io_type(job.request.scheme, job.request.io_type),
         "epochs": job.epochs,
         "max_drop": job.request.max_drop,
         "round_to": job.limits.round_to,
         "min_channels": job.limits.min_channels,
         "whole_layers": job.request.whole_layers,
-        "zeros": "as the device decides" if job.request.zeroing is None else job.request.zeroing.describe(),
+        "weights": "as the device decides" if job.request.shaping is None else job.request.shaping.describe(),
         "keep": list(job.limits.keep),
         "layers": {
             pattern: f"at least {limit.min_channels} channels, at most {limit.max_ratio:g} of them go"
@@ -226,6 +238,11 @@ def describe_settings(job: Job) -> dict[str, Any]:
 def plan_recovery(job: Job) -> Recovery:
     """How the job's model is fine-tuned."""
     return job.inputs.plan_recovery(epochs=job.epochs, seed=job.request.seed)
+
+
+def with_epochs(job: Job, epochs: int) -> Job:
+    """The job with another number of epochs."""
+    return replace(job, request=replace(job.request, epochs=epochs))
 
 
 def open_work(job: Job) -> WorkDirectory:

@@ -46,7 +46,7 @@ class Recipe:
         device: a profile's id or file.
         flash_kib, ram_kib, latency_ms: budgets.
         max_drop: largest drop of the metric, a fraction.
-        metric, loss, scheme, criterion, normalise, scope, schedule: names.
+        metric, loss, scheme, io_type, criterion, normalise, scope, schedule: names.
         keep: patterns of layer names whose channels stay.
         layers: pattern of layer names → what must stay of each of them; `layers` has no flag.
         min_channels: no group of channels gets narrower than this.
@@ -54,7 +54,8 @@ class Recipe:
         whole_layers: whether whole layers may go.
         final_sparsity, mask, mask_scope, sparsity_schedule, initial_sparsity, begin_step, end_step,
             frequency, power: zeros that are asked for; see `sparse_step.Zeroing`.
-        accept_no_gain: make them even where the device can make nothing of them.
+        clusters: different weights per output that are asked for.
+        accept_no_gain: make zeros or clusters even where the device can make nothing of them.
         epochs: of recovery, all steps together.
         seed: of everything random.
         custom: "module:object" of layers, functions and layer rules.
@@ -74,6 +75,7 @@ class Recipe:
     metric: str | None = None
     loss: str | None = None
     scheme: str | None = None
+    io_type: str | None = None
     criterion: str | None = None
     normalise: str | None = None
     scope: Literal["global", "local"] | None = None
@@ -83,6 +85,7 @@ class Recipe:
     min_channels: int | None = ruled(low=1, default=None)
     round_to: int | None = ruled(low=1, high=MAX_ROUND_TO, default=None)
     whole_layers: bool | None = None
+    clusters: int | None = ruled(low=2, high=128, default=None)
     final_sparsity: float | None = ruled(low=0, high=1, default=None)
     mask: str | None = None
     mask_scope: Literal["global", "local"] | None = None

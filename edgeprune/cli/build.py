@@ -36,7 +36,7 @@ DEFAULT_OUTPUT = "edgeprune-out"
 )
 @click.option("--metric", metavar="NAME", help="What counts as good, where the model does not say.")
 @click.option("--loss", metavar="NAME", help="What recovery minimises, where the model does not say.")
-@click.option("--scheme", metavar="NAME", help="Quantization: 'edgeprune list schemes'.  [default: int8]")
+@options.quantization
 @click.option(
     "--criterion",
     metavar="NAME",
@@ -62,6 +62,12 @@ DEFAULT_OUTPUT = "edgeprune-out"
     help="Whether whole layers may go, too.  [default: they may]",
 )
 @options.zeros
+@click.option(
+    "--clusters",
+    type=click.IntRange(min=2, max=128),
+    metavar="N",
+    help="Cluster the weights of each output to N values, instead of zeros.",
+)
 @click.option("--scope", type=options.SCOPES, help="What is ranked together.  [default: global]")
 @click.option(
     "--schedule",
@@ -97,12 +103,18 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     asked["load"] = parse_load_options(**given)
 
     from edgeprune import pipeline
+    from edgeprune.cluster_step import parse_clustering
     from edgeprune.job import BuildRequest
     from edgeprune.sparse_step import ASKED, parse_zeroing
 
     zeros = {name: asked.pop(name, None) for name in ASKED}
+    keep, clusters = tuple(asked.get("keep", ())), asked.pop("clusters", None)
     if any(value is not None for value in zeros.values()):
-        asked["zeroing"] = parse_zeroing(zeros, keep=tuple(asked.get("keep", ())))
+        asked["shaping"] = parse_zeroing(zeros, keep=keep)
+    if clusters is not None:
+        if "shaping" in asked:
+            raise click.UsageError("--clusters and --sparsity cannot be combined; choose one.")
+        asked["shaping"] = parse_clustering(clusters, keep=keep)
     request = BuildRequest(**asked, resume=resume, force=force)
     with show_progress() as progress:
         report = pipeline.build(request, progress=progress)

@@ -53,10 +53,15 @@ def list_schedules() -> Answer:
 @listing.command("schemes", cls=Command)
 def list_schemes() -> Answer:
     """How models can be quantized."""
-    from edgeprune.keras_bridge.convert import SCHEMES
+    from edgeprune.tflite.schemes import SCHEMES
 
     rows = [
-        {"name": name, "needs_data": item.needs_data, "summary": item.summary}
+        {
+            "name": name,
+            "needs_data": item.needs_data,
+            "io_types": list(item.io_types),
+            "summary": item.summary,
+        }
         for name, item in SCHEMES.items()
     ]
     return _answer("schemes", rows)
@@ -100,7 +105,7 @@ def _answer(name: str, rows: Sequence[dict[str, Any]]) -> Answer:
     return Answer(text=format_table(columns, cells), document={name: list(rows)})
 
 
-_LONG = ("summary", "note", "tflm_dtypes")
+_LONG = ("summary", "note", "tflm_dtypes", "io_types")
 
 
 def _format_cell(key: str, value: Any) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from edgeprune.tflite.schemes import SCHEMES
+
 
 class Finite(click.FloatRange):
     """A number in a range; unlike click's own, not a NaN and no infinity."""
@@ -80,6 +82,23 @@ _LOADING = (
 def loading(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that `load_options.parse_load_options` reads."""
     for option in reversed(_LOADING):
+        command = option(command)
+    return command
+
+
+_QUANTIZATION = (
+    click.option("--scheme", metavar="NAME", help="Quantization: 'edgeprune list schemes'.  [default: int8]"),
+    click.option(
+        "--io-type",
+        type=click.Choice(sorted({io_type for _, scheme in SCHEMES.items() for io_type in scheme.io_types})),
+        help="Type of the file's inputs and outputs.  [default: that of the scheme's activations]",
+    ),
+)
+
+
+def quantization(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --scheme and --io-type, as `keras_bridge.convert.convert` takes them; None where not given."""
+    for option in reversed(_QUANTIZATION):
         command = option(command)
     return command
 

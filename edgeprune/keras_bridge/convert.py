@@ -1,9 +1,9 @@
 """From a Keras model to `.tflite` bytes, quantized after training."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,74 +11,45 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from edgeprune.errors import DataError, ModelError
+from edgeprune.errors import DataError, ModelError, OpError
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.calling import call
 from edgeprune.keras_bridge.convert_recurrent import restore_order, saved_with_constants, without_loops
+from edgeprune.keras_bridge.places import describe_place
 from edgeprune.keras_bridge.quiet import quiet_stderr
-from edgeprune.registry import Registry
+from edgeprune.tflite.schemes import SCHEMES, Scheme, choose_io_type
+
+_OPS_SETS = {
+    "int8": "TFLITE_BUILTINS_INT8",
+    "int16": "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",
+    "float32": "TFLITE_BUILTINS",
+}
+"""Type of activations → the converter's set of ops in which all of them have it."""
+_NO_FORM = re.compile(r"not yet supported for op: '(\w+)'")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scheme:
-    """A way to quantize.
-
-    Attributes:
-        name: as in `--scheme`.
-        summary: one line for `edgeprune list schemes`.
-        needs_data: whether it calibrates on a representative set.
-        configure: sets the converter up.
-    """
-
-    name: str
-    summary: str
-    needs_data: bool
-    configure: Callable[[Any], None]
-
-
-SCHEMES: Registry[Scheme] = Registry("scheme", listing="edgeprune list schemes")
-
-
-def _configure_int8(converter: Any) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-
-
-SCHEMES.add(
-    "int8",
-    Scheme(
-        name="int8",
-        summary="8-bit weights (per channel) and activations, integer in and out",
-        needs_data=True,
-        configure=_configure_int8,
-    ),
-)
-SCHEMES.add(
-    "none",
-    Scheme(
-        name="none",
-        summary="32-bit floats, for comparison",
-        needs_data=False,
-        configure=lambda converter: None,
-    ),
-)
-
-
-def convert(model: keras.Model, *, scheme: str, representative: Sequence[Array] | None = None) -> bytes:
+def convert(
+    model: keras.Model,
+    *,
+    scheme: str,
+    representative: Sequence[Array] | None = None,
+    io_type: str | None = None,
+) -> bytes:
     """The `.tflite` bytes of a model with a batch of one.
 
     Args:
         model: Functional or Sequential.
         scheme: a name in `SCHEMES`.
         representative: one array per model input, (samples, ...), for schemes that calibrate.
+        io_type: type of inputs and outputs, one of the scheme's `io_types`; by default the first of them.
 
     Raises:
         DataError: the scheme calibrates and there is no data.
+        OpError: an op of the model has no form in this scheme.
         ModelError: the converter does not accept the model.
+        RecipeError: the scheme does not have that type of inputs and outputs.
     """
-    chosen = SCHEMES[scheme]
+    chosen, io_type = SCHEMES[scheme], choose_io_type(scheme, io_type)
     if chosen.needs_data and representative is None:
         raise DataError(
             f"scheme '{scheme}' needs representative data",
@@ -89,11 +60,19 @@ def convert(model: keras.Model, *, scheme: str, representative: Sequence[Array] 
         with _open_converter(model) as (converter, order), quiet_stderr(), warnings.catch_warnings():
             if representative is not None and chosen.needs_data:
                 converter.representative_dataset = lambda: _samples(model, representative)
-            chosen.configure(converter)
+            _configure(converter, chosen, io_type)
             # Said of every model that is quantized after training.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
             return order(bytes(converter.convert()))
     except (ValueError, RuntimeError, TypeError, NotImplementedError, converter_error()) as error:
+        missing = _NO_FORM.search(str(error))
+        if missing is not None:
+            raise OpError(
+                f"the op {missing[1]} has no form in the scheme {scheme}",
+                where=describe_place(model, convert(model, scheme="none"), op=missing[1]),
+                why="TensorFlow's converter quantizes it to 8 bits at most",
+                fix="use --scheme int8, or replace the layer",
+            ) from error
         reason = str(error).strip().splitlines()
         raise ModelError(
             "TensorFlow's converter does not accept the model",
@@ -101,6 +80,17 @@ def convert(model: keras.Model, *, scheme: str, representative: Sequence[Array] 
             why=reason[0][:300] if reason else type(error).__name__,
             fix="replace the layer it names; --scheme none shows whether quantization is the cause",
         ) from error
+
+
+def _configure(converter: Any, scheme: Scheme, io_type: str) -> None:
+    if scheme.name == "none":
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [getattr(tf.lite.OpsSet, _OPS_SETS[scheme.activations])]
+    if scheme.weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if scheme.needs_data:
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io_type)
 
 
 def converter_error() -> type[Exception]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 Types = tuple[str, ...]
 Weights = dict[str, Types]
 
-F, B, U8, U32 = "float32", "bool", "uint8", "uint32"
+F, F16, B, U8, U32 = "float32", "float16", "bool", "uint8", "uint32"
 I8, I16, I32, I64 = "int8", "int16", "int32", "int64"
 _WEIGHTS: Weights = {F: (F,), I8: (I8,), I16: (I8,)}
 _WEIGHTS_INT4: Weights = {F: (F,), I8: (I8, "int4"), I16: (I8,)}

@@ -182,15 +182,27 @@ def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
         )
     if op.name == DECODE:
         return _judge_decode(op, subgraph)
-    dtype = _activation_type(op, subgraph)
-    if kind.tflm_dtypes and dtype not in kind.tflm_dtypes:
-        return (f"TFLM's kernel takes {', '.join(kind.tflm_dtypes)}, not {dtype}", _retype(dtype))
     weights = _input(op, subgraph, kind.weights_input) if kind.weights else None
-    if weights is not None and weights.dtype not in kind.weights.get(dtype, ()):
+    return judge_types(
+        kind, _activation_type(op, subgraph), weights=None if weights is None else weights.dtype
+    )
+
+
+def judge_types(kind: OpKind, activation: str, *, weights: str | None) -> tuple[str, str] | None:
+    """Why TFLM's kernel of an op does not take these types, and the way out; None where it takes them.
+
+    Args:
+        kind: the op; TFLM has a kernel for it.
+        activation: type of its activation.
+        weights: type of its weights, None for an op without any.
+    """
+    if kind.tflm_dtypes and activation not in kind.tflm_dtypes:
+        return (f"TFLM's kernel takes {', '.join(kind.tflm_dtypes)}, not {activation}", _retype(activation))
+    if weights is not None and weights not in kind.weights.get(activation, ()):
         return (
-            f"TFLM's kernel does not take {weights.dtype} weights with {dtype} activations",
+            f"TFLM's kernel does not take {weights} weights with {activation} activations",
             "convert with the scheme int8 and representative data, not dynamic_range"
-            if dtype == "float32"
+            if activation == "float32"
             else "convert with the scheme int8",
         )
     return None

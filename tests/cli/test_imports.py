@@ -45,6 +45,7 @@ def imported_by(*arguments: str) -> str:
         ("list", "criteria"),
         ("list", "layers"),
         ("list", "ops"),
+        ("list", "schemes"),
         ("doctor",),
     ],
 )
@@ -60,7 +61,7 @@ def test_check_imports_no_tensorflow():
 
 
 def test_the_test_sees_tensorflow_where_it_is_imported():
-    assert "tensorflow" in imported_by("list", "schemes")
+    assert "tensorflow" in imported_by("list", "schedules")
 
 
 def test_devices_list_answers_in_a_blink(spawn):

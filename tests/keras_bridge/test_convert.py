@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 from keras import layers
 
-from edgeprune.errors import DataError, ModelError, UnknownNameError
-from edgeprune.keras_bridge.convert import SCHEMES, convert
+from edgeprune.errors import DataError, ModelError, OpError, UnknownNameError
+from edgeprune.keras_bridge.convert import convert
 from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.schemes import SCHEMES
 
 
 def classifier() -> keras.Model:
@@ -128,4 +130,39 @@ def test_what_the_converter_refuses_is_a_model_error_of_one_line() -> None:
 def test_a_misspelt_scheme_gets_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="int8"):
         convert(classifier(), scheme="int")
-    assert set(SCHEMES) >= {"int8", "none"}
+
+
+# Largest error of a probability.
+ERRORS = {"int8": 0.02, "int16x8": 0.005, "float16": 0.001, "dynamic_range": 0.02, "none": 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "io_type"), [(name, io_type) for name, s in SCHEMES.items() for io_type in s.io_types]
+)
+def test_every_scheme_has_the_types_it_promises_and_computes_nearly_the_same(
+    scheme: str, io_type: str
+) -> None:
+    model, x = classifier(), samples(6, 6, 2)
+    tflite = convert(model, scheme=scheme, representative=[x], io_type=io_type)
+    found = read_model(tflite, where="m")
+    assert {t.dtype for t in (*found.inputs, *found.outputs)} == {io_type}
+    constants = {t.dtype for t in found.tensors if t.is_constant and len(t.shape) == 4}
+    assert constants <= {SCHEMES[scheme].weights, "float32"}
+    expected = np.asarray(model(x, training=False))
+    assert np.abs(run_litert(tflite, (x,)).outputs[0].values - expected).max() < ERRORS[scheme]
+    if scheme in ("int8", "int16x8", "none"):
+        assert np.abs(run_tflm(tflite, (x,)).outputs[0].values - expected).max() < ERRORS[scheme]
+
+
+def test_weights_of_int8_files_are_quantized_per_channel() -> None:
+    found = read_model(convert(classifier(), scheme="int8", representative=[samples(6, 6, 2)]), where="m")
+    kernels = [t for t in found.tensors if t.is_constant and t.dtype == "int8"]
+    assert sorted(t.scales.size for t in kernels) == [3, 4]
+
+
+def test_an_op_that_int16x8_lacks_is_named_with_its_layer() -> None:
+    image = keras.Input((6, 6, 2))
+    x = layers.Activation("elu", name="curved")(layers.Conv2D(4, 3)(image))
+    model = keras.Model(image, layers.Activation("relu", name="straight")(x))
+    with pytest.raises(OpError, match=r"layer 'curved'.*ELU.*use --scheme int8"):
+        convert(model, scheme="int16x8", representative=[samples(6, 6, 2)])
