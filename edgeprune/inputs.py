@@ -166,7 +166,7 @@ def open_inputs(
                 fix="pass --data (inputs alone are enough, labels are optional); "
                 "'edgeprune prune' removes channels without data",
             )
-        source, sha256 = model.name, _hash_model(model, load)
+        source, sha256 = model.name, hash_model(model, load)
         original = load_model(model, options=load, progress=progress)
         loaded = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed)
     trace(original)  # refuses models without a graph before any work is spent on them
@@ -181,7 +181,7 @@ def open_inputs(
     return _prepare(original, loaded, task, source=source, sha256=sha256, seed=seed, progress=progress)
 
 
-def _hash_model(model: Path, load: LoadOptions) -> str:
+def hash_model(model: Path, load: LoadOptions) -> str:
     """A hash of all files that the model is in."""
     if not model.is_dir():
         weights = () if load.weights is None else (read_file(load.weights),)
@@ -213,9 +213,6 @@ def _prepare(
         augmentation = choose_augmentation(
             data.x_val, score=lambda x: validation.score_outputs(predict(teacher, x)), seed=seed
         )
-    rng = np.random.default_rng([seed, 7])
-    count = len(data.x_train[0])
-    rows = np.sort(rng.choice(count, size=min(REPRESENTATIVE_SAMPLES, count), replace=False))
     return Inputs(
         model=original,
         teacher=teacher,
@@ -227,9 +224,17 @@ def _prepare(
         validation=validation,
         test=make_judge(task, original, inputs=data.x_test, labels=data.y_test),
         augmentation=augmentation,
-        representative=tuple(x[rows] for x in data.x_train),
+        representative=choose_representative(data, seed=seed),
         notes=(*data.notes, note) if note else data.notes,
     )
+
+
+def choose_representative(data: Data, *, seed: int) -> tuple[Array, ...]:
+    """Training samples to calibrate on, drawn by the seed: one array per model input."""
+    rng = np.random.default_rng([seed, 7])
+    count = len(data.x_train[0])
+    rows = np.sort(rng.choice(count, size=min(REPRESENTATIVE_SAMPLES, count), replace=False))
+    return tuple(x[rows] for x in data.x_train)
 
 
 def _make_teacher(
