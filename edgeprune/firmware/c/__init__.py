@@ -1,0 +1,1 @@
+"""The C engine: a `.tflite` file compiled to self-contained C99."""

@@ -1,0 +1,108 @@
+"""Per-channel records: bias, multiplier, rounding and shift of each output channel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeprune.firmware.c.layer import Constant, Site, scale, zero_point
+from edgeprune.firmware.c.scaling import INT8_MIN, Factor, Integers, quantize_factor
+
+_DEEPEST_SHIFT = 22  # so that a zero point shifted by it stays below 2^29
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Channels:
+    """How a layer turns its sums into int8.
+
+    Attributes:
+        constant: the records, one per channel.
+        requantize: the C function that reads them.
+    """
+
+    constant: Constant
+    requantize: str
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Files of `templates/c/kernels` it needs."""
+        return (
+            ("clamp", "requantize_right")
+            if self.requantize == "requantize_right"
+            else ("clamp", "rescale", "requantize")
+        )
+
+
+def read_factors(site: Site, *, channels: int) -> tuple[Factor, ...]:
+    """Scale of input times scale of weights, over scale of output: one `Factor` per channel.
+
+    Args:
+        site: a convolution or FULLY_CONNECTED.
+        channels: how many output channels there are.
+
+    Raises:
+        OpError: the weights have another number of scales.
+    """
+    weights = site.input(1)
+    if weights.scales.size not in (1, channels) or weights.zero_points.any():
+        raise site.refuse("its weights are not quantized symmetrically, per tensor or per channel")
+    source, target = float(scale(site.input())), float(scale(site.output()))
+    if site.op.name == "FULLY_CONNECTED" and weights.scales.size == 1:
+        # TFLM multiplies these two in float32, unlike those per channel.
+        product = float(scale(site.input()) * weights.scales[0])
+        return (quantize_factor(product / target),) * channels
+    factors = [quantize_factor(source * float(each) / target) for each in weights.scales]
+    return tuple(factors * channels if len(factors) == 1 else factors)
+
+
+def read_bias(site: Site, *, position: int, channels: int) -> Integers:
+    """The bias of each channel; zeros where the op has none."""
+    if not site.has_input(position):
+        return np.zeros(channels, np.int64)
+    if site.input(position).dtype != "int32":
+        raise site.refuse(f"its bias is {site.input(position).dtype}, not int32")
+    return site.constant(position).reshape(-1).astype(np.int64)
+
+
+def pack_channels(
+    *, bias: Integers, factors: tuple[Factor, ...], output_zero: int, largest_sum: Integers
+) -> Channels:
+    """The records, in the form that the faster of both C functions reads, if every channel allows it.
+
+    Args:
+        bias: of each channel.
+        factors: of each channel.
+        output_zero: the output's zero point.
+        largest_sum: an upper bound of each channel's sum, in absolute value, without the bias.
+    """
+    shifts = np.array([factor.shift for factor in factors], np.int64)
+    multipliers = np.array([factor.multiplier for factor in factors], np.int64)
+    # A product with 0 is 0 whatever the shift.
+    shifts = np.where(multipliers == 0, -1, shifts)
+    fits = (2 * (np.abs(bias) + largest_sum) < 2**31) & (shifts <= -1) & (shifts >= -_DEEPEST_SHIFT)
+    if fits.all():
+        right = -shifts
+        offsets = (1 << (right - 1)) + (output_zero << right)
+        records = np.stack([2 * bias, multipliers, offsets, right], axis=1)
+        name = "requantize_right"
+    else:
+        zeros = np.full_like(bias, output_zero)
+        records = np.stack([bias, multipliers, zeros, np.array([f.shift for f in factors])], axis=1)
+        name = "requantize"
+    constant = Constant(name="channels", values=records.astype(np.int32), ctype="struct edgeprune_channel")
+    return Channels(constant=constant, requantize=name)
+
+
+def fold_input_zero(site: Site, weights: Integers, bias: Integers) -> Integers:
+    """The bias less what the input's zero point adds to each sum.
+
+    Args:
+        site: the op.
+        weights: (channels, products).
+        bias: of each channel.
+    """
+    return bias - zero_point(site.input()) * weights.sum(axis=1)
+
+
+def bound_sums(weights: Integers) -> Integers:
+    """Upper bounds of |sum of int8 inputs times weights| for (channels, products)."""
+    return -INT8_MIN * np.abs(weights).sum(axis=1)

@@ -1,0 +1,148 @@
+"""A model as layers with places: every op compiled, every tensor somewhere in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgeprune.errors import OpError
+from edgeprune.firmware.c import ops as _ops  # noqa: F401  (registers the emitters)
+from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Site
+from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
+from edgeprune.tflite.model import Model, Op
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Step:
+    """One op of the compiled model, in the order of execution.
+
+    Attributes:
+        op: the op.
+        label: name of its C function.
+        layer: what its emitter made of it.
+    """
+
+    op: Op
+    label: str
+    layer: Layer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Program:
+    """A model, compiled and placed.
+
+    Attributes:
+        model: the model.
+        steps: its ops.
+        roots: tensor → the tensor whose memory it is, where ops only give it another name.
+        homes: root → ("input" or "output", place) where it lies in the caller's memory.
+        blocks, plan: the arena.
+        tensor_blocks: tensor → its block.
+        scratch_blocks: step → its scratch block.
+    """
+
+    model: Model
+    steps: tuple[Step, ...]
+    roots: Mapping[int, int]
+    homes: Mapping[int, tuple[str, int]]
+    blocks: tuple[Block, ...]
+    plan: MemoryPlan
+    tensor_blocks: Mapping[int, int]
+    scratch_blocks: Mapping[int, int]
+
+    def root(self, tensor: int) -> int:
+        """The tensor whose memory it is."""
+        return self.roots.get(tensor, tensor)
+
+
+def compile_model(
+    model: Model, *, prefix: str, instructions: Instructions, optimize: Optimize = "speed"
+) -> Program:
+    """Every op compiled, and the arena planned.
+
+    Args:
+        model: the model.
+        prefix: start of every name in the generated C.
+        instructions: what the core can execute.
+        optimize: what choices between kernels go by.
+
+    Raises:
+        OpError: the C engine lacks an op, or what the op asks for.
+    """
+    steps = []
+    for op in model.ops:
+        site = Site(
+            op=op,
+            tensors=model.tensors,
+            where=model.where,
+            instructions=instructions,
+            prefix=prefix,
+            optimize=optimize,
+        )
+        if op.name not in EMITTERS:
+            raise OpError(
+                f"the C engine has no {op.name}",
+                where=f"{model.where}: op {op.index}",
+                fix="use --runtime tflm, or replace the layer that becomes it",
+            )
+        steps.append(Step(op=op, label=site.label, layer=EMITTERS[op.name](site)))
+    _check_ends(model)
+    return _place(model, tuple(steps))
+
+
+def _check_ends(model: Model) -> None:
+    for tensor in (*model.inputs, *model.outputs):
+        if tensor.dtype not in C_TYPES:
+            raise OpError(
+                f"the C engine has no tensors of type {tensor.dtype}",
+                where=f"{model.where}: tensor {tensor.index}",
+                fix="convert with the scheme int8, or use --runtime tflm",
+            )
+
+
+def _place(model: Model, steps: tuple[Step, ...]) -> Program:
+    roots: dict[int, int] = {}
+    for step in steps:
+        if step.layer.is_alias:
+            source = step.layer.inputs[0]
+            roots[step.layer.outputs[0]] = roots.get(source, source)
+
+    def root(tensor: int) -> int:
+        return roots.get(tensor, tensor)
+
+    graph = model.subgraphs[0]
+    homes: dict[int, tuple[str, int]] = {}
+    for side, tensors in (("input", graph.inputs), ("output", graph.outputs)):
+        for place, tensor in enumerate(tensors):
+            homes.setdefault(root(tensor), (side, place))
+    elsewhere = {*homes, *(t.index for t in model.tensors if t.is_constant or t.is_variable)}
+    spans: dict[int, list[int]] = {}
+    for now, step in enumerate(steps):
+        for tensor in (*step.layer.inputs, *step.layer.outputs):
+            if tensor >= 0 and root(tensor) not in elsewhere:
+                spans.setdefault(root(tensor), [now, now])[1] = now
+    tensor_blocks = {tensor: place for place, tensor in enumerate(spans)}
+    blocks = []
+    for tensor, (first, last) in spans.items():
+        over = {
+            tensor_blocks[root(source)]: slack
+            for source, slack in steps[first].layer.overlaps.items()
+            if root(source) in tensor_blocks and spans[root(source)][1] == first
+        }
+        name = f"tensor {tensor}"
+        size = model.tensors[tensor].bytes
+        blocks.append(Block(name=name, size_bytes=size, first=first, last=last, over=over))
+    scratch_blocks = {}
+    for now, step in enumerate(steps):
+        if step.layer.scratch_bytes:
+            scratch_blocks[now] = len(blocks)
+            size = step.layer.scratch_bytes
+            blocks.append(Block(name=f"scratch of {step.label}", size_bytes=size, first=now, last=now))
+    return Program(
+        model=model,
+        steps=steps,
+        roots=roots,
+        homes=homes,
+        blocks=tuple(blocks),
+        plan=plan_memory(blocks),
+        tensor_blocks=tensor_blocks,
+        scratch_blocks=scratch_blocks,
+    )

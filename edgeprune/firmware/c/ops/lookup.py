@@ -1,0 +1,143 @@
+"""Ops on each int8 value alone: a table of 256 outputs, computed here as TFLM's kernels compute them."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from edgeprune.firmware.c import fixed_point
+from edgeprune.firmware.c.layer import (
+    Constant,
+    Layer,
+    Site,
+    describe,
+    elementwise,
+    emits,
+    render,
+    scale,
+    zero_point,
+)
+from edgeprune.firmware.c.scaling import (
+    INT8_MAX,
+    INT8_MIN,
+    Factor,
+    Integers,
+    divide_by_power_of_two,
+    quantize_factor,
+    round_half_away,
+)
+
+_EVERY_VALUE = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
+_SIGMOID_INPUT_BITS = 4
+
+
+@emits("RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH")
+def emit(site: Site) -> Layer:
+    """The op's table, and a loop that looks values up."""
+    site.require("int8", site.input(), site.output())
+    table = np.clip(_FUNCTIONS[site.op.name](site), INT8_MIN, INT8_MAX)
+    function = render("lookup.c", name=site.label, comment=describe(site), elements=site.input().elements)
+    return Layer(
+        function=function,
+        inputs=site.op.inputs,
+        outputs=site.op.outputs,
+        constants=(Constant(name="table", values=table.astype(np.int8)),),
+        overlaps=elementwise(of=site.op.inputs[0]),
+    )
+
+
+def _centred(site: Site) -> Integers:
+    return _EVERY_VALUE - zero_point(site.input())
+
+
+def _quantize(site: Site) -> Integers:
+    factor = quantize_factor(float(scale(site.input())) / float(scale(site.output())))
+    return factor.scale(_centred(site)) + zero_point(site.output())
+
+
+def _relu(site: Site) -> Integers:
+    factor = quantize_factor(float(scale(site.input()) / scale(site.output())))
+    return np.maximum(factor.scale(_centred(site)), 0) + zero_point(site.output())
+
+
+def _relu6(site: Site) -> Integers:
+    # TFLM clamps the values as they are, whatever the output's scale.
+    zero = zero_point(site.input())
+    six = zero + round_half_away(float(np.float32(6) / scale(site.input())))
+    return np.clip(_EVERY_VALUE, zero, min(six, INT8_MAX))
+
+
+def _leaky_relu(site: Site) -> Integers:
+    alpha = scale(site.input()) * np.float32(site.op.options["alpha"]) / scale(site.output())
+    slope = quantize_factor(abs(float(alpha)))
+    values = _centred(site)
+    below = slope.scale(values) * (-1 if alpha < 0 else 1)
+    identity = quantize_factor(float(scale(site.input()) / scale(site.output())))
+    return np.where(values >= 0, identity.scale(values), below) + zero_point(site.output())
+
+
+def _logistic(site: Site) -> Integers:
+    if zero_point(site.output()) != INT8_MIN:
+        raise site.refuse("its output's zero point is not -128")
+    return _sigmoid(site, fixed_point.logistic, output_bits=8) + INT8_MIN
+
+
+def _tanh(site: Site) -> Integers:
+    return _sigmoid(site, fixed_point.tanh, output_bits=7)
+
+
+def _sigmoid(site: Site, function: Callable[..., Integers], *, output_bits: int) -> Integers:
+    """A saturating function of Q4.27; beyond the radius it is at its limits."""
+    fraction, shift = math.frexp(float(scale(site.input())) * (1 << (31 - _SIGMOID_INPUT_BITS)))
+    factor = Factor(multiplier=round_half_away(fraction * (1 << 31)), shift=shift)
+    radius = math.floor(((1 << _SIGMOID_INPUT_BITS) - 1) * (1 << (31 - _SIGMOID_INPUT_BITS)) / 2.0**shift)
+    values = _centred(site)
+    inside = np.clip(values, 1 - radius, radius - 1) if radius > 0 else np.zeros_like(values)
+    result = divide_by_power_of_two(
+        function(factor.scale(inside), integer_bits=_SIGMOID_INPUT_BITS), 31 - output_bits
+    )
+    limit = 1 << output_bits
+    floor = 0 if output_bits == 8 else -limit
+    return np.where(values <= -radius, floor, np.where(values >= radius, limit, result))
+
+
+def _hard_swish(site: Site) -> Integers:
+    """X * relu6(x + 3) / 6 in 16 bits, with the roundings of TFLM's kernel in their order."""
+    fine = np.float32(1 / 128) * scale(site.input())
+    output = quantize_factor(float(fine / scale(site.output())))
+    gate = quantize_factor(float(fine / np.float32(3 / 32768)))
+    if output.shift > 0:
+        raise site.refuse("its output's scale is too small for its input's")
+    value = _centred(site) << 7
+    preshift = _multiply_16(value, _to_16_bits(output.multiplier))
+    relu = value
+    if gate.shift > 0:
+        relu = _saturate_16(relu << (gate.shift - 1))
+    relu = _multiply_16(relu, _to_16_bits(gate.multiplier))
+    relu = _saturate_16(relu << 1) if gate.shift > 0 else divide_by_power_of_two(relu, -gate.shift)
+    relu = (relu + (1 << 15)) >> 1
+    product = np.fix(relu * preshift / (1 << 15)).astype(np.int64)
+    return divide_by_power_of_two(product, -output.shift) + zero_point(site.output())
+
+
+def _to_16_bits(multiplier: int) -> int:
+    return min((multiplier + (1 << 15)) >> 16, (1 << 15) - 1)
+
+
+def _multiply_16(values: Integers, multiplier: int) -> Integers:
+    return _saturate_16((values * multiplier + (1 << 14)) >> 15)
+
+
+def _saturate_16(values: Integers) -> Integers:
+    return np.clip(values, -(1 << 15), (1 << 15) - 1)
+
+
+_FUNCTIONS: dict[str, Callable[[Site], Integers]] = {
+    "QUANTIZE": _quantize,
+    "RELU": _relu,
+    "RELU6": _relu6,
+    "LEAKY_RELU": _leaky_relu,
+    "HARD_SWISH": _hard_swish,
+    "LOGISTIC": _logistic,
+    "TANH": _tanh,
+}

@@ -1,0 +1,31 @@
+"""AVERAGE_POOL_2D and MAX_POOL_2D."""
+
+from dataclasses import asdict
+
+from edgeprune.firmware.c.layer import Layer, Site, describe, emits, render
+from edgeprune.firmware.c.scaling import activation_range
+from edgeprune.firmware.c.window import read_window
+
+
+@emits("AVERAGE_POOL_2D", "MAX_POOL_2D")
+def emit(site: Site) -> Layer:
+    """The mean or the largest of each window; scales of input and output are taken to be the same."""
+    site.require("int8", site.input(), site.output())
+    options = site.op.options
+    window = read_window(site, kernel=(int(options["filter_height"]), int(options["filter_width"])))
+    low, high = activation_range(options["fused_activation_function"], site.output())
+    function = render(
+        f"{site.op.name.lower()}.c",
+        name=site.label,
+        comment=describe(site),
+        **asdict(window),
+        low=low,
+        high=high,
+    )
+    return Layer(
+        function=function,
+        inputs=site.op.inputs,
+        outputs=site.op.outputs,
+        kernels=("clamp",),
+        overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=1)} if window.out_c == 1 else {},
+    )

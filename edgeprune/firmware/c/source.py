@@ -1,0 +1,179 @@
+"""A compiled model as C99: `model.h`, `model.c`, `weights.h`, `weights.c`."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import edgeprune
+from edgeprune.firmware.c.graph import Program, Step
+from edgeprune.firmware.c.layer import C_TYPES, Constant, format_float, read_template, render
+from edgeprune.tflite.model import Tensor
+
+_KERNEL_ORDER = (
+    "clamp",
+    "rescale",
+    "requantize",
+    "requantize_right",
+    "reciprocal",
+    "bytes",
+    "lstm",
+    "dsp",
+    "mve",
+)
+_PER_LINE = 16
+
+
+def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]:
+    """File name → text of the four files.
+
+    Args:
+        program: the compiled model.
+        name: what the model is called in C: functions and macros start with `edgeprune_<name>`.
+        facts: where all this comes from, one clause for the comment on top.
+    """
+    model = program.model
+    values = {"name": name, "upper": name.upper(), "facts": f"edgeprune {edgeprune.__version__}: {facts}"}
+    constants = [(step, constant) for step in program.steps for constant in step.layer.constants]
+    return {
+        "model.h": render(
+            "model.h",
+            **values,
+            parameters=_parameters(program),
+            sizes="\n".join(
+                _define_sizes(name.upper(), "INPUT", model.inputs)
+                + _define_sizes(name.upper(), "OUTPUT", model.outputs)
+            ),
+            arena_bytes=program.plan.total_bytes,
+        ),
+        "model.c": render(
+            "model.c",
+            **values,
+            parameters=_parameters(program),
+            kernels="\n".join(_read_kernels(program)),
+            functions="\n".join(step.layer.function for step in program.steps if step.layer.function),
+            arena_words=max(1, program.plan.total_bytes // 4),
+            state=_define_state(program),
+            pointers="\n".join(_define_pointers(program)),
+            calls="\n".join(_calls(program)),
+        ),
+        "weights.h": render(
+            "weights.h", **values, declarations="\n".join(f"extern {_declare(s, c)};" for s, c in constants)
+        ),
+        "weights.c": render(
+            "weights.c", **values, definitions="\n\n".join(_define(s, c) for s, c in constants)
+        ),
+    }
+
+
+def _parameters(program: Program) -> str:
+    """The arguments of the invoke function."""
+    inputs, outputs = program.model.inputs, program.model.outputs
+    names = [f"const {C_TYPES[t.dtype]} *{_number('input', n, inputs)}" for n, t in enumerate(inputs)]
+    names += [f"{C_TYPES[t.dtype]} *{_number('output', n, outputs)}" for n, t in enumerate(outputs)]
+    return ", ".join(names)
+
+
+def _number(word: str, place: int, of: tuple[Tensor, ...]) -> str:
+    return word if len(of) == 1 else f"{word}_{place}"
+
+
+def _define_sizes(upper: str, side: str, tensors: tuple[Tensor, ...]) -> list[str]:
+    lines = []
+    for place, tensor in enumerate(tensors):
+        macro = f"EDGEPRUNE_{upper}_{_number(side, place, tensors)}"
+        shape = "x".join(map(str, tensor.shape))
+        lines.append(f"#define {macro}_ELEMENTS {tensor.elements} /* {shape} {tensor.dtype} */")
+        if tensor.scales.size == 1:
+            lines.append(f"#define {macro}_SCALE {format_float(tensor.scales[0])}")
+            lines.append(f"#define {macro}_ZERO_POINT ({tensor.zero_points[0]})")
+    return lines
+
+
+def _read_kernels(program: Program) -> Iterator[str]:
+    used = {kernel for step in program.steps for kernel in step.layer.kernels}
+    if any(_copies(program)):
+        used.add("bytes")
+    for kernel in _KERNEL_ORDER:
+        if kernel in used:
+            yield read_template(f"kernels/{kernel}.h")
+
+
+def _define_state(program: Program) -> str:
+    """Memory that lasts from one inference to the next."""
+    return "\n".join(
+        f"static {C_TYPES[t.dtype]} state_{t.index}[{t.elements}];"
+        for t in program.model.tensors
+        if t.is_variable
+    )
+
+
+def _define_pointers(program: Program) -> Iterator[str]:
+    for tensor, block in program.tensor_blocks.items():
+        record = program.model.tensors[tensor]
+        ctype = C_TYPES[record.dtype]
+        where = f"&arena.bytes[{program.plan.offsets[block]}]"
+        cast = where if ctype == "int8_t" else f"({ctype} *)(void *){where}"
+        shape = "x".join(map(str, record.shape))
+        yield f"    {ctype} *const tensor_{tensor} = {cast}; /* {shape} */"
+
+
+def _calls(program: Program) -> Iterator[str]:
+    for now, step in enumerate(program.steps):
+        layer = step.layer
+        if layer.is_alias:
+            continue
+        arguments = [
+            _point(program, step, place, tensor) for place, tensor in enumerate(layer.inputs) if tensor >= 0
+        ]
+        arguments += [_point(program, step, 0, tensor) for tensor in layer.outputs]
+        if now in program.scratch_blocks:
+            arguments.append(f"&arena.words[{program.plan.offsets[program.scratch_blocks[now]] // 4}]")
+        yield f"    {step.label}({', '.join(arguments)});"
+    yield from _copies(program)
+
+
+def _point(program: Program, step: Step, place: int, tensor: int) -> str:
+    """The C expression of a tensor."""
+    model, root = program.model, program.root(tensor)
+    if root in program.homes:
+        return _name_end(program, *program.homes[root])
+    if model.tensors[root].is_constant:
+        return f"{step.label}_operand_{place}"
+    return f"state_{root}" if model.tensors[root].is_variable else f"tensor_{root}"
+
+
+def _name_end(program: Program, side: str, place: int) -> str:
+    return _number(side, place, program.model.inputs if side == "input" else program.model.outputs)
+
+
+def _copies(program: Program) -> Iterator[str]:
+    """Calls for outputs that no layer writes, because they are an input or another output."""
+    for place, output in enumerate(program.model.outputs):
+        home = program.homes[program.root(output.index)]
+        if home != ("output", place):
+            target, source = _name_end(program, "output", place), _name_end(program, *home)
+            yield f"    copy_bytes({target}, {source}, {output.bytes});"
+
+
+def _declare(step: Step, constant: Constant) -> str:
+    ctype = constant.ctype or C_TYPES[str(constant.values.dtype)]
+    count = len(constant.values) if constant.ctype else constant.values.size
+    return f"const {ctype} {step.label}_{constant.name}[{count}]"
+
+
+def _define(step: Step, constant: Constant) -> str:
+    values = constant.values
+    if constant.ctype:  # records
+        lines = ["    {" + ", ".join(map(_literal, row)) + "}," for row in values.tolist()]
+    else:
+        flat = [_literal(value) for value in values.reshape(-1).tolist()]
+        lines = [
+            "    " + " ".join(f"{each}," for each in flat[start : start + _PER_LINE])
+            for start in range(0, len(flat), _PER_LINE)
+        ]
+    return f"{_declare(step, constant)} = {{\n" + "\n".join(lines) + "\n};"
+
+
+def _literal(value: int) -> str:
+    # -2147483648 is the negation of a number that does not fit.
+    return "INT32_MIN" if value == np.iinfo(np.int32).min else str(value)
