@@ -160,17 +160,27 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
 
 def refuse_unsupported(dense: Artefact, job: Job) -> None:
     """Raises OpError where the device's runtime cannot execute an op of the dense model's file."""
-    sentences, profile = dense.measured.unsupported, job.profile
-    if not sentences:
-        return
+    if dense.measured.unsupported:
+        # The measured file has lost its names.
+        named = convert_for(job, dense.model, samples=_SAMPLES_FOR_NAMES)
+        raise name_unsupported(dense.measured, job.profile, model=dense.model, named=named)
+
+
+def name_unsupported(measured: Measured, profile: Profile, *, model: keras.Model, named: bytes) -> OpError:
+    """The error that says which layer becomes an op that the device's runtime cannot execute.
+
+    Args:
+        measured: the stripped file; some op in it is not supported.
+        profile: the device.
+        model: what was converted.
+        named: its file with names.
+    """
     from edgeprune.keras_bridge.places import describe_place
 
-    # The measured file has lost its names.
-    named = convert_for(job, dense.model, samples=_SAMPLES_FOR_NAMES)
-    raise OpError(
+    return OpError(
         f"{profile.runtime.name} on {profile.id} cannot execute the converted model",
-        where=describe_place(dense.model, named, op=sentences[0].partition(" ")[0]),
-        why="; ".join(dict.fromkeys(sentences)),
+        where=describe_place(model, named, op=measured.unsupported[0].partition(" ")[0]),
+        why="; ".join(dict.fromkeys(measured.unsupported)),
         fix="replace the layer that becomes this op",
     )
 

@@ -17,6 +17,7 @@ from edgeprune.cli.answer import Answer, version_document
 from edgeprune.cli.build import build
 from edgeprune.cli.check import check
 from edgeprune.cli.compress import compress
+from edgeprune.cli.convert import convert
 from edgeprune.cli.devices import devices
 from edgeprune.cli.doctor import doctor
 from edgeprune.cli.inspection import inspect
@@ -44,7 +45,20 @@ def cli() -> None:
     """
 
 
-for _command in (build, check, compress, strip, view, inspect, prune, sparsify, devices, listing, doctor):
+for _command in (
+    build,
+    check,
+    convert,
+    compress,
+    strip,
+    view,
+    inspect,
+    prune,
+    sparsify,
+    devices,
+    listing,
+    doctor,
+):
     cli.add_command(_command)
 
 

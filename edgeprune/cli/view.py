@@ -229,7 +229,7 @@ def _summarize(document: Mapping[str, Any]) -> list[str]:
     if arena is not None and arena["bytes"]:
         where = "" if arena["peak_op"] is None else f", the most while op {arena['peak_op']} runs"
         lines.append(
-            f"Activations take {arena['bytes']:,} bytes under TFLM's plan{where}. Its records and its kernels' "
-            "scratch memory are not part of it; 'edgeprune check' measures all."
+            f"Activations take {arena['bytes']:,} bytes under TFLM's plan{where}. Its records and "
+            "its kernels' scratch memory are not part of it; 'edgeprune check' measures all."
         )
     return lines + list(document["notes"])

@@ -1,0 +1,163 @@
+"""What a `.tflite` file says about itself: labels, ranges and normalization of inputs, and its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeprune.device.profile import Profile
+from edgeprune.errors import DataError, RecipeError
+from edgeprune.tflite.annotate import Annotation
+from edgeprune.tflite.metadata import ModelMetadata, TensorMetadata
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.data import Data, InputRange
+
+LABELS_FILE = "labels.txt"
+"""The attached file with one label per line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Annotating:
+    """What a file is asked to say about itself.
+
+    Attributes:
+        metadata: whether it carries TFLite metadata; None where the runtime decides.
+        signatures: whether it keeps a signature with the names of the model's inputs and outputs.
+        normalization: (mean, standard deviation) that raw inputs are normalized by before they reach the
+            model; None where that is not known.
+    """
+
+    metadata: bool | None = None
+    signatures: bool = False
+    normalization: tuple[float, float] | None = None
+
+    def wants_metadata(self, profile: Profile | None) -> bool:
+        """Whether metadata are written: if not said, for LiteRT. TFLM would only keep them in flash."""
+        if self.metadata is not None:
+            return self.metadata
+        return profile is not None and profile.runtime.name == "litert"
+
+
+def parse_normalization(text: str | None) -> tuple[float, float] | None:
+    """(mean, standard deviation) from "MEAN,STD". Raises RecipeError where that is not what it says."""
+    if text is None:
+        return None
+    try:
+        mean, std = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise _bad_normalization(text) from error
+    if not (abs(mean) < 1e9 and 0 < std < 1e9):
+        raise _bad_normalization(text)
+    return mean, std
+
+
+def _bad_normalization(text: str) -> RecipeError:
+    return RecipeError(
+        f"--normalization '{text}' is no mean and standard deviation",
+        fix="give two numbers, the second above 0: 127.5,127.5 for images that become -1 to 1",
+    )
+
+
+def read_labels(path: Path, *, classes: Sequence[int]) -> tuple[str, ...]:
+    """The labels in a file, one per line.
+
+    Args:
+        path: a text file in UTF-8.
+        classes: size of the last axis of each of the model's outputs.
+
+    Raises:
+        DataError: it cannot be read, holds empty lines, or as many labels as no output has classes.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("the labels cannot be read", where=str(path), why=str(error)) from error
+    labels = tuple(line.strip() for line in lines)
+    if "" in labels:
+        raise DataError(
+            f"line {labels.index('') + 1} is empty", where=str(path), fix="give every class a name"
+        )
+    if len(labels) not in classes:
+        wanted = " or ".join(str(count) for count in dict.fromkeys(classes))
+        raise DataError(
+            f"there are {len(labels)} labels",
+            where=str(path),
+            why=f"the model's output has {wanted} classes",
+            fix="give one label per class, one per line, in the order of the classes",
+        )
+    return labels
+
+
+def compose_annotation(
+    model: keras.Model,
+    *,
+    asked: Annotating,
+    profile: Profile | None,
+    data: Data | None,
+    labels: Sequence[str],
+    description: str,
+) -> Annotation:
+    """What is to be written into the file of a model.
+
+    Args:
+        model: what is converted; its inputs and outputs are those of the file, in their order.
+        asked: what is wanted.
+        profile: the device, None where there is none.
+        data: what the model was fed; None where there are none.
+        labels: of the classes; empty where they are not known.
+        description: where the file comes from, in sentences.
+    """
+    inputs = tuple(tensor.name for tensor in model.inputs)
+    outputs = tuple(model.output_names)
+    annotation = Annotation()
+    if asked.signatures:
+        annotation = Annotation(inputs=_tell_apart(inputs), outputs=_tell_apart(outputs))
+    if not asked.wants_metadata(profile):
+        return annotation
+    ranges = [None] * len(inputs) if data is None else list(data.ranges)
+    described = [
+        _describe_input(tensor.name, tuple(tensor.shape), range_seen=seen, normalization=asked.normalization)
+        for tensor, seen in zip(model.inputs, ranges, strict=True)
+    ]
+    labelled = next((i for i, t in enumerate(model.outputs) if labels and t.shape[-1] == len(labels)), None)
+    metadata = ModelMetadata(
+        name=model.name,
+        description=description,
+        inputs=tuple(described),
+        outputs=tuple(
+            TensorMetadata(name=name, labels=LABELS_FILE if place == labelled else "")
+            for place, name in enumerate(outputs)
+        ),
+    )
+    files = {} if labelled is None else {LABELS_FILE: "".join(f"{label}\n" for label in labels).encode()}
+    return replace(annotation, metadata=metadata, files=files)
+
+
+def _describe_input(
+    name: str,
+    shape: tuple[int | None, ...],
+    *,
+    range_seen: InputRange | None,
+    normalization: tuple[float, float] | None,
+) -> TensorMetadata:
+    described = TensorMetadata(name=name)
+    if range_seen is not None:
+        described = replace(described, minimum=(range_seen.minimum,), maximum=(range_seen.maximum,))
+        if range_seen.dtype == "uint8" and len(shape) == 4 and shape[-1] in (1, 3):
+            # Pixels as a camera gives them: what else they need is in the model.
+            described = replace(
+                described, color_space="grayscale" if shape[-1] == 1 else "rgb", mean=(0.0,), std=(1.0,)
+            )
+    if normalization is not None:
+        described = replace(described, mean=normalization[:1], std=normalization[1:])
+    return described
+
+
+def _tell_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, numbered where several are the same: a signature's must differ."""
+    return tuple(name if names.count(name) == 1 else f"{name}_{place}" for place, name in enumerate(names))
