@@ -103,6 +103,29 @@ def quantization(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_CALIBRATION = (
+    click.option(
+        "--representative-samples",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Training samples that activation ranges are measured on.  [default: 200]",
+    ),
+    click.option(
+        "--accept-input-range",
+        is_flag=True,
+        default=None,
+        help="Go on where the data seem to have another range than MODEL expects.",
+    ),
+)
+
+
+def calibration(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --representative-samples and --accept-input-range, as `inputs.open_representative` takes them."""
+    for option in reversed(_CALIBRATION):
+        command = option(command)
+    return command
+
+
 _ZEROS = (
     click.option(
         "--sparsity",
