@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from edgeprune import __version__
 from edgeprune.device.profile import Profile
 from edgeprune.errors import DataError, RecipeError
 from edgeprune.tflite.annotate import Annotation
@@ -16,9 +19,12 @@ if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.data import Data, InputRange
+    from edgeprune.keras_bridge.data_checks import Tensor
 
 LABELS_FILE = "labels.txt"
 """The attached file with one label per line."""
+
+_BRIGHTEST = 255
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +49,22 @@ class Annotating:
         return profile is not None and profile.runtime.name == "litert"
 
 
-def parse_normalization(text: str | None) -> tuple[float, float] | None:
-    """(mean, standard deviation) from "MEAN,STD". Raises RecipeError where that is not what it says."""
-    if text is None:
-        return None
+def parse_annotating(
+    *, metadata: bool | None, normalization: str | None, keep_signatures: bool | None
+) -> Annotating:
+    """What flags or a recipe ask for; None where they say nothing.
+
+    Raises:
+        RecipeError: `normalization` is not "MEAN,STD".
+    """
+    return Annotating(
+        metadata=metadata,
+        signatures=bool(keep_signatures),
+        normalization=None if normalization is None else _parse_normalization(normalization),
+    )
+
+
+def _parse_normalization(text: str) -> tuple[float, float]:
     try:
         mean, std = (float(part) for part in text.split(","))
     except ValueError as error:
@@ -63,12 +81,12 @@ def _bad_normalization(text: str) -> RecipeError:
     )
 
 
-def read_labels(path: Path, *, classes: Sequence[int]) -> tuple[str, ...]:
+def read_labels(path: Path, *, outputs: Sequence[Tensor]) -> tuple[str, ...]:
     """The labels in a file, one per line.
 
     Args:
         path: a text file in UTF-8.
-        classes: size of the last axis of each of the model's outputs.
+        outputs: the model's; the last axis of one of them has the classes.
 
     Raises:
         DataError: it cannot be read, holds empty lines, or as many labels as no output has classes.
@@ -82,12 +100,13 @@ def read_labels(path: Path, *, classes: Sequence[int]) -> tuple[str, ...]:
         raise DataError(
             f"line {labels.index('') + 1} is empty", where=str(path), fix="give every class a name"
         )
+    classes = [tensor.shape[-1] for tensor in outputs if len(tensor.shape) > 1]
     if len(labels) not in classes:
         wanted = " or ".join(str(count) for count in dict.fromkeys(classes))
         raise DataError(
             f"there are {len(labels)} labels",
             where=str(path),
-            why=f"the model's output has {wanted} classes",
+            why=f"the model's output has {wanted or 'no'} classes",
             fix="give one label per class, one per line, in the order of the classes",
         )
     return labels
@@ -148,8 +167,9 @@ def _describe_input(
     described = TensorMetadata(name=name)
     if range_seen is not None:
         described = replace(described, minimum=(range_seen.minimum,), maximum=(range_seen.maximum,))
-        if range_seen.dtype == "uint8" and len(shape) == 4 and shape[-1] in (1, 3):
-            # Pixels as a camera gives them: what else they need is in the model.
+        pixels = range_seen.dtype == "uint8" and range_seen.maximum == _BRIGHTEST
+        if pixels and len(shape) == 4 and shape[-1] in (1, 3):
+            # As a camera gives them: what else they need is in the model.
             described = replace(
                 described, color_space="grayscale" if shape[-1] == 1 else "rgb", mean=(0.0,), std=(1.0,)
             )
@@ -161,3 +181,24 @@ def _describe_input(
 def _tell_apart(names: Sequence[str]) -> tuple[str, ...]:
     """The names, numbered where several are the same: a signature's must differ."""
     return tuple(name if names.count(name) == 1 else f"{name}_{place}" for place, name in enumerate(names))
+
+
+def describe_origin(
+    *, device: str, model_sha256: str, seed: int, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All that decided on a build's result: what its manifest holds beside the list of its files."""
+    return {
+        "edgeprune": __version__,
+        "device": device,
+        "model_sha256": model_sha256,
+        "seed": seed,
+        "settings": dict(settings),
+    }
+
+
+def hash_origin(origin: Mapping[str, Any]) -> str:
+    """SHA-256 of the origin as JSON with sorted keys and no spaces, which metadata and manifest share.
+
+    The files are not in it, because the model that says the hash is one of them.
+    """
+    return sha256(json.dumps(origin, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

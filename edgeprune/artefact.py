@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgeprune import __version__
+from edgeprune.annotation import compose_annotation, describe_origin, hash_origin
 from edgeprune.compress_step import DECODES, choose_encodings
 from edgeprune.compressed import Compressed
 from edgeprune.device.check import check_budgets
@@ -15,11 +17,12 @@ from edgeprune.figures import Check, Figure
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
-from edgeprune.job import Job
+from edgeprune.job import Job, describe_settings
 from edgeprune.measure import Measured, check_ops, measure
 from edgeprune.runtimes.compare import Agreement, compare_runs
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.ops import unsupported_ops
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, Zeros, require_zeros
@@ -110,6 +113,30 @@ def convert_for(job: Job, model: keras.Model, *, samples: int | None = None) -> 
     )
 
 
+def make_file(job: Job, model: keras.Model, *, samples: int | None = None) -> bytes:
+    """The model's file as it is shipped: stripped, with what it says about itself.
+
+    Args:
+        job: as `convert_for` reads it; its device and data decide what the file says.
+        model: what is converted.
+        samples: of the representative set, from its start; all if not given.
+    """
+    inputs, profile = job.inputs, job.profile
+    origin = describe_origin(
+        device=profile.id, model_sha256=inputs.sha256, seed=job.request.seed, settings=describe_settings(job)
+    )
+    annotation = compose_annotation(
+        model,
+        asked=job.request.annotating,
+        profile=profile,
+        data=inputs.data,
+        labels=inputs.data.class_names or (),
+        description=f"Made by edgeprune {__version__} for {profile.id} from {inputs.source}. "
+        f"SHA-256 of its manifest: {hash_origin(origin)}.",
+    )
+    return annotate(strip(convert_for(job, model, samples=samples)), annotation)
+
+
 def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | None = None) -> Artefact:
     """Converts, strips, measures and evaluates: every figure of the model and of its file.
 
@@ -126,7 +153,7 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
     from edgeprune.keras_bridge.trace import trace
 
     inputs, scheme = job.inputs, job.request.scheme
-    tflite = strip(convert_for(job, model))
+    tflite = make_file(job, model)
     encoded = encode_for_device(tflite, job, shaped=zeros is not None)
     arrived = require_zeros(encoded.measured.model, zeros) if zeros else ()
     run = run_litert(tflite, inputs.test.inputs)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeprune import __version__
+from edgeprune.annotation import describe_origin, hash_origin
 from edgeprune.artefact import Artefact, name_verified
 from edgeprune.device.check import KEYS, Budgets
 from edgeprune.device.instructions import instructions_of, load_instruction_table
@@ -259,14 +260,13 @@ def _manifest(folder: Path, outcome: Outcome) -> dict[str, Any]:
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     ]
-    return {
-        "schema": 1,
-        "edgeprune": __version__,
-        "device": outcome.profile.id,
-        "model_sha256": outcome.inputs.sha256,
-        "seed": outcome.seed,
-        "files": files,
-    }
+    origin = describe_origin(
+        device=outcome.profile.id,
+        model_sha256=outcome.inputs.sha256,
+        seed=outcome.seed,
+        settings=outcome.settings,
+    )
+    return {"schema": 1, **origin, "sha256": hash_origin(origin), "files": files}
 
 
 def _numbers(artefact: Artefact) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from edgeprune.artefact import Artefact, convert_for, make_artefact
+from edgeprune.artefact import Artefact, make_artefact, make_file
 from edgeprune.dead_step import strip_dead
 from edgeprune.device.check import Budgets
 from edgeprune.device.op_costs import op_costs
@@ -22,7 +22,6 @@ from edgeprune.progress import Progress
 from edgeprune.prune.solve import family_widths, fit_costs
 from edgeprune.prune_step import Pruner, require_feasible
 from edgeprune.shrink import Shrunk, shrink
-from edgeprune.tflite.strip import strip
 from edgeprune.workdir import WorkDirectory
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def shrink_to_budgets(
         # Costs hardly depend on the values of weights and ranges, so a few samples calibrate them; but equal
         # vectors are stored once, and fine-tuning changes which are equal. Vela encodes common values in
         # fewer bits, and fine-tuning changes which are common.
-        tflite = strip(convert_for(job, model, samples=_CALIBRATION_FOR_SIZES))
+        tflite = make_file(job, model, samples=_CALIBRATION_FOR_SIZES)
         found = _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
         slack = _SHARING_SLACK_BYTES + _ENCODING_SLACK * found.get("flash", 0.0) * (
             job.profile.npu is not None

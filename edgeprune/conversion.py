@@ -193,5 +193,5 @@ def _load_data(request: ConvertRequest, model: keras.Model, progress: Progress) 
 
 def _find_labels(request: ConvertRequest, model: keras.Model, data: Data | None) -> tuple[str, ...]:
     if request.labels is not None:
-        return read_labels(request.labels, classes=[int(t.shape[-1] or 0) for t in model.outputs])
+        return read_labels(request.labels, outputs=model.outputs)
     return (data.class_names or ()) if data is not None else ()

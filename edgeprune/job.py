@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeprune.annotation import Annotating, read_labels
 from edgeprune.cluster_step import Clustering
 from edgeprune.device.check import Budgets, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
@@ -65,6 +66,8 @@ class BuildRequest:
         accept_no_gain: make them even where the device can make nothing of them.
         epochs: of recovery, all steps together.
         seed: of everything random.
+        labels: file with the names of the classes; None for those of the data.
+        annotating: what the file says about itself.
         load: how the model is opened.
         resume: go on after the last finished stage of the same build.
         force: replace an existing output.
@@ -95,6 +98,8 @@ class BuildRequest:
     accept_no_gain: bool = False
     epochs: int | None = None
     seed: int = 0
+    labels: Path | None = None
+    annotating: Annotating = field(default_factory=Annotating)
     load: LoadOptions = field(default_factory=LoadOptions)
     resume: bool = False
     force: bool = False
@@ -162,6 +167,9 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         load=request.load,
         progress=progress,
     )
+    if request.labels is not None:
+        names = read_labels(request.labels, outputs=inputs.model.outputs)
+        inputs = replace(inputs, data=replace(inputs.data, class_names=names))
     limits = _resolve_limits(request, profile, inputs.model)
     return Job(request=request, inputs=inputs, profile=profile, budgets=budgets, limits=limits)
 

@@ -58,6 +58,10 @@ class Recipe:
         accept_no_gain: make zeros or clusters even where the device can make nothing of them.
         epochs: of recovery, all steps together.
         seed: of everything random.
+        labels: file with the names of the classes.
+        metadata: whether the file carries TFLite metadata.
+        normalization: "MEAN,STD" that raw inputs are normalized by, for the metadata.
+        keep_signatures: whether the file keeps a signature.
         custom: "module:object" of layers, functions and layer rules.
         trust: whether code inside the model file may run.
         input_shape: shapes of inputs that the model leaves open, "224,224,3" each.
@@ -98,6 +102,10 @@ class Recipe:
     accept_no_gain: bool | None = None
     epochs: int | None = ruled(low=1, default=None)
     seed: int | None = ruled(low=0, high=MAX_SEED, default=None)
+    labels: str | None = None
+    metadata: bool | None = None
+    normalization: str | None = None
+    keep_signatures: bool | None = None
     custom: tuple[str, ...] | None = None
     trust: bool | None = None
     input_shape: tuple[str, ...] | None = None

@@ -135,6 +135,8 @@ def _change_field(victim: bytes, random: Random) -> bytes:
 def _change_below(part: Any, random: Random) -> None:
     while True:
         names = [name for name, value in vars(part).items() if value is not None]
+        if not names:
+            return
         name = random.choice(names)
         value = getattr(part, name)
         if isinstance(value, list) and value and hasattr(value[0], "__dict__"):

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from edgeprune.cli import options
+from edgeprune.cli.annotating import annotating
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
@@ -78,6 +79,7 @@ DEFAULT_OUTPUT = "edgeprune-out"
     "--epochs", type=click.IntRange(min=1), metavar="N", help="Epochs of recovery, all steps together."
 )
 @click.option("--seed", type=options.SEED, metavar="N", help="Of everything random.  [default: 0]")
+@annotating
 @click.option(
     "--recipe",
     "recipe_file",
@@ -98,11 +100,13 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
         raise click.UsageError("Missing option '--device'; 'edgeprune devices list' shows what there is.")
     asked["output"] = Path(asked.get("output", DEFAULT_OUTPUT))
     asked["model"] = Path(asked["model"]) if "model" in asked else None
+    asked["labels"] = Path(asked["labels"]) if "labels" in asked else None
     asked.setdefault("data", None)
     given = {name: asked.pop(name, None) for name in ("custom", "trust", "input_shape", "weights")}
     asked["load"] = parse_load_options(**given)
 
     from edgeprune import pipeline
+    from edgeprune.annotation import parse_annotating
     from edgeprune.cluster_step import parse_clustering
     from edgeprune.job import BuildRequest
     from edgeprune.sparse_step import ASKED, parse_zeroing
@@ -115,6 +119,11 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
         if "shaping" in asked:
             raise click.UsageError("--clusters and --sparsity cannot be combined; choose one.")
         asked["shaping"] = parse_clustering(clusters, keep=keep)
+    asked["annotating"] = parse_annotating(
+        metadata=asked.pop("metadata", None),
+        normalization=asked.pop("normalization", None),
+        keep_signatures=asked.pop("keep_signatures", None),
+    )
     request = BuildRequest(**asked, resume=resume, force=force)
     with show_progress() as progress:
         report = pipeline.build(request, progress=progress)

@@ -62,14 +62,14 @@ def convert(
 
     Exit 1 if --device is given and the file does not fit it; the file is written all the same.
     """
-    from edgeprune.annotation import Annotating, parse_normalization
+    from edgeprune.annotation import parse_annotating
     from edgeprune.conversion import ConvertRequest, convert_file
 
-    said = Annotating(
+    said = parse_annotating(
         # Labels are only of use where the file can say them.
         metadata=True if metadata is None and labels is not None else metadata,
-        signatures=bool(keep_signatures),
-        normalization=parse_normalization(normalization),
+        normalization=normalization,
+        keep_signatures=keep_signatures,
     )
     load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
     request = ConvertRequest(
