@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune import __version__
-from edgeprune.errors import DataError
+from edgeprune.errors import DataError, InputError
 from edgeprune.graph.layergraph import Array
 from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.measure import read_file
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.augment import Augmentation
     from edgeprune.keras_bridge.data import Data
     from edgeprune.keras_bridge.judge import Judge
+    from edgeprune.keras_bridge.representative import Representative
     from edgeprune.keras_bridge.task import Task
     from edgeprune.keras_bridge.train import Recovery, Training
-
-REPRESENTATIVE_SAMPLES = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class Inputs:
         training: what recovery trains on.
         validation, test: judges of models and of artefacts; decisions only look at the first.
         augmentation: what is done to training batches.
-        representative: calibration inputs, one array per model input.
+        calibration: the representative set, and how it was drawn.
         notes: sentences for the report.
     """
 
@@ -57,8 +57,13 @@ class Inputs:
     validation: Judge
     test: Judge
     augmentation: Augmentation
-    representative: tuple[Array, ...]
+    calibration: Representative
     notes: tuple[str, ...]
+
+    @property
+    def representative(self) -> tuple[Array, ...]:
+        """Calibration inputs, one array per model input."""
+        return self.calibration.inputs
 
     def plan_recovery(self, *, epochs: int, seed: int) -> Recovery:
         """How these models are fine-tuned for so many epochs."""
@@ -130,6 +135,8 @@ def open_inputs(
     metric: str | None,
     seed: int,
     load: LoadOptions = AS_SAVED,
+    representative_samples: int | None = None,
+    check_range: bool = True,
     progress: Progress,
 ) -> Inputs:
     """The model and its data, checked against one another.
@@ -141,6 +148,8 @@ def open_inputs(
         metric: likewise.
         seed: of splits and selections.
         load: how the model is opened.
+        representative_samples: size of the representative set; None for the usual one.
+        check_range: whether data that seem to have another range than the model expects are refused.
         progress: is told what is going on.
 
     Raises:
@@ -178,7 +187,18 @@ def open_inputs(
             why="the artefact's accuracy is checked on samples that no decision looked at",
             fix="add x_test (and y_test) to the data",
         )
-    return _prepare(original, loaded, task, source=source, sha256=sha256, seed=seed, progress=progress)
+    progress.stage("study the original model")
+    # Before anything else is done with the data: statistics re-estimated on a wrong range would hide it.
+    calibration = open_representative(
+        original,
+        loaded,
+        samples=representative_samples,
+        task=task,
+        check_range=check_range,
+        seed=seed,
+        progress=progress,
+    )
+    return _prepare(original, loaded, task, calibration=calibration, source=source, sha256=sha256, seed=seed)
 
 
 def hash_model(model: Path, load: LoadOptions) -> str:
@@ -195,16 +215,15 @@ def _prepare(
     data: Data,
     task: Task,
     *,
+    calibration: Representative,
     source: str,
     sha256: str,
     seed: int,
-    progress: Progress,
 ) -> Inputs:
     from edgeprune.keras_bridge.augment import Augmentation, choose_augmentation
     from edgeprune.keras_bridge.judge import make_judge
     from edgeprune.keras_bridge.train import Training, predict
 
-    progress.stage("study the original model")
     validation = make_judge(task, original, inputs=data.x_val, labels=data.y_val)
     training = Training(inputs=data.x_train, labels=task.choose_labels(data.x_train, data.y_train), task=task)
     teacher, note = _make_teacher(original, validation, inputs=data.x_train, seed=seed)
@@ -224,17 +243,48 @@ def _prepare(
         validation=validation,
         test=make_judge(task, original, inputs=data.x_test, labels=data.y_test),
         augmentation=augmentation,
-        representative=choose_representative(data, seed=seed),
-        notes=(*data.notes, note) if note else data.notes,
+        calibration=calibration,
+        notes=(*data.notes, *calibration.warnings, *((note,) if note else ())),
     )
 
 
-def choose_representative(data: Data, *, seed: int) -> tuple[Array, ...]:
-    """Training samples to calibrate on, drawn by the seed: one array per model input."""
-    rng = np.random.default_rng([seed, 7])
-    count = len(data.x_train[0])
-    rows = np.sort(rng.choice(count, size=min(REPRESENTATIVE_SAMPLES, count), replace=False))
-    return tuple(x[rows] for x in data.x_train)
+def open_representative(
+    model: keras.Model,
+    data: Data,
+    *,
+    samples: int | None = None,
+    task: Task | None = None,
+    check_range: bool = True,
+    seed: int,
+    progress: Progress,
+) -> Representative:
+    """The representative set, drawn from the training data and checked against the model.
+
+    Args:
+        model: what will be converted.
+        data: checked against it.
+        samples: how many; `REPRESENTATIVE_SAMPLES` if not given.
+        task: what the model is for; found out where it is not given.
+        check_range: whether data that seem to have another range than the model expects are refused.
+        seed: of the draw.
+        progress: is told what speaks against the set.
+
+    Raises:
+        DataError: the model seems to expect another range.
+    """
+    from edgeprune.keras_bridge.input_range import require_input_range
+    from edgeprune.keras_bridge.representative import REPRESENTATIVE_SAMPLES, draw_representative
+    from edgeprune.keras_bridge.task import resolve_task
+
+    drawn = draw_representative(data, samples=samples or REPRESENTATIVE_SAMPLES, seed=seed)
+    for warning in drawn.warnings:
+        progress.warn(warning)
+    if check_range:
+        if task is None:
+            with suppress(InputError):  # layers have something to say even where scores cannot be had
+                task = resolve_task(model, data)
+        require_input_range(model, drawn, task=task, where=data.source)
+    return drawn
 
 
 def _make_teacher(

@@ -69,6 +69,8 @@ class BuildRequest:
         labels: file with the names of the classes; None for those of the data.
         annotating: what the file says about itself.
         load: how the model is opened.
+        representative_samples: size of the representative set; None for the usual one.
+        accept_input_range: go on where the data seem to have another range than the model expects.
         resume: go on after the last finished stage of the same build.
         force: replace an existing output.
     """
@@ -101,6 +103,8 @@ class BuildRequest:
     labels: Path | None = None
     annotating: Annotating = field(default_factory=Annotating)
     load: LoadOptions = field(default_factory=LoadOptions)
+    representative_samples: int | None = None
+    accept_input_range: bool = False
     resume: bool = False
     force: bool = False
 
@@ -165,6 +169,8 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         metric=request.metric,
         seed=request.seed,
         load=request.load,
+        representative_samples=request.representative_samples,
+        check_range=not request.accept_input_range,
         progress=progress,
     )
     if request.labels is not None:

@@ -47,6 +47,8 @@ class Recipe:
         flash_kib, ram_kib, latency_ms: budgets.
         max_drop: largest drop of the metric, a fraction.
         metric, loss, scheme, io_type, criterion, normalise, scope, schedule: names.
+        representative_samples: training samples that activation ranges are measured on.
+        accept_input_range: go on where the data seem to have another range than the model expects.
         keep: patterns of layer names whose channels stay.
         layers: pattern of layer names → what must stay of each of them; `layers` has no flag.
         min_channels: no group of channels gets narrower than this.
@@ -80,6 +82,8 @@ class Recipe:
     loss: str | None = None
     scheme: str | None = None
     io_type: str | None = None
+    representative_samples: int | None = ruled(low=1, default=None)
+    accept_input_range: bool | None = None
     criterion: str | None = None
     normalise: str | None = None
     scope: Literal["global", "local"] | None = None

@@ -38,6 +38,7 @@ DEFAULT_OUTPUT = "edgeprune-out"
 @click.option("--metric", metavar="NAME", help="What counts as good, where the model does not say.")
 @click.option("--loss", metavar="NAME", help="What recovery minimises, where the model does not say.")
 @options.quantization
+@options.calibration
 @click.option(
     "--criterion",
     metavar="NAME",
