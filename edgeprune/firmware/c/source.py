@@ -7,7 +7,7 @@ import numpy as np
 import edgeprune
 from edgeprune.firmware.c.graph import Program, Step
 from edgeprune.firmware.c.layer import C_TYPES, Constant, format_float, read_template, render
-from edgeprune.tflite.model import Tensor
+from edgeprune.tflite.model import Model, Tensor
 
 _KERNEL_ORDER = (
     "clamp",
@@ -38,7 +38,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
         "model.h": render(
             "model.h",
             **values,
-            parameters=_parameters(program),
+            parameters=_parameters(model),
             sizes="\n".join(
                 _define_sizes(name.upper(), "INPUT", model.inputs)
                 + _define_sizes(name.upper(), "OUTPUT", model.outputs)
@@ -48,7 +48,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
         "model.c": render(
             "model.c",
             **values,
-            parameters=_parameters(program),
+            parameters=_parameters(model),
             kernels="\n".join(_read_kernels(program)),
             functions="\n".join(step.layer.function for step in program.steps if step.layer.function),
             arena_words=max(1, program.plan.total_bytes // 4),
@@ -65,12 +65,22 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
     }
 
 
-def _parameters(program: Program) -> str:
+def name_ends(model: Model) -> dict[str, Tensor]:
+    """Name of each argument of the invoke function → its tensor, inputs first."""
+    sides = (("input", model.inputs), ("output", model.outputs))
+    return {
+        _number(side, place, tensors): tensor
+        for side, tensors in sides
+        for place, tensor in enumerate(tensors)
+    }
+
+
+def _parameters(model: Model) -> str:
     """The arguments of the invoke function."""
-    inputs, outputs = program.model.inputs, program.model.outputs
-    names = [f"const {C_TYPES[t.dtype]} *{_number('input', n, inputs)}" for n, t in enumerate(inputs)]
-    names += [f"{C_TYPES[t.dtype]} *{_number('output', n, outputs)}" for n, t in enumerate(outputs)]
-    return ", ".join(names)
+    return ", ".join(
+        f"{'const ' if name.startswith('input') else ''}{C_TYPES[tensor.dtype]} *{name}"
+        for name, tensor in name_ends(model).items()
+    )
 
 
 def _number(word: str, place: int, of: tuple[Tensor, ...]) -> str:

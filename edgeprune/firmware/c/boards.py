@@ -1,0 +1,85 @@
+"""Boards that qemu emulates, one for each core the C engine knows."""
+
+from dataclasses import dataclass
+
+from edgeprune.errors import UnknownNameError
+from edgeprune.firmware.c.layer import Instructions
+
+NANOSECONDS_PER_INSTRUCTION = 32
+"""Virtual time of one instruction with `-icount shift=5`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmulatedBoard:
+    """A machine of `qemu-system-arm` that stands for a core.
+
+    Attributes:
+        core: as in a profile, for example "Cortex-M7".
+        machine: qemu's name of it.
+        flags: options of the compiler for the core.
+        instructions: what the kernels may use.
+        nanoseconds_per_tick: of SysTick.
+        code: address and KiB of the memory that holds code and constants.
+        data: address and KiB of the memory that holds everything else.
+    """
+
+    core: str
+    machine: str
+    flags: tuple[str, ...]
+    instructions: Instructions
+    nanoseconds_per_tick: float = 40.0
+    code: tuple[int, int] = (0x00000000, 4096)
+    data: tuple[int, int] = (0x20000000, 4096)
+
+    def count_instructions(self, ticks: int) -> int:
+        """Instructions in so many ticks of SysTick; exact to one tick."""
+        return round(ticks * self.nanoseconds_per_tick / NANOSECONDS_PER_INSTRUCTION)
+
+
+_HARD_FLOAT = ("-mfloat-abi=hard",)
+
+BOARDS = (
+    # qemu has no board with a Cortex-M0+ and room for a network; its code runs on a Cortex-M3 unchanged.
+    EmulatedBoard(
+        core="Cortex-M0+", machine="mps2-an385", flags=("-mcpu=cortex-m0plus",), instructions="plain"
+    ),
+    EmulatedBoard(core="Cortex-M3", machine="mps2-an385", flags=("-mcpu=cortex-m3",), instructions="plain"),
+    EmulatedBoard(
+        core="Cortex-M4",
+        machine="mps2-an386",
+        flags=("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", *_HARD_FLOAT),
+        instructions="dsp",
+    ),
+    EmulatedBoard(
+        core="Cortex-M7",
+        machine="mps2-an500",
+        flags=("-mcpu=cortex-m7", "-mfpu=fpv5-d16", *_HARD_FLOAT),
+        instructions="dsp",
+    ),
+    EmulatedBoard(
+        core="Cortex-M33",
+        machine="mps2-an505",
+        flags=("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD_FLOAT),
+        instructions="dsp",
+        nanoseconds_per_tick=50.0,
+        code=(0x10000000, 4096),
+        data=(0x38000000, 2048),
+    ),
+    EmulatedBoard(
+        core="Cortex-M55",
+        machine="mps3-an547",
+        flags=("-mcpu=cortex-m55", *_HARD_FLOAT),
+        instructions="mve",
+        nanoseconds_per_tick=31.25,
+        code=(0x00000000, 512),
+        data=(0x20000000, 512),
+    ),
+)
+
+
+def find_board(core: str) -> EmulatedBoard:
+    """The board for a core. Raises UnknownNameError."""
+    for board in BOARDS:
+        if board.core.lower() == core.lower():
+            return board
+    raise UnknownNameError("core", core, [board.core for board in BOARDS])
