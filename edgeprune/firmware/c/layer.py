@@ -17,6 +17,8 @@ from edgeprune.tflite.model import Op, Tensor, constant_values
 Instructions = Literal["plain", "dsp", "mve"]
 """What kernels may use: C alone; SMLAD and SXTB16; or Helium's vectors as well."""
 
+IN_PLACE = None
+
 Optimize = Literal["speed", "size", "ram"]
 
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
@@ -116,7 +118,7 @@ class Layer:
         scratch_bytes: memory it needs while it runs.
         overlaps: input tensor → slack in bytes: the output may lie over the input, if it starts at most
             so many bytes after it (at least so many before it, if negative), because the function has read
-            what it overwrites.
+            what it overwrites; `IN_PLACE` where only the very same address will do.
     """
 
     function: str
@@ -125,7 +127,7 @@ class Layer:
     constants: tuple[Constant, ...] = ()
     kernels: tuple[str, ...] = ()
     scratch_bytes: int = 0
-    overlaps: Mapping[int, int] = field(default_factory=dict)
+    overlaps: Mapping[int, int | None] = field(default_factory=dict)
 
     @property
     def is_alias(self) -> bool:
@@ -183,7 +185,7 @@ def describe(site: Site) -> str:
     return f"{site.op.name} {shapes[0]} to {shapes[1]}"
 
 
-def elementwise(*, of: int) -> Mapping[int, int]:
+def elementwise(*, of: int) -> Mapping[int, int | None]:
     """`Layer.overlaps` of a function that writes each element after reading it, and never looks back."""
     return {of: 0}
 

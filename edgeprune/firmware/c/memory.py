@@ -18,14 +18,15 @@ class Block:
         size_bytes: its size.
         first, last: the first and last layer that it is needed in, both included.
         over: index of a block that ends in this one's first layer → slack in bytes: this one may lie over
-            it if it starts at most so many bytes after its start (see `Layer.overlaps`).
+            it if it starts at most so many bytes after its start, None where only at the same (see
+            `Layer.overlaps`).
     """
 
     name: str
     size_bytes: int
     first: int
     last: int
-    over: Mapping[int, int] = field(default_factory=dict)
+    over: Mapping[int, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,9 +83,9 @@ def _place(blocks: Sequence[Block], order: Sequence[int]) -> MemoryPlan:
         candidates = {0} | {_align(offsets[other] + blocks[other].size_bytes) for other in rivals}
         for other in rivals:
             if other in blocks[index].over:
-                candidates.add(max(0, _align_down(offsets[other] + blocks[index].over[other])))
+                candidates.add(max(0, _align_down(offsets[other] + (blocks[index].over[other] or 0))))
             if index in blocks[other].over:
-                candidates.add(max(0, _align(offsets[other] - blocks[other].over[index])))
+                candidates.add(max(0, _align(offsets[other] - (blocks[other].over[index] or 0))))
         offsets[index] = next(
             offset
             for offset in sorted(candidates)
@@ -101,10 +102,10 @@ def _are_live_together(one: Block, other: Block) -> bool:
 def _may_lie(blocks: Sequence[Block], one: int, offset: int, other: int, other_offset: int) -> bool:
     if offset + blocks[one].size_bytes <= other_offset or other_offset + blocks[other].size_bytes <= offset:
         return True
-    if other in blocks[one].over:
-        return offset <= other_offset + blocks[one].over[other]
-    if one in blocks[other].over:
-        return other_offset <= offset + blocks[other].over[one]
+    for upper, lower, distance in ((one, other, offset - other_offset), (other, one, other_offset - offset)):
+        if lower in blocks[upper].over:
+            slack = blocks[upper].over[lower]
+            return distance == 0 if slack is None else distance <= slack
     return False
 
 

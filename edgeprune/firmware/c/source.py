@@ -16,9 +16,12 @@ _KERNEL_ORDER = (
     "requantize_right",
     "reciprocal",
     "bytes",
-    "lstm",
     "dsp",
-    "mve",
+    "widen",
+    "split_sum",
+    "dot_4x2",
+    "dot_8x1",
+    "depthwise",
 )
 _PER_LINE = 16
 

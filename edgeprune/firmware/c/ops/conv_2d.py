@@ -1,48 +1,141 @@
 """CONV_2D."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from edgeprune.firmware.c.channels import bound_sums, pack_channels, read_bias, read_factors
+from edgeprune.firmware.c.channels import (
+    Channels,
+    bound_sums,
+    fold_input_zero,
+    pack_channels,
+    read_bias,
+    read_factors,
+)
+from edgeprune.firmware.c.lanes import LaneWeights, pack_lanes
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
-from edgeprune.firmware.c.scaling import activation_range
-from edgeprune.firmware.c.window import read_window
+from edgeprune.firmware.c.ops.fully_connected import emit_rows
+from edgeprune.firmware.c.scaling import Integers, activation_range
+from edgeprune.firmware.c.window import Window, read_window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Convolution:
+    """A convolution, read and checked.
+
+    Attributes:
+        site: the op.
+        window: its window.
+        weights: (output channels, taps and input channels of the group).
+        bias: of each output channel.
+        groups: into how many its channels fall.
+    """
+
+    site: Site
+    window: Window
+    weights: Integers
+    bias: Integers
+    groups: int
+
+    def pack_channels(self, *, folded: bool) -> Channels:
+        """The channels' records; with `folded`, the input's zero point is part of the bias."""
+        bias = fold_input_zero(self.site, self.weights, self.bias) if folded else self.bias
+        return pack_channels(
+            bias=bias,
+            factors=read_factors(self.site, channels=self.window.out_c),
+            output_zero=zero_point(self.site.output()),
+            largest_sum=bound_sums(self.weights) * (1 if folded else 2),
+        )
+
+    def values(self, channels: Channels) -> Mapping[str, Any]:
+        """What every template of a convolution is filled with."""
+        activation = self.site.op.options["fused_activation_function"]
+        low, high = activation_range(activation, self.site.output())
+        return asdict(self.window) | {
+            "name": self.site.label,
+            "comment": describe(self.site),
+            "pixels": self.window.pixels,
+            "in_zero": f"({zero_point(self.site.input())})",
+            "requantize": channels.requantize,
+            "low": low,
+            "high": high,
+        }
 
 
 @emits("CONV_2D")
 def emit(site: Site) -> Layer:
-    """A convolution."""
+    """A convolution, by the fastest kernel that can do it."""
     site.require("int8", site.input(), site.input(1), site.output())
+    convolution = _read(site)
+    window, weights = convolution.window, convolution.weights
+    if convolution.groups == 1 and _is_one_row(window):
+        return emit_rows(site, weights=weights, bias=convolution.bias)
+    if site.instructions != "plain" and convolution.groups == 1 and window.dilation_w == 1:
+        lanes = pack_lanes(weights, block=4)
+        if lanes is not None:
+            return _emit_dsp(convolution, lanes)
+    channels = convolution.pack_channels(folded=False)
+    function = render(
+        "conv_2d.c",
+        **convolution.values(channels),
+        group_inputs=window.in_c // convolution.groups,
+        group_outputs=window.out_c // convolution.groups,
+    )
+    return Layer(
+        function=function,
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(Constant(name="weights", values=weights.astype(np.int8)), channels.constant),
+        kernels=channels.kernels,
+    )
+
+
+def _read(site: Site) -> Convolution:
     weights = site.constant(1).astype(np.int64)
     window = read_window(site, kernel=(weights.shape[1], weights.shape[2]))
     if window.in_c % weights.shape[3] or window.out_c % (window.in_c // weights.shape[3]):
         raise site.refuse(f"{window.in_c} input channels do not fall into groups of {weights.shape[3]}")
-    groups = window.in_c // weights.shape[3]
-    rows = weights.reshape(window.out_c, -1)
-    channels = pack_channels(
+    return Convolution(
+        site=site,
+        window=window,
+        weights=weights.reshape(window.out_c, -1),
         bias=read_bias(site, position=2, channels=window.out_c),
-        factors=read_factors(site, channels=window.out_c),
-        output_zero=zero_point(site.output()),
-        largest_sum=2 * bound_sums(rows),
+        groups=window.in_c // weights.shape[3],
     )
-    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
-    function = render(
-        "conv_2d.c",
-        name=site.label,
-        comment=describe(site),
-        **asdict(window),
-        group_inputs=weights.shape[3],
-        group_outputs=window.out_c // groups,
-        in_zero=zero_point(site.input()),
-        requantize=channels.requantize,
-        low=low,
-        high=high,
+
+
+def _is_one_row(window: Window) -> bool:
+    """Whether the window covers the whole image, which makes it a matrix product."""
+    return (window.out_h, window.out_w) == (1, 1) and (
+        (window.kernel_h, window.kernel_w, window.pad_top, window.pad_left)
+        == (window.in_h, window.in_w, 0, 0)
     )
+
+
+def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
+    site, window = convolution.site, convolution.window
+    channels = convolution.pack_channels(folded=True)
+    values = convolution.values(channels) | {"pairs": lanes.pairs, "segment": lanes.segment}
+    scratch_bytes = 8 * lanes.pairs
+    in_words = window.in_c % 4 == 0
+    if not in_words:
+        scratch_bytes += 2 * lanes.pairs
+    gather = render(f"conv_2d_gather_{'words' if in_words else 'bytes'}.c", **values).rstrip()
     return Layer(
-        function=function,
-        inputs=(site.op.inputs[0],),
+        function=render("conv_2d_dsp.c", **values, gather=gather),
+        inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=rows.astype(np.int8)), channels.constant),
-        kernels=channels.kernels,
+        constants=(Constant(name="weights", values=lanes.words), channels.constant),
+        kernels=(
+            *channels.kernels,
+            "dsp",
+            "widen",
+            "split_sum",
+            "dot_4x2",
+            *(() if in_words else ("bytes",)),
+        ),
+        scratch_bytes=scratch_bytes,
+        overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )

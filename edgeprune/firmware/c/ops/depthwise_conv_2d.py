@@ -1,46 +1,87 @@
 """DEPTHWISE_CONV_2D."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from edgeprune.firmware.c.channels import bound_sums, pack_channels, read_bias, read_factors
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
+from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.scaling import activation_range
-from edgeprune.firmware.c.window import read_window
+from edgeprune.firmware.c.window import Window, read_window
 
 
 @emits("DEPTHWISE_CONV_2D")
 def emit(site: Site) -> Layer:
-    """A depthwise convolution."""
+    """A depthwise convolution, by the fastest kernel that can do it."""
     site.require("int8", site.input(), site.input(1), site.output())
     weights = site.constant(1)[0]
     window = read_window(site, kernel=(weights.shape[0], weights.shape[1]))
     if window.out_c % window.in_c:
         raise site.refuse(f"{window.out_c} outputs are no multiple of {window.in_c} inputs")
     taps = weights.reshape(-1, window.out_c)
+    in_planes = site.instructions != "plain" and window.dilation_h == window.dilation_w == 1
+    bias = read_bias(site, position=2, channels=window.out_c)
+    rows = taps.T.astype(np.int64)
+    if in_planes:
+        bias = bias - zero_point(site.input()) * rows.sum(axis=1)
     channels = pack_channels(
-        bias=read_bias(site, position=2, channels=window.out_c),
+        bias=bias,
         factors=read_factors(site, channels=window.out_c),
         output_zero=zero_point(site.output()),
-        largest_sum=2 * bound_sums(taps.T.astype(np.int64)),
+        largest_sum=bound_sums(rows) * (1 if in_planes else 2),
     )
     low, high = activation_range(site.op.options["fused_activation_function"], site.output())
-    function = render(
-        "depthwise_conv_2d.c",
-        name=site.label,
-        comment=describe(site),
-        **asdict(window),
-        multiplier=window.out_c // window.in_c,
-        in_zero=zero_point(site.input()),
-        requantize=channels.requantize,
-        low=low,
-        high=high,
-    )
+    values = asdict(window) | {
+        "name": site.label,
+        "comment": describe(site),
+        "multiplier": window.out_c // window.in_c,
+        "in_zero": f"({zero_point(site.input())})",
+        "requantize": channels.requantize,
+        "low": low,
+        "high": high,
+    }
+    constants = (Constant(name="weights", values=taps), channels.constant)
+    if in_planes:
+        return _emit_planes(site, window, values, constants=constants, kernels=channels.kernels)
     return Layer(
-        function=function,
-        inputs=(site.op.inputs[0],),
+        function=render("depthwise_conv_2d.c", **values),
+        inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=taps), channels.constant),
+        constants=constants,
         kernels=channels.kernels,
+    )
+
+
+def _emit_planes(
+    site: Site,
+    window: Window,
+    values: Mapping[str, Any],
+    *,
+    constants: tuple[Constant, ...],
+    kernels: tuple[str, ...],
+) -> Layer:
+    """Channel by channel on a plane of 16-bit numbers, whose margin holds the padding."""
+    is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3) and window.stride_w in (1, 2)
+    # Two outputs of a row are computed at once; words start at even places.
+    columns = -(-window.out_w // 2) * 2
+    reached = (columns - 1) * window.stride_w + window.kernel_w + 1
+    plane_w = -(-max(reached, window.pad_left + window.in_w) // 2) * 2
+    plane_h = max((window.out_h - 1) * window.stride_h + window.kernel_h, window.pad_top + window.in_h)
+    values = dict(values) | {
+        "plane_h": plane_h,
+        "plane_w": plane_w,
+        "step": f"add_row_stride_{window.stride_w}",
+    }
+    body = render(f"depthwise_conv_2d_{'3x3' if is_3x3 else 'any'}.c", **values).rstrip()
+    same = (window.out_h, window.out_w, window.out_c) == (window.in_h, window.in_w, window.in_c)
+    return Layer(
+        function=render("depthwise_conv_2d_dsp.c", **values, body=body),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=constants,
+        kernels=(*kernels, "dsp", "depthwise"),
+        scratch_bytes=2 * plane_h * plane_w,
+        overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )

@@ -3,8 +3,9 @@
 import numpy as np
 
 from edgeprune.firmware.c.channels import bound_sums, fold_input_zero, pack_channels, read_bias, read_factors
+from edgeprune.firmware.c.lanes import pack_lanes
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
-from edgeprune.firmware.c.scaling import activation_range
+from edgeprune.firmware.c.scaling import Integers, activation_range
 
 
 @emits("FULLY_CONNECTED")
@@ -14,8 +15,18 @@ def emit(site: Site) -> Layer:
     if site.op.options["weights_format"] != "DEFAULT":
         raise site.refuse("its weights are shuffled")
     weights = site.constant(1).astype(np.int64)
+    return emit_rows(site, weights=weights, bias=read_bias(site, position=2, channels=len(weights)))
+
+
+def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
+    """A matrix times each row of the input, by the fastest kernel that can do it.
+
+    Args:
+        site: the op.
+        weights: (outputs, inputs).
+        bias: of each output.
+    """
     outputs, inputs = weights.shape
-    bias = read_bias(site, position=2, channels=outputs)
     channels = pack_channels(
         bias=fold_input_zero(site, weights, bias),
         factors=read_factors(site, channels=outputs),
@@ -23,21 +34,32 @@ def emit(site: Site) -> Layer:
         largest_sum=bound_sums(weights),
     )
     low, high = activation_range(site.op.options["fused_activation_function"], site.output())
-    function = render(
-        "fully_connected.c",
-        name=site.label,
-        comment=describe(site),
-        rows=site.input().elements // inputs,
-        inputs=inputs,
-        outputs=outputs,
-        requantize=channels.requantize,
-        low=low,
-        high=high,
-    )
+    values = {
+        "name": site.label,
+        "comment": describe(site),
+        "rows": site.input().elements // inputs,
+        "inputs": inputs,
+        "outputs": outputs,
+        "requantize": channels.requantize,
+        "low": low,
+        "high": high,
+    }
+    lanes = None if site.instructions == "plain" else pack_lanes(weights, block=8)
+    if lanes is None:
+        return Layer(
+            function=render("fully_connected.c", **values),
+            inputs=site.op.inputs[:1],
+            outputs=site.op.outputs,
+            constants=(Constant(name="weights", values=weights.astype(np.int8)), channels.constant),
+            kernels=channels.kernels,
+        )
     return Layer(
-        function=function,
-        inputs=(site.op.inputs[0],),
+        function=render("fully_connected_dsp.c", **values, pairs=lanes.pairs, segment=lanes.segment),
+        inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=weights.astype(np.int8)), channels.constant),
-        kernels=channels.kernels,
+        constants=(Constant(name="weights", values=lanes.words), channels.constant),
+        kernels=(*channels.kernels, "dsp", "widen", "split_sum", "dot_8x1"),
+        scratch_bytes=4 * lanes.pairs,
+        # The whole row is copied before the first output is written.
+        overlaps={site.op.inputs[0]: inputs - outputs if values["rows"] > 1 else inputs},
     )

@@ -1,0 +1,65 @@
+"""Weights laid out for SMLAD: two channels in each 16-bit lane, two inputs in each word.
+
+A word multiplies two inputs with the weights of two channels, A and B: each lane holds 256 * B + A. Its byte
+of A comes out with one SXTB16; what both add up to, less the sum of A, is 256 times the sum of B. So two
+instructions load and unpack four weights, where plain int8 rows would take three.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeprune.firmware.c.channels import bound_sums
+from edgeprune.firmware.c.scaling import Integers
+
+_SUM_LIMIT = 1 << 23
+"""A sum of B takes the upper 24 of 32 bits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LaneWeights:
+    """Weights for `dot_4x2` or `dot_8x1`.
+
+    Attributes:
+        words: int32; for each block of channels, for each pair of inputs, one word per two channels.
+        pairs: pairs of inputs, a multiple of 2; inputs that fill up the last ones have weights of 0.
+        segment: pairs that may be summed at once, so that no sum of a channel B outgrows its 24 bits.
+    """
+
+    words: NDArray[np.int32]
+    pairs: int
+    segment: int
+
+
+def pack_lanes(weights: Integers, *, block: int) -> LaneWeights | None:
+    """The weights, or None where a weight of -128 would make a lane overflow.
+
+    Of four inputs in a row the first word takes 0 and 2, the next one 1 and 3: SXTB16 leaves inputs so.
+
+    Args:
+        weights: (channels, inputs).
+        block: channels that are computed at once, 4 or 8.
+    """
+    channels, inputs = weights.shape
+    padded = np.zeros((-(-channels // block) * block, -(-inputs // 4) * 4), np.int64)
+    padded[:channels, :inputs] = weights
+    low, high = padded[0::2], padded[1::2]
+    lanes = 256 * high + low
+    if lanes.min() < np.iinfo(np.int16).min:
+        return None
+    groups = padded.shape[1] // 4
+    # (block, word of the pair, group, lane, pair of the group), in the order in which they are read.
+    ordered = lanes.reshape(-1, block // 2, groups, 2, 2).transpose(0, 2, 4, 1, 3)
+    words = np.ascontiguousarray(ordered).astype("<i2").reshape(-1).view("<i4")
+    return LaneWeights(words=words, pairs=2 * groups, segment=_find_segment(high))
+
+
+def _find_segment(high: Integers) -> int:
+    segment = high.shape[1] // 2
+    while any(
+        bound_sums(high[:, start : start + 2 * segment]).max() >= _SUM_LIMIT
+        for start in range(0, high.shape[1], 2 * segment)
+    ):
+        segment = -(-segment // 4) * 2
+    return segment
