@@ -1,21 +1,25 @@
 """An artefact as C++ sources for TFLM: the model, an exact op resolver and the size of the arena."""
 
 import hashlib
-from collections.abc import Mapping
-from importlib.resources import files
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from string import Template
 
 import edgeprune
-from edgeprune.errors import OpError, OutputError
+from edgeprune.errors import OpError
+from edgeprune.firmware.rendering import fill_template, write_texts
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_table import OPS
 from edgeprune.tflite.ops import is_int8_only, kinds_used
 
 ARENA_ALIGNMENT_BYTES = 16
+ARENA_MARGIN = 0.02
+"""Added to the arena in `arena_size.h`: the accuracy to which predicted arenas were checked."""
+
 _BYTES_PER_LINE = 12
 _KERNELS = "tensorflow/lite/micro/kernels"
-_RESOLVER = "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+_FILES = ("model_data.h", "model_data.cc", "op_resolver.h", "arena_size.h")
+_INT8_OF_2025 = ("BATCH_MATMUL", "MAXIMUM", "MINIMUM", "PAD", "TRANSPOSE")
+"""Ops that older TFLMs register for int8 alone not at all, or under another signature."""
 
 
 def write_tflm_package(
@@ -45,34 +49,51 @@ def write_tflm_package(
         OpError: TFLM has no kernel for an op of the model.
         OutputError: a file cannot be written.
     """
-    size = _round_up(arena_bytes + margin_bytes)
-    facts = {
-        "Generator": f"edgeprune {edgeprune.__version__}",
-        "Model": f"{len(tflite)} bytes, SHA-256 {hashlib.sha256(tflite).hexdigest()}",
-    } | dict(provenance or {})
+    texts = render_tflm_package(
+        tflite=tflite,
+        model=model,
+        arena_bytes=arena_bytes,
+        arena_evidence=arena_evidence,
+        margin_bytes=margin_bytes,
+        comment=format_comment(tflite, provenance or {}),
+    )
+    return write_texts(directory, texts)
+
+
+def render_tflm_package(
+    *,
+    tflite: bytes,
+    model: Model,
+    arena_bytes: int,
+    arena_evidence: str,
+    margin_bytes: int,
+    comment: str,
+) -> dict[str, str]:
+    """Name → text of the files of `write_tflm_package`; `comment` goes on top of each.
+
+    Raises:
+        OpError: TFLM has no kernel for an op of the model.
+    """
+    size = size_arena(arena_bytes + margin_bytes)
     values = {
-        "comment": "\n".join(f"// {_one_line(name)}: {_one_line(text)}" for name, text in facts.items()),
+        "comment": comment,
         "bytes": format_bytes(tflite),
         "length": str(len(tflite)),
         "needed": str(arena_bytes),
-        "evidence": _one_line(arena_evidence),
+        "evidence": one_line(arena_evidence),
         "margin": str(size - arena_bytes),
         "size": str(size),
     } | _resolver_values(model)
-    written = []
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in ("model_data.h", "model_data.cc", "op_resolver.h", "arena_size.h"):
-            template = (
-                files("edgeprune.firmware").joinpath("templates", "tflm", f"{name}.in").read_text("utf-8")
-            )
-            written.append(directory / name)
-            written[-1].write_text(Template(template).substitute(values), "utf-8")
-    except OSError as error:
-        raise OutputError(
-            "cannot be written", where=str(error.filename or directory), why=error.strerror or ""
-        ) from error
-    return tuple(written)
+    return {name: fill_template(f"tflm/{name}.in", values) for name in _FILES}
+
+
+def format_comment(tflite: bytes, provenance: Mapping[str, str]) -> str:
+    """Lines of a comment that say what a file was made from."""
+    facts = {
+        "Generator": f"edgeprune {edgeprune.__version__}",
+        "Model": f"{len(tflite)} bytes, SHA-256 {hashlib.sha256(tflite).hexdigest()}",
+    } | dict(provenance)
+    return "\n".join(f"// {one_line(name)}: {one_line(text)}" for name, text in facts.items())
 
 
 def format_bytes(data: bytes) -> str:
@@ -81,8 +102,19 @@ def format_bytes(data: bytes) -> str:
     return "\n".join("    " + " ".join(f"0x{byte:02x}," for byte in line) for line in lines)
 
 
+def size_arena(needed_bytes: int) -> int:
+    """The size rounded up to TFLM's alignment."""
+    return -(-needed_bytes // ARENA_ALIGNMENT_BYTES) * ARENA_ALIGNMENT_BYTES
+
+
+def one_line(text: str) -> str:
+    """Text that stays inside a // comment: printable ASCII, and no backslash, which could join lines."""
+    return "".join(char if " " <= char <= "~" and char != "\\" else "?" for char in text)
+
+
 def _resolver_values(model: Model) -> dict[str, str]:
-    headers = {_RESOLVER}
+    headers: set[str] = set()
+    headers_of_2025: set[str] = set()
     calls = []
     uses_of = kinds_used(model)
     for name, uses in uses_of.items():
@@ -95,24 +127,21 @@ def _resolver_values(model: Model) -> dict[str, str]:
             )
         argument = ""
         if is_int8_only(kind, uses):
-            # Some of these headers are not among the resolver's own includes.
-            headers.add(f"{_KERNELS}/{kind.int8_header}")
-            argument = f"EDGEPRUNE_INT8_KERNEL({name})"
+            recent = name in _INT8_OF_2025
+            (headers_of_2025 if recent else headers).add(f"{_KERNELS}/{kind.int8_header}")
+            argument = f"EDGEPRUNE_INT8_KERNEL{'_OF_2025' if recent else ''}({name})"
         calls.append(
             f"  TF_LITE_ENSURE_STATUS(resolver.{kind.tflm_method}({argument}));"
-            f"  // {len(uses)} x {_one_line(name)}"
+            f"  // {len(uses)} x {one_line(name)}"
         )
+    recent_values = {"headers": _include(headers_of_2025)}
     return {
-        "includes": "\n".join(f'#include "{header}"' for header in sorted(headers)),
+        "int8_headers": _include(headers),
+        "int8_of_2025": fill_template("tflm/int8_of_2025.h.in", recent_values) if headers_of_2025 else "",
         "count": str(max(1, len(uses_of))),
         "registrations": "\n".join(calls),
     }
 
 
-def _one_line(text: str) -> str:
-    """Text that stays inside a // comment: printable ASCII, and no backslash, which could join lines."""
-    return "".join(char if " " <= char <= "~" and char != "\\" else "?" for char in text)
-
-
-def _round_up(size_bytes: int) -> int:
-    return -(-size_bytes // ARENA_ALIGNMENT_BYTES) * ARENA_ALIGNMENT_BYTES
+def _include(headers: Iterable[str]) -> str:
+    return "\n".join(f'#include "{header}"' for header in sorted(headers))

@@ -1,0 +1,173 @@
+"""A TFLM project for a user's SDK: the model, a typed wrapper, and a check on golden samples."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgeprune.errors import OpError
+from edgeprune.firmware.golden import Golden, render_golden
+from edgeprune.firmware.kernel_sources import list_kernels
+from edgeprune.firmware.rendering import fill_template, render_folder
+from edgeprune.firmware.tflm import (
+    ARENA_MARGIN,
+    format_comment,
+    one_line,
+    render_tflm_package,
+    size_arena,
+)
+from edgeprune.firmware.wrapper import render_wrapper
+from edgeprune.tflite.decode.wire import OP_NAME as DECODE
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.ops import kinds_used
+
+_NODE_GROWTH_BYTES, _TENSOR_GROWTH_BYTES = 12, 32
+"""What TfLiteNode and TfLiteTensor take more on a 32-bit core without TF_LITE_STATIC_MEMORY."""
+
+_NOT_IN_PROJECTS = {
+    "CUSTOM:ethos-u": "it needs the driver of the NPU",
+    "VAR_HANDLE": "its variables live in memory that the application hands over",
+}
+"""Ops that need more than TFLM's kernels, and what that is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectKind:
+    """One build system that a project can be for. Its own files are in `templates/project/<id>`.
+
+    Attributes:
+        id: the name on the command line.
+        sources: folder of the project that the application's files go to.
+        tflm_is_missing: what the compiler says where TFLM's headers are not found.
+        library_header: header that has to come first for the build system to find TFLM; "" for none.
+        cc_suffix: how names of C++ sources end.
+        static_memory: whether its TFLM is compiled with TF_LITE_STATIC_MEMORY; without, records are larger.
+        tolerance_steps: largest difference from the reference kernels that its kernel library is allowed.
+    """
+
+    id: str
+    sources: str
+    tflm_is_missing: str
+    library_header: str = ""
+    cc_suffix: str = ".cc"
+    static_memory: bool = True
+    tolerance_steps: int = 0
+
+
+_KINDS = (
+    ProjectKind(
+        id="cmake",
+        sources="application",
+        tflm_is_missing="TFLM is not on the include path: build with the project's CMakeLists.txt.",
+    ),
+    ProjectKind(
+        id="arduino",
+        sources="src",
+        tflm_is_missing="This Arduino library needs Chirale_TensorFLowLite: see the Library Manager.",
+        library_header="Chirale_TensorFlowLite.h",
+        cc_suffix=".cpp",
+        static_memory=False,
+    ),
+    ProjectKind(
+        id="esp-idf",
+        sources="main",
+        tflm_is_missing="The component espressif/esp-tflite-micro is missing: see main/idf_component.yml.",
+        tolerance_steps=1,  # ESP-NN rounds otherwise in places
+    ),
+    ProjectKind(
+        id="zephyr",
+        sources="src",
+        tflm_is_missing="Zephyr's module tflite-micro is missing: run west update with it, see README.md.",
+        static_memory=False,
+    ),
+    ProjectKind(
+        id="pico",
+        sources="src",
+        tflm_is_missing="pico-tflmicro is missing: pass its root as PICO_TFLMICRO_DIR.",
+    ),
+)
+PROJECTS = {kind.id: kind for kind in _KINDS}
+"""The kinds of projects, by name."""
+
+
+def render_project(
+    kind: ProjectKind,
+    *,
+    tflite: bytes,
+    model: Model,
+    golden: Golden,
+    arena_bytes: int,
+    arena_evidence: str,
+    device: str,
+) -> dict[str, str]:
+    """Path in the project → text, for all of its files; the same arguments give the same texts.
+
+    Args:
+        kind: which build system.
+        tflite: the artefact.
+        model: the same, read.
+        golden: samples for the check.
+        arena_bytes: what the interpreter needs on the device.
+        arena_evidence: where that number comes from, as a clause.
+        device: the profile's id.
+
+    Raises:
+        OpError: a project cannot hold an op of the model.
+        ModelError: an input or output is of a type that C++ lacks.
+        DataError: a golden sample cannot be written down.
+    """
+    ops = list(kinds_used(model))
+    _refuse_ops(ops, where=model.where)
+    arena_size_bytes = reserve_arena(model, kind, arena_bytes=arena_bytes)
+    comment = format_comment(tflite, {"Device": device})
+    values = {
+        "arena_bytes": str(arena_bytes),
+        "arena_size": str(arena_size_bytes),
+        "comment": comment,
+        "decode": fill_template("project/decode_is_missing.in", {}) if DECODE in ops else "",
+        "device": one_line(device),
+        "kernels": "".join(f"  {name}\n" for name in list_kernels(ops)),
+        "library_header": f"#include <{kind.library_header}>\n" if kind.library_header else "",
+        "model_bytes": str(len(tflite)),
+        "tflm_is_missing": kind.tflm_is_missing,
+        "tolerance_steps": str(kind.tolerance_steps),
+    }
+    values |= render_wrapper(model, labels=golden.labels) | render_golden(golden, model)
+    application = render_folder("project/application", values) | render_tflm_package(
+        tflite=tflite,
+        model=model,
+        arena_bytes=arena_bytes,
+        arena_evidence=arena_evidence,
+        margin_bytes=arena_size_bytes - arena_bytes,
+        comment=comment,
+    )
+    sources = {f"{kind.sources}/{_rename(name, kind)}": text for name, text in sorted(application.items())}
+    return render_folder(f"project/{kind.id}", values) | sources
+
+
+def reserve_arena(model: Model, kind: ProjectKind, *, arena_bytes: int) -> int:
+    """Size of the arena in a project: what is predicted, larger records where TFLM has them, a margin.
+
+    Args:
+        model: the artefact.
+        kind: of the project.
+        arena_bytes: what the interpreter needs with TF_LITE_STATIC_MEMORY.
+    """
+    needed = arena_bytes + int(arena_bytes * ARENA_MARGIN)
+    if not kind.static_memory:
+        ends = len(model.inputs) + len(model.outputs)
+        needed += _NODE_GROWTH_BYTES * len(model.ops) + _TENSOR_GROWTH_BYTES * ends
+    return size_arena(needed)
+
+
+def _rename(name: str, kind: ProjectKind) -> str:
+    return name.removesuffix(".cc") + kind.cc_suffix if name.endswith(".cc") else name
+
+
+def _refuse_ops(ops: Iterable[str], *, where: str) -> None:
+    for op in ops:
+        if op in _NOT_IN_PROJECTS:
+            raise OpError(
+                f"a project cannot hold the op {op.removeprefix('CUSTOM:')}",
+                where=where,
+                why=_NOT_IN_PROJECTS[op],
+                fix="take the files of the build's tflm/ folder into a project of your own",
+            )

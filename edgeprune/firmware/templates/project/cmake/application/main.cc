@@ -1,0 +1,7 @@
+#include "golden_check.h"
+#include "platform.h"
+
+int main() {
+  platform::Init();
+  return RunGoldenCheck() ? 0 : 1;
+}

@@ -1,0 +1,194 @@
+"""`edgeprune firmware`: an artefact as a project that a firmware engineer can build."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.errors import DataError, ModelError, OpError, RecipeError, ToolFailedError
+from edgeprune.figures import Figure
+from edgeprune.firmware import golden as golden_files
+from edgeprune.firmware.golden import Golden
+from edgeprune.firmware.project import PROJECTS, render_project, reserve_arena
+from edgeprune.firmware.rendering import write_texts
+from edgeprune.golden_samples import draw_inputs, record_golden
+from edgeprune.measure import measure, read_file
+from edgeprune.tflite.model import Model
+from edgeprune.workdir import refuse_existing, whole_directory
+
+DEFAULT_SAMPLES = 4
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectResult:
+    """What `edgeprune firmware` wrote.
+
+    Attributes:
+        file: the `.tflite` file in the project.
+        output: the project's folder.
+        project: its kind.
+        profile: the device.
+        arena: what the interpreter needs on the device.
+        arena_size_bytes: what the project reserves.
+        samples: number of golden samples.
+        origin: where they come from, as a sentence.
+        files: paths in the project.
+    """
+
+    file: Path
+    output: Path
+    project: str
+    profile: Profile
+    arena: Figure
+    arena_size_bytes: int
+    samples: int
+    origin: str
+    files: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `firmware --json`."""
+        return {
+            "schema": 1,
+            "file": str(self.file),
+            "output": str(self.output),
+            "runtime": "tflm",
+            "project": self.project,
+            "device": self.profile.id,
+            "arena": self.arena.to_json(),
+            "arena_size_bytes": self.arena_size_bytes,
+            "golden_samples": self.samples,
+            "golden_origin": self.origin,
+            "files": list(self.files),
+        }
+
+
+def write_project(
+    source: Path,
+    *,
+    project: str,
+    output: Path | None = None,
+    device: str | None = None,
+    data: str | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    force: bool = False,
+) -> ProjectResult:
+    """Write a TFLM project with an artefact and golden samples of it. Imports no TensorFlow without `data`.
+
+    Args:
+        source: a build's output directory, or a `.tflite` file.
+        project: its kind, of `PROJECTS`.
+        output: the folder to write; if not given, one named after source and kind in the current directory.
+        device: a profile's id or file; if not given, the build's.
+        data: where golden inputs come from, as `load_data` takes it; if not given, the build's test data, or
+            random numbers for a file.
+        samples: number of golden samples.
+        force: replace an output that exists.
+
+    Raises:
+        InputError: source, device, data or output cannot be used, or TFLM cannot run an op of the model.
+        ToolError: TFLM is not installed, or failed.
+    """
+    kind = PROJECTS[project]
+    if output is None:
+        output = Path(f"{source.resolve().name.removesuffix('.tflite')}-{project}")
+    refuse_existing(output, force=force)
+    file = _find_file(source) if source.is_dir() else source
+    profile = load_profile(device or _find_device(source))
+    _refuse_profile(profile)
+    tflite = read_file(file)
+    measured = measure(tflite, profile=profile, where=str(file))
+    if measured.unsupported:
+        raise OpError(f"TFLM cannot run {file.name}", where=str(source), why=measured.unsupported[0])
+    arena = measured.figures["arena_bytes"]
+    if arena.value is None:
+        raise ToolFailedError("the size of the tensor arena is not known", why=arena.evidence)
+    golden = _find_golden(source, tflite, measured.model, data=data, samples=samples)
+    if golden.samples < samples:
+        raise DataError(
+            f"there are {golden.samples} golden samples, not {samples}",
+            where=data or str(source),
+            fix="ask for fewer with --samples, or give more with --data",
+        )
+    texts = render_project(
+        kind,
+        tflite=tflite,
+        model=measured.model,
+        golden=golden,
+        arena_bytes=int(arena.value),
+        arena_evidence=arena.evidence,
+        device=profile.id,
+    )
+    with whole_directory(output, force=force) as folder:
+        write_texts(folder, texts)
+    return ProjectResult(
+        file=file,
+        output=output,
+        project=project,
+        profile=profile,
+        arena=arena,
+        arena_size_bytes=reserve_arena(measured.model, kind, arena_bytes=int(arena.value)),
+        samples=golden.samples,
+        origin=golden.origin,
+        files=tuple(sorted(texts)),
+    )
+
+
+def _find_file(build: Path) -> Path:
+    """The file of a build that is flashed."""
+    if (build / "model_vela.tflite").exists():
+        raise OpError(
+            "a project cannot hold what Vela compiled",
+            where=str(build),
+            why="it needs the driver of the NPU",
+            fix="take the files of its tflm/ folder into the vendor's project",
+        )
+    encoded = build / "model_encoded.tflite"
+    return encoded if encoded.exists() else build / "model.tflite"
+
+
+def _find_device(source: Path) -> str:
+    """The device that a build was for."""
+    if not source.is_dir():
+        raise RecipeError(
+            "a .tflite file does not say which device it is for", where=str(source), fix="give --device"
+        )
+    try:
+        return str(json.loads((source / "report.json").read_text("utf-8"))["device"]["id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            "is no output of edgeprune build",
+            where=str(source),
+            why="its report.json is missing or damaged",
+            fix="give the folder that a build wrote, or a .tflite file with --device",
+        ) from error
+
+
+def _refuse_profile(profile: Profile) -> None:
+    if profile.runtime.name != "tflm":
+        raise RecipeError(
+            f"{profile.id} runs LiteRT, not TFLM", fix="ship the .tflite file with the application"
+        )
+    if profile.npu is not None:
+        raise RecipeError(
+            f"{profile.id} has an NPU, whose driver a project does not hold",
+            fix="take the files of a build's tflm/ folder into the vendor's project",
+        )
+
+
+def _find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, samples: int) -> Golden:
+    if data is not None:
+        inputs, labels = _load_inputs(data, model)
+        return record_golden(tflite, inputs, samples=samples, origin="Test data", labels=labels)
+    if source.is_dir():
+        return golden_files.load_golden(source / golden_files.FILE_NAME, model).take(samples)
+    inputs = draw_inputs(model, samples=samples, seed=RANDOM_SEED)
+    return record_golden(tflite, inputs, samples=samples, origin=f"Random inputs, seed {RANDOM_SEED}")
+
+
+def _load_inputs(data: str, model: Model) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    from edgeprune.keras_bridge.data import load_data
+
+    loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=RANDOM_SEED)
+    return loaded.x_test or loaded.x_val, loaded.class_names or ()
