@@ -22,6 +22,7 @@ from edgeprune.runtimes.vela import ETHOS_U_OP, VelaResult
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.op_ranks import require_ranks
 from edgeprune.tflite.ops import op_shapes, unsupported_ops
+from edgeprune.tflite.order import require_order
 from edgeprune.tflite.read import read_model
 
 _SIMULATED_BYTES_AT_MOST, _SIMULATED_MACS_AT_MOST = 1 << 26, 4e10
@@ -66,6 +67,7 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     """
     model = read_model(tflite, where=where)
     ops = tuple(op_shapes(model))
+    require_order(model)
     require_ranks(ops, where=where)
     if profile.npu is not None:
         return _measure_compiled(tflite, model, ops=ops, npu=profile.npu, profile=profile)
@@ -128,7 +130,8 @@ def _find_arena(tflite: bytes, model: Model, profile: Profile) -> Figure:
         )
     planned = predict_arena(inputs, arena_kernels(profile))
     macs = sum(op.macs for op in inputs.ops)
-    if (planned.value or 0.0) > _SIMULATED_BYTES_AT_MOST or macs > _SIMULATED_MACS_AT_MOST:
+    too_large = (planned.value or 0.0) > _SIMULATED_BYTES_AT_MOST or macs > _SIMULATED_MACS_AT_MOST
+    if too_large or not model.inputs:
         return planned
     strange = [tensor.dtype for tensor in model.inputs if tensor.dtype not in NUMPY_TYPES]
     if strange:

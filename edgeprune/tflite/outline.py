@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeprune.errors import ModelError
-from edgeprune.tflite.arena import Buffer, list_buffers, list_planned, plan_arena
+from edgeprune.tflite.arena import Buffer, align, list_buffers, list_planned, plan_arena
 from edgeprune.tflite.decode.read import read_decoded
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import BITS, Model, Op, Subgraph, Tensor
@@ -65,8 +67,8 @@ class ArenaOutline:
 
     Attributes:
         bytes: needed for all.
-        peak_op: index in the main subgraph of the first op while which so much is needed; None if that is in
-            another subgraph or before the first op.
+        peak_op: index of the first op that needs the most tensors' bytes at a time; None where there are
+            several subgraphs.
         peak_tensors: (subgraph, index) of the tensors that are needed then.
     """
 
@@ -144,10 +146,13 @@ def _plan(
     plan = plan_arena(buffers)
     places = [(place, tensor.index) for place, tensor in planned]
     placed = dict(zip(places, zip(plan.offsets, buffers, strict=True), strict=True))
-    ends = [offset + buffer.size_bytes for offset, buffer in placed.values()]
-    if not ends:
-        return ArenaOutline(bytes=0, peak_op=None, peak_tensors=()), placed
-    now = buffers[ends.index(max(ends))].first_op
+    used = [buffer for buffer in buffers if buffer.first_op >= 0]
+    change = [0] * (max((buffer.last_op for buffer in used), default=0) + 2)
+    for buffer in used:
+        change[buffer.first_op] += align(buffer.size_bytes)
+        change[buffer.last_op + 1] -= align(buffer.size_bytes)
+    live = list(accumulate(change[:-1]))
+    now = live.index(max(live))
     peak = [place for place, (_, buffer) in placed.items() if buffer.first_op <= now <= buffer.last_op]
     known = len(model.subgraphs) == 1 and now > 0
     return ArenaOutline(
@@ -168,7 +173,7 @@ def _outline_subgraph(
     tensors = []
     for tensor in subgraph.tensors:
         here = (place, tensor.index)
-        shared = first_of.setdefault(tensor.buffer, here) if tensor.is_constant else here
+        shared = here if tensor.data is None else first_of.setdefault(_address(tensor.data), here)
         offset, buffer = placed.get(here, (None, None))
         zeros, encoding = decoded.get(tensor.index) or _count_zeros(tensor)
         tensors.append(
@@ -225,6 +230,11 @@ def _count_zeros(tensor: Tensor) -> tuple[int | None, str]:
         return int(np.count_nonzero(find_zeros(tensor))), ""
     except ModelError:  # a type that numpy does not have, or a compressed buffer
         return None, ""
+
+
+def _address(stored: NDArray[np.uint8]) -> int:
+    """Where in memory, and so where in the file, a constant lies: buffers may share their bytes."""
+    return int(stored.ctypes.data)
 
 
 def _role(tensor: Tensor, *, used: bool) -> str:

@@ -1,8 +1,10 @@
 """What the bytes of a `.tflite` file are spent on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from edgeprune.tflite.attached import read_attached
 from edgeprune.tflite.read import read_model
@@ -30,13 +32,15 @@ def list_parts(data: bytes, *, where: str) -> tuple[Part, ...]:
     """
     model, packed = read_model(data, where=where), unpack(data, where=where)
     described = {entry.buffer for entry in packed.metadata or ()}
-    stored = [_size(buffer.data) for at, buffer in enumerate(packed.buffers or ()) if at not in described]
+    stored = _size_vectors(
+        buffer.data for at, buffer in enumerate(packed.buffers or ()) if at not in described
+    )
     attached = read_attached(data, model)
     codes = [_size(code.customCode) for code in packed.operatorCodes or ()]
     parts = (
-        _sum("constants", [size for size in stored if size]),
+        _sum("constants", stored),
         _sum("names", _list_texts(packed)),
-        _sum("calibration ranges", _list_ranges(packed)),
+        _sum("calibration ranges", _size_vectors(_list_ranges(packed))),
         _sum("metadata", [len(content) for content in model.metadata.values()]),
         _sum("attached files", [len(content) for content in attached.values()]),
         _sum("signatures", [_size(entry.signatureKey) for entry in packed.signatureDefs or ()]),
@@ -59,22 +63,18 @@ def _list_texts(packed: Any) -> list[int]:
     return [_size(text) for text in texts if text]
 
 
-def _list_ranges(packed: Any) -> list[int]:
-    return [
-        size
-        for quantization in _list_quantizations(packed)
-        for size in (_size(quantization.min) + _size(quantization.max),)
-        if size
-    ]
-
-
-def _list_quantizations(packed: Any) -> Iterator[Any]:
+def _list_ranges(packed: Any) -> Iterator[Any]:
     for graph in packed.subgraphs:
-        yield from (t.quantization for t in graph.tensors or () if t.quantization is not None)
+        for tensor in graph.tensors or ():
+            if tensor.quantization is not None:
+                yield from (tensor.quantization.min, tensor.quantization.max)
 
 
-def _size(found: Any) -> int:
-    """Bytes of a string or vector, 0 of none; the generated reader gives 0 or None for those."""
-    return (
-        found.nbytes if hasattr(found, "nbytes") else 0 if not found or isinstance(found, int) else len(found)
-    )
+def _size_vectors(vectors: Iterable[Any]) -> list[int]:
+    """Bytes of each vector that there is; what shares its bytes with one before counts once."""
+    found = {(v.ctypes.data, v.nbytes) for v in vectors if isinstance(v, np.ndarray) and v.size}
+    return [size for _, size in found]
+
+
+def _size(text: Any) -> int:
+    return len(text or b"")

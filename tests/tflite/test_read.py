@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import REAL_MODELS, SHARED_MODELS, dense_int8, real_model
+from small_models import REAL_MODELS, SHARED_MODELS, dense_int8, model, real_model, tensor
+from tflite_mutations import branching
 
 from edgeprune.errors import ModelError
-from edgeprune.tflite.model import constant_values
+from edgeprune.tflite.calls import find_call_problem
+from edgeprune.tflite.model import Op, Subgraph, constant_values
 from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model
-from edgeprune.tflite.strip import strip
+from edgeprune.tflite.schema import load_schema
+from edgeprune.tflite.strip import pack, strip, unpack
 
 SMALL = dense_int8(signature=True)
 HELLO = SHARED_MODELS / REAL_MODELS["hello_world"]
@@ -84,9 +87,6 @@ def test_an_op_that_names_a_missing_tensor_is_refused():
 
 def test_vectors_that_unfold_into_millions_are_refused_at_once():
     # One tensor, listed 20,000 times in a subgraph that is itself listed 20,000 times.
-    from edgeprune.tflite.schema import load_schema
-    from edgeprune.tflite.strip import pack
-
     schema = load_schema()
     made = schema.ModelT.InitFromObj(schema.Model.GetRootAs(SMALL, 0))
 
@@ -106,6 +106,75 @@ def test_vectors_that_unfold_into_millions_are_refused_at_once():
     assert len(bomb) < 200_000
     with pytest.raises(ModelError, match="more elements"):
         read_model(bomb, where="bomb")
+
+
+def test_a_long_name_that_many_tensors_share_is_refused_at_once():
+    made = unpack(SMALL, where="dense")
+    entry = made.subgraphs[0].tensors[0]
+    entry.name = "a" * 100_000
+
+    class Repeated:
+        offset = None
+
+        def Pack(self, builder):  # noqa: N802
+            self.offset = self.offset or entry.Pack(builder)
+            return self.offset
+
+    made.subgraphs[0].tensors += [Repeated()] * 1000
+    bomb = pack(made)
+    assert len(bomb) < 250_000
+    with pytest.raises(ModelError, match="more elements"):
+        read_model(bomb, where="bomb")
+
+
+def test_subgraphs_that_call_one_another_without_end_are_refused():
+    made = unpack(branching(), where="branching")
+    made.subgraphs[1].operators = made.subgraphs[0].operators
+    made.subgraphs[1].tensors = made.subgraphs[0].tensors
+    with pytest.raises(ModelError, match="calls itself"):
+        read_model(pack(made), where="circular")
+
+
+def test_subgraphs_that_call_one_another_too_often_are_refused():
+    # Each of 40 subgraphs runs the next one twice.
+    graphs = tuple(
+        Subgraph(
+            name="",
+            tensors=(),
+            inputs=(),
+            outputs=(),
+            ops=(
+                Op(
+                    index=0,
+                    name="IF",
+                    version=1,
+                    inputs=(),
+                    outputs=(),
+                    options=dict.fromkeys(("then_subgraph_index", "else_subgraph_index"), place + 1),
+                ),
+            )
+            if place < 39
+            else (),
+        )
+        for place in range(40)
+    )
+    assert "40 deep" in find_call_problem(graphs)
+    assert find_call_problem(graphs[-5:-4]) == "operator 0 IF calls subgraph 36 of 1"
+
+
+def test_a_tensor_larger_than_any_memory_is_refused():
+    huge = model(
+        [tensor((2**31 - 1,) * 3), tensor((1,))], [("RELU", (0,), (1,), None)], inputs=[0], outputs=[1]
+    )
+    with pytest.raises(ModelError, match="larger than any memory"):
+        read_model(huge, where="huge")
+
+
+def test_a_type_that_the_schema_does_not_have_is_refused_by_its_number():
+    made = unpack(SMALL, where="dense")
+    made.subgraphs[0].tensors[0].type = 99
+    with pytest.raises(ModelError, match="type is 99"):
+        read_model(pack(made), where="dense")
 
 
 def read_or_refuse(data: bytes) -> None:
