@@ -7,6 +7,7 @@ from small_models import REAL_MODELS, dense_int8, real_model, unary
 from edgeprune.errors import OpError, ToolFailedError
 from edgeprune.runtimes.compare import compare_runs
 from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.runtimes.worker import LITERT_PACKAGES
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
@@ -65,3 +66,16 @@ def test_a_model_whose_quantization_the_runtime_rejects_says_so():
     # person_detect was converted in 2019: its biases name an axis they do not have.
     with pytest.raises(ToolFailedError, match="quantized_dimension"):
         run_litert(real_model("person_detect"), (samples_for("person_detect"),))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("keep_interface", [False, True])
+@pytest.mark.parametrize("name", REAL_MODELS)
+def test_stripped_real_models_give_the_same_bits_on_200_inputs_everywhere(name, keep_interface):
+    data, samples = real_model(name), (samples_for(name, 200),)
+    stripped = strip(data, keep_interface=keep_interface)
+    assert compare_runs(run_tflm(data, samples), run_tflm(stripped, samples)).is_exact
+    if name != "person_detect":
+        for kernels in ("reference", "default"):
+            before, after = (run_litert(file, samples, kernels=kernels) for file in (data, stripped))
+            assert compare_runs(before, after).is_exact
