@@ -132,7 +132,7 @@ def make_file(job: Job, model: keras.Model, *, samples: int | None = None) -> by
         data=inputs.data,
         labels=inputs.data.class_names or (),
         description=f"Made by edgeprune {__version__} for {profile.id} from {inputs.source}. "
-        f"SHA-256 of its manifest: {hash_origin(origin)}.",
+        f"SHA-256 of its manifest, the files aside: {hash_origin(origin)}.",
     )
     return annotate(strip(convert_for(job, model, samples=samples)), annotation)
 
