@@ -1,6 +1,6 @@
 """Per-channel records: bias, multiplier, rounding and shift of each output channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,13 @@ class Channels:
             if self.requantize == "requantize_right"
             else ("clamp", "rescale", "requantize")
         )
+
+    def padded(self, *, to: int) -> "Channels":
+        """The same with records of zeros up to a multiple of so many channels."""
+        values = self.constant.values
+        filled = np.zeros((-(-len(values) // to) * to, values.shape[1]), np.int32)
+        filled[: len(values)] = values
+        return replace(self, constant=replace(self.constant, values=filled))
 
 
 def read_factors(site: Site, *, channels: int) -> tuple[Factor, ...]:

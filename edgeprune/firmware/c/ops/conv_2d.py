@@ -17,7 +17,7 @@ from edgeprune.firmware.c.channels import (
 from edgeprune.firmware.c.lanes import LaneWeights, pack_lanes
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
-from edgeprune.firmware.c.scaling import Integers, activation_range
+from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
 from edgeprune.firmware.c.window import Window, read_window
 
 
@@ -117,25 +117,39 @@ def _is_one_row(window: Window) -> bool:
 def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     site, window = convolution.site, convolution.window
     channels = convolution.pack_channels(folded=True)
-    values = convolution.values(channels) | {"pairs": lanes.pairs, "segment": lanes.segment}
+    values = {**convolution.values(channels), "pairs": lanes.pairs, "segment": lanes.segment}
+    kernels = [*channels.kernels, "dsp", "split_sum", "dot_4x2"]
     scratch_bytes = 8 * lanes.pairs
-    in_words = window.in_c % 4 == 0
-    if not in_words:
+    head = ""
+    if window.in_c % 4:
+        kind = "bytes"
+        kernels += ["bytes", "widen_lane"]
         scratch_bytes += 2 * lanes.pairs
-    gather = render(f"conv_2d_gather_{'words' if in_words else 'bytes'}.c", **values).rstrip()
+    elif window.is_pointwise:
+        kind = "pointwise"
+        kernels.append("widen_two")
+    else:
+        kind = "words"
+        kernels += ["widen_two", "widen_lane", "fill_lane"]
+        head = render("conv_2d_gather_lane.c", **values)
+    gather = render(f"conv_2d_gather_{kind}.c", **values).rstrip()
+    if lanes.segment < lanes.pairs or channels.requantize != "requantize_right":
+        multiply = render("conv_2d_multiply_segments.c", **values)
+        kernels.append("add_sums_4x2")
+    else:
+        is_full = (values["low"], values["high"]) == (INT8_MIN, INT8_MAX)
+        values |= {"between": "" if is_full else "_between"}
+        values |= {"limits": "" if is_full else f", {values['low']}, {values['high']}"}
+        rest = render("conv_2d_multiply_rest.c", **values).rstrip() if window.out_c % 4 else ""
+        multiply = render("conv_2d_multiply.c", **values, rest=rest)
+        kernels += ["convolve_4x2", f"convolve_4x2_{'full' if is_full else 'between'}"]
+        kernels += ["bytes"] if rest else []
     return Layer(
-        function=render("conv_2d_dsp.c", **values, gather=gather),
+        function=head + render("conv_2d_dsp.c", **values, gather=gather, multiply=multiply.rstrip()),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=lanes.words), channels.constant),
-        kernels=(
-            *channels.kernels,
-            "dsp",
-            "widen",
-            "split_sum",
-            "dot_4x2",
-            *(() if in_words else ("bytes",)),
-        ),
+        constants=(Constant(name="weights", values=lanes.words), channels.padded(to=4).constant),
+        kernels=tuple(kernels),
         scratch_bytes=scratch_bytes,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )

@@ -7,7 +7,7 @@ struct sums_4x2 {
     int32_t a0, a1, ab0, ab1, c0, c1, cd0, cd1;
 };
 
-static inline void add_pair_4x2(const int32_t **weights, const int32_t **patches, struct sums_4x2 *sums)
+EDGEPRUNE_INLINE void add_pair_4x2(const int32_t **weights, const int32_t **patches, struct sums_4x2 *sums)
 {
     int32_t x0, x1, ab, cd;
     *patches = load_two(*patches, &x0, &x1);
@@ -24,27 +24,20 @@ static inline void add_pair_4x2(const int32_t **weights, const int32_t **patches
     sums->c1 = smlad(c, x1, sums->c1);
 }
 
-/* Adds to `sums`, channel by channel, both pixels of each. `pairs` is even. */
-static void dot_4x2(const int32_t *weights, const int32_t *patches, int32_t pairs, int32_t sums[8])
+/* `pairs` is even. */
+EDGEPRUNE_INLINE struct sums_4x2 dot_4x2(const int32_t *weights, const int32_t *patches, int32_t pairs)
 {
-    struct sums_4x2 s = {0, 0, 0, 0, 0, 0, 0, 0};
+    struct sums_4x2 sums = {0, 0, 0, 0, 0, 0, 0, 0};
     const int32_t *const last = &patches[2 * (pairs & ~3)];
     while (patches != last) {
-        add_pair_4x2(&weights, &patches, &s);
-        add_pair_4x2(&weights, &patches, &s);
-        add_pair_4x2(&weights, &patches, &s);
-        add_pair_4x2(&weights, &patches, &s);
+        add_pair_4x2(&weights, &patches, &sums);
+        add_pair_4x2(&weights, &patches, &sums);
+        add_pair_4x2(&weights, &patches, &sums);
+        add_pair_4x2(&weights, &patches, &sums);
     }
     if ((pairs & 2) != 0) {
-        add_pair_4x2(&weights, &patches, &s);
-        add_pair_4x2(&weights, &patches, &s);
+        add_pair_4x2(&weights, &patches, &sums);
+        add_pair_4x2(&weights, &patches, &sums);
     }
-    sums[0] += s.a0;
-    sums[1] += s.a1;
-    sums[2] += split_sum(s.ab0, s.a0);
-    sums[3] += split_sum(s.ab1, s.a1);
-    sums[4] += s.c0;
-    sums[5] += s.c1;
-    sums[6] += split_sum(s.cd0, s.c0);
-    sums[7] += split_sum(s.cd1, s.c1);
+    return sums;
 }

@@ -31,11 +31,11 @@ static void dot_8x1(const int32_t *weights, const int32_t *inputs, int32_t pairs
         weights = add_pair_8x1(weights, x1, &s);
     }
     sums[0] += s.a;
-    sums[1] += split_sum(s.ab, s.a);
+    sums[1] += split_twice(s.ab, s.a) / 2;
     sums[2] += s.c;
-    sums[3] += split_sum(s.cd, s.c);
+    sums[3] += split_twice(s.cd, s.c) / 2;
     sums[4] += s.e;
-    sums[5] += split_sum(s.ef, s.e);
+    sums[5] += split_twice(s.ef, s.e) / 2;
     sums[6] += s.g;
-    sums[7] += split_sum(s.gh, s.g);
+    sums[7] += split_twice(s.gh, s.g) / 2;
 }

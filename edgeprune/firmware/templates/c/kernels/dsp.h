@@ -22,13 +22,30 @@ static inline int32_t sxtb16(int32_t bytes)
     return __sxtb16(bytes);
 }
 
-/* Two words with one instruction; compilers use LDRD for neighbours only now and then. */
+/* SXTB16 of the other two bytes. */
+static inline int32_t sxtb16_ror8(int32_t bytes)
+{
+    int32_t lanes;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(lanes) : "r"(bytes));
+    return lanes;
+}
+
+/* Two words with one instruction; compilers use LDRD for neighbours only now and then. Volatile, because
+ * loads that are moved up for the pipeline run the loops out of registers. */
 static inline const int32_t *load_two(const int32_t *from, int32_t *first, int32_t *second)
 {
-    __asm__("ldrd %0, %1, [%2], #8"
+    __asm__ volatile("ldrd %0, %1, [%2], #8"
             : "=r"(*first), "=r"(*second), "+r"(from)
             : "m"(*(const int32_t(*)[2])from));
     return from;
+}
+
+static inline int32_t *store_two(int32_t *to, int32_t first, int32_t second)
+{
+    __asm__ volatile("strd %2, %3, [%0], #8"
+                     : "+r"(to), "=m"(*(int32_t(*)[2])to)
+                     : "r"(first), "r"(second));
+    return to;
 }
 #else
 static inline int32_t low_lane(int32_t pair)
@@ -68,6 +85,18 @@ static inline int32_t sxtb16(int32_t bytes)
     return (int32_t)(high | low);
 }
 
+static inline int32_t sxtb16_ror8(int32_t bytes)
+{
+    return sxtb16((int32_t)(((uint32_t)bytes >> 8) | ((uint32_t)bytes << 24)));
+}
+
+static inline int32_t *store_two(int32_t *to, int32_t first, int32_t second)
+{
+    to[0] = first;
+    to[1] = second;
+    return &to[2];
+}
+
 static inline const int32_t *load_two(const int32_t *from, int32_t *first, int32_t *second)
 {
     *first = from[0];
@@ -75,6 +104,13 @@ static inline const int32_t *load_two(const int32_t *from, int32_t *first, int32
     return &from[2];
 }
 #endif
+
+static inline int32_t load_bytes(const int8_t *four)
+{
+    int32_t bytes;
+    memcpy(&bytes, four, sizeof bytes);
+    return bytes;
+}
 
 /* Any two neighbours of a row of 16-bit numbers, aligned or not. */
 static inline int32_t load_pair(const int16_t *row)

@@ -1,5 +1,5 @@
-/* The sum of B, from those of 256 * B + A and of A. */
-static inline int32_t split_sum(int32_t both, int32_t low)
+/* Twice the sum of B, from the sums of 256 * B + A and of A. */
+EDGEPRUNE_INLINE int32_t split_twice(int32_t both, int32_t low)
 {
-    return (int32_t)((uint32_t)both - (uint32_t)low) >> 8;
+    return (int32_t)((uint32_t)both - (uint32_t)low) >> 7;
 }
