@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from e2e.conftest import DIGITS, ENVIRONMENT, Ended
 
+from edgeprune.annotation import hash_origin
+from edgeprune.tflite.metadata import ENTRY, read_metadata
 from edgeprune.tflite.read import read_model
 
 Build = Callable[..., Ended]
@@ -42,7 +44,7 @@ def report_of(ended: Ended) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def roomy(build: Build) -> Ended:
     """A build whose dense model already fits."""
-    return build("roomy", "--max-drop", 0.5)
+    return build("roomy", "--max-drop", 0.5, "--metadata", "--keep-signatures")
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +114,16 @@ def test_the_manifests_hashes_are_true(fitting: Ended) -> None:
         content = found[entry["path"]]
         assert entry["bytes"] == len(content)
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_the_file_says_where_it_comes_from_and_names_its_manifest(roomy: Ended) -> None:
+    model = read_model((roomy.output / "model.tflite").read_bytes(), where="model.tflite")
+    metadata = read_metadata(model.metadata[ENTRY], where="model.tflite")
+    manifest = json.loads((roomy.output / "manifest.json").read_text())
+    origin = {name: value for name, value in manifest.items() if name not in ("schema", "sha256", "files")}
+    assert manifest["sha256"] == hash_origin(origin)
+    assert manifest["sha256"] in metadata.description
+    assert [signature.key for signature in model.signatures] == ["serving_default"]
 
 
 def test_the_report_page_is_one_file_of_its_own(fitting: Ended) -> None:
