@@ -11,12 +11,12 @@ _OPTIONS = (
         "--labels",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Names of the classes, one per line.  [default: those of the data, where it has any]",
+        help="Names of the classes, one per line; else those of the data, where it has any.",
     ),
     click.option(
         "--metadata/--no-metadata",
         default=None,
-        help="Whether the file carries TFLite metadata.  [default: for LiteRT yes, for TFLM no]",
+        help="Whether the file carries TFLite metadata; else it does for LiteRT, and not for TFLM.",
     ),
     click.option(
         "--normalization",

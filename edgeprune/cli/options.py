@@ -91,7 +91,7 @@ _QUANTIZATION = (
     click.option(
         "--io-type",
         type=click.Choice(sorted({io_type for _, scheme in SCHEMES.items() for io_type in scheme.io_types})),
-        help="Type of the file's inputs and outputs.  [default: that of the scheme's activations]",
+        help="Type of the file's inputs and outputs; else that of the scheme's activations.",
     ),
 )
 
@@ -108,7 +108,7 @@ _CALIBRATION = (
         "--representative-samples",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Training samples that activation ranges are measured on.  [default: 200]",
+        help="Training samples that activation ranges are measured on; else 200.",
     ),
     click.option(
         "--accept-input-range",

@@ -111,24 +111,19 @@ def read_metadata(content: bytes, *, where: str) -> ModelMetadata:
     try:
         reader = _Reader(content)
         root = reader.root()
-        graphs = reader.tables(root, 3)
+        graphs = reader.tables(root, 3)[:1]  # the main one alone has inputs and outputs of the model
         return ModelMetadata(
             name=reader.text(root, 0),
             description=reader.text(root, 1),
             version=reader.text(root, 2),
-            inputs=tuple(_read_tensor(reader, table) for table in reader.tables(graphs[0], 2))
-            if graphs
-            else (),
-            outputs=tuple(_read_tensor(reader, table) for table in reader.tables(graphs[0], 3))
-            if graphs
-            else (),
+            inputs=tuple(_read_tensor(reader, t) for graph in graphs for t in reader.tables(graph, 2)),
+            outputs=tuple(_read_tensor(reader, t) for graph in graphs for t in reader.tables(graph, 3)),
         )
     except _MALFORMED as error:
         raise ModelError("is damaged", where=place, why=str(error) or type(error).__name__) from error
 
 
 def _write_tensor(builder: Any, tensor: TensorMetadata) -> int:
-    content = None
     if tensor.color_space:
         color = next(number for number, name in _COLORS.items() if name == tensor.color_space)
         content = _table(builder, {1: _table(builder, {}, numbers={0: color})}, numbers={0: _IMAGE})
