@@ -14,7 +14,11 @@ from edgeprune.firmware.c.source import name_ends
 from edgeprune.workdir import writing
 
 _WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
-_LEVELS: dict[Optimize, tuple[str, ...]] = {"speed": ("-O2", "-fno-schedule-insns"), "size": ("-Os",), "ram": ("-O2",)}
+_LEVELS: dict[Optimize, tuple[str, ...]] = {
+    "speed": ("-O2", "-fno-schedule-insns"),
+    "size": ("-Os",),
+    "ram": ("-O2",),
+}
 _TIMEOUT_SECONDS = 300
 
 

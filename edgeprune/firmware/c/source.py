@@ -17,7 +17,6 @@ _KERNEL_ORDER = (
     "reciprocal",
     "bytes",
     "dsp",
-    "widen",
     "widen_two",
     "widen_lane",
     "fill_lane",
@@ -28,6 +27,8 @@ _KERNEL_ORDER = (
     "convolve_4x2_full",
     "convolve_4x2_between",
     "dot_8x1",
+    "add_sums_8x1",
+    "connect_8x1",
     "depthwise",
 )
 _PER_LINE = 16

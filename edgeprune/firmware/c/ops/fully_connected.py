@@ -53,13 +53,20 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
             constants=(Constant(name="weights", values=weights.astype(np.int8)), channels.constant),
             kernels=channels.kernels,
         )
+    rows = site.input().elements // inputs
+    if inputs % 4 or lanes.segment < lanes.pairs or channels.requantize != "requantize_right":
+        function = render("fully_connected_parts.c", **values, segment=lanes.segment // 2)
+        kernels = ["add_sums_8x1", "bytes"]
+    else:
+        rest = render("fully_connected_rest.c", **values).rstrip() if outputs % 8 else ""
+        function = render("fully_connected_dsp.c", **values, rest=rest)
+        kernels = ["connect_8x1", *(["bytes"] if rest else [])]
     return Layer(
-        function=render("fully_connected_dsp.c", **values, pairs=lanes.pairs, segment=lanes.segment),
+        function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=lanes.words), channels.constant),
-        kernels=(*channels.kernels, "dsp", "widen", "split_sum", "dot_8x1"),
-        scratch_bytes=4 * lanes.pairs,
-        # The whole row is copied before the first output is written.
-        overlaps={site.op.inputs[0]: inputs - outputs if values["rows"] > 1 else inputs},
+        constants=(Constant(name="weights", values=lanes.words), channels.padded(to=8).constant),
+        kernels=(*channels.kernels, "dsp", "split_sum", "dot_8x1", *kernels),
+        # Each row is read to its end before the next one begins.
+        overlaps={site.op.inputs[0]: min(row * inputs - (row + 1) * outputs for row in (0, rows - 1))},
     )

@@ -1,9 +1,10 @@
-/* As dot_4x2, for eight output channels and one pixel: four words of weights for each pair of inputs. */
+/* As dot_4x2, for eight output channels and one row of inputs, which SXTB16 makes lanes of on the way: four
+ * words of weights for each pair of inputs. */
 struct sums_8x1 {
     int32_t a, ab, c, cd, e, ef, g, gh;
 };
 
-static inline const int32_t *add_pair_8x1(const int32_t *weights, int32_t x, struct sums_8x1 *sums)
+EDGEPRUNE_INLINE const int32_t *add_pair_8x1(const int32_t *weights, int32_t x, struct sums_8x1 *sums)
 {
     int32_t ab, cd;
     weights = load_two(weights, &ab, &cd);
@@ -19,23 +20,23 @@ static inline const int32_t *add_pair_8x1(const int32_t *weights, int32_t x, str
     return weights;
 }
 
-/* Adds to `sums`, channel by channel. `pairs` is even. */
-static void dot_8x1(const int32_t *weights, const int32_t *inputs, int32_t pairs, int32_t sums[8])
+/* The sums of products of groups of four inputs. */
+EDGEPRUNE_INLINE struct sums_8x1 dot_8x1(const int32_t *weights, const int8_t *inputs, int32_t groups)
 {
-    struct sums_8x1 s = {0, 0, 0, 0, 0, 0, 0, 0};
-    const int32_t *const last = &inputs[pairs];
-    while (inputs != last) {
-        int32_t x0, x1;
-        inputs = load_two(inputs, &x0, &x1);
-        weights = add_pair_8x1(weights, x0, &s);
-        weights = add_pair_8x1(weights, x1, &s);
+    struct sums_8x1 sums = {0, 0, 0, 0, 0, 0, 0, 0};
+    if (groups % 2 != 0) {
+        const int32_t bytes = load_bytes(inputs);
+        weights = add_pair_8x1(weights, sxtb16(bytes), &sums);
+        weights = add_pair_8x1(weights, sxtb16_ror8(bytes), &sums);
+        inputs += 4;
     }
-    sums[0] += s.a;
-    sums[1] += split_twice(s.ab, s.a) / 2;
-    sums[2] += s.c;
-    sums[3] += split_twice(s.cd, s.c) / 2;
-    sums[4] += s.e;
-    sums[5] += split_twice(s.ef, s.e) / 2;
-    sums[6] += s.g;
-    sums[7] += split_twice(s.gh, s.g) / 2;
+    for (const int8_t *const last = &inputs[groups / 2 * 8]; inputs != last; inputs += 8) {
+        const int32_t bytes = load_bytes(inputs);
+        weights = add_pair_8x1(weights, sxtb16(bytes), &sums);
+        weights = add_pair_8x1(weights, sxtb16_ror8(bytes), &sums);
+        const int32_t more = load_bytes(&inputs[4]);
+        weights = add_pair_8x1(weights, sxtb16(more), &sums);
+        weights = add_pair_8x1(weights, sxtb16_ror8(more), &sums);
+    }
+    return sums;
 }
