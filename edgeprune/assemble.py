@@ -16,11 +16,16 @@ import numpy as np
 from edgeprune import __version__
 from edgeprune.annotation import describe_origin, hash_origin
 from edgeprune.artefact import Artefact, name_verified
+from edgeprune.device.arena import planning_bytes, read_arena_inputs
 from edgeprune.device.check import KEYS, Budgets
+from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.profile import Profile
 from edgeprune.figures import Check
-from edgeprune.firmware.tflm import write_tflm_package
+from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
+from edgeprune.firmware.golden import Golden, save_golden
+from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
+from edgeprune.golden_samples import record_golden
 from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.keeping import keep_layers
@@ -36,8 +41,8 @@ from edgeprune.shrink import Shrunk
 from edgeprune.tflite.read import read_model
 from edgeprune.workdir import whole_directory
 
-ARENA_MARGIN = 0.02
-"""Added to the arena in `arena_size.h`: the accuracy to which predicted arenas were checked."""
+GOLDEN_SAMPLES = 10
+"""Test samples kept in the output, at most."""
 _REPORTED_PACKAGES = (
     "tensorflow",
     "keras",
@@ -237,17 +242,32 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
             (folder / "model_vela.tflite").write_bytes(compiled.tflite)
         if outcome.profile.runtime.name == "tflm":
             arena = int(pruned.figures["arena_bytes"].value or 0)
+            flashed = compiled.model if compiled else read_model(pruned.flashed, where="model.tflite")
+            planning = planning_bytes(read_arena_inputs(flashed), arena_kernels(outcome.profile))
             write_tflm_package(
                 folder / "tflm",
                 tflite=compiled.tflite if compiled else pruned.flashed,
-                model=compiled.model if compiled else read_model(pruned.flashed, where="model.tflite"),
+                model=flashed,
                 arena_bytes=arena,
                 arena_evidence=pruned.figures["arena_bytes"].evidence,
-                margin_bytes=int(arena * ARENA_MARGIN),
+                arena_size_bytes=reserve_arena(arena, planning_bytes=planning),
                 provenance={"Device": outcome.profile.id, "Pruned from": outcome.inputs.source}
                 | ({"Compiled by": compiled.describe} if compiled else {}),
             )
+            if compiled is None:  # what Vela compiled runs on the NPU alone
+                save_golden(folder / GOLDEN_FILE, _record_golden(outcome))
         (folder / "manifest.json").write_text(json.dumps(_manifest(folder, outcome), indent=2) + "\n")
+
+
+def _record_golden(outcome: Outcome) -> Golden:
+    """Test samples with the artefact's outputs, for firmware to check itself with."""
+    return record_golden(
+        outcome.pruned.flashed,
+        outcome.inputs.test.inputs,
+        samples=GOLDEN_SAMPLES,
+        origin="Test samples of the build",
+        labels=outcome.inputs.data.class_names or (),
+    )
 
 
 def _manifest(folder: Path, outcome: Outcome) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeprune.device.arena import planning_bytes, read_arena_inputs
+from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import DataError, ModelError, OpError, RecipeError, ToolFailedError
 from edgeprune.figures import Figure
 from edgeprune.firmware import golden as golden_files
 from edgeprune.firmware.golden import Golden
-from edgeprune.firmware.project import PROJECTS, render_project, reserve_arena
+from edgeprune.firmware.project import PROJECTS, count_growth, render_project
 from edgeprune.firmware.rendering import write_texts
+from edgeprune.firmware.tflm import reserve_arena
 from edgeprune.golden_samples import draw_inputs, record_golden
 from edgeprune.measure import measure, read_file
 from edgeprune.tflite.model import Model
@@ -111,12 +114,18 @@ def write_project(
             where=data or str(source),
             fix="ask for fewer with --samples, or give more with --data",
         )
+    arena_size_bytes = reserve_arena(
+        int(arena.value),
+        planning_bytes=planning_bytes(read_arena_inputs(measured.model), arena_kernels(profile)),
+        growth_bytes=count_growth(measured.model, kind),
+    )
     texts = render_project(
         kind,
         tflite=tflite,
         model=measured.model,
         golden=golden,
         arena_bytes=int(arena.value),
+        arena_size_bytes=arena_size_bytes,
         arena_evidence=arena.evidence,
         device=profile.id,
     )
@@ -128,7 +137,7 @@ def write_project(
         project=project,
         profile=profile,
         arena=arena,
-        arena_size_bytes=reserve_arena(measured.model, kind, arena_bytes=int(arena.value)),
+        arena_size_bytes=arena_size_bytes,
         samples=golden.samples,
         origin=golden.origin,
         files=tuple(sorted(texts)),

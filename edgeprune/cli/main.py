@@ -20,6 +20,7 @@ from edgeprune.cli.compress import compress
 from edgeprune.cli.convert import convert
 from edgeprune.cli.devices import devices
 from edgeprune.cli.doctor import doctor
+from edgeprune.cli.firmware import firmware
 from edgeprune.cli.inspection import inspect
 from edgeprune.cli.listing import listing
 from edgeprune.cli.prune import prune
@@ -50,6 +51,7 @@ for _command in (
     check,
     convert,
     compress,
+    firmware,
     strip,
     view,
     inspect,

@@ -22,6 +22,8 @@ _EVAL_TENSOR, _NODE, _POINTER = 12, 32, 4
 _TENSOR, _AFFINE, _ZERO_POINT = 32, 12, 8
 _ALLOCATORS = 228
 """Allocators, planner and subgraph records before the first tensor."""
+_SCRATCH_REQUEST, _SCRATCH_REQUESTS_FREE, _LIFETIME, _PLANNED_BUFFER = 12, 12, 24, 40
+"""What planning takes: per scratch buffer, of which an op might ask for 12, per tensor, and per buffer."""
 
 _BUILTIN = {
     "CONV_2D": 28,
@@ -219,6 +221,19 @@ def tail_bytes(inputs: ArenaInputs, kernels: Kernels) -> int:
     ends = inputs.input_count + inputs.output_count
     tail += align(_POINTER * inputs.input_count) + align(_POINTER * inputs.output_count)
     return tail + _TENSOR * ends + (_AFFINE + _ZERO_POINT) * inputs.quantized_io
+
+
+def planning_bytes(inputs: ArenaInputs, kernels: Kernels) -> int:
+    """Bytes that the arena must have on a 32-bit core while TFLM plans it, of which most are free afterwards.
+
+    The planner works in the head, beside the records of the tail: for networks whose activations are small,
+    this is more than an inference takes.
+    """
+    scratch = sum(len(scratch_bytes(op, kernels)) for op in inputs.ops)
+    requests = _SCRATCH_REQUEST * (scratch + _SCRATCH_REQUESTS_FREE)
+    lifetimes = _LIFETIME * (inputs.tensor_count + scratch)
+    planner = _PLANNED_BUFFER * (len(inputs.buffers) + scratch)
+    return tail_bytes(inputs, kernels) + align(requests) + align(lifetimes) + align(planner)
 
 
 def _op_data(op: OpShape) -> tuple[int, ...]:

@@ -7,13 +7,7 @@ from edgeprune.errors import OpError
 from edgeprune.firmware.golden import Golden, render_golden
 from edgeprune.firmware.kernel_sources import list_kernels
 from edgeprune.firmware.rendering import fill_template, render_folder
-from edgeprune.firmware.tflm import (
-    ARENA_MARGIN,
-    format_comment,
-    one_line,
-    render_tflm_package,
-    size_arena,
-)
+from edgeprune.firmware.tflm import format_comment, one_line, render_tflm_package
 from edgeprune.firmware.wrapper import render_wrapper
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import Model
@@ -95,6 +89,7 @@ def render_project(
     model: Model,
     golden: Golden,
     arena_bytes: int,
+    arena_size_bytes: int,
     arena_evidence: str,
     device: str,
 ) -> dict[str, str]:
@@ -106,7 +101,8 @@ def render_project(
         model: the same, read.
         golden: samples for the check.
         arena_bytes: what the interpreter needs on the device.
-        arena_evidence: where that number comes from, as a clause.
+        arena_size_bytes: what the project reserves.
+        arena_evidence: where the first number comes from, as a clause.
         device: the profile's id.
 
     Raises:
@@ -116,7 +112,6 @@ def render_project(
     """
     ops = list(kinds_used(model))
     _refuse_ops(ops, where=model.where)
-    arena_size_bytes = reserve_arena(model, kind, arena_bytes=arena_bytes)
     comment = format_comment(tflite, {"Device": device})
     values = {
         "arena_bytes": str(arena_bytes),
@@ -135,27 +130,20 @@ def render_project(
         tflite=tflite,
         model=model,
         arena_bytes=arena_bytes,
+        arena_size_bytes=arena_size_bytes,
         arena_evidence=arena_evidence,
-        margin_bytes=arena_size_bytes - arena_bytes,
         comment=comment,
     )
     sources = {f"{kind.sources}/{_rename(name, kind)}": text for name, text in sorted(application.items())}
     return render_folder(f"project/{kind.id}", values) | sources
 
 
-def reserve_arena(model: Model, kind: ProjectKind, *, arena_bytes: int) -> int:
-    """Size of the arena in a project: what is predicted, larger records where TFLM has them, a margin.
-
-    Args:
-        model: the artefact.
-        kind: of the project.
-        arena_bytes: what the interpreter needs with TF_LITE_STATIC_MEMORY.
-    """
-    needed = arena_bytes + int(arena_bytes * ARENA_MARGIN)
-    if not kind.static_memory:
-        ends = len(model.inputs) + len(model.outputs)
-        needed += _NODE_GROWTH_BYTES * len(model.ops) + _TENSOR_GROWTH_BYTES * ends
-    return size_arena(needed)
+def count_growth(model: Model, kind: ProjectKind) -> int:
+    """Bytes that records in the arena take more in a project of this kind than was predicted."""
+    if kind.static_memory:
+        return 0
+    ends = len(model.inputs) + len(model.outputs)
+    return _NODE_GROWTH_BYTES * len(model.ops) + _TENSOR_GROWTH_BYTES * ends
 
 
 def _rename(name: str, kind: ProjectKind) -> str:

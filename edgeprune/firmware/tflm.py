@@ -28,8 +28,8 @@ def write_tflm_package(
     tflite: bytes,
     model: Model,
     arena_bytes: int,
+    arena_size_bytes: int,
     arena_evidence: str,
-    margin_bytes: int = 0,
     provenance: Mapping[str, str] | None = None,
 ) -> tuple[Path, ...]:
     """Paths of the files written: `model_data.h`, `model_data.cc`, `op_resolver.h`, `arena_size.h`.
@@ -41,8 +41,8 @@ def write_tflm_package(
         tflite: the artefact.
         model: the same, read.
         arena_bytes: what the interpreter needs on the device.
-        arena_evidence: where that number comes from, one clause for the header's comment.
-        margin_bytes: added to it, before rounding up to 16.
+        arena_size_bytes: what the application reserves, from `reserve_arena`.
+        arena_evidence: where the first number comes from, one clause for the header's comment.
         provenance: further facts for the comment on top of each file, for example {"Device": "cortex-m7"}.
 
     Raises:
@@ -53,8 +53,8 @@ def write_tflm_package(
         tflite=tflite,
         model=model,
         arena_bytes=arena_bytes,
+        arena_size_bytes=arena_size_bytes,
         arena_evidence=arena_evidence,
-        margin_bytes=margin_bytes,
         comment=format_comment(tflite, provenance or {}),
     )
     return write_texts(directory, texts)
@@ -65,8 +65,8 @@ def render_tflm_package(
     tflite: bytes,
     model: Model,
     arena_bytes: int,
+    arena_size_bytes: int,
     arena_evidence: str,
-    margin_bytes: int,
     comment: str,
 ) -> dict[str, str]:
     """Name → text of the files of `write_tflm_package`; `comment` goes on top of each.
@@ -74,15 +74,14 @@ def render_tflm_package(
     Raises:
         OpError: TFLM has no kernel for an op of the model.
     """
-    size = size_arena(arena_bytes + margin_bytes)
     values = {
         "comment": comment,
         "bytes": format_bytes(tflite),
         "length": str(len(tflite)),
         "needed": str(arena_bytes),
         "evidence": one_line(arena_evidence),
-        "margin": str(size - arena_bytes),
-        "size": str(size),
+        "margin": str(arena_size_bytes - arena_bytes),
+        "size": str(arena_size_bytes),
     } | _resolver_values(model)
     return {name: fill_template(f"tflm/{name}.in", values) for name in _FILES}
 
@@ -102,9 +101,16 @@ def format_bytes(data: bytes) -> str:
     return "\n".join("    " + " ".join(f"0x{byte:02x}," for byte in line) for line in lines)
 
 
-def size_arena(needed_bytes: int) -> int:
-    """The size rounded up to TFLM's alignment."""
-    return -(-needed_bytes // ARENA_ALIGNMENT_BYTES) * ARENA_ALIGNMENT_BYTES
+def reserve_arena(arena_bytes: int, *, planning_bytes: int, growth_bytes: int = 0) -> int:
+    """Size of the arena that an application reserves: a multiple of 16, with a margin.
+
+    Args:
+        arena_bytes: what the interpreter needs on the device.
+        planning_bytes: what it needs while it plans the arena.
+        growth_bytes: what its records take more than was predicted, for a TFLM built otherwise.
+    """
+    needed = max(arena_bytes + int(arena_bytes * ARENA_MARGIN), planning_bytes) + growth_bytes
+    return -(-needed // ARENA_ALIGNMENT_BYTES) * ARENA_ALIGNMENT_BYTES
 
 
 def one_line(text: str) -> str:

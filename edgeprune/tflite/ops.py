@@ -182,6 +182,11 @@ def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
         )
     if op.name == DECODE:
         return _judge_decode(op, subgraph)
+    if op.name == "DEPTHWISE_CONV_2D" and len(op.inputs) == 3 and op.inputs[2] < 0:
+        return (
+            "TFLM's kernel crashes where an empty input stands for the bias",
+            "convert the layer with use_bias=True; a bias of zeros does",
+        )
     weights = _input(op, subgraph, kind.weights_input) if kind.weights else None
     return judge_types(
         kind, _activation_type(op, subgraph), weights=None if weights is None else weights.dtype

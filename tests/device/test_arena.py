@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeprune.device.arena import ArenaInputs, HostArena, predict_arena, read_arena_inputs, tail_bytes
+from edgeprune.device.arena import (
+    ArenaInputs,
+    HostArena,
+    planning_bytes,
+    predict_arena,
+    read_arena_inputs,
+    tail_bytes,
+)
 from edgeprune.device.scratch import scratch_bytes
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.arena import Buffer
@@ -88,3 +95,12 @@ def test_a_host_head_larger_than_our_plan_is_kept():
     figure = predict_arena(inputs, "cmsis-nn dsp", host=HostArena(head_bytes=5000, tail_bytes=400))
     assert figure.value - alone.value == 5000 - 112
     assert (alone.source, figure.source) == ("estimated", "simulated")
+
+
+def test_planning_takes_more_than_an_inference_where_activations_are_small():
+    inputs = ArenaInputs(
+        ops=(conv(1, 8),), buffers=(Buffer(size_bytes=16, first_op=0, last_op=0),), tensor_count=4
+    )
+    # 12 requests for scratch of 12 bytes, 4 tensors of 24 and a buffer of 40, each rounded up to 16.
+    assert planning_bytes(inputs, "reference") == tail_bytes(inputs, "reference") + 144 + 96 + 48
+    assert planning_bytes(inputs, "reference") > predict_arena(inputs, "reference").value

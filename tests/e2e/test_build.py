@@ -20,6 +20,7 @@ Build = Callable[..., Ended]
 # One pruning step by weights alone and a few short epochs: the road is the same, and short.
 QUICK = ("--schedule", "constant_sparsity", "--criterion", "l2", "--epochs", 6, "--max-drop", 0.9)
 FILES = [
+    "golden.npz",
     "manifest.json",
     "model.keras",
     "model.tflite",

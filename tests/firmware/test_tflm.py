@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_models import dense_int8, real_model, unary
 
 from edgeprune.errors import OpError, OutputError
-from edgeprune.firmware.tflm import format_bytes, write_tflm_package
+from edgeprune.firmware.tflm import format_bytes, reserve_arena, write_tflm_package
 from edgeprune.tflite.compress import encode
 from edgeprune.tflite.ops import kinds_used
 from edgeprune.tflite.read import read_model
@@ -20,6 +20,7 @@ def written(directory, data, **more):
         tflite=data,
         model=read_model(data, where="made"),
         arena_bytes=1001,
+        arena_size_bytes=1104,
         arena_evidence="TFLM's allocator, corrected to 32 bit (simulated)",
         **more,
     )
@@ -44,8 +45,15 @@ def test_the_file_holds_the_model_and_its_length(tmp_path):
     assert "alignas(16) const unsigned char g_model_data[]" in source
 
 
-def test_the_arena_is_rounded_up_with_its_margin(tmp_path):
-    header = written(tmp_path, dense_int8(), margin_bytes=100)["arena_size.h"]
+def test_the_arena_is_rounded_up_with_its_margin():
+    # 1001 + 20 (2 %) is rounded up to 16; planning may need more, and other records come on top.
+    assert reserve_arena(1001, planning_bytes=0) == 1024
+    assert reserve_arena(1001, planning_bytes=2000) == 2000
+    assert reserve_arena(1001, planning_bytes=2000, growth_bytes=1) == 2016
+
+
+def test_the_header_says_how_large_the_arena_is_and_why(tmp_path):
+    header = written(tmp_path, dense_int8())["arena_size.h"]
     assert "kTensorArenaSize = 1104;" in header
     assert "1001 bytes needed: TFLM's allocator, corrected to 32 bit (simulated)" in header
     assert "103 bytes of margin" in header
@@ -64,6 +72,14 @@ def test_int8_kernels_are_registered_with_their_headers(tmp_path):
     header = written(tmp_path, dense_int8())["op_resolver.h"]
     assert "AddFullyConnected(EDGEPRUNE_INT8_KERNEL(FULLY_CONNECTED))" in header
     assert '#include "tensorflow/lite/micro/kernels/fully_connected.h"' in header
+
+
+def test_kernels_that_older_tflms_lack_are_guarded_by_a_newer_header(tmp_path):
+    header = written(tmp_path, real_model("vww"))["op_resolver.h"]
+    assert "AddPad(EDGEPRUNE_INT8_KERNEL_OF_2025(PAD))" in header
+    guard, rest = header.split('__has_include("tensorflow/lite/micro/kernels/decode_state.h")')
+    assert "kernels/pad.h" not in guard
+    assert '#include "tensorflow/lite/micro/kernels/pad.h"' in rest
 
 
 def test_the_decode_op_is_registered_beside_the_kernels_it_unpacks_for(tmp_path):
@@ -106,7 +122,7 @@ def test_the_sources_that_need_no_tflm_compile(tmp_path):
     written(tmp_path, dense_int8(), provenance={"Device": "cortex-m7 \\"})
     main = tmp_path / "main.cc"
     main.write_text(
-        '#include "arena_size.h"\n#include "model_data.h"\nstatic_assert(kTensorArenaSize == 1008);\n'
+        '#include "arena_size.h"\n#include "model_data.h"\nstatic_assert(kTensorArenaSize == 1104);\n'
     )
     for source in ("model_data.cc", "main.cc"):
         subprocess.run(

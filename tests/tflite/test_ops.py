@@ -134,3 +134,22 @@ def test_int8_only_kernels_are_used_only_where_everything_is_int8():
         assert is_int8_only(OPS["FULLY_CONNECTED"], used["FULLY_CONNECTED"]) is answer
     used = kinds_used(read_model(unary("RELU"), where="relu"))
     assert not is_int8_only(OPS["RELU"], used["RELU"])
+
+
+def test_a_depthwise_convolution_whose_bias_is_an_empty_input_crashes_tflm_and_is_refused():
+    options = load_schema().DepthwiseConv2DOptionsT()
+    options.strideW = options.strideH = options.depthMultiplier = 1
+    options.dilationWFactor = options.dilationHFactor = 1
+
+    def refusals(*bias):
+        tensors = [
+            tensor((1, 4, 4, 2), scale=1.0),
+            tensor((1, 1, 1, 2), data=np.ones((1, 1, 1, 2), np.int8), scale=[1.0, 1.0]),
+            tensor((1, 4, 4, 2), scale=1.0),
+        ]
+        ops = [("DEPTHWISE_CONV_2D", (0, 1, *bias), (2,), options)]
+        made = read_model(model(tensors, ops, inputs=[0], outputs=[2]), where="made")
+        return [item.reason for item in unsupported_ops(made, runtime="tflm")]
+
+    assert refusals() == []
+    assert "crashes where an empty input stands for the bias" in refusals(-1)[0]

@@ -1,0 +1,32 @@
+"""Projects for the tests, in memory."""
+
+import numpy as np
+
+from edgeprune.firmware.golden import Golden
+from edgeprune.firmware.project import PROJECTS, render_project
+from edgeprune.tflite.model import NUMPY_TYPES
+from edgeprune.tflite.read import read_model
+
+
+def golden_zeros(model, *, labels=()):
+    """Two samples of zeros."""
+    inputs, outputs = (
+        tuple(np.zeros((2, *tensor.shape), NUMPY_TYPES[tensor.dtype]) for tensor in tensors)
+        for tensors in (model.inputs, model.outputs)
+    )
+    return Golden(inputs=inputs, outputs=outputs, origin="made by a test", labels=labels)
+
+
+def project(data, kind="cmake", *, labels=()):
+    """Path → text of a project with a model."""
+    model = read_model(data, where="made")
+    return render_project(
+        PROJECTS[kind],
+        tflite=data,
+        model=model,
+        golden=golden_zeros(model, labels=labels),
+        arena_bytes=1000,
+        arena_size_bytes=1024,
+        arena_evidence="a test",
+        device="cortex-m7",
+    )
