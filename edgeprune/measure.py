@@ -19,6 +19,7 @@ from edgeprune.measure_npu import measure_on_npu
 from edgeprune.quantities import format_quantity
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.runtimes.vela import ETHOS_U_OP, VelaResult
+from edgeprune.tflite.arena import PLANNED_AT_MOST, list_planned
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.op_ranks import require_ranks
 from edgeprune.tflite.ops import op_shapes, unsupported_ops
@@ -120,6 +121,8 @@ def budget_limits(budgets: Budgets) -> dict[str, float]:
 
 def _find_arena(tflite: bytes, model: Model, profile: Profile) -> Figure:
     """The memory of activations: TFLM's arena from its own allocator; on LiteRT a plan of our own."""
+    if len(list_planned(model)) > PLANNED_AT_MOST:
+        return unavailable("arena_bytes", f"a plan of over {PLANNED_AT_MOST} activations takes too long")
     inputs = read_arena_inputs(model)
     if profile.runtime.name == "litert":
         return Figure(

@@ -14,6 +14,9 @@ from edgeprune.tflite.model import Model, Tensor
 ALIGNMENT_BYTES = 16
 """`MicroArenaBufferAlignment()`: of every buffer, and of all that kernels keep."""
 
+PLANNED_AT_MOST = 5000
+"""Activations of foreign files up to which they are planned: time grows with their square."""
+
 _BRANCHES = {
     "IF": ("then_subgraph_index", "else_subgraph_index"),
     "WHILE": ("cond_subgraph_index", "body_subgraph_index"),

@@ -8,14 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.errors import ModelError
-from edgeprune.tflite.arena import Buffer, align, list_buffers, list_planned, plan_arena
+from edgeprune.tflite.arena import PLANNED_AT_MOST, Buffer, align, list_buffers, list_planned, plan_arena
 from edgeprune.tflite.decode.read import read_decoded
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import BITS, Model, Op, Subgraph, Tensor
 from edgeprune.tflite.zeros import find_zeros
-
-PLANNED_AT_MOST = 5000
-"""Activations up to which the arena is planned: time grows with their square."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,7 +34,10 @@ _OPTION_ENUMS = {
 }
 # Of what is read as Python objects, which take up to ten times the memory. A file that shares equal vectors
 # between tensors unfolds a little; the largest part of a real one is constants, which are not copied.
-_ELEMENT_BYTES, _TABLE_BYTES, _SHARED_BYTES = 4, 12, 1 << 16
+_TABLE_BYTES, _SHARED_BYTES = 12, 1 << 16
+# Constants are looked at once for each tensor and buffer that says that they are its own: equal ones may be
+# stored once, but a file of thousands that share a large one would take hours to strip.
+_SHARED_CONSTANTS, _SMALL_CONSTANTS_BYTES = 64, 1 << 20
 _MOST_TENSOR_BYTES = 2**62  # sizes beyond overflow the 64-bit integers of runtimes
 _NO_FLOATS, _NO_INTEGERS = np.empty(0, np.float32), np.empty(0, np.int64)
 _LOOSE_SIZES = "COMPRESSION_METADATA"  # TFLM's own compression: buffers are smaller than their tensors
@@ -71,6 +74,7 @@ class _Reader:
     def __init__(self, data: bytes, where: str) -> None:
         self.data, self.where = data, where
         self.left_bytes = len(data) + _SHARED_BYTES
+        self.left_constant_bytes = _SHARED_CONSTANTS * len(data) + _SMALL_CONSTANTS_BYTES
         self.root = load_schema().Model.GetRootAs(data, 0)
 
     def model(self) -> Model:
@@ -166,6 +170,7 @@ class _Reader:
         return read
 
     def _check_tensor(self, tensor: Tensor, exact: bool) -> None:
+        self._spend_constant(tensor.data)
         if tensor.bytes > _MOST_TENSOR_BYTES:
             self._fail(f"tensor {tensor.index} of shape {tensor.shape} is larger than any memory")
         sized = exact and not tensor.is_sparse and tensor.dtype in BITS
@@ -257,6 +262,7 @@ class _Reader:
         if buffer.DataLength() == 0:
             return None
         view: NDArray[np.uint8] = buffer.DataAsNumpy()
+        self._spend_constant(view)
         return view
 
     def _tables(self, length: int, get: Callable[[int], Any], kind: str) -> list[Any]:
@@ -289,6 +295,11 @@ class _Reader:
         self.left_bytes -= size_bytes
         if self.left_bytes < 0:
             self._fail("its vectors hold more elements than a file of this size can")
+
+    def _spend_constant(self, constant: NDArray[np.uint8] | None) -> None:
+        self.left_constant_bytes -= 0 if constant is None else constant.size
+        if self.left_constant_bytes < 0:
+            self._fail("its constants share more bytes than a file of this size can")
 
     def _fail(self, why: str) -> NoReturn:
         raise ModelError("is damaged", where=self.where, why=why)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,6 +126,20 @@ def test_a_long_name_that_many_tensors_share_is_refused_at_once():
     assert len(bomb) < 250_000
     with pytest.raises(ModelError, match="more elements"):
         read_model(bomb, where="bomb")
+
+
+def test_a_large_constant_that_many_tensors_share_is_refused_at_once():
+    shared = tensor((1_000_000,), data=np.zeros(1_000_000, np.int8))
+    many = [tensor((1_000_000,)) for _ in range(200)]
+    ends = [tensor((1,)), tensor((1,))]
+    made = unpack(
+        model([shared, *many, *ends], [("RELU", (201,), (202,), None)], inputs=[201], outputs=[202]),
+        where="made",
+    )
+    for entry in made.subgraphs[0].tensors[1:201]:
+        entry.buffer = made.subgraphs[0].tensors[0].buffer
+    with pytest.raises(ModelError, match="constants share more bytes"):
+        read_model(pack(made), where="shared")
 
 
 def test_subgraphs_that_call_one_another_without_end_are_refused():
