@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from edgeprune import __version__
+from edgeprune.cli.agree import agree
 from edgeprune.cli.answer import Answer, version_document
 from edgeprune.cli.build import build
 from edgeprune.cli.check import check
@@ -24,6 +25,7 @@ from edgeprune.cli.firmware import firmware
 from edgeprune.cli.inspection import inspect
 from edgeprune.cli.listing import listing
 from edgeprune.cli.prune import prune
+from edgeprune.cli.quantize import quantize
 from edgeprune.cli.results import format_report
 from edgeprune.cli.sparsify import sparsify
 from edgeprune.cli.strip import strip
@@ -47,6 +49,7 @@ def cli() -> None:
 
 
 for _command in (
+    agree,
     build,
     check,
     convert,
@@ -56,6 +59,7 @@ for _command in (
     view,
     inspect,
     prune,
+    quantize,
     sparsify,
     devices,
     listing,

@@ -32,6 +32,11 @@ def refuse_scheme(scheme: str, profile: Profile, *, io_type: str | None = None) 
     )
 
 
+def can_execute(scheme: str, profile: Profile) -> bool:
+    """Whether files of this scheme can run on the device, as far as one can tell without a file."""
+    return _find_obstacle(SCHEMES[scheme], profile) is None
+
+
 def _find_obstacle(scheme: Scheme, profile: Profile) -> str | None:
     """Why the runtime cannot execute what every file of the scheme holds; LiteRT can execute all of them."""
     if profile.runtime.name != "tflm":

@@ -34,6 +34,7 @@ def convert(
     scheme: str,
     representative: Sequence[Array] | None = None,
     io_type: str | None = None,
+    calibrate_only: bool = False,
 ) -> bytes:
     """The `.tflite` bytes of a model with a batch of one.
 
@@ -42,6 +43,7 @@ def convert(
         scheme: a name in `SCHEMES`.
         representative: one array per model input, (samples, ...), for schemes that calibrate.
         io_type: type of inputs and outputs, one of the scheme's `io_types`; by default the first of them.
+        calibrate_only: stop before quantizing, with floats and the ranges of activations; for int8.
 
     Raises:
         DataError: the scheme calibrates and there is no data.
@@ -61,6 +63,7 @@ def convert(
             if representative is not None and chosen.needs_data:
                 converter.representative_dataset = lambda: _samples(model, representative)
             _configure(converter, chosen, io_type)
+            converter._experimental_calibrate_only = calibrate_only
             # Said of every model that is quantized after training.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
             return order(bytes(converter.convert()))

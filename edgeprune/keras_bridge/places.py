@@ -27,14 +27,30 @@ def describe_place(model: keras.Model, tflite: bytes, *, op: str) -> str:
     return f"{'layers' if len(found) > 1 else 'layer'} {quoted} of model '{model.name}'"
 
 
-def _find_layer(op: Op, file: Model, names: set[str]) -> str | None:
-    """The layer in whose scope the op was made: the converter names tensors "model/layer_1/Relu;…"."""
-    for index in (*op.outputs, *op.inputs):
-        if index < 0:
-            continue
-        # A later scope is an inner one; TensorFlow may have put _1 behind a name to tell calls apart.
-        for scope in reversed(file.tensors[index].name.split(";")[0].split("/")):
-            for name in (re.sub(r"_\d+$", "", scope), scope):
-                if name in names:
-                    return name
+def name_layers(model: keras.Model, tflite: bytes) -> dict[int, str]:
+    """Activation of a file with the converter's names → the layer that makes it, where that can be told.
+
+    Args:
+        model: what was converted.
+        tflite: its file.
+    """
+    names = {layer.name for layer in model._flatten_layers(include_self=False)}
+    file = read_model(tflite, where=model.name)
+    found = {i: find_layer(file.tensors[i].name, names) for op in file.ops for i in op.outputs}
+    return {i: name for i, name in found.items() if name is not None}
+
+
+def find_layer(tensor: str, names: set[str]) -> str | None:
+    """The layer in whose scope a tensor was made: the converter names tensors "model/layer_1/Relu;…"."""
+    # A later scope is an inner one; TensorFlow may have put _1 behind a name to tell calls apart.
+    for scope in reversed(tensor.split(";")[0].split("/")):
+        for name in (re.sub(r"_\d+$", "", scope), scope):
+            if name in names:
+                return name
     return None
+
+
+def _find_layer(op: Op, file: Model, names: set[str]) -> str | None:
+    """The layer that an op belongs to, by the tensors it makes and reads."""
+    tensors = (file.tensors[i].name for i in (*op.outputs, *op.inputs) if i >= 0)
+    return next((found for name in tensors if (found := find_layer(name, names)) is not None), None)

@@ -1,5 +1,8 @@
 """Fine-tuning a copy of a model while a Keras callback shapes its weights after each step."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import keras
 
 from edgeprune.keras_bridge.judge import Judge, copy_model, settle_batch_norm
@@ -16,6 +19,7 @@ def recover_with(
     judge: Judge,
     recovery: Recovery,
     progress: Progress,
+    around: Callable[[keras.Model], AbstractContextManager[None]] = nullcontext,
 ) -> tuple[keras.Model, float]:
     """A fine-tuned copy of the model with BatchNorm statistics estimated anew, and its validation metric.
 
@@ -27,6 +31,7 @@ def recover_with(
         judge: scores models on validation data.
         recovery: how to train, and for how many steps.
         progress: is told about every optimizer step, within the stage that is on.
+        around: what the copy is trained within.
 
     Raises:
         InfeasibleError, RecipeError: as the callback's `set_model` does.
@@ -38,10 +43,13 @@ def recover_with(
         callback.on_train_batch_end(0)
         progress.advance()
 
-    tuner = Tuner(shaped, teacher, training=training, recovery=recovery)
-    trained = Trained(step=0, optimizer=[], losses=[])
-    while (left := recovery.total_steps - trained.step) > 0:
-        trained = tuner.tune(min(steps_per_epoch(training, recovery), left), start=trained, advance=advance)
-        progress.advance(0, detail=f"validation {judge.task.metric} {judge.score_model(shaped):.3f}")
+    with around(shaped):
+        tuner = Tuner(shaped, teacher, training=training, recovery=recovery)
+        trained = Trained(step=0, optimizer=[], losses=[])
+        while (left := recovery.total_steps - trained.step) > 0:
+            trained = tuner.tune(
+                min(steps_per_epoch(training, recovery), left), start=trained, advance=advance
+            )
+            progress.advance(0, detail=f"validation {judge.task.metric} {judge.score_model(shaped):.3f}")
     callback.on_train_end()
     return settle_batch_norm(shaped, judge, inputs=training.inputs, seed=recovery.seed)

@@ -1,0 +1,152 @@
+"""`edgeprune quantize`: an int8 file that keeps its accuracy, and where it would be lost."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeprune.cli import options
+from edgeprune.cli.answer import Answer
+from edgeprune.cli.command import Command
+from edgeprune.cli.progress import show_progress
+from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.load_options import parse_load_options
+from edgeprune.quantities import NOTHING, format_quantity
+from edgeprune.workdir import refuse_existing
+
+_WORST_SHOWN = 12
+
+
+@click.command(cls=Command)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    required=True,
+    metavar="PATH|module:function",
+    help="Training, validation and test data, as for 'build'.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="The .tflite file to write.")
+@click.option("--explain", is_flag=True, help="Show the errors of all tensors, worst first.")
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path), help="Write the explanation as a page, too."
+)
+@click.option("--device", metavar="ID", help="Try int16x8 only where its runtime can execute it.")
+@click.option(
+    "--io-type",
+    type=click.Choice(["int8", "uint8", "float32"]),
+    help="Of inputs and outputs.  [default: int8]",
+)
+@options.calibration
+@click.option(
+    "--max-drop",
+    type=options.Finite(min=0),
+    default=0.005,
+    show_default=True,
+    metavar="D",
+    help="How much of the metric quantizing may cost.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Of quantization-aware recovery, where nothing cheaper does; 0 for none.",
+)
+@options.loss
+@options.metric
+@click.option(
+    "--seed", type=options.SEED, default=0, show_default=True, metavar="N", help="Of everything random."
+)
+@options.loading
+@options.force
+def quantize(
+    model: Path,
+    *,
+    explain: bool,
+    html_file: Path | None,
+    custom: tuple[str, ...],
+    trust: bool | None,
+    input_shape: tuple[str, ...],
+    weights: Path | None,
+    accept_input_range: bool | None,
+    **asked: Any,
+) -> Answer:
+    """Quantize MODEL to int8, measure what that costs, and try what makes it cost less.
+
+    In this order, each measured on validation data and kept if it pays, until the drop is small enough: more
+    calibration samples, range clipping (percentile, then least squared error), cross-layer equalization,
+    bias correction, quantization-aware recovery, 16-bit activations.
+
+    Exit 1 if the file still loses more than --max-drop on test data; it is written all the same.
+    """
+    if asked["output"] is None and not explain and html_file is None:
+        raise click.UsageError("Nothing to do: give --output, --explain or --html.")
+    if html_file is not None:
+        refuse_existing(html_file, force=asked["force"])
+    from edgeprune.quantization import QuantizeRequest, quantize_file, write_quantization
+
+    load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
+    request = QuantizeRequest(model=model, load=load, accept_input_range=bool(accept_input_range), **asked)
+    with show_progress() as progress:
+        result = quantize_file(request, progress=progress)
+    document = result.to_json()
+    if html_file is not None:
+        write_quantization(html_file, document, force=request.force)
+    parts = [format_ladder(document)]
+    if explain and document["tensors"]:
+        parts.append(format_errors(document["tensors"]))
+    parts.append(wrap(document["sentence"]))
+    return Answer(text="\n\n".join(parts), document=document, exit_code=0 if result.ok else 1)
+
+
+def format_ladder(document: Mapping[str, Any]) -> str:
+    """What was tried, in order.
+
+    Args:
+        document: with `rungs` and `metric`, as `QuantizeResult.to_json` gives them.
+    """
+    columns = (
+        Column(heading="rung", wrap=True),
+        Column(heading="what was done", wrap=True),
+        Column(heading=f"validation {document['metric']}", align="right"),
+        Column(heading="drop", align="right"),
+        Column(heading="kept"),
+    )
+    rows = [["float", "the Keras model", format_quantity(document["float_metric"], ""), NOTHING, ""]]
+    for rung in document["rungs"]:
+        drop = NOTHING if rung["drop"] is None else f"{rung['drop']:.4f}"
+        kept = "yes" if rung["kept"] else "no"
+        rows.append([rung["name"], rung["detail"], format_quantity(rung["metric"], ""), drop, kept])
+    return format_table(columns, rows)
+
+
+def format_errors(tensors: Sequence[Mapping[str, Any]]) -> str:
+    """The activations that lose most, worst first.
+
+    Args:
+        tensors: as `TensorError.to_json` gives them, worst first.
+    """
+    columns = (
+        Column(heading="layer", wrap=True),
+        Column(heading="op"),
+        Column(heading="SQNR, dB", align="right"),
+        Column(heading="saturated", align="right"),
+        Column(heading="range used", align="right"),
+    )
+    rows = [
+        [
+            row["layer"] or row["name"],
+            row["op"],
+            f"{row['sqnr_db']:.1f}",
+            f"{row['saturated']:.2%}",
+            f"{row['range_used']:.0%}",
+        ]
+        for row in tensors[:_WORST_SHOWN]
+    ]
+    table = format_table(columns, rows)
+    hidden = len(tensors) - len(rows)
+    return (
+        f"{table}\n{wrap(f'{hidden} more are better; --json and --html show all.')}" if hidden > 0 else table
+    )

@@ -1,0 +1,290 @@
+"""Quantizing with care: from the plain int8 file, rung by rung, until it is as good as it has to be.
+
+Each rung is tried on what the rungs before it have left, measured on validation data in LiteRT, and kept if
+it pays. The cheap ones come first; what is good enough is not climbed any further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from edgeprune.errors import EdgepruneError
+from edgeprune.inputs import Inputs as Opened
+from edgeprune.progress import Progress, Within
+from edgeprune.quantize_step import KEPT, LOOKED_AT, Inputs, Stand, find_peaks, make_file, measure_errors
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.tflite.equalize import equalize, find_pairs
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.rounding import TensorError
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.judge import Judge
+
+MAX_DROP = 0.005
+"""Of the metric, by quantizing alone: half a point."""
+MORE_SAMPLES = 1000
+"""What calibration may take where the usual number does not do."""
+JUDGED_AT_MOST = 2000
+"""Validation samples that a rung is measured on."""
+RECOVERY_EPOCHS = 2
+RECOVERY_RATE = 1e-4
+"""Learning rate of quantization-aware recovery: weights only have to move by a step or two."""
+ROUNDED_ON = 100
+"""Samples that quantization-aware recovery takes its ranges from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rung:
+    """One thing that was tried.
+
+    Attributes:
+        name: what it is called.
+        detail: what exactly was done, as a clause.
+        metric: of the quantized file on validation data; None where it could not be tried.
+        drop: against the float model, as `Task.drop` has it; None likewise.
+        kept: whether it paid, so that the next rungs stand on it.
+    """
+
+    name: str
+    detail: str
+    metric: float | None = None
+    drop: float | None = None
+    kept: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Climbed:
+    """A quantized file, and how it came about.
+
+    Attributes:
+        model: the Keras model that the file is of.
+        tflite: the file, not stripped.
+        scheme: how it is quantized.
+        rungs: what was tried, in order; the first is the plain file.
+        errors: per activation, in order of execution; empty where the scheme's tensors cannot be compared.
+        float_metric: of the original Keras model on the same data.
+    """
+
+    model: keras.Model
+    tflite: bytes
+    scheme: str
+    rungs: tuple[Rung, ...]
+    errors: tuple[TensorError, ...]
+    float_metric: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON takes it: rungs, errors worst first, and the float metric."""
+        worst_first = sorted(self.errors, key=lambda error: error.sqnr_db)
+        return {
+            "scheme": self.scheme,
+            "float_metric": self.float_metric,
+            "rungs": [rung.to_json() for rung in self.rungs],
+            "tensors": [error.to_json() for error in worst_first],
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Climb:
+    """What a climb needs.
+
+    Attributes:
+        judge: scores files on validation data.
+        representative: calibration inputs, one array per model input.
+        more: a larger choice of them.
+        io_type: type of the file's inputs and outputs.
+        max_drop: a file whose metric drops by no more than this is good enough.
+        may_scale: whether channels may be scaled; that would spoil clusters.
+        recover: fine-tunes a model with rounding; None where nothing can or may be trained.
+        may_widen: whether the runtime can execute int16x8, and that may be chosen.
+    """
+
+    judge: Judge
+    representative: Inputs
+    more: Inputs
+    io_type: str
+    max_drop: float
+    may_scale: bool = True
+    recover: Callable[[keras.Model], keras.Model] | None = None
+    may_widen: bool = False
+
+
+def plan_climb(
+    inputs: Opened, *, io_type: str, max_drop: float, epochs: int, seed: int, progress: Progress
+) -> Climb:
+    """What the ladder needs, of opened inputs; int16x8 and equalization are for the caller to allow or not.
+
+    Args:
+        inputs: model, data and task.
+        io_type: of the file's inputs and outputs.
+        max_drop: of the metric, by quantizing, that is good enough.
+        epochs: of quantization-aware recovery; 0 for none.
+        seed: of everything random.
+        progress: is told about steps of recovery.
+    """
+    from edgeprune.keras_bridge.judge import sample_judge
+    from edgeprune.keras_bridge.quantization_aware import recover_quantized
+    from edgeprune.keras_bridge.representative import draw_representative
+
+    judge = sample_judge(inputs.validation, samples=JUDGED_AT_MOST, seed=seed)
+
+    def recover(model: keras.Model) -> keras.Model:
+        recovery = inputs.plan_recovery(epochs=epochs, seed=seed)
+        return recover_quantized(
+            model,
+            training=inputs.training,
+            judge=judge,
+            recovery=replace(recovery, learning_rate=RECOVERY_RATE),
+            representative=tuple(x[:ROUNDED_ON] for x in inputs.representative),
+            progress=Within(progress),
+        )
+
+    return Climb(
+        judge=judge,
+        representative=inputs.representative,
+        more=draw_representative(inputs.data, samples=MORE_SAMPLES, seed=seed).inputs,
+        io_type=io_type,
+        max_drop=max_drop,
+        recover=recover if epochs > 0 else None,
+    )
+
+
+def climb(model: keras.Model, asked: Climb, *, progress: Progress) -> Climbed:
+    """The int8 file of a model, as good as the rungs make it.
+
+    Args:
+        model: the trained model.
+        asked: data and limits.
+        progress: is told about every rung.
+
+    Raises:
+        ModelError: the converter does not accept the model.
+    """
+    from edgeprune.keras_bridge.calibrate import calibrate
+    from edgeprune.keras_bridge.convert import convert
+
+    judge = asked.judge
+    dense = judge.score_model(model)
+
+    def measure(tflite: bytes) -> tuple[float, float]:
+        run = run_litert(tflite, judge.inputs)
+        metric = judge.score_outputs([output.values for output in run.outputs])
+        return metric, judge.drop(before=dense, after=metric)
+
+    stand = Stand(
+        model=model,
+        calibrated=calibrate(model, representative=asked.representative),
+        representative=asked.representative,
+    )
+    tflite, scheme = make_file(stand, io_type=asked.io_type), "int8"
+    metric, drop = measure(tflite)
+    count = len(asked.representative[0])
+    rungs = [
+        Rung(name="int8", detail=f"{count} samples, observed ranges", metric=metric, drop=drop, kept=True)
+    ]
+    for name, detail, step in _rungs(asked):
+        if drop <= asked.max_drop:
+            break
+        progress.note(f"int8 loses {drop:.4f} of {judge.task.metric}: trying {name}")
+        try:
+            moved = step(stand)
+            if moved is None:
+                continue
+            candidate = make_file(moved, io_type=asked.io_type)
+            metric_now, drop_now = measure(candidate)
+        except EdgepruneError as error:
+            rungs.append(Rung(name=name, detail=f"{detail}: {error.message}"))
+            continue
+        better = drop_now < drop
+        rungs.append(Rung(name=name, detail=detail, metric=metric_now, drop=drop_now, kept=better))
+        if better:
+            stand, tflite, drop = moved, candidate, drop_now
+    if drop > asked.max_drop and asked.may_widen:
+        wide = convert(stand.model, scheme="int16x8", representative=stand.representative)
+        metric_now, drop_now = measure(wide)
+        rungs.append(
+            Rung(
+                name="int16x8",
+                detail="16-bit activations, twice the arena",
+                metric=metric_now,
+                drop=drop_now,
+                kept=drop_now < drop,
+            )
+        )
+        if drop_now < drop:
+            tflite, scheme = wide, "int16x8"
+    return Climbed(
+        model=stand.model,
+        tflite=tflite,
+        scheme=scheme,
+        rungs=tuple(rungs),
+        errors=_name_errors(stand, tflite),
+        float_metric=dense,
+    )
+
+
+def _name_errors(stand: Stand, tflite: bytes) -> tuple[TensorError, ...]:
+    from edgeprune.keras_bridge.places import name_layers
+
+    layers = name_layers(stand.model, tflite)
+    errors = measure_errors(stand.calibrated, tflite, inputs=stand.representative)
+    return tuple(replace(error, layer=layers.get(error.tensor, "")) for error in errors)
+
+
+_Step = Callable[[Stand], "Stand | None"]
+
+
+def _rungs(asked: Climb) -> Iterator[tuple[str, str, _Step]]:
+    """Name, what is done, and the step; a step gives None where there is nothing to be done."""
+
+    def calibrate_more(stand: Stand) -> Stand | None:
+        from edgeprune.keras_bridge.calibrate import calibrate_again
+
+        if len(asked.more[0]) <= len(stand.representative[0]):
+            return None
+        calibrated = calibrate_again(stand.calibrated, representative=asked.more)
+        return replace(stand, calibrated=calibrated, representative=asked.more)
+
+    def scale_channels(stand: Stand) -> Stand | None:
+        from edgeprune.keras_bridge.calibrate import calibrate_again
+
+        pairs = find_pairs(read_model(stand.calibrated, where="the calibrated model"))
+        if not asked.may_scale or not pairs:
+            return None
+        scaled = equalize(stand.calibrated, peaks=find_peaks(stand, {pair.tensor for pair in pairs}))
+        return replace(stand, calibrated=calibrate_again(scaled, representative=stand.representative))
+
+    def tune(stand: Stand) -> Stand | None:
+        from edgeprune.keras_bridge.calibrate import calibrate
+
+        if asked.recover is None:
+            return None
+        tuned = asked.recover(stand.model)
+        calibrated = calibrate(tuned, representative=stand.representative)
+        return replace(stand, model=tuned, calibrated=calibrated)
+
+    yield "more calibration samples", f"{len(asked.more[0])} samples", calibrate_more
+    yield (
+        "range clipping, percentile",
+        f"{KEPT:.2%} of the values inside",
+        lambda stand: replace(stand, clip="percentile"),
+    )
+    yield (
+        "range clipping, MSE",
+        "least squared error of 8 bits",
+        lambda stand: replace(stand, clip="least error"),
+    )
+    yield "cross-layer equalization", "channels scaled to like ranges", scale_channels
+    yield (
+        "bias correction",
+        f"shifted means taken back, {LOOKED_AT} samples",
+        lambda stand: replace(stand, corrected=True),
+    )
+    yield "quantization-aware recovery", "fine-tuned with rounding", tune
