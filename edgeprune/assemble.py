@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeprune import __version__
 from edgeprune.annotation import describe_origin, hash_origin
-from edgeprune.artefact import Artefact, name_verified
+from edgeprune.artefact import Artefact
 from edgeprune.device.arena import planning_bytes, read_arena_inputs
 from edgeprune.device.check import KEYS, Budgets
 from edgeprune.device.estimate import arena_kernels
@@ -36,7 +36,7 @@ from edgeprune.inputs import Inputs
 from edgeprune.measure import verdict
 from edgeprune.report import Report, SparsityPart
 from edgeprune.report_html import render_html
-from edgeprune.runtimes.compare import Agreement
+from edgeprune.runtimes.agreement import Comparison
 from edgeprune.shrink import Shrunk
 from edgeprune.tflite.read import read_model
 from edgeprune.workdir import whole_directory
@@ -63,7 +63,7 @@ class Outcome:
         dense, pruned: the artefacts before and after; the same one where nothing was pruned.
         shrunk: how the loop went.
         checks: the pruned artefact's figures against what is allowed.
-        agreement: the device's runtime against LiteRT, None where they are the same.
+        comparison: of the artefact in several runtimes; None where there was none.
         means: why channels, zeros or both were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
         seed: of everything random.
@@ -76,7 +76,7 @@ class Outcome:
     pruned: Artefact
     shrunk: Shrunk
     checks: tuple[Check, ...]
-    agreement: Agreement | None
+    comparison: Comparison | None
     means: str
     settings: Mapping[str, Any]
     seed: int
@@ -136,8 +136,10 @@ def compose_report(outcome: Outcome) -> Report:
         sparsity=_describe_sparsity(outcome),
         quantization={
             "scheme": outcome.settings["scheme"],
-            "samples": len(inputs.representative[0]),
-            "selection": f"drawn from the training data with seed {outcome.seed}",
+            "io_type": outcome.settings["io_type"],
+            "samples": inputs.calibration.samples,
+            "seed": inputs.calibration.seed,
+            "selection": inputs.calibration.selection,
         },
         agreement=_describe_agreement(outcome),
         ops=tuple(
@@ -314,17 +316,16 @@ def _list_budgets(budgets: Budgets) -> list[Any]:
 
 
 def _describe_agreement(outcome: Outcome) -> Any:
-    found = outcome.agreement
-    if found is None:
+    comparison = outcome.comparison
+    if comparison is None:
         return None
+    ran = [row.agreement for row in comparison.rows if row.agreement]
     return {
-        "reference": "LiteRT with its reference kernels",
-        "runtime": name_verified(outcome.profile),
-        "samples": found.samples,
-        "max_difference_steps": found.max_steps,
-        "differing_elements": found.differing,
-        "elements": found.elements,
-        "changed_top1": found.changed_top1,
+        "reference": comparison.reference,
+        "samples": ran[0].samples if ran else 0,
+        "elements": ran[0].elements if ran else 0,
+        "note": "" if outcome.profile.npu is None else "The file before Vela: its result needs the NPU.",
+        "runtimes": [row.to_json() for row in comparison.rows],
     }
 
 

@@ -227,6 +227,7 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
 
 def describe_settings(job: Job) -> dict[str, Any]:
     """What was chosen, for the report."""
+    calibration = job.inputs.calibration
     return {
         "criterion": job.criterion,
         "normalise": job.request.normalise or CRITERIA[job.criterion].normalise,
@@ -234,6 +235,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "schedule": job.request.schedule,
         "scheme": job.request.scheme,
         "io_type": choose_io_type(job.request.scheme, job.request.io_type),
+        "representative": f"{calibration.samples} samples {calibration.selection}",
         "epochs": job.epochs,
         "max_drop": job.request.max_drop,
         "round_to": job.limits.round_to,

@@ -68,8 +68,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     else:
         progress.note("the dense model already fits: nothing is pruned")
         shrunk = Shrunk(model=job.inputs.model, steps=[], equivalence=[])
-    progress.stage("verify in the device's runtime")
-    agreement = verify(pruned, job)
+    progress.stage("compare runtimes")
+    comparison = verify(pruned, job)
     return Outcome(
         inputs=job.inputs,
         profile=job.profile,
@@ -77,9 +77,9 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         dense=dense,
         pruned=pruned,
         shrunk=shrunk,
-        agreement=agreement,
+        comparison=comparison,
         means=means.note,
-        checks=check_artefact(pruned, job, dense=dense, agreement=agreement),
+        checks=check_artefact(pruned, job, dense=dense, comparison=comparison),
         settings=describe_settings(job),
         seed=job.request.seed,
     )

@@ -129,20 +129,39 @@ class QuantizationPart(TypedDict):
     """How the artefact was quantized; `selection` says how the representative samples were chosen."""
 
     scheme: str
+    io_type: str
     samples: int
+    seed: int
     selection: str
 
 
+class RuntimePart(TypedDict):
+    """One runtime against the reference, element by element.
+
+    Differences are in quantization steps (None for outputs that have none), as real numbers, and as a
+    fraction of the output's range. All are None where the runtime did not run; `unavailable` says why not.
+    """
+
+    kind: str
+    runtime: str
+    max_difference_steps: int | None
+    max_difference: float | None
+    max_difference_fraction: float | None
+    differing_elements: int | None
+    elements: int | None
+    changed_top1: int | None
+    samples: int | None
+    unavailable: str
+
+
 class AgreementPart(TypedDict):
-    """The artefact's outputs in two runtimes, compared element by element in quantization steps."""
+    """The artefact's outputs in several runtimes, on `samples` test samples of `elements` outputs in all."""
 
     reference: str
-    runtime: str
     samples: int
-    max_difference_steps: int
-    differing_elements: int
     elements: int
-    changed_top1: int
+    note: str
+    runtimes: list[RuntimePart]
 
 
 class SparsityPart(TypedDict):

@@ -322,12 +322,7 @@ def _proofs(report: Document) -> Markup | None:
         )
     agreement = report["agreement"]
     if agreement:
-        items.append(
-            f"{agreement['runtime']} against {agreement['reference']} on {agreement['samples']} samples: "
-            f"{agreement['differing_elements']} of {agreement['elements']} outputs differ, by at most "
-            f"{agreement['max_difference_steps']} quantization steps; "
-            f"{agreement['changed_top1']} answers change."
-        )
+        items += [describe_runtime(row, agreement) for row in agreement["runtimes"]]
     sparsity = report["sparsity"]
     if sparsity:
         items += [sentence for sentence in (sparsity["why"], *sparsity["stored"]) if sentence]
@@ -344,6 +339,22 @@ def _proofs(report: Document) -> Markup | None:
     if not items:
         return None
     return draw_section("Proofs", element("ul", {}, *(element("li", {}, item) for item in items)))
+
+
+def describe_runtime(row: Document, agreement: Document) -> str:
+    """One sentence on a runtime against the reference."""
+    if row["unavailable"]:
+        return f"{row['runtime']} was not compared: {row['unavailable']}."
+    gap = (
+        f"{row['max_difference_fraction']:.1e} of the range"
+        if row["max_difference_steps"] is None
+        else f"{row['max_difference_steps']} quantization steps"
+    )
+    return (
+        f"{row['runtime']} against {agreement['reference']} on {row['samples']} samples: "
+        f"{row['differing_elements']} of {row['elements']} outputs differ, by at most {gap}; "
+        f"{row['changed_top1']} answers change. {agreement['note']}"
+    ).strip()
 
 
 def _inputs(report: Document) -> Markup:

@@ -70,7 +70,13 @@ def make_report(**changes: Any) -> Report:
         "equivalence": tuple(
             {"step": i, "error": 3.1e-7 * i, "samples": 8, "tolerance": 1e-4} for i in range(1, 7)
         ),
-        "quantization": {"scheme": "int8", "samples": 200, "selection": "from the training data, by class"},
+        "quantization": {
+            "scheme": "int8",
+            "io_type": "int8",
+            "samples": 200,
+            "seed": 0,
+            "selection": "from the training data, by class",
+        },
         "sparsity": {
             "why": "Zeros: after 2 epochs on trial, 0.8 zeros had lost 0.0100 and channels alone 0.0300.",
             "kernels": [
@@ -80,12 +86,23 @@ def make_report(**changes: Any) -> Report:
         },
         "agreement": {
             "reference": "LiteRT (tflite-runtime 2.14.0)",
-            "runtime": "TFLM",
             "samples": 200,
-            "max_difference_steps": 1,
-            "differing_elements": 37,
             "elements": 2000,
-            "changed_top1": 0,
+            "note": "",
+            "runtimes": [
+                {
+                    "kind": "tflm",
+                    "runtime": "TFLM",
+                    "max_difference_steps": 1,
+                    "max_difference": 1 / 256,
+                    "max_difference_fraction": 1 / 256,
+                    "differing_elements": 37,
+                    "elements": 2000,
+                    "changed_top1": 0,
+                    "samples": 200,
+                    "unavailable": "",
+                }
+            ],
         },
         "ops": (
             {"op": "CONV_2D", "count": 9},

@@ -37,6 +37,7 @@ def run_litert(
     *,
     threads: int | None = None,
     kernels: Kernels = "default",
+    package: str | None = None,
     timeout_seconds: float = 600.0,
 ) -> LitertRun:
     """The artefact's outputs in LiteRT, sample by sample, on all cores.
@@ -50,6 +51,7 @@ def run_litert(
         threads: threads of each process; one, if not given, since the processes share the cores.
         kernels: "default" as applications get them (XNNPACK), "builtin" without XNNPACK, "reference" the
             plain ones, which are the nearest to TFLM's.
+        package: a distribution of `ALL_LITERT_PACKAGES`; the first small one that is installed, if not given.
         timeout_seconds: for the whole run.
 
     Raises:
@@ -60,14 +62,22 @@ def run_litert(
         ToolFailedError: the runtime failed, crashed or took too long.
     """
     model = read_model(tflite, where="the artefact")
-    require_litert()
+    if package is None:
+        require_litert()
     invocations = group(model, inputs)
     run = run_workers(
         "litert",
         tflite,
         invocations=invocations,
         outputs=len(model.outputs),
-        options={"threads": threads or 1, "kernels": kernels, "stateful": model.is_stateful},
+        options={
+            "threads": threads or 1,
+            "kernels": kernels,
+            "stateful": model.is_stateful,
+            "package": package,
+        },
+        # TensorFlow takes longer to import than a second process saves.
+        most_workers=1 if package == "tensorflow" else None,
         timeout_seconds=timeout_seconds,
     )
     for result in run.results:

@@ -50,6 +50,7 @@ def run_workers(
     invocations: Invocations,
     outputs: int,
     options: dict[str, Any],
+    most_workers: int | None = None,
     timeout_seconds: float,
 ) -> WorkerRun:
     """The outputs of an artefact, computed by as many processes as there are cores.
@@ -60,13 +61,14 @@ def run_workers(
         invocations: its inputs.
         outputs: how many outputs it has.
         options: further entries of the request, as `worker.py` reads them.
+        most_workers: how many processes there may be; as many as cores, if not given.
         timeout_seconds: for the whole run.
 
     Raises:
         ToolFailedError: a worker crashed or took too long.
     """
     count = len(invocations.inputs[0]) if invocations.inputs else 1
-    workers = max(1, min(_cores(), count // _SAMPLES_PER_WORKER))
+    workers = max(1, min(most_workers or _cores(), count // _SAMPLES_PER_WORKER))
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
         (root / "model.tflite").write_bytes(tflite)

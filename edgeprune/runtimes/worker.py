@@ -20,7 +20,10 @@ from typing import Any
 import numpy as np
 
 LITERT_PACKAGES = {"tflite-runtime": "tflite_runtime", "ai-edge-litert": "ai_edge_litert"}
-"""Distributions that hold the LiteRT interpreter, the one to prefer first, with their modules."""
+"""Small distributions that hold the LiteRT interpreter, the one to prefer first, with their packages."""
+
+ALL_LITERT_PACKAGES = LITERT_PACKAGES | {"tensorflow": "tensorflow.lite.python"}
+"""Those, and TensorFlow, whose LiteRT is newer and takes seconds to import."""
 
 _LITERT_RESOLVERS = {
     "default": "AUTO",
@@ -32,7 +35,7 @@ _ARENA_TOO_SMALL = ("Failed to resize buffer", "Failed to allocate", "missing:",
 
 def run_litert(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     """LiteRT on this worker's share of the samples."""
-    name, module = _import_litert()
+    name, module = _import_litert(request.get("package"))
     resident_before = _reset_peak()
     interpreter = module.Interpreter(
         model_path=str(directory.parent / "model.tflite"),
@@ -134,11 +137,11 @@ def run_tflm(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _import_litert() -> tuple[str, Any]:
+def _import_litert(only: str | None = None) -> tuple[str, Any]:
     errors = []
-    for name, package in LITERT_PACKAGES.items():
+    for name in LITERT_PACKAGES if only is None else (only,):
         try:
-            return name, import_module(f"{package}.interpreter")
+            return name, import_module(f"{ALL_LITERT_PACKAGES[name]}.interpreter")
         except ImportError as error:
             errors.append(f"{name}: {error}")
     raise ImportError("; ".join(errors))

@@ -87,6 +87,16 @@ def unsupported_ops(model: Model, *, runtime: Runtime) -> list[UnsupportedOp]:
     return found
 
 
+def output_steps(model: Model) -> tuple[float, ...]:
+    """One quantization step of each output as a real number, 0.0 where it is not quantized.
+
+    A float output that DEQUANTIZE makes has the steps of the integers it is made of.
+    """
+    made = {op.outputs[0]: model.tensors[op.inputs[0]] for op in model.ops if op.name == "DEQUANTIZE"}
+    sources = (made.get(tensor.index, tensor) for tensor in model.outputs)
+    return tuple(float(t.scales[0]) if t.scales.size == 1 and t.dtype != "float32" else 0.0 for t in sources)
+
+
 def kinds_used(model: Model) -> dict[str, list[tuple[Op, Subgraph]]]:
     """The model's ops by name, in order of first use, over all subgraphs."""
     used: dict[str, list[tuple[Op, Subgraph]]] = {}

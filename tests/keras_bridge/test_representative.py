@@ -69,8 +69,9 @@ def test_fewer_samples_than_classes_are_warned_of() -> None:
 
 def test_a_class_that_only_the_test_part_has_is_warned_of_and_not_drawn() -> None:
     data = made(numbered(100), np.arange(100) % 2, y_test=np.array([2]))
-    assert "1 of 3 classes have no sample in the representative set (2)" in (
-        draw_representative(data, seed=0).warnings[0]
+    assert (
+        "1 of 3 classes have no sample in the representative set (2)"
+        in (draw_representative(data, seed=0).warnings[0])
     )
 
 

@@ -40,3 +40,10 @@ def test_nan_equals_nan_and_nothing_else():
 def test_runs_of_different_shapes_are_refused():
     with pytest.raises(DataError, match="not of the same"):
         compare_runs(recorded([[1, 2]]), recorded([[1, 2, 3]]))
+
+
+def test_a_float_output_made_of_integers_counts_in_their_steps() -> None:
+    one, other = recorded([[0.0, 1.0]], np.float32, 0.0), recorded([[0.5, 1.0]], np.float32, 0.0)
+    assert compare_runs(one, other).max_steps is None
+    found = compare_runs(one, other, step_sizes=[0.25])
+    assert (found.max_steps, found.max_fraction) == (2, 0.5)

@@ -1,0 +1,176 @@
+"""The same inputs through several runtimes, each compared with LiteRT's reference kernels.
+
+The reference is tflite-runtime 2.14, whose reference kernels round as TFLM's do. LiteRT of TensorFlow 2.21
+and of ai-edge-litert 2 rounds otherwise, in its reference kernels, too: up to 9 steps at the end of ResNet-8.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from edgeprune.errors import OpError, ToolError
+from edgeprune.runtimes.compare import Agreement, Run, compare_runs
+from edgeprune.runtimes.litert_host import Kernels, run_litert
+from edgeprune.runtimes.samples import Array
+from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.ops import output_steps, unsupported_ops
+from edgeprune.tflite.read import read_model
+
+STEPS_ALLOWED = 1
+"""Two correct kernels may round one value differently."""
+FRACTION_ALLOWED = 1e-3
+"""Of the output's range, for outputs that have no steps."""
+_MACS_AT_MOST = 4e9
+"""How much work a comparison may be: reference kernels run at about 0.3 GMAC/s."""
+_LEAST_SAMPLES = 4
+_ROUNDS_AS_TFLM = "tflite-runtime"
+_NEWER = ("ai-edge-litert", "tensorflow")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """One runtime against the reference.
+
+    Attributes:
+        kind: "xnnpack" of the reference's LiteRT, "newer-reference" and "newer-xnnpack", or "tflm".
+        runtime: what ran, with its version.
+        agreement: None where it did not run.
+        unavailable: why not, "" where it ran.
+    """
+
+    kind: str
+    runtime: str
+    agreement: Agreement | None
+    unavailable: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it differs by no more than rounding can explain; so, too, if it did not run."""
+        found = self.agreement
+        if found is None:
+            return True
+        if found.max_steps is None:
+            return found.max_fraction <= FRACTION_ALLOWED
+        return found.max_steps <= STEPS_ALLOWED
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as a JSON object."""
+        found = self.agreement
+        return {
+            "kind": self.kind,
+            "runtime": self.runtime,
+            "max_difference_steps": found and found.max_steps,
+            "max_difference": found and found.max_difference,
+            "max_difference_fraction": found and found.max_fraction,
+            "differing_elements": found and found.differing,
+            "elements": found and found.elements,
+            "changed_top1": found and found.changed_top1,
+            "samples": found and found.samples,
+            "unavailable": self.unavailable,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """All runtimes against the reference.
+
+    Attributes:
+        reference: what the others are compared with, with its version.
+        decides: whether the reference rounds as TFLM does, so that more than a step between them is a fault.
+        rows: one per runtime.
+    """
+
+    reference: str
+    decides: bool
+    rows: tuple[Compared, ...]
+
+    @property
+    def tflm(self) -> Compared | None:
+        """TFLM's row, if it is of interest."""
+        return next((row for row in self.rows if row.kind == "tflm"), None)
+
+
+def find_newer_litert() -> str | None:
+    """The installed distribution with a newer LiteRT than tflite-runtime's, if there is one."""
+    return next((name for name in _NEWER if _is_installed(name)), None)
+
+
+def choose_sample_count(macs: int, *, most: int = 100) -> int:
+    """How many samples reference kernels compute in reasonable time."""
+    return int(max(_LEAST_SAMPLES, min(_MACS_AT_MOST / max(macs, 1), most)))
+
+
+def compare_runtimes(
+    tflite: bytes,
+    inputs: tuple[Array, ...],
+    *,
+    newer: str | None = None,
+    encoded: bytes | None = None,
+    with_tflm: bool = True,
+) -> Comparison:
+    """Every runtime there is here against LiteRT's reference kernels.
+
+    Args:
+        tflite: the file.
+        inputs: one array per input, (samples, ...), as `run_litert` takes them.
+        newer: a distribution whose LiteRT is compared besides, as `find_newer_litert` gives it.
+        encoded: the same model as TFLM gets it, where that is another file.
+        with_tflm: whether TFLM is of interest.
+
+    Raises:
+        ModelError: the file is damaged.
+        DataError: the inputs do not fit it.
+        OpError: the reference has no kernel for one of its ops.
+        ToolError: the reference cannot run.
+    """
+    steps = output_steps(read_model(tflite, where="the artefact"))
+    reference = run_litert(tflite, inputs, kernels="reference")
+
+    def compare(kind: str, runtime: str, run: Callable[[], Run]) -> Compared:
+        try:
+            agreement = compare_runs(reference, run(), step_sizes=steps)
+        except (OpError, ToolError) as error:
+            return Compared(kind=kind, runtime=runtime, agreement=None, unavailable=error.message)
+        return Compared(kind=kind, runtime=runtime, agreement=agreement)
+
+    rows = [compare("xnnpack", f"{reference.runtime}, XNNPACK", lambda: run_litert(tflite, inputs))]
+    if newer is not None and newer != reference.runtime.split()[0]:
+        name = f"{newer} {version(newer)}"
+        kernels: tuple[tuple[str, str, Kernels], ...] = (
+            ("newer-reference", "reference kernels", "reference"),
+            ("newer-xnnpack", "XNNPACK", "default"),
+        )
+        rows += [
+            compare(
+                kind, f"{name}, {said}", partial(run_litert, tflite, inputs, kernels=choice, package=newer)
+            )
+            for kind, said, choice in kernels
+        ]
+    if with_tflm:
+        rows.append(_try_tflm(encoded or tflite, lambda name, run: compare("tflm", name, run), inputs))
+    return Comparison(
+        reference=f"{reference.runtime}, reference kernels",
+        decides=reference.runtime.startswith(_ROUNDS_AS_TFLM),
+        rows=tuple(rows),
+    )
+
+
+def _try_tflm(
+    tflite: bytes, compare: Callable[[str, Callable[[], Run]], Compared], inputs: tuple[Array, ...]
+) -> Compared:
+    name = f"tflite-micro {version('tflite-micro')}" if _is_installed("tflite-micro") else "tflite-micro"
+    missing = unsupported_ops(read_model(tflite, where="the artefact"), runtime="tflm")
+    if missing:
+        reason = f"{missing[0].op}: {missing[0].reason}"
+        return Compared(kind="tflm", runtime=name, agreement=None, unavailable=reason)
+    return compare(name, lambda: run_tflm(tflite, inputs))
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
