@@ -1,11 +1,11 @@
 """`edgeprune firmware`: an artefact as a project that a firmware engineer can build."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeprune.device.arena import planning_bytes, read_arena_inputs
+from edgeprune.device.arena import RECORDING_BYTES, planning_bytes, read_arena_inputs
 from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import DataError, ModelError, OpError, RecipeError, ToolFailedError
@@ -104,18 +104,11 @@ def write_project(
     measured = measure(tflite, profile=profile, where=str(file))
     if measured.unsupported:
         raise OpError(f"TFLM cannot run {file.name}", where=str(source), why=measured.unsupported[0])
-    arena = measured.figures["arena_bytes"]
-    if arena.value is None:
-        raise ToolFailedError("the size of the tensor arena is not known", why=arena.evidence)
     golden = _find_golden(source, tflite, measured.model, data=data, samples=samples)
-    if golden.samples < samples:
-        raise DataError(
-            f"there are {golden.samples} golden samples, not {samples}",
-            where=data or str(source),
-            fix="ask for fewer with --samples, or give more with --data",
-        )
+    arena = _predict_arena(measured.figures["arena_bytes"])
+    arena_bytes = int(arena.value or 0)
     arena_size_bytes = reserve_arena(
-        int(arena.value),
+        arena_bytes,
         planning_bytes=planning_bytes(read_arena_inputs(measured.model), arena_kernels(profile)),
         growth_bytes=count_growth(measured.model, kind),
     )
@@ -124,7 +117,7 @@ def write_project(
         tflite=tflite,
         model=measured.model,
         golden=golden,
-        arena_bytes=int(arena.value),
+        arena_bytes=arena_bytes,
         arena_size_bytes=arena_size_bytes,
         arena_evidence=arena.evidence,
         device=profile.id,
@@ -186,14 +179,30 @@ def _refuse_profile(profile: Profile) -> None:
         )
 
 
+def _predict_arena(measured: Figure) -> Figure:
+    """The arena of an application, which does not record what is allocated."""
+    if measured.value is None:
+        raise ToolFailedError("the size of the tensor arena is not known", why=measured.evidence)
+    evidence = f"{measured.evidence}, less {RECORDING_BYTES} bytes for recording that"
+    return replace(measured, value=measured.value - RECORDING_BYTES, evidence=evidence)
+
+
 def _find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, samples: int) -> Golden:
     if data is not None:
         inputs, labels = _load_inputs(data, model)
-        return record_golden(tflite, inputs, samples=samples, origin="Test data", labels=labels)
-    if source.is_dir():
-        return golden_files.load_golden(source / golden_files.FILE_NAME, model).take(samples)
-    inputs = draw_inputs(model, samples=samples, seed=RANDOM_SEED)
-    return record_golden(tflite, inputs, samples=samples, origin=f"Random inputs, seed {RANDOM_SEED}")
+        golden = record_golden(tflite, inputs, samples=samples, origin="Test data", labels=labels)
+    elif source.is_dir():
+        golden = golden_files.load_golden(source / golden_files.FILE_NAME, model).take(samples)
+    else:
+        inputs = draw_inputs(model, samples=samples, seed=RANDOM_SEED)
+        golden = record_golden(tflite, inputs, samples=samples, origin=f"Random inputs, seed {RANDOM_SEED}")
+    if golden.samples < samples:
+        raise DataError(
+            f"there are {golden.samples} golden samples, not {samples}",
+            where=data or str(source),
+            fix="ask for fewer with --samples, or give more with --data",
+        )
+    return golden
 
 
 def _load_inputs(data: str, model: Model) -> tuple[tuple[Any, ...], tuple[str, ...]]:

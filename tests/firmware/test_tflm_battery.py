@@ -88,7 +88,7 @@ def test_a_project_with_encoded_weights_passes(tmp_path):
 
 
 def test_reference_kernels_pass_too(tmp_path):
-    assert_passes(real_model("hello_world"), tmp_path, core="cortex-m7", kernels="reference")
+    assert_passes(real_model("micro_speech"), tmp_path, core="cortex-m7", kernels="reference")
 
 
 def test_a_wrong_golden_output_is_told_and_fails(tmp_path):
