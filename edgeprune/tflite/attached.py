@@ -73,7 +73,8 @@ def attach(tflite: bytes, files: Mapping[str, bytes]) -> bytes:
         return tflite
     stream = io.BytesIO()
     stream.write(tflite)
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
+    # Mode "a" would look for an archive in the model itself, whose bytes can be anything.
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return stream.getvalue()

@@ -257,7 +257,7 @@ class _Reader:
 
     def _bytes_of(self, buffer: Any) -> NDArray[np.uint8] | None:
         """A buffer's bytes; in files over 2 GB they lie behind the flatbuffer, at `offset`."""
-        if buffer.Offset() > 1:
+        if buffer.Offset() > 1 and buffer.Size() > 0:
             return np.frombuffer(self.data, np.uint8, count=int(buffer.Size()), offset=int(buffer.Offset()))
         if buffer.DataLength() == 0:
             return None

@@ -142,7 +142,7 @@ def drop_unused_buffers(model: Any) -> None:
     """Number the buffers anew; everything empty becomes buffer 0, which TFLite defines as the empty one."""
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors or ()]
     kept = [load_schema().BufferT()]
-    numbers = {0: 0}
+    numbers: dict[int, int] = {}
     for user in [*tensors, *(model.metadata or ())]:
         if user.buffer not in numbers:
             buffer = model.buffers[user.buffer]

@@ -91,6 +91,13 @@ def test_equal_files_give_equal_bytes():
     assert attach(b"model", LABELS) == attach(b"model", LABELS)
 
 
+def test_an_archive_inside_the_model_is_none_behind_it():
+    archive = attach(b"", {"other.txt": b"inside"})
+    metadata = ModelMetadata(name="archive", description=archive.decode("latin-1"))
+    file = annotate(strip(dense_int8()), Annotation(metadata=metadata, files=LABELS))
+    assert read_attached(file, read_model(file, where="file")) == LABELS
+
+
 def test_an_archive_behind_a_model_without_metadata_is_not_looked_at():
     file = attach(dense_int8(), LABELS)
     assert read_attached(file, read_model(file, where="file")) == {}

@@ -5,7 +5,7 @@ from small_models import REAL_MODELS, dense_int8, model, real_model, tensor
 from edgeprune.errors import ModelError
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schema import load_schema
-from edgeprune.tflite.strip import BUFFER_ALIGNMENT_BYTES, _require_same_network, strip
+from edgeprune.tflite.strip import BUFFER_ALIGNMENT_BYTES, _require_same_network, pack, strip, unpack
 
 DENSE = dense_int8(signature=True)
 
@@ -54,6 +54,16 @@ def test_two_codes_of_one_op_become_one_and_unused_ones_go():
     root = load_schema().Model.GetRootAs(stripped, 0)
     assert root.OperatorCodesLength() == 1
     assert [op.name for op in read_model(stripped, where="x").ops] == ["RELU", "RELU"]
+
+
+def test_what_the_first_buffer_holds_is_kept_though_it_should_be_empty():
+    made = unpack(DENSE, where="dense")
+    made.buffers[0].data, made.subgraphs[0].tensors[1].buffer = made.buffers[2].data, 0
+    for entry in (made.subgraphs[0].tensors[0], made.subgraphs[0].tensors[3]):
+        entry.buffer = len(made.buffers)
+        made.buffers.append(load_schema().BufferT())
+    after = read_model(strip(pack(made)), where="after")
+    assert after.tensors[1].data.tobytes() == bytes([1, 2, 3, 4, 251, 6])
 
 
 def test_damaged_files_are_refused():
