@@ -39,12 +39,13 @@ class Channels:
         return replace(self, constant=replace(self.constant, values=filled))
 
 
-def read_factors(site: Site, *, channels: int) -> tuple[Factor, ...]:
+def read_factors(site: Site, *, channels: int, source: int = 0) -> tuple[Factor, ...]:
     """Scale of input times scale of weights, over scale of output: one `Factor` per channel.
 
     Args:
         site: a convolution or FULLY_CONNECTED.
         channels: how many output channels there are.
+        source: place of the activation among the inputs.
 
     Raises:
         OpError: the weights have another number of scales.
@@ -52,12 +53,12 @@ def read_factors(site: Site, *, channels: int) -> tuple[Factor, ...]:
     weights = site.input(1)
     if weights.scales.size not in (1, channels) or weights.zero_points.any():
         raise site.refuse("its weights are not quantized symmetrically, per tensor or per channel")
-    source, target = float(scale(site.input())), float(scale(site.output()))
+    real, target = float(scale(site.input(source))), float(scale(site.output()))
     if site.op.name == "FULLY_CONNECTED" and weights.scales.size == 1:
         # TFLM multiplies these two in float32, unlike those per channel.
         product = float(scale(site.input()) * weights.scales[0])
         return (quantize_factor(product / target),) * channels
-    factors = [quantize_factor(source * float(each) / target) for each in weights.scales]
+    factors = [quantize_factor(real * float(each) / target) for each in weights.scales]
     return tuple(factors * channels if len(factors) == 1 else factors)
 
 

@@ -63,6 +63,7 @@ def build_image(
         "data_length": f"{board.data[1]}K",
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
+        "reset": _call_reset(engine),
         "reads": "\n".join(
             f"        if (move_bytes(READ, input_file, {name}, sizeof {name}) != 0) {{\n            return 0;\n        }}"
             for name in ends
@@ -120,6 +121,7 @@ def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] 
             invoke=f"edgeprune_{engine.name}_invoke",
             buffers="\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
             arguments=", ".join(ends),
+            reset=_call_reset(engine),
             reads=" &&\n           ".join(
                 f"(fread({name}, sizeof {name}, 1, stdin) == 1)" for name in ends if name.startswith("input")
             ),
@@ -135,6 +137,11 @@ def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] 
     include = f"-I{engine.files[0].parent}"
     _run("gcc", "-O1", *_WARNINGS, *flags, include, *sources, str(directory / "host.c"), "-o", str(program))
     return program
+
+
+def _call_reset(engine: Engine) -> str:
+    """Samples are unrelated, so each starts from nothing."""
+    return f"edgeprune_{engine.name}_reset();\n        " if engine.program.model.is_stateful else ""
 
 
 def read_sizes(elf: Path) -> ImageSizes:

@@ -179,9 +179,11 @@ def shape_4d(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     return padded[0], padded[1], padded[2], padded[3]
 
 
-def describe(site: Site) -> str:
+def describe(site: Site, *, source: int = 0) -> str:
     """The op and its shapes, for a comment."""
-    shapes = ["x".join(map(str, site.tensors[i].shape[1:])) for i in (site.op.inputs[0], site.op.outputs[0])]
+    shapes = [
+        "x".join(map(str, site.tensors[i].shape[1:])) for i in (site.op.inputs[source], site.op.outputs[0])
+    ]
     return f"{site.op.name} {shapes[0]} to {shapes[1]}"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import edgeprune
 from edgeprune.firmware.c.graph import Program, Step
-from edgeprune.firmware.c.layer import C_TYPES, Constant, format_float, read_template, render
+from edgeprune.firmware.c.layer import C_TYPES, Constant, format_float, read_template, render, zero_point
 from edgeprune.tflite.model import Model, Tensor
 
 _KERNEL_ORDER = (
@@ -16,6 +16,7 @@ _KERNEL_ORDER = (
     "requantize_right",
     "reciprocal",
     "bytes",
+    "lstm",
     "dsp",
     "widen_two",
     "widen_lane",
@@ -55,6 +56,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
                 + _define_sizes(name.upper(), "OUTPUT", model.outputs)
             ),
             arena_bytes=program.plan.total_bytes,
+            reset_declaration=render("reset.h", name=name) if _variables(program) else "",
         ),
         "model.c": render(
             "model.c",
@@ -62,10 +64,11 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
             parameters=_parameters(model),
             kernels="\n".join(_read_kernels(program)),
             functions="\n".join(step.layer.function for step in program.steps if step.layer.function),
-            arena_words=max(1, program.plan.total_bytes // 4),
+            arena=_define_arena(program),
             state=_define_state(program),
             pointers="\n".join(_define_pointers(program)),
             calls="\n".join(_calls(program)),
+            reset=_define_reset(program, name),
         ),
         "weights.h": render(
             "weights.h", **values, declarations="\n".join(f"extern {_declare(s, c)};" for s, c in constants)
@@ -119,13 +122,31 @@ def _read_kernels(program: Program) -> Iterator[str]:
             yield read_template(f"kernels/{kernel}.h")
 
 
+def _define_arena(program: Program) -> str:
+    """The memory of tensors and scratch; words, so that it is aligned."""
+    total = program.plan.total_bytes
+    if not total:
+        return ""
+    return f"static union {{\n    int32_t words[{total // 4}];\n    int8_t bytes[{total}];\n}} arena;\n"
+
+
+def _variables(program: Program) -> list[Tensor]:
+    """Tensors that last from one inference to the next."""
+    return [tensor for tensor in program.model.tensors if tensor.is_variable]
+
+
 def _define_state(program: Program) -> str:
-    """Memory that lasts from one inference to the next."""
-    return "\n".join(
-        f"static {C_TYPES[t.dtype]} state_{t.index}[{t.elements}];"
-        for t in program.model.tensors
-        if t.is_variable
-    )
+    lines = [f"static {C_TYPES[t.dtype]} state_{t.index}[{t.elements}];\n" for t in _variables(program)]
+    return "".join(lines)
+
+
+def _define_reset(program: Program, name: str) -> str:
+    """A function that sets every variable to what stands for 0."""
+    resets = [
+        f"    for (int32_t i = 0; i < {t.elements}; ++i) {{\n        state_{t.index}[i] = {zero_point(t)};\n    }}"
+        for t in _variables(program)
+    ]
+    return render("reset.c", name=name, resets="\n".join(resets)) if resets else ""
 
 
 def _define_pointers(program: Program) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeprune.firmware.c.channels import (
     Channels,
@@ -66,14 +67,24 @@ class Convolution:
 
 @emits("CONV_2D")
 def emit(site: Site) -> Layer:
-    """A convolution, by the fastest kernel that can do it."""
+    """A convolution."""
     site.require("int8", site.input(), site.input(1), site.output())
-    convolution = _read(site)
-    window, weights = convolution.window, convolution.weights
+    return emit_convolution(site, weights=site.constant(1))
+
+
+def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
+    """A convolution with these weights, by the fastest kernel that can do it.
+
+    Args:
+        site: the op.
+        weights: (output channels, height, width, input channels of a group).
+    """
+    convolution = _read(site, weights.astype(np.int64))
+    window, rows = convolution.window, convolution.weights
     if convolution.groups == 1 and _is_one_row(window):
-        return emit_rows(site, weights=weights, bias=convolution.bias)
+        return emit_rows(site, weights=rows, bias=convolution.bias)
     if site.instructions != "plain" and convolution.groups == 1 and window.dilation_w == 1:
-        lanes = pack_lanes(weights, block=4)
+        lanes = pack_lanes(rows, block=4)
         if lanes is not None:
             return _emit_dsp(convolution, lanes)
     channels = convolution.pack_channels(folded=False)
@@ -87,13 +98,12 @@ def emit(site: Site) -> Layer:
         function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=weights.astype(np.int8)), channels.constant),
+        constants=(Constant(name="weights", values=rows.astype(np.int8)), channels.constant),
         kernels=channels.kernels,
     )
 
 
-def _read(site: Site) -> Convolution:
-    weights = site.constant(1).astype(np.int64)
+def _read(site: Site, weights: Integers) -> Convolution:
     window = read_window(site, kernel=(weights.shape[1], weights.shape[2]))
     if window.in_c % weights.shape[3] or window.out_c % (window.in_c // weights.shape[3]):
         raise site.refuse(f"{window.in_c} input channels do not fall into groups of {weights.shape[3]}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgeprune.firmware.c.channels import bound_sums, pack_channels, read_bias, read_factors
 from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
+from edgeprune.firmware.c.ops.conv_2d import emit_convolution
 from edgeprune.firmware.c.scaling import activation_range
 from edgeprune.firmware.c.window import Window, read_window
 
@@ -21,6 +22,8 @@ def emit(site: Site) -> Layer:
     if window.out_c % window.in_c:
         raise site.refuse(f"{window.out_c} outputs are no multiple of {window.in_c} inputs")
     taps = weights.reshape(-1, window.out_c)
+    if window.in_c == 1 and site.instructions != "plain":
+        return emit_convolution(site, weights=np.moveaxis(weights, 2, 0)[..., None])
     in_planes = site.instructions != "plain" and window.dilation_h == window.dilation_w == 1
     bias = read_bias(site, position=2, channels=window.out_c)
     rows = taps.T.astype(np.int64)

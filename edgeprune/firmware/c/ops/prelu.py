@@ -1,0 +1,29 @@
+"""PRELU."""
+
+from edgeprune.firmware.c.layer import Layer, Site, describe, emits, render, scale, zero_point
+from edgeprune.firmware.c.operands import make_operands
+from edgeprune.firmware.c.scaling import quantize_factor
+
+
+@emits("PRELU")
+def emit(site: Site) -> Layer:
+    """The value, or where it is negative a slope of its own times it."""
+    value, slope, output = site.input(0), site.input(1), site.output()
+    site.require("int8", value, slope, output)
+    above = quantize_factor(float(scale(value)) / float(scale(output)))
+    below = quantize_factor(float(scale(value)) * float(scale(slope)) / float(scale(output)))
+    operands = make_operands(site)
+    function = render(
+        "prelu.c",
+        name=site.label,
+        comment=describe(site),
+        **operands.values,
+        left_zero=zero_point(value),
+        right_zero=zero_point(slope),
+        multiplier=above.multiplier,
+        shift=above.shift,
+        slope_multiplier=below.multiplier,
+        slope_shift=below.shift,
+        out_zero=zero_point(output),
+    )
+    return operands.make_layer(site, function, kernels=("clamp", "rescale"))
