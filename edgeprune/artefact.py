@@ -28,6 +28,7 @@ from edgeprune.runtimes.agreement import (
     compare_runtimes,
 )
 from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.shortage import describe_shortage
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, Zeros, require_zeros
@@ -185,6 +186,18 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
         float_accuracy=inputs.test.score_model(model),
         compressed=encoded.compressed,
         arrived=arrived,
+    )
+
+
+def find_shortage(dense: Artefact, job: Job) -> str:
+    """What it costs that there are few representative samples, "" where there are enough."""
+    return describe_shortage(
+        dense.model,
+        job.inputs.calibration,
+        tflite=dense.tflite,
+        scheme=job.request.scheme,
+        io_type=job.request.io_type,
+        inputs=job.inputs.validation.inputs,
     )
 
 

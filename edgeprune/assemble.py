@@ -64,6 +64,7 @@ class Outcome:
         shrunk: how the loop went.
         checks: the pruned artefact's figures against what is allowed.
         comparison: of the artefact in several runtimes; None where there was none.
+        shortage: what it costs that there are few representative samples; "" where there are enough.
         means: why channels, zeros or both were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
         seed: of everything random.
@@ -77,6 +78,7 @@ class Outcome:
     shrunk: Shrunk
     checks: tuple[Check, ...]
     comparison: Comparison | None
+    shortage: str
     means: str
     settings: Mapping[str, Any]
     seed: int
@@ -140,6 +142,7 @@ def compose_report(outcome: Outcome) -> Report:
             "samples": inputs.calibration.samples,
             "seed": inputs.calibration.seed,
             "selection": inputs.calibration.selection,
+            "warning": outcome.shortage,
         },
         agreement=_describe_agreement(outcome),
         ops=tuple(

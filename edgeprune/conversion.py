@@ -18,6 +18,7 @@ from edgeprune.inputs import hash_model, open_representative
 from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.measure import check_ops, measure, verdict
 from edgeprune.progress import Progress
+from edgeprune.shortage import describe_shortage
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
@@ -147,6 +148,12 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
     named = convert(
         model, scheme=request.scheme, representative=drawn.inputs if drawn else None, io_type=io_type
     )
+    if drawn is not None and data is not None:
+        shortage = describe_shortage(
+            model, drawn, tflite=named, scheme=request.scheme, io_type=io_type, inputs=data.x_val
+        )
+        if shortage:
+            progress.warn(shortage)
     tflite = annotate(
         strip(named),
         compose_annotation(

@@ -9,7 +9,7 @@ change on the way are the Keras model being trained and the files on disk.
 
 from __future__ import annotations
 
-from edgeprune.artefact import check_artefact, make_artefact, refuse_unsupported, verify
+from edgeprune.artefact import check_artefact, find_shortage, make_artefact, refuse_unsupported, verify
 from edgeprune.assemble import Outcome, compose_report, write_output
 from edgeprune.budget_loop import exceeded, open_loop, shrink_to_budgets
 from edgeprune.errors import InfeasibleError
@@ -50,6 +50,9 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     refuse_unsupported(dense, job)
     for note in dense.measured.notes:
         progress.note(note)
+    shortage = find_shortage(dense, job)
+    if shortage:
+        progress.warn(shortage)
     opening, lean = open_loop(job, dense, progress=progress)
     means = choose_means(job, lean, opening=opening, work=work, progress=progress)
     if means.note:
@@ -78,6 +81,7 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         pruned=pruned,
         shrunk=shrunk,
         comparison=comparison,
+        shortage=shortage,
         means=means.note,
         checks=check_artefact(pruned, job, dense=dense, comparison=comparison),
         settings=describe_settings(job),

@@ -126,13 +126,17 @@ class EquivalencePart(TypedDict):
 
 
 class QuantizationPart(TypedDict):
-    """How the artefact was quantized; `selection` says how the representative samples were chosen."""
+    """How the artefact was quantized.
+
+    `selection` says how the representative samples were chosen, `warning` what it costs that they are few.
+    """
 
     scheme: str
     io_type: str
     samples: int
     seed: int
     selection: str
+    warning: str
 
 
 class RuntimePart(TypedDict):

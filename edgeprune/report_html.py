@@ -334,7 +334,7 @@ def _proofs(report: Document) -> Markup | None:
     if quantization:
         items.append(
             f"Quantized to {quantization['scheme']} with {quantization['samples']} representative samples "
-            f"({quantization['selection']})."
+            f"({quantization['selection']}). {quantization['warning']}".strip()
         )
     if not items:
         return None

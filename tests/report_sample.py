@@ -76,6 +76,7 @@ def make_report(**changes: Any) -> Report:
             "samples": 200,
             "seed": 0,
             "selection": "from the training data, by class",
+            "warning": "",
         },
         "sparsity": {
             "why": "Zeros: after 2 epochs on trial, 0.8 zeros had lost 0.0100 and channels alone 0.0300.",
