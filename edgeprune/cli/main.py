@@ -27,6 +27,7 @@ from edgeprune.cli.listing import listing
 from edgeprune.cli.prune import prune
 from edgeprune.cli.quantize import quantize
 from edgeprune.cli.results import format_report
+from edgeprune.cli.run import run as run_engine
 from edgeprune.cli.sparsify import sparsify
 from edgeprune.cli.strip import strip
 from edgeprune.cli.tables import printable
@@ -55,6 +56,7 @@ for _command in (
     convert,
     compress,
     firmware,
+    run_engine,
     strip,
     view,
     inspect,

@@ -77,8 +77,14 @@ BOARDS = (
 )
 
 
+def instructions_of(core: str) -> Instructions:
+    """What kernels for a core may use; C alone for cores that the C engine does not know."""
+    known = {board.core.lower(): board.instructions for board in BOARDS}
+    return known.get(core.lower(), "plain")
+
+
 def find_board(core: str) -> EmulatedBoard:
-    """The board for a core. Raises UnknownNameError."""
+    """The board for a core. Raises UnknownNameError where qemu emulates none."""
     for board in BOARDS:
         if board.core.lower() == core.lower():
             return board

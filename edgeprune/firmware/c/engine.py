@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeprune.errors import RecipeError
+from edgeprune.firmware.c.boards import instructions_of
 from edgeprune.firmware.c.graph import Program, compile_model
-from edgeprune.firmware.c.layer import Instructions, Optimize
+from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.source import format_sources
 from edgeprune.tflite.read import read_model
 from edgeprune.workdir import writing
@@ -35,7 +36,7 @@ def write_engine(
     *,
     directory: Path,
     name: str = "model",
-    instructions: Instructions = "plain",
+    core: str = "",
     optimize: Optimize = "speed",
 ) -> Engine:
     """Compiles a model; the same arguments give the same files, byte for byte.
@@ -44,7 +45,8 @@ def write_engine(
         tflite: the model's file.
         directory: where the files go; made if it is missing. Files of the same names are replaced.
         name: what the model is called in C: lower-case letters, digits and underscores.
-        instructions: what the core can execute.
+        core: what it is for, for example "Cortex-M7"; any C compiler takes the files whatever the core, but
+            kernels are chosen for it.
         optimize: what choices between kernels go by.
 
     Raises:
@@ -58,7 +60,7 @@ def write_engine(
             f"'{name}' cannot be part of a C identifier", fix="use lower-case letters, digits and underscores"
         )
     model = read_model(tflite, where=f"{name}.tflite")
-    program = compile_model(model, prefix=name, instructions=instructions, optimize=optimize)
+    program = compile_model(model, prefix=name, instructions=instructions_of(core), optimize=optimize)
     facts = f"{len(tflite)} bytes, SHA-256 {hashlib.sha256(tflite).hexdigest()}"
     written = []
     with writing(directory):

@@ -64,8 +64,8 @@ def build_image(
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
         "reset": _call_reset(engine),
-        "reads": "\n".join(
-            f"        if (move_bytes(READ, input_file, {name}, sizeof {name}) != 0) {{\n            return 0;\n        }}"
+        "reads": " ||\n            ".join(
+            f"(move_bytes(READ, input_file, {name}, sizeof {name}) != 0)"
             for name in ends
             if name.startswith("input")
         ),

@@ -143,10 +143,10 @@ def _define_state(program: Program) -> str:
 def _define_reset(program: Program, name: str) -> str:
     """A function that sets every variable to what stands for 0."""
     resets = [
-        f"    for (int32_t i = 0; i < {t.elements}; ++i) {{\n        state_{t.index}[i] = {zero_point(t)};\n    }}"
+        render("reset_state.c", state=f"state_{t.index}", elements=t.elements, zero=zero_point(t))
         for t in _variables(program)
     ]
-    return render("reset.c", name=name, resets="\n".join(resets)) if resets else ""
+    return render("reset.c", name=name, resets="".join(resets)) if resets else ""
 
 
 def _define_pointers(program: Program) -> Iterator[str]:

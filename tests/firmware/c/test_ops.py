@@ -25,10 +25,10 @@ def reference():
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc here")
-@pytest.mark.parametrize("instructions", ["plain", "dsp"])
-def test_every_example_is_as_tflm_computes_it(reference, instructions, tmp_path):
+@pytest.mark.parametrize("core", ["Cortex-M0+", "Cortex-M7"])
+def test_every_example_is_as_tflm_computes_it(reference, core, tmp_path):
     data, names, inputs, expected = reference
-    engine = write_engine(data, directory=tmp_path, instructions=instructions)
+    engine = write_engine(data, directory=tmp_path, core=core)
     program = build_host_program(engine, directory=tmp_path / "host", flags=SANITIZERS)
     outputs = run_host_program(program, inputs, model=engine.program.model)
     wrong = {

@@ -1,0 +1,72 @@
+"""`edgeprune run`: a model compiled to C and run, bit for bit against TFLM."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeprune.cli import options
+from edgeprune.cli.answer import Answer
+from edgeprune.cli.command import Command
+from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.quantities import format_quantity
+
+_LABELS = {
+    "instructions": "instructions",
+    "flash_bytes": "flash",
+    "code_bytes": "code",
+    "ram_bytes": "RAM",
+    "stack_bytes": "stack",
+    "arena_bytes": "arena",
+}
+
+
+@click.command(cls=Command)
+@click.argument("file", type=click.Path(path_type=Path))
+@options.device
+@click.option("--runtime", type=click.Choice(["c"]), required=True, help="c: edgeprune's own C engine.")
+@click.option(
+    "--on",
+    "target",
+    type=click.Choice(["qemu", "host"]),
+    default="qemu",
+    show_default=True,
+    help="qemu emulates the device's core; host is this machine, with gcc's sanitizers.",
+)
+@click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
+def run(file: Path, *, device: str, runtime: str, target: str, samples: int) -> Answer:
+    """Compile a .tflite file (or a build's output directory) to C, run it, and compare every output.
+
+    Samples are random; the reference is TFLM with its reference kernels. Exit 1 if any output differs.
+    """
+    from edgeprune.engine_run import run_engine
+
+    result = run_engine(file, device=device, target="qemu" if target == "qemu" else "host", samples=samples)
+    document = result.to_json()
+    text = f"{format_run(document['provenance'])}\n\n{wrap(result.sentence)}"
+    return Answer(text=text, document=document, exit_code=0 if result.bit_exact else 1)
+
+
+def format_run(provenance: Mapping[str, Mapping[str, Any]]) -> str:
+    """Each figure, where it comes from, and how it was obtained.
+
+    Args:
+        provenance: figures as they stand in JSON.
+    """
+    columns = (
+        Column(heading="figure"),
+        Column(heading="value", align="right"),
+        Column(heading="provenance"),
+        Column(heading="how", wrap=True),
+    )
+    rows = [
+        [
+            _LABELS[name],
+            format_quantity(figure["value"], figure["unit"]),
+            figure["source"],
+            figure["evidence"],
+        ]
+        for name, figure in provenance.items()
+    ]
+    return format_table(columns, rows)

@@ -1,0 +1,181 @@
+"""`edgeprune run`: a `.tflite` file compiled by the C engine and run, every output compared with TFLM's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.errors import ModelError
+from edgeprune.figures import Figure
+from edgeprune.firmware.c.boards import find_board
+from edgeprune.firmware.c.emulator import run_host_program, run_image
+from edgeprune.firmware.c.engine import Engine, write_engine
+from edgeprune.firmware.c.image import build_host_program, build_image
+from edgeprune.firmware.c.layer import Optimize
+from edgeprune.measure import read_file
+from edgeprune.runtimes.samples import Array
+from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.read import read_model
+
+Target = Literal["qemu", "host"]
+
+_NOT_COUNTED = "programs for this machine are not counted; run it --on qemu"
+_SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineRun:
+    """What `edgeprune run` found.
+
+    Attributes:
+        file: the `.tflite` file.
+        profile: the device.
+        target: where it ran.
+        samples: how many were run.
+        differing: elements of all outputs that are not what TFLM's reference kernels give.
+        figures: instructions, flash_bytes, code_bytes, ram_bytes, arena_bytes, stack_bytes.
+    """
+
+    file: Path
+    profile: Profile
+    target: Target
+    samples: int
+    differing: int
+    figures: Mapping[str, Figure]
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether every element of every output is the same."""
+        return self.differing == 0
+
+    @property
+    def sentence(self) -> str:
+        """The verdict."""
+        if self.bit_exact:
+            return f"PASS: {self.samples} samples, every output as TFLM's reference kernels compute it."
+        return (
+            f"FAIL: {self.differing} output elements of {self.samples} samples differ from TFLM's reference "
+            "kernels; please report this as a bug in edgeprune."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `run --json`."""
+        return {
+            "schema": 1,
+            "file": str(self.file),
+            "device": self.profile.id,
+            "on": self.target,
+            "samples": self.samples,
+            "bit_exact": self.bit_exact,
+            "differing": self.differing,
+            **{name: figure.value for name, figure in self.figures.items()},
+            "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
+            "sentence": self.sentence,
+        }
+
+
+def run_engine(
+    path: Path, *, device: str, target: Target, samples: int = 10, optimize: Optimize = "speed"
+) -> EngineRun:
+    """Compile a file, run it on random samples and compare each output with TFLM's reference kernels.
+
+    Args:
+        path: a `.tflite` file, or the output directory of a build.
+        device: a profile's id or file.
+        target: "qemu" for the device's core, "host" for this machine with gcc's sanitizers.
+        samples: how many.
+        optimize: what choices between kernels go by.
+
+    Raises:
+        ModelError: the file cannot be read.
+        OpError: the C engine lacks an op.
+        UnknownNameError: there is no such device, or qemu does not emulate its core.
+        ToolError: a compiler or the emulator is missing or failed.
+    """
+    file = path / "model.tflite" if path.is_dir() else path
+    tflite = read_file(file)
+    profile = load_profile(device)
+    model = read_model(tflite, where=str(file))
+    inputs = draw_inputs(model, samples=samples)
+    with TemporaryDirectory(prefix="edgeprune-") as folder:
+        root = Path(folder)
+        engine = write_engine(tflite, directory=root, core=profile.core, optimize=optimize)
+        if target == "qemu":
+            outputs, figures = _run_in_qemu(engine, inputs, root=root, core=profile.core, optimize=optimize)
+        else:
+            program = build_host_program(engine, directory=root / "host", flags=_SANITIZERS)
+            outputs, figures = run_host_program(program, inputs, model=model), _missing_figures()
+    figures["arena_bytes"] = Figure(
+        value=float(engine.program.plan.total_bytes),
+        unit="bytes",
+        source="simulated",
+        evidence="the arena of the generated sources, without inputs and outputs",
+    )
+    reference = run_tflm(tflite, inputs)
+    differing = sum(
+        int((ours.reshape(-1) != np.ascontiguousarray(theirs.raw).reshape(-1)).sum())
+        for ours, theirs in zip(outputs, reference.outputs, strict=True)
+    )
+    return EngineRun(
+        file=file, profile=profile, target=target, samples=samples, differing=differing, figures=figures
+    )
+
+
+def draw_inputs(model: Model, *, samples: int, seed: int = 0) -> tuple[Array, ...]:
+    """Random inputs, (samples, *the input's shape): all of int8's values, or a normal distribution.
+
+    Raises:
+        ModelError: an input is of another type.
+    """
+    chance = np.random.default_rng(seed)
+    arrays: list[Array] = []
+    for tensor in model.inputs:
+        shape = (samples, *tensor.shape)
+        if tensor.dtype == "int8":
+            arrays.append(chance.integers(-128, 128, shape, dtype=np.int8))
+        elif tensor.dtype == "float32":
+            arrays.append(chance.standard_normal(shape).astype(np.float32))
+        else:
+            raise ModelError(
+                f"takes {tensor.dtype} inputs, the C engine int8 and float32",
+                where=model.where,
+                fix="convert with the scheme int8",
+            )
+    return tuple(arrays)
+
+
+def _run_in_qemu(
+    engine: Engine, inputs: tuple[Array, ...], *, root: Path, core: str, optimize: Optimize
+) -> tuple[tuple[Array, ...], dict[str, Figure]]:
+    board = find_board(core)
+    elf, sizes = build_image(engine, directory=root / "image", board=board, optimize=optimize)
+    run = run_image(elf, inputs, model=engine.program.model, board=board)
+    count = f"counted in qemu ({board.machine}), the largest of {len(run.instructions)} samples"
+    linked = f"read back from the ELF that ran, linked for {board.core}"
+    stack = f"painted in qemu, one inference; ends in {board.machine}"
+    values = {
+        "instructions": (max(run.instructions), "", count),
+        "flash_bytes": (sizes.flash, "bytes", f"{linked}, with start-up and the program around the model"),
+        "code_bytes": (sizes.code, "bytes", f"{linked}, without weights"),
+        "ram_bytes": (sizes.ram, "bytes", f"{linked}: arena and state, without inputs, outputs and stack"),
+        "stack_bytes": (run.stack_bytes, "bytes", stack),
+    }
+    return run.outputs, {
+        name: Figure(value=float(value), unit=unit, source="simulated", evidence=evidence)
+        for name, (value, unit, evidence) in values.items()
+    }
+
+
+def _missing_figures() -> dict[str, Figure]:
+    units = {"instructions": ""} | dict.fromkeys(
+        ("flash_bytes", "code_bytes", "ram_bytes", "stack_bytes"), "bytes"
+    )
+    return {
+        name: Figure(value=None, unit=unit, source="unavailable", evidence=_NOT_COUNTED)
+        for name, unit in units.items()
+    }
