@@ -16,7 +16,7 @@ _OPTIONS = (
     click.option(
         "--metadata/--no-metadata",
         default=None,
-        help="Whether the file carries TFLite metadata; else it does for LiteRT, and not for TFLM.",
+        help="Whether the file carries TFLite metadata; else it does for LiteRT devices alone.",
     ),
     click.option(
         "--normalization",

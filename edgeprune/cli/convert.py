@@ -60,7 +60,8 @@ def convert(
 ) -> Answer:
     """Convert MODEL to a stripped .tflite file as it is, without pruning.
 
-    Exit 1 if --device is given and the file does not fit it; the file is written all the same.
+    --labels implies --metadata. Exit 1 if --device is given and the file does not fit it; the file is written
+    all the same.
     """
     from edgeprune.annotation import parse_annotating
     from edgeprune.conversion import ConvertRequest, convert_file
