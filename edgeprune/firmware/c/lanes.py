@@ -1,5 +1,6 @@
-"""Weights laid out for SMLAD: two channels in each 16-bit lane, two inputs in each word.
+"""Weights laid out for vectors.
 
+For SMLAD there are two channels in each 16-bit lane, two inputs in each word.
 A word multiplies two inputs with the weights of two channels, A and B: each lane holds 256 * B + A. Its byte
 of A comes out with one SXTB16; what both add up to, less the sum of A, is 256 times the sum of B. So two
 instructions load and unpack four weights, where plain int8 rows would take three.
@@ -63,3 +64,17 @@ def _find_segment(high: Integers) -> int:
     ):
         segment = -(-segment // 4) * 2
     return segment
+
+
+def pack_runs(weights: Integers, *, block: int = 4, run: int = 16) -> NDArray[np.int8]:
+    """Weights for Helium: of each run of 16 inputs those of four channels, one after the other.
+
+    Args:
+        weights: (channels, inputs).
+        block: channels that are computed at once.
+        run: bytes of a vector.
+    """
+    channels, inputs = weights.shape
+    padded = np.zeros((-(-channels // block) * block, -(-inputs // run) * run), np.int8)
+    padded[:channels, :inputs] = weights
+    return padded.reshape(-1, block, padded.shape[1] // run, run).transpose(0, 2, 1, 3).reshape(-1)

@@ -31,6 +31,10 @@ _KERNEL_ORDER = (
     "add_sums_8x1",
     "connect_8x1",
     "depthwise",
+    "mve",
+    "convolve_4x2_mve",
+    "connect_4x1_mve",
+    "depthwise_4_mve",
 )
 _PER_LINE = 16
 

@@ -15,7 +15,7 @@ from edgeprune.firmware.c.channels import (
     read_bias,
     read_factors,
 )
-from edgeprune.firmware.c.lanes import LaneWeights, pack_lanes
+from edgeprune.firmware.c.lanes import LaneWeights, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
 from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
@@ -83,6 +83,10 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
     window, rows = convolution.window, convolution.weights
     if convolution.groups == 1 and _is_one_row(window):
         return emit_rows(site, weights=rows, bias=convolution.bias)
+    if site.instructions == "mve" and convolution.groups == 1 and window.dilation_w == 1:
+        channels = convolution.pack_channels(folded=True)
+        if channels.requantize == "requantize_right":
+            return _emit_mve(convolution, channels)
     if site.instructions != "plain" and convolution.groups == 1 and window.dilation_w == 1:
         lanes = pack_lanes(rows, block=4)
         if lanes is not None:
@@ -161,5 +165,24 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
         constants=(Constant(name="weights", values=lanes.words), channels.padded(to=4).constant),
         kernels=tuple(kernels),
         scratch_bytes=scratch_bytes,
+        overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
+    )
+
+
+def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
+    site, window = convolution.site, convolution.window
+    runs = -(-convolution.weights.shape[1] // 16)
+    values = {**convolution.values(channels), "runs": runs}
+    rest = render("conv_2d_mve_rest.c", **values).rstrip() if window.out_c % 4 else ""
+    return Layer(
+        function=render("conv_2d_mve.c", **values, rest=rest),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(
+            Constant(name="weights", values=pack_runs(convolution.weights)),
+            channels.padded(to=4).constant,
+        ),
+        kernels=(*channels.kernels, "bytes", "mve", "convolve_4x2_mve"),
+        scratch_bytes=32 * runs,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )

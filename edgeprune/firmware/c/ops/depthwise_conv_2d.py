@@ -46,6 +46,15 @@ def emit(site: Site) -> Layer:
         "high": high,
     }
     constants = (Constant(name="weights", values=taps), channels.constant)
+    in_fours = window.in_c == window.out_c and window.in_c % 4 == 0
+    if in_planes and in_fours and site.instructions == "mve" and channels.requantize == "requantize_right":
+        return Layer(
+            function=render("depthwise_conv_2d_mve.c", **values),
+            inputs=site.op.inputs[:1],
+            outputs=site.op.outputs,
+            constants=constants,
+            kernels=(*channels.kernels, "mve", "depthwise_4_mve"),
+        )
     if in_planes:
         return _emit_planes(site, window, values, constants=constants, kernels=channels.kernels)
     return Layer(

@@ -1,9 +1,12 @@
 """FULLY_CONNECTED."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from edgeprune.firmware.c.channels import bound_sums, fold_input_zero, pack_channels, read_bias, read_factors
-from edgeprune.firmware.c.lanes import pack_lanes
+from edgeprune.firmware.c.channels import Channels, bound_sums, fold_input_zero, pack_channels, read_bias, read_factors
+from edgeprune.firmware.c.lanes import pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.scaling import Integers, activation_range
 
@@ -44,6 +47,8 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
         "low": low,
         "high": high,
     }
+    if site.instructions == "mve" and channels.requantize == "requantize_right":
+        return _emit_mve(site, weights, values, channels)
     lanes = None if site.instructions == "plain" else pack_lanes(weights, block=8)
     if lanes is None:
         return Layer(
@@ -53,7 +58,6 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
             constants=(Constant(name="weights", values=weights.astype(np.int8)), channels.constant),
             kernels=channels.kernels,
         )
-    rows = site.input().elements // inputs
     if inputs % 4 or lanes.segment < lanes.pairs or channels.requantize != "requantize_right":
         function = render("fully_connected_parts.c", **values, segment=lanes.segment // 2)
         kernels = ["add_sums_8x1", "bytes"]
@@ -67,6 +71,24 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=lanes.words), channels.padded(to=8).constant),
         kernels=(*channels.kernels, "dsp", "split_sum", "dot_8x1", *kernels),
-        # Each row is read to its end before the next one begins.
-        overlaps={site.op.inputs[0]: min(row * inputs - (row + 1) * outputs for row in (0, rows - 1))},
+        overlaps={site.op.inputs[0]: _find_slack(values)},
+    )
+
+
+def _find_slack(values: Mapping[str, Any]) -> int:
+    """See `Layer.overlaps`: each row is read to its end before the next one begins."""
+    rows, inputs, outputs = values["rows"], values["inputs"], values["outputs"]
+    return min(row * inputs - (row + 1) * outputs for row in (0, rows - 1))
+
+
+def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels: Channels) -> Layer:
+    values = {**values, "runs": -(-weights.shape[1] // 16)}
+    rest = render("fully_connected_mve_rest.c", **values).rstrip() if len(weights) % 4 else ""
+    return Layer(
+        function=render("fully_connected_mve.c", **values, rest=rest),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(Constant(name="weights", values=pack_runs(weights)), channels.padded(to=4).constant),
+        kernels=(*channels.kernels, "mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
+        overlaps={site.op.inputs[0]: _find_slack(values)},
     )
