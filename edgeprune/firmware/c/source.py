@@ -32,9 +32,10 @@ _KERNEL_ORDER = (
     "connect_8x1",
     "depthwise",
     "mve",
+    "add_mve",
     "convolve_4x2_mve",
     "connect_4x1_mve",
-    "depthwise_4_mve",
+    "depthwise_8_mve",
 )
 _PER_LINE = 16
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from edgeprune.firmware.c.layer import Layer, Site, describe, emits, render, scale, zero_point
 from edgeprune.firmware.c.operands import make_operands
-from edgeprune.firmware.c.scaling import activation_range, quantize_factor
+from edgeprune.firmware.c.scaling import Factor, activation_range, quantize_factor
 
 _SHIFT = 20
 
@@ -26,22 +26,34 @@ def emit(site: Site) -> Layer:
     first, second, last = (quantize_factor(each) for each in (*inputs, result))
     low, high = activation_range(site.op.options["fused_activation_function"], output)
     operands = make_operands(site)
-    function = render(
-        "add.c",
-        name=site.label,
-        comment=describe(site),
+    values = {
+        "name": site.label,
+        "comment": describe(site),
         **operands.values,
-        sign="+" if site.op.name == "ADD" else "-",
-        left_zero=zero_point(left),
-        left_multiplier=first.multiplier,
-        left_shift=first.shift,
-        right_zero=zero_point(right),
-        right_multiplier=second.multiplier,
-        right_shift=second.shift,
-        out_multiplier=last.multiplier,
-        out_shift=last.shift,
-        out_zero=zero_point(output),
-        low=low,
-        high=high,
-    )
-    return operands.make_layer(site, function, kernels=("clamp", "rescale"))
+        "elements": output.elements,
+        "sign": "+" if site.op.name == "ADD" else "-",
+        "left": _scale("x", first),
+        "left_zero": zero_point(left),
+        "left_multiplier": first.multiplier,
+        "left_shift": first.shift,
+        "right": _scale("y", second),
+        "right_zero": zero_point(right),
+        "right_multiplier": second.multiplier,
+        "right_shift": second.shift,
+        "out_multiplier": last.multiplier,
+        "out_shift": last.shift,
+        "out_zero": zero_point(output),
+        "low": low,
+        "high": high,
+    }
+    if site.instructions == "mve" and left.shape == right.shape:
+        function = render("add_mve.c", **values)
+        return operands.make_layer(site, function, kernels=("clamp", "rescale", "requantize_right", "mve", "add_mve"))
+    return operands.make_layer(site, render("add.c", **values), kernels=("clamp", "rescale"))
+
+
+def _scale(value: str, factor: Factor) -> str:
+    """C that brings an operand to the common scale; half of it is exact, and needs no product."""
+    if (factor.multiplier, factor.shift) == (1 << 30, 0):
+        return f"{value} * (1 << {_SHIFT - 1})"
+    return f"rescale({value} * (1 << {_SHIFT}), {factor.multiplier}, {factor.shift})"

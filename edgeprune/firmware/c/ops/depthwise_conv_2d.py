@@ -1,7 +1,7 @@
 """DEPTHWISE_CONV_2D."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -46,14 +46,16 @@ def emit(site: Site) -> Layer:
         "high": high,
     }
     constants = (Constant(name="weights", values=taps), channels.constant)
-    in_fours = window.in_c == window.out_c and window.in_c % 4 == 0
-    if in_planes and in_fours and site.instructions == "mve" and channels.requantize == "requantize_right":
+    in_eights = window.in_c == window.out_c and window.in_c % 8 == 0
+    if in_planes and in_eights and site.instructions == "mve" and channels.requantize == "requantize_right":
+        records = channels.constant.values.reshape(-1, 4, 2, 4).swapaxes(1, 2).reshape(-1, 4)
         return Layer(
             function=render("depthwise_conv_2d_mve.c", **values),
             inputs=site.op.inputs[:1],
             outputs=site.op.outputs,
-            constants=constants,
-            kernels=(*channels.kernels, "mve", "depthwise_4_mve"),
+            constants=(constants[0], replace(channels.constant, values=records)),
+            kernels=(*channels.kernels, "mve", "depthwise_8_mve"),
+            scratch_bytes=-(-taps.size // 4) * 4,
         )
     if in_planes:
         return _emit_planes(site, window, values, constants=constants, kernels=channels.kernels)
