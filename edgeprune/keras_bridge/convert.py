@@ -81,7 +81,9 @@ def convert(
             "TensorFlow's converter does not accept the model",
             where=model.name,
             why=reason[0][:300] if reason else type(error).__name__,
-            fix="replace the layer it names; --scheme none shows whether quantization is the cause",
+            fix="use --scheme int8, which converts more"
+            if scheme == "int16x8"
+            else "replace the layer it names; --scheme none shows whether quantization is the cause",
         ) from error
 
 

@@ -1,10 +1,10 @@
 """Which Keras layer an op of a converted file comes from."""
 
 import re
+from collections.abc import Iterable
 
 import keras
 
-from edgeprune.tflite.model import Model, Op
 from edgeprune.tflite.read import read_model
 
 
@@ -14,17 +14,23 @@ def describe_place(model: keras.Model, tflite: bytes, *, op: str) -> str:
     Args:
         model: what was converted.
         tflite: its file, with the names that the converter gave.
-        op: a builtin op's name; all layers that became one are named.
+        op: a builtin op's name; all layers that became one are named. Where a function of `keras.ops` did, it
+            is the layer before it.
     """
     names = {layer.name for layer in model._flatten_layers(include_self=False)}
     file = read_model(tflite, where=model.name)
-    found = dict.fromkeys(
-        layer for item in file.ops if item.name == op for layer in [_find_layer(item, file, names)] if layer
-    )
-    if not found:
-        return f"model '{model.name}'"
-    quoted = ", ".join(f"'{layer}'" for layer in found)
-    return f"{'layers' if len(found) > 1 else 'layer'} {quoted} of model '{model.name}'"
+    ops = [item for item in file.ops if item.name == op]
+    own = [
+        [*item.outputs, *(i for i in item.inputs if i >= 0 and file.tensors[i].is_constant)] for item in ops
+    ]
+    read = [[i for i in item.inputs if i >= 0 and not file.tensors[i].is_constant] for item in ops]
+    for preposition, places in (("", own), ("after ", read)):
+        found = dict.fromkeys(_name_first([file.tensors[i].name for i in place], names) for place in places)
+        found.pop("", None)
+        if found:
+            quoted = ", ".join(f"'{layer}'" for layer in found)
+            return f"{preposition}layer{'s' * (len(found) > 1)} {quoted} of model '{model.name}'"
+    return f"model '{model.name}'"
 
 
 def name_layers(model: keras.Model, tflite: bytes) -> dict[int, str]:
@@ -50,7 +56,6 @@ def find_layer(tensor: str, names: set[str]) -> str | None:
     return None
 
 
-def _find_layer(op: Op, file: Model, names: set[str]) -> str | None:
-    """The layer that an op belongs to, by the tensors it makes and reads."""
-    tensors = (file.tensors[i].name for i in (*op.outputs, *op.inputs) if i >= 0)
-    return next((found for name in tensors if (found := find_layer(name, names)) is not None), None)
+def _name_first(tensors: Iterable[str], names: set[str]) -> str:
+    """The layer of the first tensor that tells; "" if none does."""
+    return next((found for name in tensors if (found := find_layer(name, names)) is not None), "")

@@ -166,3 +166,10 @@ def test_an_op_that_int16x8_lacks_is_named_with_its_layer() -> None:
     model = keras.Model(image, layers.Activation("relu", name="straight")(x))
     with pytest.raises(OpError, match=r"layer 'curved'.*ELU.*use --scheme int8"):
         convert(model, scheme="int16x8", representative=[samples(6, 6, 2)])
+
+
+def test_a_function_that_int16x8_lacks_is_named_by_the_layer_before_it() -> None:
+    image = keras.Input((6, 6, 2))
+    model = keras.Model(image, keras.ops.cos(layers.Conv2D(4, 3, name="first")(image)) + 1.0)
+    with pytest.raises(OpError, match=r"after layer 'first'.*COS"):
+        convert(model, scheme="int16x8", representative=[samples(6, 6, 2)])
