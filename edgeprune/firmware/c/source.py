@@ -33,7 +33,7 @@ _KERNEL_ORDER = (
     "depthwise",
     "mve",
     "add_mve",
-    "convolve_4x2_mve",
+    "convolve_two_mve",
     "connect_4x1_mve",
     "depthwise_8_mve",
 )

@@ -182,7 +182,7 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
             Constant(name="weights", values=pack_runs(convolution.weights)),
             channels.padded(to=4).constant,
         ),
-        kernels=(*channels.kernels, "mve", "convolve_4x2_mve", *(["bytes"] if rest else [])),
+        kernels=(*channels.kernels, "mve", "convolve_two_mve", *(["bytes"] if rest else [])),
         scratch_bytes=32 * runs,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )
