@@ -118,12 +118,23 @@ def convert_for(job: Job, model: keras.Model, *, samples: int | None = None) -> 
 
 
 def make_file(job: Job, model: keras.Model, *, samples: int | None = None) -> bytes:
-    """The model's file as it is shipped: stripped, with what it says about itself.
+    """The model's file as it is shipped: converted, stripped, with what it says about itself.
 
     Args:
         job: as `convert_for` reads it; its device and data decide what the file says.
         model: what is converted.
         samples: of the representative set, from its start; all if not given.
+    """
+    return finish_file(job, model, named=convert_for(job, model, samples=samples))
+
+
+def finish_file(job: Job, model: keras.Model, *, named: bytes) -> bytes:
+    """A converted file as it is shipped: stripped, with what it says about itself.
+
+    Args:
+        job: its device and data decide what the file says.
+        model: what was converted.
+        named: the file as the converter made it.
     """
     inputs, profile = job.inputs, job.profile
     origin = describe_origin(
@@ -138,10 +149,16 @@ def make_file(job: Job, model: keras.Model, *, samples: int | None = None) -> by
         description=f"Made by edgeprune {__version__} for {profile.id} from {inputs.source}. "
         f"SHA-256 of its manifest, the files aside: {hash_origin(origin)}.",
     )
-    return annotate(strip(convert_for(job, model, samples=samples)), annotation)
+    return annotate(strip(named), annotation)
 
 
-def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | None = None) -> Artefact:
+def make_artefact(
+    model: keras.Model,
+    job: Job,
+    *,
+    zeros: Mapping[str, Zeros] | None = None,
+    named: bytes | None = None,
+) -> Artefact:
     """Converts, strips, measures and evaluates: every figure of the model and of its file.
 
     Args:
@@ -150,6 +167,7 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
         zeros: name of a kernel → where zeros were made in it, which are looked for in the file; none for
             clusters. What was shaped is stored encoded where the device's runtime can unpack it. None where
             weights were not shaped.
+        named: its file as the converter made it, if there is one already.
 
     Raises:
         InfeasibleError: zeros were lost on the way.
@@ -157,7 +175,7 @@ def make_artefact(model: keras.Model, job: Job, *, zeros: Mapping[str, Zeros] | 
     from edgeprune.keras_bridge.trace import trace
 
     inputs, scheme = job.inputs, job.request.scheme
-    tflite = make_file(job, model)
+    tflite = make_file(job, model) if named is None else finish_file(job, model, named=named)
     encoded = encode_for_device(tflite, job, shaped=zeros is not None)
     arrived = require_zeros(encoded.measured.model, zeros) if zeros else ()
     run = run_litert(tflite, inputs.test.inputs)

@@ -33,6 +33,7 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering
 from edgeprune.graph.opshape import OpShape
 from edgeprune.inputs import Inputs
+from edgeprune.ladder import Climbed
 from edgeprune.measure import verdict
 from edgeprune.report import Report, SparsityPart
 from edgeprune.report_html import render_html
@@ -64,6 +65,7 @@ class Outcome:
         shrunk: how the loop went.
         checks: the pruned artefact's figures against what is allowed.
         comparison: of the artefact in several runtimes; None where there was none.
+        climbed: the ladder of quantization; None for other schemes than int8.
         shortage: what it costs that there are few representative samples; "" where there are enough.
         means: why channels, zeros or both were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
@@ -78,6 +80,7 @@ class Outcome:
     shrunk: Shrunk
     checks: tuple[Check, ...]
     comparison: Comparison | None
+    climbed: Climbed | None
     shortage: str
     means: str
     settings: Mapping[str, Any]
@@ -143,6 +146,7 @@ def compose_report(outcome: Outcome) -> Report:
             "seed": inputs.calibration.seed,
             "selection": inputs.calibration.selection,
             "warning": outcome.shortage,
+            "ladder": None if outcome.climbed is None else outcome.climbed.to_json(),
         },
         agreement=_describe_agreement(outcome),
         ops=tuple(

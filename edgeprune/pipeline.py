@@ -17,6 +17,7 @@ from edgeprune.job import BuildRequest, Job, describe_settings, open_job, open_w
 from edgeprune.means import choose_means, leave_flash_to_weights, shape_last
 from edgeprune.progress import Progress
 from edgeprune.report import Report
+from edgeprune.requantize import requantize
 from edgeprune.shrink import Shrunk
 from edgeprune.workdir import WorkDirectory, refuse_existing
 
@@ -71,6 +72,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     else:
         progress.note("the dense model already fits: nothing is pruned")
         shrunk = Shrunk(model=job.inputs.model, steps=[], equivalence=[])
+    progress.stage("quantize with care")
+    pruned, climbed = requantize(pruned, job, zeros=zeros, progress=progress)
     progress.stage("compare runtimes")
     comparison = verify(pruned, job)
     return Outcome(
@@ -81,6 +84,7 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         pruned=pruned,
         shrunk=shrunk,
         comparison=comparison,
+        climbed=climbed,
         shortage=shortage,
         means=means.note,
         checks=check_artefact(pruned, job, dense=dense, comparison=comparison),

@@ -6,7 +6,7 @@ from typing import Any
 from edgeprune.markup import Markup, element
 from edgeprune.quantities import NOTHING, format_quantity
 from edgeprune.report_charts import draw_before_after
-from edgeprune.report_html import compose_page, draw_section, draw_table
+from edgeprune.report_page import compose_page, draw_section, draw_table
 
 _NUMBER = {"class": "number"}
 _POOR_DB = 20.0

@@ -128,7 +128,8 @@ class EquivalencePart(TypedDict):
 class QuantizationPart(TypedDict):
     """How the artefact was quantized.
 
-    `selection` says how the representative samples were chosen, `warning` what it costs that they are few.
+    `selection` says how the representative samples were chosen, `warning` what it costs that they are few;
+    `ladder` is what `Climbed.to_json` gives: what was tried to lose less, and the error of each activation.
     """
 
     scheme: str
@@ -137,6 +138,7 @@ class QuantizationPart(TypedDict):
     seed: int
     selection: str
     warning: str
+    ladder: dict[str, Any] | None
 
 
 class RuntimePart(TypedDict):

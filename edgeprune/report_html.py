@@ -4,13 +4,14 @@
 document to markup, or to None where there is nothing to show.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from edgeprune.markup import Markup, element, join
+from edgeprune.markup import Markup, element
 from edgeprune.quantities import NOTHING, format_quantity, format_ratio, format_signed, short_unit
+from edgeprune.quantization_html import draw_ladder, draw_tensors
 from edgeprune.report_charts import Panel, Point, draw_before_after, draw_budget_bar, draw_panel
+from edgeprune.report_page import compose_page, draw_section, draw_table
 
 Document = Mapping[str, Any]
 
@@ -43,30 +44,12 @@ def render_html(report: Document) -> str:
         _layers(report),
         _checks(report),
         _figures(report),
+        *_quantization(report),
         _frozen(report),
         _proofs(report),
         _inputs(report),
     )
     return compose_page(f"{report['model']['name']} on {report['device']['id']}", sections)
-
-
-def compose_page(title: str, sections: Iterable[Markup | None]) -> str:
-    """A page of sections, with its style; those that are None are left out."""
-    style = resources.files("edgeprune").joinpath("report.css").read_text(encoding="utf-8")
-    page = element(
-        "html",
-        {"lang": "en"},
-        element(
-            "head",
-            {},
-            element("meta", {"charset": "utf-8"}),
-            element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-            element("title", {}, f"{title} · edgeprune"),
-            element("style", {}, Markup(style)),
-        ),
-        element("body", {}, *(section for section in sections if section is not None)),
-    )
-    return f"<!doctype html>\n{page}\n"
 
 
 def _head(report: Document) -> Markup:
@@ -310,6 +293,15 @@ def _frozen(report: Document) -> Markup | None:
     return draw_section("Kept unpruned", draw_table(("layer", "channels", "reason"), rows, numbers=(1,)))
 
 
+def _quantization(report: Document) -> tuple[Markup | None, ...]:
+    """The ladder, where it was climbed, and the errors of all activations."""
+    ladder = (report["quantization"] or {}).get("ladder")
+    if not ladder:
+        return ()
+    climbed = draw_ladder(ladder) if len(ladder["rungs"]) > 1 else None
+    return climbed, draw_tensors(ladder["tensors"])
+
+
 def _proofs(report: Document) -> Markup | None:
     items = []
     proofs = report["equivalence"]
@@ -393,23 +385,6 @@ def _block(title: str, entries: Mapping[str, str]) -> Markup:
         for part in (element("dt", {}, name), element("dd", {}, value or NOTHING))
     ]
     return element("div", {}, element("h3", {}, title), element("dl", {}, *rows)) if rows else Markup("")
-
-
-def draw_section(title: str, *parts: str) -> Markup:
-    """A heading and what stands below it."""
-    return element("section", {}, element("h2", {}, title), *parts)
-
-
-def draw_table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()
-) -> Markup:
-    """A table that scrolls where it is too wide; `numbers` are the columns whose headings stand right."""
-    head = [element("th", _NUMBER if i in numbers else {}, text) for i, text in enumerate(headings)]
-    body = [element("tr", {}, *cells) for cells in rows]
-    table = element(
-        "table", {}, element("thead", {}, element("tr", {}, *head)), element("tbody", {}, join(body, "\n"))
-    )
-    return element("div", {"class": "scroll"}, table)
 
 
 def _key(*entries: tuple[str, str]) -> Markup:

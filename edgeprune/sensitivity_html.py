@@ -6,7 +6,7 @@ from typing import Any
 from edgeprune.markup import Markup, element, join
 from edgeprune.quantities import format_quantity
 from edgeprune.report_charts import Panel, Point, draw_panel
-from edgeprune.report_html import compose_page, draw_section, draw_table
+from edgeprune.report_page import compose_page, draw_section, draw_table
 
 _NUMBER = {"class": "number"}
 

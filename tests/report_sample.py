@@ -77,6 +77,34 @@ def make_report(**changes: Any) -> Report:
             "seed": 0,
             "selection": "from the training data, by class",
             "warning": "",
+            "ladder": {
+                "scheme": "int8",
+                "float_metric": 0.9,
+                "rungs": [
+                    {"name": "int8", "detail": "200 samples", "metric": 0.85, "drop": 0.05, "kept": True},
+                    {
+                        "name": "bias correction",
+                        "detail": "32 samples",
+                        "metric": 0.89,
+                        "drop": 0.01,
+                        "kept": True,
+                    },
+                ],
+                "tensors": [
+                    {
+                        "tensor": 3,
+                        "name": "a/b;c",
+                        "op": "CONV_2D",
+                        "layer": "conv2d",
+                        "sqnr_db": 12.5,
+                        "saturated": 0.02,
+                        "range_used": 0.4,
+                        "scale": 0.1,
+                        "low": -12.8,
+                        "high": 12.7,
+                    }
+                ],
+            },
         },
         "sparsity": {
             "why": "Zeros: after 2 epochs on trial, 0.8 zeros had lost 0.0100 and channels alone 0.0300.",

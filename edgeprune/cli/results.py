@@ -55,7 +55,26 @@ def format_report(report: Report) -> str:
     if report.sparsity:
         sentences = [report.sparsity["why"], *report.sparsity["stored"]]
         parts.append("\n".join(wrap(sentence) for sentence in sentences if sentence))
+    ladder = report.quantization["ladder"] if report.quantization else None
+    if ladder and len(ladder["rungs"]) > 1:
+        metric = report.task["metric"] if report.task else "the metric"
+        parts.append(wrap(describe_ladder(ladder, metric=metric)))
     return "\n\n".join([*parts, checks])
+
+
+def describe_ladder(ladder: Mapping[str, Any], *, metric: str) -> str:
+    """What quantizing cost and what was gained back, in a sentence or two.
+
+    Args:
+        ladder: as `Climbed.to_json` gives it.
+        metric: its name.
+    """
+    first, *tried = ladder["rungs"]
+    kept = [rung for rung in tried if rung["kept"]]
+    lost = f"Plain int8 loses {first['drop']:.4f} of {metric} on validation data"
+    if not kept:
+        return f"{lost}; nothing that was tried loses less: {', '.join(rung['name'] for rung in tried)}."
+    return f"{lost}, {kept[-1]['drop']:.4f} after {', '.join(rung['name'] for rung in kept)}."
 
 
 def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:

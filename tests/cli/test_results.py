@@ -1,4 +1,4 @@
-from edgeprune.cli.results import format_checks, format_figures, format_report
+from edgeprune.cli.results import describe_ladder, format_checks, format_figures, format_report
 from edgeprune.cli.tables import measure_width
 from edgeprune.figures import Check, Figure, unavailable
 from tests.report_sample import make_report
@@ -80,3 +80,18 @@ def test_an_estimate_whose_interval_reaches_beyond_the_budget_says_so():
 
     assert "between 7 ms and 12 ms, which reaches beyond the budget" in shown(12.0)
     assert "reaches beyond" not in shown(9.9)
+
+
+def test_what_the_ladder_gained_is_said_in_a_sentence() -> None:
+    rungs = [
+        {"name": "int8", "drop": 0.05, "kept": True},
+        {"name": "range clipping, MSE", "drop": 0.06, "kept": False},
+        {"name": "bias correction", "drop": 0.01, "kept": True},
+    ]
+    assert describe_ladder({"rungs": rungs}, metric="accuracy") == (
+        "Plain int8 loses 0.0500 of accuracy on validation data, 0.0100 after bias correction."
+    )
+    assert describe_ladder({"rungs": rungs[:2]}, metric="accuracy") == (
+        "Plain int8 loses 0.0500 of accuracy on validation data; nothing that was tried loses less: "
+        "range clipping, MSE."
+    )
