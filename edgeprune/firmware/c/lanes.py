@@ -1,4 +1,4 @@
-"""Weights laid out for vectors.
+"""Weights laid out for the kernels.
 
 For SMLAD there are two channels in each 16-bit lane, two inputs in each word.
 A word multiplies two inputs with the weights of two channels, A and B: each lane holds 256 * B + A. Its byte
@@ -16,6 +16,12 @@ from edgeprune.firmware.c.scaling import Integers
 
 _SUM_LIMIT = 1 << 23
 """A sum of B takes the upper 24 of 32 bits."""
+
+
+_PART_LIMIT = 255
+"""Sum of |weights| that keeps a sum of products with int8 within 16 bits."""
+
+_LONGEST_PART = 255
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -78,3 +84,23 @@ def pack_runs(weights: Integers, *, block: int = 4, run: int = 16) -> NDArray[np
     padded = np.zeros((-(-channels // block) * block, -(-inputs // run) * run), np.int8)
     padded[:channels, :inputs] = weights
     return padded.reshape(-1, block, padded.shape[1] // run, run).transpose(0, 2, 1, 3).reshape(-1)
+
+
+def pack_parts(weights: Integers) -> NDArray[np.int8]:
+    """Weights for `dot_1x4`: each channel in parts, each part after its length.
+
+    Args:
+        weights: (channels, inputs).
+    """
+    stream: list[int] = []
+    for row in weights.tolist():
+        part: list[int] = []
+        load = 0
+        for weight in row:
+            if load + abs(weight) > _PART_LIMIT or len(part) == _LONGEST_PART:
+                stream += [len(part), *part]
+                part, load = [], 0
+            part.append(weight)
+            load += abs(weight)
+        stream += [len(part), *part]
+    return np.array(stream, np.int64).astype(np.uint8).view(np.int8)

@@ -15,7 +15,7 @@ from edgeprune.firmware.c.channels import (
     read_bias,
     read_factors,
 )
-from edgeprune.firmware.c.lanes import LaneWeights, pack_lanes, pack_runs
+from edgeprune.firmware.c.lanes import LaneWeights, pack_lanes, pack_parts, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
 from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
@@ -91,6 +91,8 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
         lanes = pack_lanes(rows, block=4)
         if lanes is not None:
             return _emit_dsp(convolution, lanes)
+    if convolution.groups == 1 and window.dilation_w == 1 and rows.min() > INT8_MIN:
+        return _emit_packed(convolution)
     channels = convolution.pack_channels(folded=False)
     function = render(
         "conv_2d.c",
@@ -185,4 +187,18 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
         kernels=(*channels.kernels, "mve", "convolve_two_mve", *(["bytes"] if rest else [])),
         scratch_bytes=32 * runs,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
+    )
+
+
+def _emit_packed(convolution: Convolution) -> Layer:
+    site, window = convolution.site, convolution.window
+    channels = convolution.pack_channels(folded=True)
+    return Layer(
+        function=render("conv_2d_packed.c", **convolution.values(channels)),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(Constant(name="weights", values=pack_parts(convolution.weights)), channels.constant),
+        kernels=(*channels.kernels, "dot_1x4"),
+        scratch_bytes=8 * convolution.weights.shape[1],
+        overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=4)},
     )

@@ -22,9 +22,9 @@ def emit(site: Site) -> Layer:
     if window.out_c % window.in_c:
         raise site.refuse(f"{window.out_c} outputs are no multiple of {window.in_c} inputs")
     taps = weights.reshape(-1, window.out_c)
-    if window.in_c == 1 and site.instructions != "plain":
+    if window.in_c == 1:
         return emit_convolution(site, weights=np.moveaxis(weights, 2, 0)[..., None])
-    in_planes = site.instructions != "plain" and window.dilation_h == window.dilation_w == 1
+    in_planes = window.dilation_h == window.dilation_w == 1
     bias = read_bias(site, position=2, channels=window.out_c)
     rows = taps.T.astype(np.int64)
     if in_planes:
@@ -77,7 +77,9 @@ def _emit_planes(
     kernels: tuple[str, ...],
 ) -> Layer:
     """Channel by channel on a plane of 16-bit numbers, whose margin holds the padding."""
-    is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3) and window.stride_w in (1, 2)
+    is_3x3 = site.instructions != "plain" and (
+        (window.kernel_h, window.kernel_w) == (3, 3) and window.stride_w in (1, 2)
+    )
     # Two outputs of a row are computed at once; words start at even places.
     columns = -(-window.out_w // 2) * 2
     reached = (columns - 1) * window.stride_w + window.kernel_w + 1
@@ -91,11 +93,11 @@ def _emit_planes(
     body = render(f"depthwise_conv_2d_{'3x3' if is_3x3 else 'any'}.c", **values).rstrip()
     same = (window.out_h, window.out_w, window.out_c) == (window.in_h, window.in_w, window.in_c)
     return Layer(
-        function=render("depthwise_conv_2d_dsp.c", **values, body=body),
+        function=render("depthwise_conv_2d_planes.c", **values, body=body),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=constants,
-        kernels=(*kernels, "dsp", "depthwise"),
+        kernels=(*kernels, "widen_column", *(("dsp", "add_row") if is_3x3 else ())),
         scratch_bytes=2 * plane_h * plane_w,
         overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )

@@ -9,17 +9,14 @@ EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, con
     int32x4_t odd = vdupq_n_s32(0);
     for (int32_t i = 0; i < kernel_h; ++i) {
         const int8_t *x = &rows[i * row_bytes];
-        /* Taps of a row one after the other; loops around so little cost as much again. */
-#if !defined(__clang__)
-#pragma GCC unroll 8
-#endif
         for (int32_t j = 0; j < kernel_w; ++j) {
-            const int16x8_t pixel = vldrbq_s16(&x[j * channels]);
-            const int16x8_t weight = vldrbq_s16(&weights[j * channels]);
+            const int16x8_t pixel = vldrbq_s16(x);
+            const int16x8_t weight = vldrbq_s16(weights);
             even = vaddq_s32(even, vmullbq_int_s16(pixel, weight));
             odd = vaddq_s32(odd, vmulltq_int_s16(pixel, weight));
+            x += channels;
+            weights += channels;
         }
-        weights += kernel_w * channels;
     }
     const int32x4_t first = requantize_four(even, records, low, high);
     const int32x4_t second = requantize_four(odd, &records[4], low, high);
