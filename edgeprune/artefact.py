@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgeprune import __version__
+from edgeprune import __version__, phone_step
 from edgeprune.annotation import compose_annotation, describe_origin, hash_origin
 from edgeprune.compress_step import DECODES, choose_encodings
 from edgeprune.compressed import Compressed
@@ -29,6 +29,7 @@ from edgeprune.runtimes.agreement import (
 )
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.shortage import describe_shortage
+from edgeprune.sparse_choice import SparseChoice
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, Zeros, require_zeros
@@ -60,7 +61,7 @@ class Artefact:
     measured: Measured
     figures: Mapping[str, Figure]
     float_accuracy: float
-    compressed: Compressed | None = None
+    compressed: Compressed | SparseChoice | None = None
     arrived: tuple[Arrived, ...] = ()
 
     @property
@@ -81,7 +82,7 @@ class Encoded:
 
     measured: Measured
     figures: Mapping[str, Figure]
-    compressed: Compressed | None = None
+    compressed: Compressed | SparseChoice | None = None
 
 
 def encode_for_device(tflite: bytes, job: Job, *, shaped: bool = True) -> Encoded:
@@ -93,7 +94,12 @@ def encode_for_device(tflite: bytes, job: Job, *, shaped: bool = True) -> Encode
         shaped: whether zeros or clusters were made in it; else it is only measured.
     """
     measured = measure(tflite, profile=job.profile, where="model.tflite")
-    if not shaped or DECODES not in job.profile.runtime.decodes:
+    decodes = job.profile.runtime.decodes if shaped else ()
+    if phone_step.DECODES in decodes and job.request.scheme == "none":
+        sparse = phone_step.choose_sparse(tflite, profile=job.profile)
+        after = measure(sparse.tflite, profile=job.profile, where="model_encoded.tflite")
+        return Encoded(measured=measured, figures=after.figures, compressed=sparse)
+    if DECODES not in decodes:
         return Encoded(measured=measured, figures=measured.figures)
     compressed = choose_encodings(tflite, profile=job.profile, budgets=job.budgets, before=measured)
     return Encoded(measured=measured, figures=compressed.after, compressed=compressed)

@@ -25,7 +25,7 @@ from edgeprune.prune.solve import Limits
 from edgeprune.recipe import LayerLimit
 from edgeprune.registry import Registry
 from edgeprune.runtimes.vela import find_vela
-from edgeprune.sparse_step import Zeroing
+from edgeprune.sparse_step import Zeroing, check_zeroing
 from edgeprune.tflite.schemes import choose_io_type
 from edgeprune.workdir import WorkDirectory
 
@@ -184,6 +184,7 @@ def _require_worth(profile: Profile, request: BuildRequest) -> None:
     """Raises RecipeError where what was asked for buys nothing on the device, and nobody said so."""
     accept, shaping = request.accept_no_gain, request.shaping
     if isinstance(shaping, Zeroing):
+        check_zeroing(shaping)
         require_worth(profile, shaping.pattern, scheme=request.scheme, accept_no_gain=accept)
     else:
         require_cluster_worth(profile, accept_no_gain=accept)

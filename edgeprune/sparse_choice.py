@@ -59,6 +59,10 @@ class SparseChoice:
     unavailable: str = ""
     sentences: tuple[str, ...]
 
+    def describe(self) -> list[str]:
+        """What was decided, and why, in sentences."""
+        return list(self.sentences)
+
     def to_json(self) -> dict[str, Any]:
         """The choice as a JSON object, without the bytes."""
         return {

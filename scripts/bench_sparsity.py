@@ -1,16 +1,18 @@
-"""Zeros, channels, and both, on three models and three targets: bytes stored, arena, time, accuracy.
+"""Zeros, clusters, channels, and both, on three models and three targets: bytes, arena, time, accuracy.
 
 From the same weights, with the same data, teacher and number of steps:
 
     dense        fine-tuned as long
     sparse       80 % of the weights in kernels zero, along a polynomial schedule
+    clusters     16 values for the weights of each output
     structured   channels removed until the next step would cost more accuracy than the zeros did
     both         half of that way by channels, then 80 % zeros in what is left
 
 Models: MLPerf Tiny's ResNet-8 on CIFAR-10; a DS-CNN on log-mel features of spoken digits and the
 FC-AutoEncoder's architecture on windows of them, which this script trains first (the autoencoder's own data
 are not at hand, so its figure is the reconstruction error). Targets: TFLM on a Cortex-M7 and
-an Ethos-U55-128, both with int8 files. Needs ../shared beside the checkout.
+an Ethos-U55-128, with int8 files, and XNNPACK on this machine, with float files, whose weights are stored
+without zeros where XNNPACK's sparse kernels take them; time is measured. Needs ../shared beside the checkout.
 
     python scripts/bench_sparsity.py --output bench.json [--models resnet8,dscnn,autoencoder] [--epochs 16]
 """
@@ -30,17 +32,26 @@ from bench_pruning import SHARED, fine_tune_dense, log_mel, prepare_dscnn, prepa
 
 from edgeprune.artefact import Artefact, make_artefact
 from edgeprune.budget_loop import open_loop, shrink_to_budgets
+from edgeprune.cluster_step import Clustering
 from edgeprune.device.check import Budget, Budgets
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import EdgepruneError, InfeasibleError
 from edgeprune.job import BuildRequest, Job, open_job, plan_recovery
+from edgeprune.keras_bridge.convert import convert
+from edgeprune.phone_step import choose_sparse
 from edgeprune.progress import Silent
 from edgeprune.prune.masks import Zeros
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.timing import time_litert
+from edgeprune.shaping import shape_weights
 from edgeprune.sparse_step import Sparsified, Zeroing, sparsify
+from edgeprune.tflite.strip import strip
 from edgeprune.workdir import WorkDirectory
 
-TARGETS = ("cortex-m7", "cortex-m55-ethos-u55-128")
+HOST = "host, XNNPACK"
+TARGETS = ("cortex-m7", "cortex-m55-ethos-u55-128", HOST)
 SPARSITY = 0.8
+VALUES = 16
 FRACTIONS = (0.75, 0.5, 0.35, 0.25, 0.18)
 """Flash beside the code, as fractions of the dense model's, that are tried with channels alone."""
 TOLERANCE = 0.002
@@ -70,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--output", type=Path, default=Path("bench_sparsity.json"))
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--targets", default=",".join(TARGETS))
+    parser.add_argument("--targets", default=";".join(TARGETS), help="separated by semicolons")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -90,7 +101,7 @@ def main() -> None:
                 seed=arguments.seed,
                 whole_layers=False,
             )
-            for row in run_model(name, request, arguments.targets.split(",")):
+            for row in run_model(name, request, arguments.targets.split(";")):
                 rows.append(row)
                 print(format_row(row), flush=True)
                 arguments.output.write_text(json.dumps([r.to_json() for r in rows], indent=2) + "\n")
@@ -106,6 +117,10 @@ def run_model(name: str, request: BuildRequest, targets: list[str]) -> Iterator[
     yield from measure_everywhere(name, "dense", dense.model, job, targets)
     sparse = make_sparse(job.inputs.teacher, job)
     yield from measure_everywhere(name, "sparse", sparse.model, job, targets, zeros=sparse.zeros)
+    clustered = shape_weights(
+        job, job.inputs.teacher, Clustering(values=VALUES), epochs=job.epochs, progress=Silent()
+    )
+    yield from measure_everywhere(name, "clusters", clustered.model, job, targets, zeros={})
     goal = job.inputs.validation.score_model(sparse.model)
     given = make_artefact(job.inputs.model, job)
     fraction, model = narrow_to(goal, given, job=job)
@@ -170,6 +185,9 @@ def measure_everywhere(
 ) -> Iterator[Row]:
     """A row for each target."""
     for target in targets:
+        if target == HOST:
+            yield measure_here(name, variant, model, job)
+            continue
         there = replace(job, profile=load_profile(target))
         try:
             artefact = make_artefact(model, there, zeros=zeros)
@@ -188,6 +206,23 @@ def measure_everywhere(
             metric=job.inputs.task.metric,
             value=artefact.figures["accuracy"].value or 0.0,
         )
+
+
+def measure_here(name: str, variant: str, model: Any, job: Job) -> Row:
+    """The row of this machine: the float file, without its zeros where that is faster, and its time."""
+    tflite = strip(convert(model, scheme="none"))
+    choice = choose_sparse(tflite, profile=load_profile("pixel-6"))
+    outputs = run_litert(tflite, job.inputs.test.inputs).outputs
+    return Row(
+        model=name,
+        target=HOST,
+        variant=variant,
+        stored_bytes=len(choice.tflite),
+        arena_bytes=None,
+        latency_ms=time_litert(choice.tflite).median_ms,
+        metric=job.inputs.task.metric,
+        value=job.inputs.test.score_outputs([output.values for output in outputs]),
+    )
 
 
 def format_row(row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import keras
 
@@ -22,6 +23,8 @@ def recover_with(
     around: Callable[[keras.Model], AbstractContextManager[None]] = nullcontext,
 ) -> tuple[keras.Model, float]:
     """A fine-tuned copy of the model with BatchNorm statistics estimated anew, and its validation metric.
+
+    The teacher fades: all weights but the shaped ones stay, so that the copy comes near the teacher, or beyond.
 
     Args:
         callback: is told about the model and about each optimizer step, as `fit` does it.
@@ -44,7 +47,7 @@ def recover_with(
         progress.advance()
 
     with around(shaped):
-        tuner = Tuner(shaped, teacher, training=training, recovery=recovery)
+        tuner = Tuner(shaped, teacher, training=training, recovery=replace(recovery, fading=True))
         trained = Trained(step=0, optimizer=[], losses=[])
         while (left := recovery.total_steps - trained.step) > 0:
             trained = tuner.tune(

@@ -32,7 +32,8 @@ class Recovery:
         total_steps: optimizer steps of the whole build; the learning rate falls to zero along a half cosine.
         batch_size: samples per step.
         learning_rate: largest learning rate, of Adam.
-        distill_weight: share of the loss that compares with the teacher at first, in [0, 1]; see `weight_at`.
+        distill_weight: share of the loss that compares with the teacher, in [0, 1]; 1 without labels.
+        fading: whether that share falls to 0 along the build, where there are labels.
         temperature: softens both sides of that comparison for classifiers.
         augmentation: what is done to the batches.
         seed: of batches and augmentation.
@@ -42,6 +43,7 @@ class Recovery:
     batch_size: int = 32
     learning_rate: float = 1e-3
     distill_weight: float = 0.5
+    fading: bool = False
     temperature: float = 2.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
@@ -55,11 +57,13 @@ class Recovery:
     def weight_at(self, step: int, *, labelled: bool) -> float:
         """The teacher's share of the loss at a step, counted from 0 over the whole build.
 
-        It falls to 0 along a straight line where there are labels: a teacher helps a model that has just lost
-        much, and holds back one that has become as good (teacher annealing: Clark et al. 2019, "BAM!").
-        Without labels the teacher is all there is.
+        Where it fades, it falls to 0 along a straight line: a teacher helps a model that has just lost much,
+        and holds back one that has become as good (teacher annealing: Clark et al. 2019, "BAM!"). Without
+        labels the teacher is all there is.
         """
-        return self.distill_weight * (1 - step / max(self.total_steps, 1)) if labelled else 1.0
+        if not labelled:
+            return 1.0
+        return self.distill_weight * (1 - step / max(self.total_steps, 1) if self.fading else 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -135,3 +135,52 @@ def test_clusters_and_zeros_exclude_each_other_and_need_a_runtime_that_unpacks(t
     phone = run("build", "--device", "pixel-6", "--clusters", 16, "--output", tmp_path / "out")
     assert phone.code == 3
     assert "clusters buy nothing on litert on pixel-6" in phone.err
+
+
+POINTWISE = """
+import sys
+import keras
+import numpy as np
+from keras import layers
+
+keras.utils.set_random_seed(0)
+image = keras.Input((8, 8, 1))
+x = layers.Concatenate()([layers.UpSampling2D(2)(image)] * 3)
+x = layers.ReLU(6.0)(layers.Conv2D(16, 3, strides=2)(layers.ZeroPadding2D(1)(x)))
+for width in (64, 64, 64):
+    x = layers.ReLU(6.0)(layers.Conv2D(width, 1)(x))
+    x = layers.ReLU(6.0)(layers.DepthwiseConv2D(3, padding="same")(x))
+x = layers.Conv2D(64, 1)(x)
+model = keras.Model(image, layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(x)))
+model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+digits = np.load(sys.argv[2])
+model.fit(digits["x_train"].astype("float32"), digits["y_train"], epochs=3, verbose=0)
+model.save(sys.argv[1])
+"""
+
+
+def test_a_float_build_for_a_phone_leaves_zeros_out_where_sparse_kernels_take_them(tmp_path: Path) -> None:
+    model, output = tmp_path / "pointwise.keras", tmp_path / "out"
+    subprocess.run(
+        [sys.executable, "-c", POINTWISE, str(model), str(DIGITS)], check=True, capture_output=True
+    )
+    asked = (
+        "--scheme",
+        "none",
+        "--sparsity",
+        0.9,
+        "--epochs",
+        2,
+        "--max-drop",
+        1,
+        "--output",
+        output,
+        "--json",
+    )
+    ended = run("build", model, "--device", "pixel-6", "--data", DIGITS, *asked)
+    assert ended.code == 0, ended.err
+    report = json.loads(ended.out)
+    plain, encoded = (output / name for name in ("model.tflite", "model_encoded.tflite"))
+    assert encoded.stat().st_size < 0.6 * plain.stat().st_size
+    assert report["pruned"]["tflite_bytes"] == encoded.stat().st_size
+    assert report["sparsity"]["stored"]

@@ -178,3 +178,10 @@ def test_statistics_that_are_not_trained_are_not_reestimated() -> None:
     x = np.ones((8, 4), np.float32)
     assert reestimate_batch_norm(model, (x,), seed=0) == 0
     np.testing.assert_array_equal(model.layers[-1].moving_mean, np.zeros(4))
+
+
+def test_the_teacher_fades_only_where_there_are_labels_and_it_was_asked_for() -> None:
+    fading, steady = (Recovery(total_steps=10, fading=fades) for fades in (True, False))
+    assert [fading.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.5, 0.25, 0.0]
+    assert [steady.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.5, 0.5, 0.5]
+    assert fading.weight_at(9, labelled=False) == 1.0
