@@ -108,9 +108,9 @@ def fold_input_zero(site: Site, weights: Integers, bias: Integers) -> Integers:
         weights: (channels, products).
         bias: of each channel.
     """
-    return bias - zero_point(site.input()) * weights.sum(axis=1)
+    return np.asarray(bias - zero_point(site.input()) * weights.sum(axis=1))
 
 
 def bound_sums(weights: Integers) -> Integers:
     """Upper bounds of |sum of int8 inputs times weights| for (channels, products)."""
-    return -INT8_MIN * np.abs(weights).sum(axis=1)
+    return np.asarray(-INT8_MIN * np.abs(weights).sum(axis=1))

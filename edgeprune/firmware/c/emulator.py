@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeprune.errors import ToolFailedError, ToolMissingError
 from edgeprune.firmware.c.boards import EmulatedBoard
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 
-Array = np.ndarray
+Array = NDArray[Any]
 
 _SHIFT = 5  # 2^5 ns per instruction, see boards.py
 

@@ -53,7 +53,7 @@ def reciprocal_of_one_plus(values: Integers) -> Integers:
 def _divide_by_half_of_one_plus(values: Integers) -> Integers:
     """2 / (1 + x) as Q2.29, by three steps of Newton and Raphson."""
     half = (values + _ONE + 1) >> 1  # the sum is never negative, so this rounds half up
-    result = _GUESS_OFFSET + _multiply(half, np.int64(_GUESS_SLOPE))
+    result = _GUESS_OFFSET + _multiply(half, _GUESS_SLOPE)
     for _ in range(3):
         error = (1 << 29) - _multiply(half, result)
         result = result + _saturate(_multiply(result, error) << 2)
@@ -67,11 +67,11 @@ def _exp_between_minus_quarter_and_0(values: Integers) -> Integers:
     cube = _multiply(square, x)
     fourth = divide_by_power_of_two(_multiply(square, square), 2)
     series = divide_by_power_of_two(_multiply(fourth + cube, _THIRD) + square, 1)
-    return _EXP_OF_MINUS_EIGHTH + _multiply(np.int64(_EXP_OF_MINUS_EIGHTH), x + series)
+    return _EXP_OF_MINUS_EIGHTH + _multiply(x + series, _EXP_OF_MINUS_EIGHTH)
 
 
-def _multiply(left: Integers, right: Integers | int) -> Integers:
-    return (left * right + (1 << 30)) >> 31
+def _multiply(left: Integers | int, right: Integers | int) -> Integers:
+    return np.asarray((np.int64(1) * left * right + (1 << 30)) >> 31)
 
 
 def _saturate(values: Integers) -> Integers:

@@ -11,6 +11,7 @@ from edgeprune.tflite.model import Model, Tensor
 
 _KERNEL_ORDER = (
     "clamp",
+    "multiply",
     "rescale",
     "requantize",
     "requantize_right",
@@ -32,6 +33,7 @@ _KERNEL_ORDER = (
     "connect_8x1",
     "widen_column",
     "add_row",
+    "put_half",
     "dot_1x4",
     "mve",
     "add_mve",
@@ -122,6 +124,8 @@ def _define_sizes(upper: str, side: str, tensors: tuple[Tensor, ...]) -> list[st
 
 def _read_kernels(program: Program) -> Iterator[str]:
     used = {kernel for step in program.steps for kernel in step.layer.kernels}
+    if used & {"rescale", "requantize_right"}:
+        used.add("multiply")
     if any(_copies(program)):
         used.add("bytes")
     for kernel in _KERNEL_ORDER:

@@ -683,7 +683,7 @@ def join(examples) -> tuple[bytes, list[str]]:
 
 
 def random_inputs(parsed, *, samples=SAMPLES, seed=0):
-    """Random inputs; the first samples hold nothing but the smallest, the largest, and every value in turn."""
+    """Random inputs; the first samples are the smallest value, the largest, and every value in turn."""
     rng = np.random.default_rng(seed)
     arrays = []
     for each in parsed.inputs:

@@ -4,40 +4,104 @@ import shutil
 
 import numpy as np
 import pytest
+from small_models import unary
 
-from edgeprune.firmware.c.emulator import run_host_program
+from edgeprune.errors import OpError
+from edgeprune.firmware.c.boards import BOARDS, find_board
+from edgeprune.firmware.c.emulator import run_host_program, run_image
 from edgeprune.firmware.c.engine import write_engine
-from edgeprune.firmware.c.image import build_host_program
+from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
-from tests.firmware.c.examples import all_examples, join, random_inputs
+from tests.firmware.c.examples import all_examples, binary, conv_2d, join, random_inputs
 
 SANITIZERS = ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# The cores whose kernels differ; the others run the same sources.
+DIFFERENT = ("Cortex-M0+", "Cortex-M7", "Cortex-M55")
+
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc here")
+needs_qemu = pytest.mark.skipif(
+    shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None,
+    reason="no qemu-system-arm or no arm-none-eabi-gcc here",
+)
 
 
 @pytest.fixture(scope="session")
 def reference():
     data, names = join(all_examples())
-    parsed = read_model(data, where="examples")
-    inputs = random_inputs(parsed)
+    inputs = random_inputs(read_model(data, where="examples"))
     return data, names, inputs, [output.raw for output in run_tflm(data, inputs).outputs]
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc here")
-@pytest.mark.parametrize("core", ["Cortex-M0+", "Cortex-M7"])
+def wrong_outputs(names, outputs, expected):
+    """Example → how many elements differ."""
+    pairs = [(ours, theirs.reshape(ours.shape)) for ours, theirs in zip(outputs, expected, strict=True)]
+    return {
+        name: int((ours != theirs).sum())
+        for name, (ours, theirs) in zip(names, pairs, strict=True)
+        if not np.array_equal(ours, theirs)
+    }
+
+
+@needs_gcc
+@pytest.mark.parametrize("core", DIFFERENT)
 def test_every_example_is_as_tflm_computes_it(reference, core, tmp_path):
     data, names, inputs, expected = reference
     engine = write_engine(data, directory=tmp_path, core=core)
     program = build_host_program(engine, directory=tmp_path / "host", flags=SANITIZERS)
     outputs = run_host_program(program, inputs, model=engine.program.model)
-    wrong = {
-        name: int((ours != theirs.reshape(ours.shape)).sum())
-        for name, ours, theirs in zip(names, outputs, expected, strict=True)
-        if not np.array_equal(ours, theirs.reshape(ours.shape))
-    }
-    assert not wrong
+    assert not wrong_outputs(names, outputs, expected)
+
+
+@needs_qemu
+@pytest.mark.parametrize(
+    "core",
+    [
+        pytest.param(board.core, marks=() if board.core in DIFFERENT else pytest.mark.nightly)
+        for board in BOARDS
+    ],
+)
+def test_every_example_is_as_tflm_computes_it_on_the_core_itself(reference, core, tmp_path):
+    data, names, inputs, expected = reference
+    engine = write_engine(data, directory=tmp_path, core=core)
+    board = find_board(core)
+    elf, _ = build_image(engine, directory=tmp_path / "image", board=board)
+    run = run_image(elf, inputs, model=engine.program.model, board=board)
+    assert not wrong_outputs(names, run.outputs, expected)
 
 
 def test_every_op_has_an_example():
     assert {example.op for example in all_examples()} == set(EMITTERS)
+
+
+@needs_gcc
+def test_a_wrong_constant_is_noticed(tmp_path):
+    data, names = join([conv_2d("right", seed=1)])
+    other, _ = join([conv_2d("wrong", seed=2)])
+    inputs = random_inputs(read_model(data, where="right"))
+    engine = write_engine(other, directory=tmp_path)
+    program = build_host_program(engine, directory=tmp_path / "host")
+    outputs = run_host_program(program, inputs, model=engine.program.model)
+    expected = [output.raw for output in run_tflm(data, inputs).outputs]
+    assert wrong_outputs(names, outputs, expected)
+
+
+def test_an_op_without_an_emitter_is_refused_with_the_way_out(tmp_path):
+    with pytest.raises(OpError, match=r"the C engine has no GELU.*--runtime tflm"):
+        write_engine(unary("GELU"), directory=tmp_path)
+
+
+def test_a_shape_that_needs_too_many_loops_is_refused(tmp_path):
+    shape = (2, 1, 2, 1, 2, 1)
+    data, _ = join([binary("deep", "ADD", left=shape, right=shape[::-1])])
+    with pytest.raises(OpError, match="nested loops"):
+        write_engine(data, directory=tmp_path)
+
+
+def test_the_same_model_gives_the_same_files(tmp_path):
+    data, _ = join([conv_2d("one"), binary("two", "ADD")])
+    for place in ("first", "second"):
+        write_engine(data, directory=tmp_path / place, core="Cortex-M7")
+    for file in ("model.h", "model.c", "weights.h", "weights.c"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()

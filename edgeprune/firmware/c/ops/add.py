@@ -48,7 +48,9 @@ def emit(site: Site) -> Layer:
     }
     if site.instructions == "mve" and left.shape == right.shape:
         function = render("add_mve.c", **values)
-        return operands.make_layer(site, function, kernels=("clamp", "rescale", "requantize_right", "mve", "add_mve"))
+        return operands.make_layer(
+            site, function, kernels=("clamp", "rescale", "requantize_right", "mve", "add_mve")
+        )
     return operands.make_layer(site, render("add.c", **values), kernels=("clamp", "rescale"))
 
 

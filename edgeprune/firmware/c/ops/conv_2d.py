@@ -198,7 +198,7 @@ def _emit_packed(convolution: Convolution) -> Layer:
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=pack_parts(convolution.weights)), channels.constant),
-        kernels=(*channels.kernels, "dot_1x4"),
+        kernels=(*channels.kernels, "put_half", "dot_1x4"),
         scratch_bytes=8 * convolution.weights.shape[1],
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=4)},
     )

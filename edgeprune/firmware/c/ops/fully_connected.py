@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from edgeprune.firmware.c.channels import Channels, bound_sums, fold_input_zero, pack_channels, read_bias, read_factors
+from edgeprune.firmware.c.channels import (
+    Channels,
+    bound_sums,
+    fold_input_zero,
+    pack_channels,
+    read_bias,
+    read_factors,
+)
 from edgeprune.firmware.c.lanes import pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.scaling import Integers, activation_range
@@ -77,7 +84,7 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
 
 def _find_slack(values: Mapping[str, Any]) -> int:
     """See `Layer.overlaps`: each row is read to its end before the next one begins."""
-    rows, inputs, outputs = values["rows"], values["inputs"], values["outputs"]
+    rows, inputs, outputs = (int(values[name]) for name in ("rows", "inputs", "outputs"))
     return min(row * inputs - (row + 1) * outputs for row in (0, rows - 1))
 
 

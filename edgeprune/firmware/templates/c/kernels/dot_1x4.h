@@ -3,36 +3,42 @@
  * short that no sum of a part outgrows 16 bits. Returns where the next channel's weights begin. */
 static const int8_t *dot_1x4(const int8_t *weights, const int32_t *patches, int32_t depth, int32_t sums[4])
 {
-    const int32_t *const last = &patches[2 * depth];
-    while (patches != last) {
+    const uint32_t *words = (const uint32_t *)patches;
+    const uint32_t *const last = &words[2 * depth];
+    int32_t sum_0 = 0;
+    int32_t sum_1 = 0;
+    int32_t sum_2 = 0;
+    int32_t sum_3 = 0;
+    while (words != last) {
         uint32_t first = 0;
         uint32_t second = 0;
-        const int8_t *const end = &weights[1 + (int32_t)(uint8_t)weights[0]];
+        int32_t left = (uint8_t)*weights;
         ++weights;
-        do {
+        for (; left >= 2; left -= 2) {
+            const uint32_t weight = (uint32_t)(int32_t)weights[0];
+            const uint32_t next = (uint32_t)(int32_t)weights[1];
+            first += words[0] * weight + words[2] * next;
+            second += words[1] * weight + words[3] * next;
+            words += 4;
+            weights += 2;
+        }
+        if (left != 0) {
             const uint32_t weight = (uint32_t)(int32_t)*weights;
-            first += (uint32_t)patches[0] * weight;
-            second += (uint32_t)patches[1] * weight;
-            patches += 2;
+            first += words[0] * weight;
+            second += words[1] * weight;
+            words += 2;
             ++weights;
-        } while (weights != end);
+        }
         const int32_t low = (int16_t)(first & 0xFFFFU);
         const int32_t next_low = (int16_t)(second & 0xFFFFU);
-        sums[0] += low;
-        sums[1] += (int32_t)(first - (uint32_t)low) >> 16;
-        sums[2] += next_low;
-        sums[3] += (int32_t)(second - (uint32_t)next_low) >> 16;
+        sum_0 += low;
+        sum_1 += (int32_t)(first - (uint32_t)low) >> 16;
+        sum_2 += next_low;
+        sum_3 += (int32_t)(second - (uint32_t)next_low) >> 16;
     }
+    sums[0] = sum_0;
+    sums[1] = sum_1;
+    sums[2] = sum_2;
+    sums[3] = sum_3;
     return weights;
-}
-
-/* A pixel's inputs into one half of every second word. */
-static int32_t *put_half(int32_t *target, const int8_t *source, int32_t step, int32_t count, int32_t is_high)
-{
-    for (int32_t i = 0; i < count; ++i) {
-        *target = (is_high != 0) ? *target + *source * 65536 : *source;
-        source += step;
-        target += 2;
-    }
-    return target;
 }

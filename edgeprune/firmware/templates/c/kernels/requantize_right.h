@@ -7,6 +7,10 @@ EDGEPRUNE_INLINE int32_t requantize_doubled(int32_t twice_sum, const struct edge
     int32_t high;
 #if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
     __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(value), "r"(channel->multiplier));
+#elif defined(EDGEPRUNE_SHORT_PRODUCTS)
+    int32_t below;
+    high = multiply_parts(value, channel->multiplier, &below);
+    high += (below + 0x8000) >> 16;
 #else
     high = (int32_t)(((int64_t)value * channel->multiplier + INT64_C(0x80000000)) >> 32);
 #endif

@@ -1,10 +1,5 @@
 /* Scaling by multiplier / 2^31 * 2^shift, rounded twice, as TFLM's reference kernels do it. Right shifts of
  * negative numbers are arithmetic in every compiler for the cores at hand. */
-static inline int32_t multiply_high(int32_t value, int32_t multiplier)
-{
-    return (int32_t)(((int64_t)value * multiplier + (1 << 30)) >> 31);
-}
-
 static inline int32_t divide_by_power_of_two(int32_t value, int32_t exponent)
 {
     const int32_t half = (int32_t)((UINT32_C(1) << exponent) >> 1);
