@@ -24,7 +24,7 @@ def recover_with(
 ) -> tuple[keras.Model, float]:
     """A fine-tuned copy of the model with BatchNorm statistics estimated anew, and its validation metric.
 
-    The teacher fades: all weights but the shaped ones stay, so that the copy comes near the teacher, or beyond.
+    The teacher fades: all channels stay, so that the copy comes near the teacher, or beyond it.
 
     Args:
         callback: is told about the model and about each optimizer step, as `fit` does it.
