@@ -21,6 +21,7 @@ _COVERED = 0.4
 """Data are of a usual range if they lie in it and span this fraction of it."""
 _BETTER = 0.1
 """A scaling must raise the score by this, and double it or halve what is missing to 1."""
+_ABOUT_AS_GOOD = 0.05
 _NO_WORSE = 0.02
 _SCALE_TOLERATED = 8.0
 """Layers may see values this many times larger or smaller than in training; domains differ, too."""
@@ -68,21 +69,21 @@ def require_input_range(
         return
     layer, scale = find_scale(model, samples.inputs)
     scalings = _list_scalings(low, high, scale=scale)
-    given, scores = None, [0.0] * len(scalings)
-    if task is not None:
-        given = _score(model, samples, task)
-    if task is not None and given is not None:
+    given, scores = _score(model, samples, task), [0.0] * len(scalings)
+    if given is not None:
         scores = [_score(model, samples, task, scaling) or 0.0 for scaling in scalings]
-    best = int(np.argmax(scores))
+    # The usual ranges come first, and are likelier than what is a little better on these samples.
+    good = [i for i, score in enumerate(scores) if score >= max(scores) - _ABOUT_AS_GOOD]
+    best = next((i for i in good if _matches(scalings[i], scale)), int(np.argmax(scores)))
     reasons = []
-    if given is None or not _is_better(scores[best], given):
+    if given is None or not _is_better(scores[best], given, samples=samples.samples):
         if scale is None or 1 / _SCALE_TOLERATED < scale < _SCALE_TOLERATED:
             return
-        best = next(i for i, s in enumerate(scalings) if 1 / _SAME_SCALE < s.factor / scale < _SAME_SCALE)
+        best = next(i for i, scaling in enumerate(scalings) if _matches(scaling, scale))
         if given is not None and scores[best] < given - _NO_WORSE:
             return  # whatever its layers kept, the model does better on the data as they are
         reasons.append(f"layer '{layer}' sees values {1 / scale:.2g} times as spread as in training")
-    if task is not None and given is not None:
+    if given is not None:
         reasons.append(
             f"its {_metric(task)} on {samples.samples} training samples is {given:.2f} as given and "
             f"{scores[best]:.2f} {scalings[best].describe()}"
@@ -112,20 +113,27 @@ def _list_scalings(low: float, high: float, *, scale: float | None) -> list[Scal
     return found
 
 
+def _matches(scaling: Scaling, scale: float | None) -> bool:
+    """Whether the scaling does what a layer's statistics say; so, too, if there are none."""
+    return scale is None or 1 / _SAME_SCALE < scaling.factor / scale < _SAME_SCALE
+
+
 def _score(
-    model: keras.Model, samples: Representative, task: Task, scaling: Scaling | None = None
+    model: keras.Model, samples: Representative, task: Task | None, scaling: Scaling | None = None
 ) -> float | None:
     """Accuracy, or R² of outputs that are values; None where there is nothing to compare with."""
     inputs = samples.inputs if scaling is None else scaling.apply(samples.inputs)
-    labels = task.choose_labels(inputs, samples.labels)
-    if labels is None or len(model.outputs) != 1:
+    labels = None if task is None else task.choose_labels(inputs, samples.labels)
+    if task is None or labels is None or len(model.outputs) != 1:
         return None
     return replace(task, metric=_metric(task)).score(predict(model, inputs)[0], labels)
 
 
-def _metric(task: Task) -> str:
-    return "r2" if task.output_kind == "values" else "accuracy"
+def _metric(task: Task | None) -> str:
+    return "r2" if task is not None and task.output_kind == "values" else "accuracy"
 
 
-def _is_better(score: float, given: float) -> bool:
-    return score - given >= _BETTER and (score >= 2 * given or 1 - score <= (1 - given) / 2)
+def _is_better(score: float, given: float, *, samples: int) -> bool:
+    """Whether it is by more than chance would have it on so many samples, of several scalings."""
+    least = max(_BETTER, 2 / samples**0.5)
+    return score - given >= least and (score >= 2 * given or 1 - score <= (1 - given) / 2)
