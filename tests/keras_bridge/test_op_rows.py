@@ -21,7 +21,7 @@ from edgeprune.tflite.schema import load_schema
 from tests.keras_bridge.test_architectures import ARCHITECTURES
 
 SCHEMES = ("int8", "int16x8", "none")
-# The rest of `ARCHITECTURES` makes no other ops, and recurrent ones take long to convert.
+# Unrolled recurrent layers take long to convert, and are full of the same few ops.
 FEW = ("stacked LSTM", "Transformer", "U-Net", "siamese", "SSD", "ShuffleNet")
 
 
