@@ -157,7 +157,7 @@ def _run_in_qemu(
     run = run_image(elf, inputs, model=engine.program.model, board=board)
     count = f"counted in qemu ({board.machine}), the largest of {len(run.instructions)} samples"
     linked = f"read back from the ELF that ran, linked for {board.core}"
-    stack = f"painted in qemu, one inference; ends in {board.machine}"
+    stack = f"painted in qemu ({board.machine}): the deepest of one inference, from the call on"
     values = {
         "instructions": (max(run.instructions), "", count),
         "flash_bytes": (sizes.flash, "bytes", f"{linked}, with start-up and the program around the model"),

@@ -1,8 +1,10 @@
 """`edgeprune run`: a model compiled to C and run, bit for bit against TFLM."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +13,10 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.quantities import format_quantity
+
+if TYPE_CHECKING:
+    from edgeprune.engine_run import Target
+    from edgeprune.firmware.c.layer import Optimize
 
 _LABELS = {
     "instructions": "instructions",
@@ -34,15 +40,22 @@ _LABELS = {
     show_default=True,
     help="qemu emulates the device's core; host is this machine, with gcc's sanitizers.",
 )
+@click.option(
+    "--optimize",
+    type=click.Choice(["speed", "size", "ram"]),
+    default="speed",
+    show_default=True,
+    help="What choices between kernels, and the compiler's options, go by.",
+)
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
-def run(file: Path, *, device: str, runtime: str, target: str, samples: int) -> Answer:
+def run(file: Path, *, device: str, runtime: str, target: Target, optimize: Optimize, samples: int) -> Answer:
     """Compile a .tflite file (or a build's output directory) to C, run it, and compare every output.
 
     Samples are random; the reference is TFLM with its reference kernels. Exit 1 if any output differs.
     """
     from edgeprune.engine_run import run_engine
 
-    result = run_engine(file, device=device, target="qemu" if target == "qemu" else "host", samples=samples)
+    result = run_engine(file, device=device, target=target, samples=samples, optimize=optimize)
     document = result.to_json()
     text = f"{format_run(document['provenance'])}\n\n{wrap(result.sentence)}"
     return Answer(text=text, document=document, exit_code=0 if result.bit_exact else 1)

@@ -1,0 +1,61 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_models import dense_int8, unary
+
+from edgeprune.cli.main import run
+from edgeprune.device.profile import load_profile
+from edgeprune.engine_run import EngineRun
+
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc here")
+needs_qemu = pytest.mark.skipif(
+    shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None,
+    reason="no qemu-system-arm or no arm-none-eabi-gcc here",
+)
+
+
+def saved(folder, data):
+    file = folder / "model.tflite"
+    file.write_bytes(data)
+    return file
+
+
+@needs_gcc
+def test_a_model_passes_on_this_machine(tmp_path, capfd):
+    file = saved(tmp_path, dense_int8())
+    assert run(["run", str(file), "--runtime", "c", "--device", "cortex-m7", "--on", "host"]) == 0
+    assert "PASS: 10 samples" in capfd.readouterr().out
+
+
+@needs_qemu
+def test_figures_come_from_the_binary_that_ran(tmp_path, capfd):
+    saved(tmp_path, dense_int8())
+    assert run(["run", str(tmp_path), "--runtime", "c", "--device", "cortex-m4", "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document["bit_exact"] is True
+    for name in ("instructions", "flash_bytes", "code_bytes", "ram_bytes", "arena_bytes", "stack_bytes"):
+        assert document["provenance"][name]["source"] == "simulated"
+    assert 0 < document["code_bytes"] < document["flash_bytes"]
+
+
+def test_an_op_that_the_engine_lacks_ends_in_exit_3(tmp_path, capfd):
+    file = saved(tmp_path, unary("GELU"))
+    assert run(["run", str(file), "--runtime", "c", "--device", "cortex-m7"]) == 3
+    assert "--runtime tflm" in capfd.readouterr().err
+
+
+def test_outputs_that_differ_are_no_pass():
+    result = EngineRun(
+        file=Path("model.tflite"),
+        profile=load_profile("cortex-m7"),
+        target="qemu",
+        samples=10,
+        differing=0,
+        figures={},
+    )
+    assert result.bit_exact
+    assert not replace(result, differing=3).bit_exact
+    assert replace(result, differing=3).sentence.startswith("FAIL: 3 output elements")
