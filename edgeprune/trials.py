@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgeprune.artefact import Artefact
 from edgeprune.budget_loop import exceeded, free_flash, shrink_to_budgets
+from edgeprune.device.zeros import value_clusters
 from edgeprune.errors import InfeasibleError
 from edgeprune.job import Job, Shaping, plan_recovery, with_epochs
 from edgeprune.opening import Opening
@@ -70,7 +71,9 @@ def try_means(job: Job, lean: Artefact, *, opening: Opening, progress: Progress)
     lost: dict[str, tuple[float, Shaping | None]] = {}
     if narrow is not None:
         lost["channels alone"] = (judge.drop(before=dense, after=judge.score_model(narrow)), None)
-    finders: tuple[Callable[..., Shaping | None], ...] = (find_zeroing, find_clustering)
+    finders: list[Callable[..., Shaping | None]] = [find_zeroing]
+    if value_clusters(job.profile).flash:
+        finders.append(find_clustering)
     for find in finders:
         if (shaping := find(job, start)) is not None:
             shaped = shape_weights(job, start, shaping, epochs=epochs, progress=within)

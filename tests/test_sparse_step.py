@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeprune.device.profile import load_profile
-from edgeprune.device.zeros import require_worth, value_zeros
+from edgeprune.device.zeros import require_worth, value_clusters, value_zeros
 from edgeprune.errors import RecipeError, UnknownNameError
 from edgeprune.prune.masks import parse_pattern
 from edgeprune.sparse_step import Zeroing, parse_zeroing, plan_zeros
@@ -27,6 +27,14 @@ def test_what_zeros_buy_depends_on_runtime_and_pattern(
     worth = value_zeros(load_profile(device), parse_pattern(mask))
     assert (worth.flash, worth.latency) == (flash, latency)
     assert device in worth.reason
+
+
+def test_clusters_are_for_runtimes_with_tables_per_output() -> None:
+    assert value_clusters(load_profile("cortex-m7")).flash
+    for device in ("cortex-m55-ethos-u55-128", "pixel-6"):
+        worth = value_clusters(load_profile(device))
+        assert not worth.useful
+        assert device in worth.reason
 
 
 def test_on_phones_zeros_are_for_floats() -> None:

@@ -103,7 +103,10 @@ def value_clusters(profile: Profile) -> Worth:
             "they cost arena and instructions, for unpacking",
         )
     if "vela" in profile.runtime.decodes:
-        return Worth(flash=True, reason=f"clusters save flash on {runtime}: Vela compresses weights")
+        return Worth(
+            reason=f"clusters buy nothing on {runtime}: Vela wants few values in a whole tensor, and scales "
+            "per output make them many"
+        )
     return Worth(reason=f"clusters buy nothing on {runtime}: it stores every weight whole")
 
 
