@@ -12,23 +12,15 @@ static const int8_t *dot_1x4(const int8_t *weights, const int32_t *patches, int3
     while (words != last) {
         uint32_t first = 0;
         uint32_t second = 0;
-        int32_t left = (uint8_t)*weights;
-        ++weights;
-        for (; left >= 2; left -= 2) {
-            const uint32_t weight = (uint32_t)(int32_t)weights[0];
-            const uint32_t next = (uint32_t)(int32_t)weights[1];
-            first += words[0] * weight + words[2] * next;
-            second += words[1] * weight + words[3] * next;
-            words += 4;
-            weights += 2;
-        }
-        if (left != 0) {
+        const uint32_t *const part = &words[2 * (int32_t)(uint8_t)*weights];
+        do {
+            ++weights;
             const uint32_t weight = (uint32_t)(int32_t)*weights;
             first += words[0] * weight;
             second += words[1] * weight;
             words += 2;
-            ++weights;
-        }
+        } while (words != part);
+        ++weights;
         const int32_t low = (int16_t)(first & 0xFFFFU);
         const int32_t next_low = (int16_t)(second & 0xFFFFU);
         sum_0 += low;

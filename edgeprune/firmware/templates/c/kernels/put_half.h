@@ -1,10 +1,15 @@
-/* A pixel's inputs into one half of every second word. */
+/* A pixel's inputs into one half of every second word; the lower half comes first. */
 static int32_t *put_half(int32_t *target, const int8_t *source, int32_t step, int32_t count, int32_t is_high)
 {
-    for (int32_t i = 0; i < count; ++i) {
-        *target = (is_high != 0) ? *target + *source * 65536 : *source;
-        source += step;
-        target += 2;
+    int32_t *const end = &target[2 * count];
+    if (is_high == 0) {
+        for (; target != end; target += 2, source += step) {
+            *target = *source;
+        }
+    } else {
+        for (; target != end; target += 2, source += step) {
+            *target += *source * 65536;
+        }
     }
-    return target;
+    return end;
 }
