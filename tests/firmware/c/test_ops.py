@@ -14,7 +14,9 @@ from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
-from tests.firmware.c.examples import all_examples, binary, conv_2d, join, random_inputs
+from tests.firmware.c.example import binary, join, random_inputs
+from tests.firmware.c.examples import all_examples
+from tests.firmware.c.examples_windows import conv_2d
 
 SANITIZERS = ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # The cores whose kernels differ; the others run the same sources.

@@ -1,0 +1,120 @@
+"""What examples of ops are made of, and how they become one model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from small_models import model, tensor
+
+from edgeprune.tflite.schema import load_schema
+
+SAMPLES = 12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Example:
+    """One op with its tensors: `inputs` and `outputs` are places among them."""
+
+    name: str
+    op: str
+    tensors: tuple
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: object = None
+
+
+def options_of(kind, **values):
+    """The options of an op, for example `options_of("Pool2D", stride_w=2)`; enums are given as numbers."""
+    made = getattr(load_schema(), f"{kind}OptionsT")()
+    for name, value in values.items():
+        parts = name.split("_")
+        setattr(made, parts[0] + "".join(part.capitalize() for part in parts[1:]), value)
+    return made
+
+
+ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+PADDINGS = {"SAME": 0, "VALID": 1}
+
+
+def int8(shape, *, scale=0.05, zero_point=0, data=None):
+    return tensor(shape, "INT8", scale=scale, zero_point=zero_point, data=data)
+
+
+def out_size(size, kernel, stride, dilation, padding):
+    reach = (kernel - 1) * dilation + 1
+    return -(-size // stride) if padding == "SAME" else (size + stride - reach) // stride
+
+
+def binary(
+    name,
+    op,
+    left=(1, 4, 5, 3),
+    right=(1, 4, 5, 3),
+    *,
+    scales=(0.05, 0.03, 0.07),
+    zeros=(3, -7, 5),
+    activation="NONE",
+    constant=False,
+):
+    shape = np.broadcast_shapes(left, right)
+    data = np.random.default_rng(1).integers(-128, 128, right).astype(np.int8) if constant else None
+    tensors = (
+        int8(left, scale=scales[0], zero_point=zeros[0]),
+        int8(right, scale=scales[1], zero_point=zeros[1], data=data),
+        int8(shape, scale=scales[2], zero_point=zeros[2]),
+    )
+    kind = {"ADD": "Add", "SUB": "Sub", "MUL": "Mul"}.get(op)
+    options = options_of(kind, fused_activation_function=ACTIVATIONS[activation]) if kind else None
+    return Example(name=name, op=op, tensors=tensors, inputs=(0, 1), outputs=(2,), options=options)
+
+
+def unary(name, op, *, shape=(1, 256), scale=0.05, zero=0, out_scale=0.05, out_zero=0, options=None):
+    tensors = (int8(shape, scale=scale, zero_point=zero), int8(shape, scale=out_scale, zero_point=out_zero))
+    return Example(name=name, op=op, tensors=tensors, inputs=(0,), outputs=(1,), options=options)
+
+
+def mover(name, op, shape, out_shapes, *, constants=(), first=False, options=None, zero=9):
+    """An op that moves elements; int32 constants come after the input, or before it with `first`."""
+    known = [tensor(np.shape(each), "INT32", data=np.array(each, np.int32)) for each in constants]
+    image = [int8(shape, zero_point=zero)]
+    inputs = [*known, *image] if first else [*image, *known]
+    outputs = [int8(each, zero_point=zero) for each in out_shapes]
+    return Example(
+        name=name,
+        op=op,
+        tensors=(*inputs, *outputs),
+        inputs=tuple(range(len(inputs))),
+        outputs=tuple(range(len(inputs), len(inputs) + len(outputs))),
+        options=options,
+    )
+
+
+def join(examples) -> tuple[bytes, list[str]]:
+    """One model of all examples side by side, and for each of its outputs the example's name."""
+    tensors, ops, inputs, outputs, names = [], [], [], [], []
+    for example in examples:
+        start = len(tensors)
+        tensors += example.tensors
+        places = [start + at if at >= 0 else -1 for at in example.inputs]
+        ends = [start + at for at in example.outputs]
+        ops.append((example.op, places, ends, example.options))
+        inputs += [
+            at for at in places if at >= 0 and tensors[at].content is None and not tensors[at].isVariable
+        ]
+        outputs += ends
+        names += [example.name] * len(ends)
+    return model(tensors, ops, inputs=inputs, outputs=outputs), names
+
+
+def random_inputs(parsed, *, samples=SAMPLES, seed=0):
+    """Random inputs; the first samples are the smallest value, the largest, and every value in turn."""
+    rng = np.random.default_rng(seed)
+    arrays = []
+    for each in parsed.inputs:
+        if each.dtype == "float32":
+            arrays.append((rng.standard_normal((samples, *each.shape)) * 3).astype(np.float32))
+            continue
+        array = rng.integers(-128, 128, (samples, *each.shape)).astype(np.int8)
+        array[0], array[1] = -128, 127
+        array[2].reshape(-1)[:] = np.arange(each.elements) - 128
+        arrays.append(array)
+    return tuple(arrays)

@@ -1,0 +1,103 @@
+"""Ops on elements alone or in pairs, and rows of them."""
+
+from collections.abc import Iterator
+
+from small_models import tensor
+
+from tests.firmware.c.example import (
+    Example,
+    binary,
+    int8,
+    options_of,
+    unary,
+)
+
+
+def binary_examples() -> Iterator[Example]:
+    for op in ("ADD", "SUB", "MUL"):
+        yield binary(f"{op}", op)
+        yield binary(f"{op} of equal scales", op, scales=(0.05, 0.05, 0.05))
+        yield binary(f"{op} zero points low", op, zeros=(-128, -128, -128), activation="RELU")
+        yield binary(f"{op} zero points high", op, zeros=(127, 127, 127))
+        yield binary(f"{op} far apart", op, scales=(0.9, 0.001, 0.4))
+        yield binary(f"{op} relu6", op, scales=(0.05, 0.05, 0.04), activation="RELU6")
+        yield binary(f"{op} saturating", op, scales=(0.5, 0.3, 0.01) if op == "MUL" else (0.5, 0.3, 0.1))
+        yield binary(f"{op} of a row", op, right=(1, 1, 1, 3))
+        yield binary(f"{op} of a column", op, right=(1, 4, 1, 1))
+        yield binary(f"{op} of a number", op, right=(1, 1, 1, 1), constant=True)
+        yield binary(f"{op} of a constant", op, constant=True)
+        yield binary(f"{op} both ways", op, left=(1, 4, 1, 3), right=(1, 1, 5, 3))
+
+
+def lookup_examples() -> Iterator[Example]:
+    for scale in (0.01, 0.05, 0.3):
+        for zero in (-128, 0, 127):
+            yield unary(
+                f"logistic {scale} {zero}",
+                "LOGISTIC",
+                scale=scale,
+                zero=zero,
+                out_scale=1 / 256,
+                out_zero=-128,
+            )
+            yield unary(f"tanh {scale} {zero}", "TANH", scale=scale, zero=zero, out_scale=1 / 128)
+            yield unary(f"relu {scale} {zero}", "RELU", scale=scale, zero=zero, out_scale=0.06, out_zero=-20)
+            yield unary(
+                f"relu6 {scale} {zero}", "RELU6", scale=scale, zero=zero, out_scale=scale, out_zero=zero
+            )
+            yield unary(
+                f"quantize {scale} {zero}", "QUANTIZE", scale=scale, zero=zero, out_scale=0.07, out_zero=5
+            )
+            leaky = options_of("LeakyRelu", alpha=0.2)
+            yield unary(
+                f"leaky relu {scale} {zero}",
+                "LEAKY_RELU",
+                scale=scale,
+                zero=zero,
+                out_scale=0.06,
+                options=leaky,
+            )
+    for scale, out_scale in ((0.05, 0.05), (0.02, 0.03), (0.4, 0.4)):
+        yield unary(
+            f"hard swish {scale}", "HARD_SWISH", scale=scale, zero=-3, out_scale=out_scale, out_zero=-100
+        )
+
+
+def softmax_examples() -> Iterator[Example]:
+    for scale in (0.01, 0.1, 0.7):
+        for shape in ((1, 2), (1, 10), (3, 5)):
+            options = options_of("Softmax", beta=1.0)
+            yield unary(
+                f"softmax {scale} {shape}",
+                "SOFTMAX",
+                shape=shape,
+                scale=scale,
+                out_scale=1 / 256,
+                out_zero=-128,
+                options=options,
+            )
+
+
+def element_examples() -> Iterator[Example]:
+    for op in ("MAXIMUM", "MINIMUM"):
+        yield binary(op, op, scales=(0.05, 0.05, 0.05), zeros=(3, 3, 3))
+        yield binary(f"{op} of a row", op, right=(1, 1, 1, 3), scales=(0.05, 0.05, 0.05), zeros=(3, 3, 3))
+    yield binary("prelu", "PRELU", right=(1, 1, 3), constant=True)
+    yield binary(
+        "prelu zero points at ends", "PRELU", right=(4, 5, 3), constant=True, zeros=(-128, 127, -128)
+    )
+    for zero in (-128, 7):
+        yield Example(
+            name=f"dequantize {zero}",
+            op="DEQUANTIZE",
+            tensors=(int8((1, 256), scale=0.0371, zero_point=zero), tensor((1, 256), "FLOAT32")),
+            inputs=(0,),
+            outputs=(1,),
+        )
+        yield Example(
+            name=f"quantize floats {zero}",
+            op="QUANTIZE",
+            tensors=(tensor((1, 256), "FLOAT32"), int8((1, 256), scale=0.0371, zero_point=zero)),
+            inputs=(0,),
+            outputs=(1,),
+        )

@@ -1,0 +1,242 @@
+"""Convolutions of every kind, and pools."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from small_models import tensor
+
+from tests.firmware.c.example import (
+    ACTIVATIONS,
+    PADDINGS,
+    Example,
+    int8,
+    options_of,
+    out_size,
+)
+
+
+def conv_2d(
+    name,
+    *,
+    image=(5, 6, 4),
+    outputs=4,
+    kernel=(3, 3),
+    stride=(1, 1),
+    dilation=(1, 1),
+    padding="SAME",
+    activation="NONE",
+    zeros=(3, -5),
+    batches=1,
+    groups=1,
+    per_channel=True,
+    out_scale=None,
+    bias=True,
+    largest=127,
+    seed=0,
+):
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-largest, largest + 1, (outputs, *kernel, image[2] // groups)).astype(np.int8)
+    scales = rng.uniform(0.002, 0.006, outputs) if per_channel else np.array([0.004])
+    size = [out_size(*each, padding) for each in zip(image[:2], kernel, stride, dilation, strict=True)]
+    depth = weights[0].size
+    out_scale = out_scale or 0.05 * 0.004 * largest * depth**0.5 * 0.5
+    tensors = (
+        int8((batches, *image), zero_point=zeros[0]),
+        int8(weights.shape, scale=scales, data=weights),
+        tensor(
+            (outputs,), "INT32", scale=0.05 * scales, data=rng.integers(-3000, 3000, outputs).astype(np.int32)
+        ),
+        int8((batches, *size, outputs), scale=out_scale, zero_point=zeros[1]),
+    )
+    tensors[1].quantization.quantizedDimension = 0
+    options = options_of(
+        "Conv2D",
+        padding=PADDINGS[padding],
+        stride_h=stride[0],
+        stride_w=stride[1],
+        dilation_h_factor=dilation[0],
+        dilation_w_factor=dilation[1],
+        fused_activation_function=ACTIVATIONS[activation],
+    )
+    return Example(
+        name=name,
+        op="CONV_2D",
+        tensors=tensors,
+        inputs=(0, 1, 2) if bias else (0, 1, -1),
+        outputs=(3,),
+        options=options,
+    )
+
+
+def depthwise(
+    name,
+    *,
+    image=(6, 7, 4),
+    multiplier=1,
+    kernel=(3, 3),
+    stride=(1, 1),
+    dilation=(1, 1),
+    padding="SAME",
+    activation="NONE",
+    zeros=(3, -5),
+    batches=1,
+    out_scale=0.08,
+    seed=0,
+):
+    rng = np.random.default_rng(seed)
+    outputs = image[2] * multiplier
+    weights = rng.integers(-127, 128, (1, *kernel, outputs)).astype(np.int8)
+    scales = rng.uniform(0.002, 0.006, outputs)
+    size = [out_size(*each, padding) for each in zip(image[:2], kernel, stride, dilation, strict=True)]
+    tensors = (
+        int8((batches, *image), zero_point=zeros[0]),
+        int8(weights.shape, scale=scales, data=weights),
+        tensor(
+            (outputs,), "INT32", scale=0.05 * scales, data=rng.integers(-900, 900, outputs).astype(np.int32)
+        ),
+        int8((batches, *size, outputs), scale=out_scale, zero_point=zeros[1]),
+    )
+    tensors[1].quantization.quantizedDimension = 3
+    options = options_of(
+        "DepthwiseConv2D",
+        padding=PADDINGS[padding],
+        stride_h=stride[0],
+        stride_w=stride[1],
+        dilation_h_factor=dilation[0],
+        dilation_w_factor=dilation[1],
+        depth_multiplier=multiplier,
+        fused_activation_function=ACTIVATIONS[activation],
+    )
+    return Example(
+        name=name, op="DEPTHWISE_CONV_2D", tensors=tensors, inputs=(0, 1, 2), outputs=(3,), options=options
+    )
+
+
+def pool(
+    name, op, *, image=(6, 7, 3), kernel=(2, 2), stride=(2, 2), padding="VALID", activation="NONE", zero=4
+):
+    size = [out_size(*each, 1, padding) for each in zip(image[:2], kernel, stride, strict=True)]
+    tensors = (int8((1, *image), zero_point=zero), int8((1, *size, image[2]), zero_point=zero))
+    options = options_of(
+        "Pool2D",
+        padding=PADDINGS[padding],
+        stride_h=stride[0],
+        stride_w=stride[1],
+        filter_height=kernel[0],
+        filter_width=kernel[1],
+        fused_activation_function=ACTIVATIONS[activation],
+    )
+    return Example(name=name, op=op, tensors=tensors, inputs=(0,), outputs=(1,), options=options)
+
+
+def transpose_conv(
+    name,
+    *,
+    image=(3, 4, 3),
+    outputs=2,
+    kernel=(3, 3),
+    stride=(2, 2),
+    padding="SAME",
+    zeros=(3, -5),
+    bias=True,
+):
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-127, 128, (outputs, *kernel, image[2])).astype(np.int8)
+    scales = rng.uniform(0.002, 0.006, outputs)
+    size = [
+        n * s if padding == "SAME" else (n - 1) * s + k
+        for n, s, k in zip(image[:2], stride, kernel, strict=True)
+    ]
+    tensors = (
+        tensor((4,), "INT32", data=np.array([1, *size, outputs], np.int32)),
+        int8(weights.shape, scale=scales, data=weights),
+        int8((1, *image), zero_point=zeros[0]),
+        tensor(
+            (outputs,), "INT32", scale=0.05 * scales, data=rng.integers(-900, 900, outputs).astype(np.int32)
+        ),
+        int8((1, *size, outputs), scale=0.09, zero_point=zeros[1]),
+    )
+    options = options_of("TransposeConv", padding=PADDINGS[padding], stride_h=stride[0], stride_w=stride[1])
+    return Example(
+        name=name,
+        op="TRANSPOSE_CONV",
+        tensors=tensors,
+        inputs=(0, 1, 2, 3) if bias else (0, 1, 2),
+        outputs=(4,),
+        options=options,
+    )
+
+
+def conv_examples() -> Iterator[Example]:
+    for stride in ((1, 1), (2, 2), (1, 2)):
+        for padding in PADDINGS:
+            yield conv_2d(f"conv stride {stride} {padding}", stride=stride, padding=padding)
+    yield conv_2d("conv of one channel", image=(7, 5, 1), kernel=(4, 3), outputs=8)
+    yield conv_2d("conv of three channels", image=(8, 8, 3), outputs=5, stride=(2, 2))
+    yield conv_2d("conv of six channels to seven", image=(4, 5, 6), outputs=7)
+    yield conv_2d("conv 1x1", image=(3, 5, 8), kernel=(1, 1), outputs=12)
+    yield conv_2d("conv 1x1 of odd channels", image=(3, 5, 7), kernel=(1, 1), outputs=3)
+    yield conv_2d("conv 1x1 stride 2", image=(5, 5, 8), kernel=(1, 1), stride=(2, 2))
+    yield conv_2d("conv 5x5", image=(6, 6, 4), kernel=(5, 5))
+    yield conv_2d("conv wider than the image", image=(2, 2, 4), kernel=(5, 5))
+    yield conv_2d("conv 1-D", image=(1, 12, 4), kernel=(1, 5), stride=(1, 2))
+    yield conv_2d("conv down a column", image=(12, 1, 4), kernel=(5, 1))
+    yield conv_2d("conv over the whole image", image=(3, 3, 4), padding="VALID", outputs=9)
+    yield conv_2d("conv dilated", image=(9, 9, 4), dilation=(2, 2))
+    yield conv_2d("conv dilated in height", image=(9, 6, 4), dilation=(3, 1), padding="VALID")
+    yield conv_2d("conv in groups", image=(4, 4, 6), groups=2, outputs=4)
+    yield conv_2d("conv of batches", batches=3, image=(3, 3, 4))
+    yield conv_2d("conv per tensor", per_channel=False)
+    yield conv_2d("conv without bias", bias=False)
+    yield conv_2d("conv zero points low", zeros=(-128, -128), activation="RELU")
+    yield conv_2d("conv zero points high", zeros=(127, 127), activation="RELU")
+    yield conv_2d("conv relu6", activation="RELU6", out_scale=0.04, zeros=(0, -20))
+    yield conv_2d("conv relu -1 to 1", activation="RELU_N1_TO_1", out_scale=0.01)
+    yield conv_2d("conv that saturates", out_scale=0.0005)
+    yield conv_2d("conv that vanishes", out_scale=9000.0)
+    yield conv_2d("conv that grows", out_scale=1e-5, largest=3)
+    yield conv_2d("conv of heavy weights", image=(2, 3, 640), kernel=(1, 1), seed=2)
+    yield conv_2d("conv with weights of -128", largest=128, seed=3)
+
+
+def depthwise_examples() -> Iterator[Example]:
+    for stride in ((1, 1), (2, 2)):
+        for padding in PADDINGS:
+            for width in (6, 7):
+                yield depthwise(
+                    f"depthwise stride {stride} {padding} {width}",
+                    image=(6, width, 4),
+                    stride=stride,
+                    padding=padding,
+                )
+    yield depthwise("depthwise of three channels", image=(5, 5, 3))
+    yield depthwise("depthwise of one channel", image=(9, 8, 1), multiplier=8, kernel=(5, 4), stride=(2, 2))
+    yield depthwise("depthwise times three", image=(5, 5, 2), multiplier=3)
+    yield depthwise("depthwise 5x5", image=(7, 7, 4), kernel=(5, 5))
+    yield depthwise("depthwise 1x3", image=(1, 9, 4), kernel=(1, 3))
+    yield depthwise("depthwise 2x2", image=(5, 5, 4), kernel=(2, 2), stride=(2, 2))
+    yield depthwise("depthwise 7x7 over a small image", image=(3, 3, 4), kernel=(7, 7))
+    yield depthwise("depthwise dilated", image=(8, 8, 4), dilation=(2, 2))
+    yield depthwise("depthwise of batches", image=(4, 4, 4), batches=2)
+    yield depthwise("depthwise zero points low", zeros=(-128, -128), activation="RELU6")
+    yield depthwise("depthwise zero points high", zeros=(127, 127))
+    yield depthwise("depthwise that saturates", out_scale=0.001)
+    yield depthwise("depthwise that grows", out_scale=5e-5)
+
+
+def pool_examples() -> Iterator[Example]:
+    for op in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+        for padding in PADDINGS:
+            yield pool(f"{op} {padding}", op, padding=padding, kernel=(3, 2), stride=(2, 2))
+        yield pool(f"{op} over all", op, kernel=(6, 7), stride=(6, 7))
+        yield pool(f"{op} overlapping", op, kernel=(3, 3), stride=(1, 1), padding="SAME", activation="RELU")
+        yield pool(f"{op} of one channel", op, image=(6, 6, 1), zero=-128)
+
+
+def transpose_conv_examples() -> Iterator[Example]:
+    for padding in PADDINGS:
+        yield transpose_conv(f"transpose conv {padding}", padding=padding)
+        yield transpose_conv(
+            f"transpose conv stride 1 {padding}", padding=padding, stride=(1, 1), zeros=(-128, 127)
+        )
+    yield transpose_conv("transpose conv without bias", kernel=(2, 2), bias=False)
