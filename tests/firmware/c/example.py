@@ -106,15 +106,20 @@ def join(examples) -> tuple[bytes, list[str]]:
 
 
 def random_inputs(parsed, *, samples=SAMPLES, seed=0):
-    """Random inputs; the first samples are the smallest value, the largest, and every value in turn."""
+    """Random inputs; the first samples are the smallest value, the largest, all in turn, both in turn."""
     rng = np.random.default_rng(seed)
     arrays = []
     for each in parsed.inputs:
         if each.dtype == "float32":
-            arrays.append((rng.standard_normal((samples, *each.shape)) * 3).astype(np.float32))
+            array = (rng.standard_normal((samples, *each.shape)) * 3).astype(np.float32)
+            array[0].reshape(-1)[:] = (
+                np.arange(each.elements) - 128
+            ) * 0.25  # halves, where the scale is 0.5
+            arrays.append(array)
             continue
         array = rng.integers(-128, 128, (samples, *each.shape)).astype(np.int8)
         array[0], array[1] = -128, 127
         array[2].reshape(-1)[:] = np.arange(each.elements) - 128
+        array[3].reshape(-1)[:] = np.where(np.arange(each.elements) % 2, 127, -128)
         arrays.append(array)
     return tuple(arrays)

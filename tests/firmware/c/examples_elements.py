@@ -97,7 +97,7 @@ def element_examples() -> Iterator[Example]:
         yield Example(
             name=f"quantize floats {zero}",
             op="QUANTIZE",
-            tensors=(tensor((1, 256), "FLOAT32"), int8((1, 256), scale=0.0371, zero_point=zero)),
+            tensors=(tensor((1, 256), "FLOAT32"), int8((1, 256), scale=0.5, zero_point=zero)),
             inputs=(0,),
             outputs=(1,),
         )

@@ -97,6 +97,7 @@ def fully_connected_examples() -> Iterator[Example]:
 def matrix_examples() -> Iterator[Example]:
     yield lstm("lstm")
     yield lstm("lstm of a wide cell state", cell_power=-13, zeros=(-128, 127), clip=0.0)
+    yield lstm("lstm of a clipped cell state", clip=0.25)
     yield lstm("lstm of a narrow cell state", cell_power=-9, seed=3)
     for left, right, adj_x, adj_y in (
         ((2, 3, 4), (2, 4, 5), False, False),
