@@ -181,7 +181,7 @@ def _calls(program: Program) -> Iterator[str]:
         arguments += [_point(program, step, 0, tensor) for tensor in layer.outputs]
         if now in program.scratch_blocks:
             arguments.append(f"&arena.words[{program.plan.offsets[program.scratch_blocks[now]] // 4}]")
-        yield f"    {step.label}({', '.join(arguments)});"
+        yield f"    {step.label}({', '.join(arguments)});\n    EDGEPRUNE_FENCE();"
     yield from _copies(program)
 
 
