@@ -15,6 +15,7 @@ from edgeprune.runtimes.agreement import (
     compare_runtimes,
     find_newer_litert,
 )
+from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
 from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model
@@ -109,6 +110,7 @@ def compare_file(path: Path, *, data: str | None, samples: int | None, seed: int
         origin = f"random, seed {seed}"
     else:
         inputs, origin = _read_inputs(model, data, count, seed=seed)
+        inputs = as_real(tflite, inputs)
     return AgreeResult(
         file=path,
         comparison=compare_runtimes(tflite, inputs, newer=find_newer_litert()),

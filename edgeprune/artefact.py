@@ -28,6 +28,7 @@ from edgeprune.runtimes.agreement import (
     compare_runtimes,
 )
 from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import as_real
 from edgeprune.shortage import describe_shortage
 from edgeprune.sparse_choice import SparseChoice
 from edgeprune.tflite.annotate import annotate
@@ -184,7 +185,7 @@ def make_artefact(
     tflite = make_file(job, model) if named is None else finish_file(job, model, named=named)
     encoded = encode_for_device(tflite, job, shaped=zeros is not None)
     arrived = require_zeros(encoded.measured.model, zeros) if zeros else ()
-    run = run_litert(tflite, inputs.test.inputs)
+    run = run_litert(tflite, as_real(tflite, inputs.test.inputs))
     samples = len(inputs.test.inputs[0])
     graph = trace(model).graph
     channels = name_channels(graph)
@@ -260,7 +261,7 @@ def verify(artefact: Artefact, job: Job) -> Comparison:
     samples = choose_sample_count(int(artefact.figures["macs"].value or 0))
     return compare_runtimes(
         artefact.tflite,
-        tuple(x[:samples] for x in job.inputs.test.inputs),
+        as_real(artefact.tflite, tuple(x[:samples] for x in job.inputs.test.inputs)),
         encoded=artefact.flashed,
         with_tflm=job.profile.runtime.name == "tflm",
     )

@@ -38,6 +38,7 @@ from edgeprune.measure import verdict
 from edgeprune.report import Report, SparsityPart
 from edgeprune.report_html import render_html
 from edgeprune.runtimes.agreement import Comparison
+from edgeprune.runtimes.samples import as_real
 from edgeprune.shrink import Shrunk
 from edgeprune.tflite.read import read_model
 from edgeprune.workdir import whole_directory
@@ -272,7 +273,7 @@ def _record_golden(outcome: Outcome) -> Golden:
     """Test samples with the artefact's outputs, for firmware to check itself with."""
     return record_golden(
         outcome.pruned.flashed,
-        outcome.inputs.test.inputs,
+        as_real(outcome.pruned.flashed, outcome.inputs.test.inputs),
         samples=GOLDEN_SAMPLES,
         origin="Test samples of the build",
         labels=outcome.inputs.data.class_names or (),

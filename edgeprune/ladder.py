@@ -15,6 +15,7 @@ from edgeprune.inputs import Inputs as Opened
 from edgeprune.progress import Progress, Within
 from edgeprune.quantize_step import KEPT, LOOKED_AT, Inputs, Stand, find_peaks, make_file, measure_errors
 from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.equalize import equalize, find_pairs
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.rounding import TensorError
@@ -174,7 +175,7 @@ def climb(model: keras.Model, asked: Climb, *, progress: Progress) -> Climbed:
     dense = judge.score_model(model)
 
     def measure(tflite: bytes) -> tuple[float, float]:
-        run = run_litert(tflite, judge.inputs)
+        run = run_litert(tflite, as_real(tflite, judge.inputs))
         metric = judge.score_outputs([output.values for output in run.outputs])
         return metric, judge.drop(before=dense, after=metric)
 

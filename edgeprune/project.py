@@ -17,6 +17,7 @@ from edgeprune.firmware.rendering import write_texts
 from edgeprune.firmware.tflm import reserve_arena
 from edgeprune.golden_samples import draw_inputs, record_golden
 from edgeprune.measure import measure, read_file
+from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
 from edgeprune.workdir import refuse_existing, whole_directory
 
@@ -190,7 +191,9 @@ def _predict_arena(measured: Figure) -> Figure:
 def _find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, samples: int) -> Golden:
     if data is not None:
         inputs, labels = _load_inputs(data, model)
-        golden = record_golden(tflite, inputs, samples=samples, origin="Test data", labels=labels)
+        golden = record_golden(
+            tflite, as_real(tflite, inputs), samples=samples, origin="Test data", labels=labels
+        )
     elif source.is_dir():
         golden = golden_files.load_golden(source / golden_files.FILE_NAME, model).take(samples)
     else:

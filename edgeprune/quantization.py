@@ -17,6 +17,7 @@ from edgeprune.measure import measure
 from edgeprune.progress import Progress
 from edgeprune.quantization_html import render_quantization
 from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.schemes import choose_io_type
 from edgeprune.tflite.strip import strip
 from edgeprune.workdir import refuse_existing, whole_file
@@ -164,7 +165,7 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
             raise name_unsupported(measured, profile, model=climbed.model, named=climbed.tflite)
     progress.stage("evaluate on test data")
     before = inputs.test.score_model(inputs.model)
-    outputs = run_litert(tflite, inputs.test.inputs).outputs
+    outputs = run_litert(tflite, as_real(tflite, inputs.test.inputs)).outputs
     after = inputs.test.score_outputs([output.values for output in outputs])
     if request.output is not None:
         with whole_file(request.output, force=request.force) as temporary:

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeprune.graph.layergraph import Array
 from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def describe_shortage(
     half = convert(model, scheme=scheme, representative=tuple(x[::2] for x in drawn.inputs), io_type=io_type)
     expected = predict(model, few)
     errors = [
-        _error(expected, [output.values for output in run_litert(file, few).outputs])
+        _error(expected, [output.values for output in run_litert(file, as_real(file, few)).outputs])
         for file in (tflite, half)
     ]
     return (

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgeprune.errors import DataError
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
+from edgeprune.tflite.read import read_model
 
 Array = NDArray[Any]
 
@@ -81,6 +82,25 @@ def quantize(values: Array, *, scale: float, zero_point: int, dtype: str) -> Arr
 def dequantize(raw: Array, *, scale: float, zero_point: int) -> NDArray[np.float32]:
     """Real numbers: scale * (raw - zero_point) in float32, as TFLite's DEQUANTIZE op computes them."""
     return (np.float32(scale) * (raw.astype(np.int64) - zero_point)).astype(np.float32)
+
+
+def as_real(tflite: bytes, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The samples as `group` has to get them where all of them are real numbers, whatever their type.
+
+    Images of the type uint8, say, are real numbers for the Keras model, but for a file whose quantized input
+    is a uint8, too, they would be steps of its scale.
+
+    Args:
+        tflite: the artefact.
+        inputs: one array per input of the model, each (samples, ...).
+    """
+    tensors = read_model(tflite, where="the artefact").inputs
+    if len(tensors) != len(inputs):
+        return inputs  # for `group` to refuse
+    return tuple(
+        x.astype(np.float32) if tensor.scales.size and x.dtype.kind in "iu" else x
+        for x, tensor in zip(inputs, tensors, strict=True)
+    )
 
 
 def group(model: Model, inputs: tuple[Array, ...]) -> Invocations:
