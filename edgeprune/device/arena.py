@@ -26,8 +26,10 @@ _SCRATCH_REQUEST, _SCRATCH_REQUESTS_FREE, _LIFETIME, _PLANNED_BUFFER = 12, 12, 2
 """What planning takes: per scratch buffer, of which an op might ask for 12, per tensor, and per buffer."""
 
 RECORDING_BYTES = 96
-"""What TFLM's recording allocators, which arenas are counted with, take more than an application's: 104 bytes,
-less what rounding up to 16 can give back."""
+"""What TFLM's recording allocators, which arenas are counted with, take more than an application's.
+
+104 bytes, less what rounding up to 16 can give back.
+"""
 
 _BUILTIN = {
     "CONV_2D": 28,
