@@ -41,6 +41,7 @@ class SparsifyRequest:
         data: what `load_data` takes; None for zeros at once, without training.
         epochs: of fine-tuning while the zeros come in.
         accept_no_gain: go on where zeros buy nothing on the device.
+        accept_input_range: go on where the data seem to have another range than the model expects.
         loss, metric: names, where the model does not settle them.
         seed: of everything random.
         load: how the model is opened.
@@ -54,6 +55,7 @@ class SparsifyRequest:
     data: str | None = None
     epochs: int = DEFAULT_EPOCHS
     accept_no_gain: bool = False
+    accept_input_range: bool = False
     loss: str | None = None
     metric: str | None = None
     seed: int = 0
@@ -153,6 +155,7 @@ def _open(request: SparsifyRequest, progress: Progress) -> Inputs:
         metric=request.metric,
         seed=request.seed,
         load=request.load,
+        check_range=not request.accept_input_range,
         progress=progress,
     )
 

@@ -103,6 +103,12 @@ def quantization(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+accept_input_range = click.option(
+    "--accept-input-range",
+    is_flag=True,
+    default=None,
+    help="Go on where the data seem to have another range than MODEL expects.",
+)
 _CALIBRATION = (
     click.option(
         "--representative-samples",
@@ -110,12 +116,7 @@ _CALIBRATION = (
         metavar="N",
         help="Training samples that activation ranges are measured on; else 200.",
     ),
-    click.option(
-        "--accept-input-range",
-        is_flag=True,
-        default=None,
-        help="Go on where the data seem to have another range than MODEL expects.",
-    ),
+    accept_input_range,
 )
 
 

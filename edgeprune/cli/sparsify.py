@@ -32,6 +32,7 @@ from edgeprune.quantities import format_quantity, format_ratio
 @click.option(
     "--epochs", default=10, show_default=True, type=click.IntRange(min=1), metavar="N", help="Of fine-tuning."
 )
+@options.accept_input_range
 @options.keep
 @options.loss
 @options.metric
@@ -49,6 +50,7 @@ def sparsify(
     epochs: int,
     keep: tuple[str, ...],
     accept_no_gain: bool | None,
+    accept_input_range: bool | None,
     loss: str | None,
     metric: str | None,
     seed: int,
@@ -74,6 +76,7 @@ def sparsify(
         data=data,
         epochs=epochs,
         accept_no_gain=bool(accept_no_gain),
+        accept_input_range=bool(accept_input_range),
         loss=loss,
         metric=metric,
         seed=seed,

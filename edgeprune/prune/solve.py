@@ -136,12 +136,24 @@ def solve(
             return Solution(kept=state.kept, costs=state.costs(), feasible=True)
         if not state.remove_best(excess):
             if state.kept.all():
-                raise InfeasibleError(
-                    "no channel of this model may be removed",
-                    why=summarise_reasons(channels),
-                    fix="'edgeprune inspect MODEL' lists the reasons per layer",
-                )
+                raise _nothing_left(channels, scores, limits=limits, exceeded=excess)
             return Solution(kept=state.kept, costs=now, feasible=False)
+
+
+def _nothing_left(
+    channels: ChannelMap, scores: Scores, *, limits: Limits, exceeded: Mapping[str, float]
+) -> InfeasibleError:
+    """Why not one channel can go for budgets that are exceeded."""
+    fix = "'edgeprune inspect MODEL' lists the reasons per layer"
+    reasons = summarise_reasons(channels)
+    if not rank_families(channels, scores, floors=limits.floors):
+        return InfeasibleError("no channel of this model may be removed", why=reasons, fix=fix)
+    return InfeasibleError(
+        f"no further channel can be removed for the sake of {' and '.join(exceeded)}",
+        why="groups are as narrow as --min-channels and --round-to let them become"
+        + (f"; {reasons}" if reasons else ""),
+        fix=f"{fix}; a wider budget, or --round-to 1, leaves more room",
+    )
 
 
 def fit_costs(

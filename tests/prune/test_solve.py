@@ -361,3 +361,19 @@ def test_a_family_keeps_its_least_width() -> None:
     )
     assert [width_of(channels, free.kept, t) for t in "pq"] == [8, 8]
     assert [width_of(channels, bound.kept, t) for t in "pq"] == [4, 12]
+
+
+def test_where_all_groups_are_at_their_least_width_it_says_that_and_for_which_budget() -> None:
+    graph, channels = chain()
+    with pytest.raises(
+        InfeasibleError, match="no further channel can be removed for the sake of latency"
+    ) as error:
+        solve(
+            graph,
+            channels,
+            scores=rising(channels),
+            costs=MACS,
+            budgets={"latency": 1.0},
+            limits=Limits(min_channels=8),
+        )
+    assert "--min-channels" in error.value.why
