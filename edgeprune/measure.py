@@ -72,11 +72,11 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     require_ranks(ops, where=where)
     if profile.npu is not None:
         return _measure_compiled(tflite, model, ops=ops, npu=profile.npu, profile=profile)
-    arena = _find_arena(tflite, model, profile)
-    figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=arena, profile=profile)
     unsupported = _list_unsupported(model, profile)
     if any(op.op == ETHOS_U_OP for op in ops):
         unsupported += (f"{ETHOS_U_OP}: {profile.id} has no NPU; give the file as it was before Vela",)
+    arena = _find_arena(tflite, model, profile, runs=not unsupported)
+    figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=arena, profile=profile)
     return Measured(model=model, ops=ops, figures=figures, unsupported=unsupported)
 
 
@@ -119,8 +119,15 @@ def budget_limits(budgets: Budgets) -> dict[str, float]:
     return {name: budget.value for name, budget in asked.items() if budget.value is not None}
 
 
-def _find_arena(tflite: bytes, model: Model, profile: Profile) -> Figure:
-    """The memory of activations: TFLM's arena from its own allocator; on LiteRT a plan of our own."""
+def _find_arena(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> Figure:
+    """The memory of activations: TFLM's arena from its own allocator; on LiteRT a plan of our own.
+
+    Args:
+        tflite: the file.
+        model: the same, read.
+        profile: the device.
+        runs: whether its runtime has all ops; else a failure is no fault of the file.
+    """
     if len(list_planned(model)) > PLANNED_AT_MOST:
         return unavailable("arena_bytes", f"a plan of over {PLANNED_AT_MOST} activations takes too long")
     inputs = read_arena_inputs(model)
@@ -147,7 +154,7 @@ def _find_arena(tflite: bytes, model: Model, profile: Profile) -> Figure:
     except ToolMissingError as error:
         return unavailable("arena_bytes", error.message)
     except (ToolFailedError, OpError) as error:
-        if _list_unsupported(model, profile):
+        if not runs:
             return unavailable("arena_bytes", error.message)
         # Its ops are all there, so it is the file that TFLM cannot take.
         raise ModelError(

@@ -114,14 +114,14 @@ def test_sparsify_says_what_its_zeros_saved(wide: Path, tmp_path: Path) -> None:
 
 def test_clusters_that_are_asked_for_are_stored_as_short_indices(wide: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    asked = ("--clusters", 16, "--epochs", 3, "--output", output, "--json")
-    ended = run("build", wide, "--device", "cortex-m7", "--data", DIGITS, *BUDGETS, *asked)
+    asked = ("--clusters", 16, "--flash-kib", 152, "--epochs", 3, "--output", output, "--json")
+    ended = run("build", wide, "--device", "cortex-m7", "--data", DIGITS, "--latency-ms", 1000, *asked)
     assert ended.code == 0, ended.err
     report = json.loads(ended.out)
     assert report["steps"][-1]["kind"] == "clusters"
     assert report["sparsity"]["why"].startswith("Clusters, as asked")
     plain, encoded = (output / name for name in ("model.tflite", "model_encoded.tflite"))
-    assert encoded.stat().st_size < 0.62 * plain.stat().st_size
+    assert encoded.stat().st_size < 0.7 * plain.stat().st_size
     with np.load(DIGITS) as digits:
         few = (digits["x_test"][:50],)
     expected = run_litert(plain.read_bytes(), few, kernels="reference").outputs[0].raw
