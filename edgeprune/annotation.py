@@ -112,6 +112,12 @@ def read_labels(path: Path, *, outputs: Sequence[Tensor]) -> tuple[str, ...]:
     return labels
 
 
+def name_outputs(model: keras.Model) -> list[str]:
+    """Names of the layers that give the outputs, in their order."""
+    functional = getattr(model, "_functional", model)  # a Sequential model keeps them in a functional one
+    return list(functional.output_names)
+
+
 def compose_annotation(
     model: keras.Model,
     *,
@@ -132,7 +138,7 @@ def compose_annotation(
         description: where the file comes from, in sentences.
     """
     inputs = tuple(tensor.name for tensor in model.inputs)
-    outputs = tuple(model.output_names)
+    outputs = tuple(name_outputs(model))
     annotation = Annotation()
     if asked.signatures:
         annotation = Annotation(inputs=_tell_apart(inputs), outputs=_tell_apart(outputs))

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgeprune.errors import EdgepruneError
+from edgeprune.errors import EdgepruneError, InfeasibleError
 from edgeprune.inputs import Inputs as Opened
 from edgeprune.progress import Progress, Within
+from edgeprune.quantities import format_drop
 from edgeprune.quantize_step import KEPT, LOOKED_AT, Inputs, Stand, find_peaks, make_file, measure_errors
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import as_real
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from edgeprune.keras_bridge.judge import Judge
 
+RECOVERY, WIDE = "quantization-aware recovery", "int16x8"
+"""The rungs that the last one stands on, and the last one, by name."""
 MAX_DROP = 0.005
 """Of the metric, by quantizing alone: half a point."""
 MORE_SAMPLES = 1000
@@ -104,7 +107,7 @@ class Climb:
         max_drop: a file whose metric drops by no more than this is good enough.
         may_scale: whether channels may be scaled; that would spoil clusters.
         recover: fine-tunes a model with rounding; None where nothing can or may be trained.
-        may_widen: whether the runtime can execute int16x8, and that may be chosen.
+        wide_io_type: of inputs and outputs of an int16x8 file; None where such a file may not be chosen.
     """
 
     judge: Judge
@@ -114,7 +117,7 @@ class Climb:
     max_drop: float
     may_scale: bool = True
     recover: Callable[[keras.Model], keras.Model] | None = None
-    may_widen: bool = False
+    wide_io_type: str | None = None
 
 
 def plan_climb(
@@ -169,7 +172,6 @@ def climb(model: keras.Model, asked: Climb, *, progress: Progress) -> Climbed:
         ModelError: the converter does not accept the model.
     """
     from edgeprune.keras_bridge.calibrate import calibrate
-    from edgeprune.keras_bridge.convert import convert
 
     judge = asked.judge
     dense = judge.score_model(model)
@@ -193,34 +195,18 @@ def climb(model: keras.Model, asked: Climb, *, progress: Progress) -> Climbed:
     for name, detail, step in _rungs(asked):
         if drop <= asked.max_drop:
             break
-        progress.note(f"int8 loses {drop:.4f} of {judge.task.metric}: trying {name}")
+        progress.note(f"{scheme} loses {format_drop(drop)} of {judge.task.metric}: {name}")
         try:
-            moved = step(stand)
-            if moved is None:
-                continue
-            candidate = make_file(moved, io_type=asked.io_type)
+            moved, candidate = step(stand)
             metric_now, drop_now = measure(candidate)
         except EdgepruneError as error:
-            rungs.append(Rung(name=name, detail=f"{detail}: {error.message}"))
+            rungs.append(Rung(name=name, detail=f"not tried: {error.message}"))
             continue
         better = drop_now < drop
         rungs.append(Rung(name=name, detail=detail, metric=metric_now, drop=drop_now, kept=better))
         if better:
             stand, tflite, drop = moved, candidate, drop_now
-    if drop > asked.max_drop and asked.may_widen:
-        wide = convert(stand.model, scheme="int16x8", representative=stand.representative)
-        metric_now, drop_now = measure(wide)
-        rungs.append(
-            Rung(
-                name="int16x8",
-                detail="16-bit activations, twice the arena",
-                metric=metric_now,
-                drop=drop_now,
-                kept=drop_now < drop,
-            )
-        )
-        if drop_now < drop:
-            tflite, scheme = wide, "int16x8"
+            scheme = WIDE if name == WIDE else scheme
     return Climbed(
         model=stand.model,
         tflite=tflite,
@@ -239,53 +225,67 @@ def _name_errors(stand: Stand, tflite: bytes) -> tuple[TensorError, ...]:
     return tuple(replace(error, layer=layers.get(error.tensor, "")) for error in errors)
 
 
-_Step = Callable[[Stand], "Stand | None"]
+_Step = Callable[[Stand], tuple[Stand, bytes]]
 
 
 def _rungs(asked: Climb) -> Iterator[tuple[str, str, _Step]]:
-    """Name, what is done, and the step; a step gives None where there is nothing to be done."""
+    """Name, what is done, and the step; a step raises InfeasibleError where there is nothing to be done."""
 
-    def calibrate_more(stand: Stand) -> Stand | None:
+    def make(stand: Stand) -> tuple[Stand, bytes]:
+        return stand, make_file(stand, io_type=asked.io_type)
+
+    def calibrate_more(stand: Stand) -> tuple[Stand, bytes]:
         from edgeprune.keras_bridge.calibrate import calibrate_again
 
         if len(asked.more[0]) <= len(stand.representative[0]):
-            return None
+            raise InfeasibleError("there are no more samples")
         calibrated = calibrate_again(stand.calibrated, representative=asked.more)
-        return replace(stand, calibrated=calibrated, representative=asked.more)
+        return make(replace(stand, calibrated=calibrated, representative=asked.more))
 
-    def scale_channels(stand: Stand) -> Stand | None:
+    def scale_channels(stand: Stand) -> tuple[Stand, bytes]:
         from edgeprune.keras_bridge.calibrate import calibrate_again
 
         pairs = find_pairs(read_model(stand.calibrated, where="the calibrated model"))
-        if not asked.may_scale or not pairs:
-            return None
+        if not asked.may_scale:
+            raise InfeasibleError("it would spoil clusters")
+        if not pairs:
+            raise InfeasibleError("no two layers can be equalized")
         scaled = equalize(stand.calibrated, peaks=find_peaks(stand, {pair.tensor for pair in pairs}))
-        return replace(stand, calibrated=calibrate_again(scaled, representative=stand.representative))
+        return make(replace(stand, calibrated=calibrate_again(scaled, representative=stand.representative)))
 
-    def tune(stand: Stand) -> Stand | None:
+    def tune(stand: Stand) -> tuple[Stand, bytes]:
         from edgeprune.keras_bridge.calibrate import calibrate
 
         if asked.recover is None:
-            return None
+            raise InfeasibleError("nothing may be trained")
         tuned = asked.recover(stand.model)
         calibrated = calibrate(tuned, representative=stand.representative)
-        return replace(stand, model=tuned, calibrated=calibrated)
+        return make(replace(stand, model=tuned, calibrated=calibrated))
+
+    def widen(stand: Stand) -> tuple[Stand, bytes]:
+        from edgeprune.keras_bridge.convert import convert
+
+        if asked.wide_io_type is None:
+            raise InfeasibleError("'edgeprune quantize' does, where runtime and --io-type allow it")
+        given, io_type = stand.representative, asked.wide_io_type
+        return stand, convert(stand.model, scheme=WIDE, representative=given, io_type=io_type)
 
     yield "more calibration samples", f"{len(asked.more[0])} samples", calibrate_more
     yield (
         "range clipping, percentile",
         f"{KEPT:.2%} of the values inside",
-        lambda stand: replace(stand, clip="percentile"),
+        lambda stand: make(replace(stand, clip="percentile")),
     )
     yield (
         "range clipping, MSE",
         "least squared error of 8 bits",
-        lambda stand: replace(stand, clip="least error"),
+        lambda stand: make(replace(stand, clip="least error")),
     )
     yield "cross-layer equalization", "channels scaled to like ranges", scale_channels
     yield (
         "bias correction",
         f"shifted means taken back, {LOOKED_AT} samples",
-        lambda stand: replace(stand, corrected=True),
+        lambda stand: make(replace(stand, corrected=True)),
     )
-    yield "quantization-aware recovery", "fine-tuned with rounding", tune
+    yield RECOVERY, "fine-tuned with rounding", tune
+    yield WIDE, f"16-bit activations, {asked.wide_io_type} inputs and outputs, twice the arena", widen

@@ -73,3 +73,15 @@ def _format_short(value: float) -> str:
 def _trim(text: str) -> str:
     """Without zeros that only follow a decimal point."""
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_drop(drop: float) -> str:
+    """A drop of a metric: four places, fewer digits where it is smaller than they show; never minus zero."""
+    if drop == 0:
+        return "0.0000"
+    return f"{drop:.4f}" if abs(drop) >= 1e-4 else f"{drop:.0e}"
+
+
+def format_metric(value: float) -> str:
+    """A metric: four places, or six digits where it is large."""
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.artefact import name_unsupported
-from edgeprune.device.profile import load_profile
+from edgeprune.device.profile import Profile, load_profile
 from edgeprune.device.schemes import can_execute, refuse_scheme
 from edgeprune.inputs import open_inputs
-from edgeprune.ladder import MAX_DROP, RECOVERY_EPOCHS, Climbed, climb, plan_climb
+from edgeprune.ladder import MAX_DROP, RECOVERY, RECOVERY_EPOCHS, WIDE, Climbed, climb, plan_climb
 from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.measure import measure
 from edgeprune.progress import Progress
+from edgeprune.quantities import format_drop, format_metric
 from edgeprune.quantization_html import render_quantization
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import as_real
-from edgeprune.tflite.schemes import choose_io_type
+from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
 from edgeprune.workdir import refuse_existing, whole_file
 
@@ -72,6 +73,7 @@ class QuantizeResult:
         samples: of the test set.
         before, after: the metric on the test set, of the Keras model and of the file.
         drop: between the two, as `Task.drop` has it.
+        relative: whether it is one relative to the metric, as for losses.
         max_drop: what was good enough.
     """
 
@@ -84,6 +86,7 @@ class QuantizeResult:
     before: float
     after: float
     drop: float
+    relative: bool
     max_drop: float
 
     @property
@@ -110,11 +113,15 @@ class QuantizeResult:
         }
 
     def _say(self) -> str:
-        kept = [rung.name for rung in self.climbed.rungs[1:] if rung.kept]
+        wide = self.climbed.scheme == WIDE
+        kept = [
+            rung.name for rung in self.climbed.rungs[1:] if rung.kept and (not wide or rung.name == RECOVERY)
+        ]
         by = f" after {', '.join(kept)}" if kept else ""
         return (
-            f"{self.climbed.scheme}{by}: {self.metric} {self.after:.4f} on {self.samples} test samples, "
-            f"where the float model has {self.before:.4f}. The drop of {self.drop:.4f} is "
+            f"{self.climbed.scheme}{by}: {self.metric} {format_metric(self.after)} on {self.samples} test "
+            f"samples, where the float model has {format_metric(self.before)}. "
+            f"The {'relative ' if self.relative else ''}drop of {format_drop(self.drop)} is "
             f"{'within' if self.ok else 'more than'} the {self.max_drop:g} allowed."
         )
 
@@ -156,8 +163,8 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
         seed=request.seed,
         progress=progress,
     )
-    widest = profile is None or can_execute("int16x8", profile)
-    climbed = climb(inputs.model, replace(asked, may_widen=widest), progress=progress)
+    wide = _choose_wide_io_type(request, profile)
+    climbed = climb(inputs.model, replace(asked, wide_io_type=wide), progress=progress)
     tflite = strip(climbed.tflite)
     if profile is not None:
         measured = measure(tflite, profile=profile, where=str(request.output or request.model))
@@ -180,8 +187,19 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
         before=before,
         after=after,
         drop=inputs.test.drop(before=before, after=after),
+        relative=not inputs.task.higher_is_better,
         max_drop=request.max_drop,
     )
+
+
+def _choose_wide_io_type(request: QuantizeRequest, profile: Profile | None) -> str | None:
+    """The type of inputs and outputs of an int16x8 file, None where there may be none."""
+    if profile is not None and not can_execute(WIDE, profile):
+        return None
+    types = SCHEMES[WIDE].io_types
+    if request.io_type is None:
+        return types[0]
+    return request.io_type if request.io_type in types else None
 
 
 def write_quantization(path: Path, document: Mapping[str, Any], *, force: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeprune.markup import Markup, element
-from edgeprune.quantities import NOTHING, format_quantity
+from edgeprune.quantities import NOTHING, format_drop, format_metric
 from edgeprune.report_charts import draw_before_after
 from edgeprune.report_page import compose_page, draw_section, draw_table
 
@@ -41,8 +41,8 @@ def draw_ladder(document: Mapping[str, Any]) -> Markup:
         (
             element("td", {"class": "name"}, rung["name"]),
             element("td", {}, rung["detail"]),
-            element("td", _NUMBER, format_quantity(rung["metric"], "")),
-            element("td", _NUMBER, NOTHING if rung["drop"] is None else f"{rung['drop']:.4f}"),
+            element("td", _NUMBER, NOTHING if rung["metric"] is None else format_metric(rung["metric"])),
+            element("td", _NUMBER, NOTHING if rung["drop"] is None else format_drop(rung["drop"])),
             element(
                 "td", {"class": "good" if rung["kept"] else "soft"}, "kept" if rung["kept"] else "not kept"
             ),
@@ -52,7 +52,7 @@ def draw_ladder(document: Mapping[str, Any]) -> Markup:
     note = element(
         "p",
         {"class": "soft"},
-        f"On validation data, where the float model has {format_quantity(document['float_metric'], '')}. "
+        f"On validation data, where the float model has {format_metric(document['float_metric'])}. "
         "Each rung stands on those kept above it; what is good enough is not climbed any further.",
     )
     return draw_section(

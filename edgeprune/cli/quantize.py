@@ -12,7 +12,7 @@ from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.load_options import parse_load_options
-from edgeprune.quantities import NOTHING, format_quantity
+from edgeprune.quantities import NOTHING, format_drop, format_metric
 from edgeprune.workdir import refuse_existing
 
 _WORST_SHOWN = 12
@@ -114,11 +114,14 @@ def format_ladder(document: Mapping[str, Any]) -> str:
         Column(heading="drop", align="right"),
         Column(heading="kept"),
     )
-    rows = [["float", "the Keras model", format_quantity(document["float_metric"], ""), NOTHING, ""]]
+    rows = [["float", "the Keras model", format_metric(document["float_metric"]), NOTHING, ""]]
     for rung in document["rungs"]:
-        drop = NOTHING if rung["drop"] is None else f"{rung['drop']:.4f}"
+        if rung["metric"] is None:
+            rows.append([rung["name"], rung["detail"], NOTHING, NOTHING, ""])
+            continue
         kept = "yes" if rung["kept"] else "no"
-        rows.append([rung["name"], rung["detail"], format_quantity(rung["metric"], ""), drop, kept])
+        found = [format_metric(rung["metric"]), format_drop(rung["drop"])]
+        rows.append([rung["name"], rung["detail"], *found, kept])
     return format_table(columns, rows)
 
 

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import NOTHING, format_quantity, format_ratio, format_signed, short_unit
+from edgeprune.quantities import (
+    NOTHING,
+    format_drop,
+    format_quantity,
+    format_ratio,
+    format_signed,
+    short_unit,
+)
 from edgeprune.report import BudgetPart, Numbers, Report
 
 _FIGURES = (
@@ -71,10 +78,11 @@ def describe_ladder(ladder: Mapping[str, Any], *, metric: str) -> str:
     """
     first, *tried = ladder["rungs"]
     kept = [rung for rung in tried if rung["kept"]]
-    lost = f"Plain int8 loses {first['drop']:.4f} of {metric} on validation data"
+    lost = f"Plain int8 loses {format_drop(first['drop'])} of {metric} on validation data"
     if not kept:
-        return f"{lost}; nothing that was tried loses less: {', '.join(rung['name'] for rung in tried)}."
-    return f"{lost}, {kept[-1]['drop']:.4f} after {', '.join(rung['name'] for rung in kept)}."
+        names = ", ".join(rung["name"] for rung in tried if rung["drop"] is not None)
+        return f"{lost}; nothing that was tried loses less: {names}."
+    return f"{lost}, {format_drop(kept[-1]['drop'])} after {', '.join(rung['name'] for rung in kept)}."
 
 
 def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
