@@ -215,7 +215,9 @@ def _explain(left: list[TensorChoice]) -> str:
         return "Nothing is worth encoding: no op reads weights that TFLM could unpack."
     missed = [row for row in left if row.is_missed]
     if not missed:
-        return "Nothing is worth encoding: no constant has the zeros, or the few values, to become smaller."
+        return (
+            "Nothing is worth encoding: no constant is large enough, with enough zeros or few enough values."
+        )
     return "Nothing is encoded: what would make the file smaller breaks a budget, or is too little."
 
 

@@ -147,3 +147,13 @@ def test_a_normalization_that_is_none_is_refused(text):
 def test_the_origin_has_one_hash_whatever_the_order_of_its_keys():
     assert hash_origin({"a": 1, "b": [2.5]}) == hash_origin({"b": [2.5], "a": 1})
     assert hash_origin({"a": 1}) != hash_origin({"a": 2})
+
+
+def test_a_sequential_model_has_names_of_outputs_too(place, tmp_path):
+    path = tmp_path / "sequential.keras"
+    keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(3, name="last")]).save(path)
+    asked = request(
+        place, tmp_path, model=path, annotating=Annotating(signatures=True), accept_input_range=True
+    )
+    _, _, model = convert(asked)
+    assert list(model.signatures[0].outputs) == ["last"]

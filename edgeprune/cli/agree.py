@@ -64,6 +64,10 @@ def _format_row(row: Mapping[str, Any]) -> list[str]:
     if row["unavailable"]:
         return [row["runtime"], NOTHING, NOTHING, NOTHING]
     steps = row["max_difference_steps"]
-    gap = f"{row['max_difference_fraction']:.1e} of range" if steps is None else f"{steps} steps"
+    gap = (
+        f"{row['max_difference_fraction']:.1e} of range"
+        if steps is None
+        else f"{steps} step{'' if steps == 1 else 's'}"
+    )
     differing = f"{row['differing_elements']} of {row['elements']}"
     return [row["runtime"], gap, differing, f"{row['changed_top1']} of {row['samples']}"]

@@ -62,7 +62,7 @@ def firmware(
     )
     needed = format_quantity(result.arena.value, "bytes")
     lines = [
-        f"{result.output}: {len(result.files)} files, a {project} project for {result.profile.id}.",
+        f"{result.output}: {len(result.files)} files, project of the kind {project} for {result.profile.id}.",
         f"Tensor arena: {result.arena_size_bytes} bytes are reserved, {needed} predicted "
         f"({result.arena.source}: {result.arena.evidence}).",
         f"Golden samples: {result.samples}. {result.origin}",

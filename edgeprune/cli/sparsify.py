@@ -100,7 +100,9 @@ def format_sparse(document: Mapping[str, Any]) -> str:
         sentence += (
             f"; {document['metric']} {accuracy['dense']:.4f} → {accuracy['sparse']:.4f} on the test set"
         )
-    parts.append(wrap(f"{sentence}. {document['worth']}".rstrip(". ") + "."))
+    if document["worth"] and not document["dense"]:  # else the figures say what they were worth
+        sentence += f"; {document['worth']}"
+    parts.append(wrap(f"{sentence}."))
     return "\n\n".join(parts)
 
 

@@ -135,7 +135,9 @@ def _format_activations(rows: Sequence[Row]) -> str:
     cells = []
     for row in rows:
         placed = row["arena_offset"] is not None
-        needed = f"{row['first_op']}–{row['last_op']}" if row["first_op"] is not None else ""
+        needed = ""
+        if row["first_op"] is not None:  # counted from 1 there, for 0 is before the first op
+            needed = f"{row['first_op'] - 1 if row['first_op'] else 'in'}–{row['last_op'] - 1}"
         cells.append(
             [
                 str(row["index"]),

@@ -17,8 +17,10 @@ from edgeprune.keras_bridge.task import Task
 from edgeprune.keras_bridge.train import predict
 
 _USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-128.0, 127.0), (-32768.0, 32767.0))
+_FARTHEST = 1.2
+"""From 0 that a Rescaling layer brings the range that it was made for."""
 _COVERED = 0.4
-"""Data are of a usual range if they lie in it and span this fraction of it."""
+"""Data are of a usual range if they lie in it and span this fraction of it; of 0..1, too, when rescaled."""
 _BETTER = 0.1
 """A scaling must raise the score by this, and double it or halve what is missing to 1."""
 _ABOUT_AS_GOOD = 0.05
@@ -65,7 +67,7 @@ def require_input_range(
     if any(isinstance(layer, keras.layers.Embedding) for layer in model._flatten_layers()):
         return  # inputs are numbers of rows; there is nothing to scale
     low, high = (float(f(list(map(f, samples.inputs)))) for f in (np.min, np.max))
-    if low == high:
+    if low == high or _is_rescaled(model, low, high):
         return
     layer, scale = find_scale(model, samples.inputs)
     scalings = _list_scalings(low, high, scale=scale)
@@ -95,6 +97,16 @@ def require_input_range(
         fix=f"scale the data as for the model's training (here: {scalings[best].describe()}), or pass "
         "--accept-input-range if they are meant to be so",
     )
+
+
+def _is_rescaled(model: keras.Model, low: float, high: float) -> bool:
+    """Whether a Rescaling layer brings this very range to what networks work with: ends about 1 from 0."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Rescaling):
+            ends = np.array([low, high])[:, None] * np.ravel(layer.scale) + np.ravel(layer.offset)
+            if np.all(np.abs(ends) < _FARTHEST) and np.all(np.ptp(ends, axis=0) > _COVERED):
+                return True
+    return False
 
 
 def _list_scalings(low: float, high: float, *, scale: float | None) -> list[Scaling]:

@@ -35,7 +35,7 @@ class TensorOutline:
         scales, zero_points: quantization, one per tensor or per slice of `axis`; empty where there is none.
         axis: None unless there are several scales.
         arena_offset: where in the arena it begins, in bytes; None if it is not there, or not planned.
-        first_op, last_op: when it is needed; 0 is before the first op, and ops of subgraphs count as well.
+        first_op, last_op: when it is needed, counted from 1, those of subgraphs, too; 0 is before the first.
     """
 
     index: int

@@ -166,3 +166,12 @@ def test_numbers_of_words_have_no_range() -> None:
     raw = RawData(parts={"train": Part(x=(x,), y=None)}, source="d.npz")
     given = prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
     open_representative(model, given, seed=0, progress=Silent())
+
+
+@pytest.mark.parametrize("first", [layers.Rescaling(1 / 255), layers.Rescaling(1 / 127.5, offset=-1.0)])
+def test_a_rescaling_layer_that_fits_the_data_outvotes_an_accuracy_by_chance(first: layers.Layer) -> None:
+    model = network(norm=False, first=first)
+    bias = np.zeros(10, np.float32)
+    bias[3] = 100.0  # it always says 3, whatever it is fed
+    model.layers[-1].set_weights([model.layers[-1].get_weights()[0], bias])
+    check(model, np.round(255 * X))
