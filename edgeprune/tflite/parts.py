@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeprune.errors import ModelError
 from edgeprune.tflite.attached import read_attached
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import unpack
@@ -35,7 +36,10 @@ def list_parts(data: bytes, *, where: str) -> tuple[Part, ...]:
     stored = _size_vectors(
         buffer.data for at, buffer in enumerate(packed.buffers or ()) if at not in described
     )
-    attached = read_attached(data, model)
+    try:
+        attached = read_attached(data, model)
+    except ModelError:  # a damaged archive: stripping takes it away, and so far it counts as structure
+        attached = {}
     codes = [_size(code.customCode) for code in packed.operatorCodes or ()]
     parts = (
         _sum("constants", stored),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -15,6 +15,7 @@ MATRICES = arrays(
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(MATRICES, st.integers(2, 9))
 def test_every_weight_gets_the_nearest_value_of_its_row(matrix: np.ndarray, count: int) -> None:
     values = find_values(matrix, count)
