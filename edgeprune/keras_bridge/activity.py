@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.keras_bridge.calling import call
+from edgeprune.keras_bridge.calling import call, replaced_call
 from edgeprune.keras_bridge.trace import Traced
 from edgeprune.keras_bridge.train import Recovery, Training, draw_batch
 from edgeprune.prune.criteria import Activity
@@ -88,11 +88,8 @@ def _watched(
         count += 1
         return original(*args, **kwargs)
 
-    operation.call = watch
-    try:
+    with replaced_call(operation, watch):
         yield
-    finally:
-        del operation.call
 
 
 def _describe(tensor: str, value: Any, channels: ChannelMap) -> Seen:

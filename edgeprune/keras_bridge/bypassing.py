@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from edgeprune.graph.branches import Branch, unfolded_name
 from edgeprune.graph.layergraph import LayerGraph, Node
-from edgeprune.keras_bridge.calling import call_operation, remake
+from edgeprune.keras_bridge.calling import call_operation, remake, replaced_call
 from edgeprune.keras_bridge.trace import Traced
 from edgeprune.keras_bridge.weights import assign_weights
 
@@ -39,15 +39,8 @@ def _passing_call(operation: Any, numbers: Sequence[int | None]) -> Iterator[Non
             return original(*args, **kwargs)
         return [x for x in keras.tree.flatten((args, kwargs)) if tf.is_tensor(x)][number]
 
-    patched = "call" in vars(operation)
-    operation.call = call
-    try:
+    with replaced_call(operation, call):
         yield
-    finally:
-        if patched:
-            operation.call = original
-        else:
-            del operation.call
 
 
 def assemble(model: keras.Model, traced: Traced, *, graph: LayerGraph) -> keras.Model:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from edgeprune.graph.layergraph import Array
-from edgeprune.keras_bridge.calling import call
+from edgeprune.keras_bridge.calling import call, replaced_call
 
 _SAMPLES = 64
 _LEAST_VARIANCE = 1e-9
@@ -83,8 +83,5 @@ def _watched(layer: Any, seen: dict[str, Array]) -> Iterator[None]:
         seen.setdefault(layer.name, np.asarray(inputs, np.float64))
         return original(inputs, *args, **kwargs)
 
-    layer.call = watch
-    try:
+    with replaced_call(layer, watch):
         yield
-    finally:
-        del layer.call

@@ -1,7 +1,8 @@
 """Calling models and operations with a flat list of inputs, whatever structure they want them in."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -22,6 +23,20 @@ def call(model: keras.Model, inputs: Sequence[Any], *, training: bool) -> list[A
     structure = getattr(functional, "_inputs_struct", None)
     packed = keras.tree.pack_sequence_as(structure, list(inputs)) if structure is not None else inputs[0]
     return list(keras.tree.flatten(model(packed, training=training)))
+
+
+@contextmanager
+def replaced_call(operation: Any, call: Callable[..., Any]) -> Iterator[None]:
+    """While the block runs, the operation computes what `call` does; afterwards it is as it was before."""
+    before = vars(operation).get("call")
+    operation.call = call
+    try:
+        yield
+    finally:
+        if before is None:
+            del operation.call
+        else:
+            operation.call = before
 
 
 def remake(operation: Any, config: dict[str, Any]) -> Any:

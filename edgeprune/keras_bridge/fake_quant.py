@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edgeprune.graph.channels import name_channels
-from edgeprune.graph.kernels import Kernel, find_kernels
-from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.kernels import Kernel
+from edgeprune.graph.layergraph import Array, LayerGraph
+from edgeprune.keras_bridge.calling import replaced_call
+from edgeprune.keras_bridge.kernel_training import StraightThroughCallback, find_kernel_variables
 from edgeprune.keras_bridge.observe import observe
 from edgeprune.keras_bridge.trace import trace
 
@@ -23,45 +24,25 @@ _FIXED_RANGE = ("Softmax",)
 _STEPS = 127
 
 
-class GridCallback(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no types
-    """Keeps kernels on the 8-bit grid of each output while a model trains, whatever the optimizer.
+class GridCallback(StraightThroughCallback):
+    """Keeps kernels on the 8-bit grid of each output while a model trains.
 
-    As with clusters, steps are added to weights that are not rounded and that this callback keeps.
     BatchNormalization scales whole outputs and so does not move weights on their grid.
     """
 
-    def __init__(self) -> None:
-        """Get ready; the model comes with `set_model`, as `fit` does it."""
-        super().__init__()
-        self._variables: dict[Kernel, Any] = {}
+    def choose_kernels(self, model: keras.Model) -> dict[Kernel, Any]:
+        """All of them."""
+        return find_kernel_variables(model)
 
-    def set_model(self, model: keras.Model) -> None:
-        """Finds the model's kernels and rounds them."""
-        if self._model is model:
-            return
-        super().set_model(model)
-        traced = trace(model)
-        self._variables.clear()
-        for kernel in find_kernels(traced.graph, name_channels(traced.graph)):
-            names = list(traced.graph.layers[kernel.layer].weights)
-            self._variables[kernel] = traced.layers[kernel.layer].weights[names.index(kernel.weight)]
-        self._free = {kernel: np.asarray(variable) for kernel, variable in self._variables.items()}
-        self._made = dict(self._free)
-        self.on_train_batch_end(0)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Adds the optimizer's step to the free weights, and rounds what comes out."""
-        for kernel, variable in self._variables.items():
-            self._free[kernel] = self._free[kernel] + (np.asarray(variable) - self._made[kernel])
-            rows = kernel.to_matrix(self._free[kernel])
-            step = np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-12) / _STEPS
-            self._made[kernel] = kernel.from_matrix((np.rint(rows / step) * step).astype(rows.dtype))
-            variable.assign(self._made[kernel])
+    def project(self, kernel: Kernel, free: Array) -> Array:
+        """The nearest of 255 values around 0."""
+        step = np.maximum(np.abs(free).max(axis=1, keepdims=True), 1e-12) / _STEPS
+        return np.asarray(np.rint(free / step) * step)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Leaves the weights as they are without rounding, for the converter to round."""
         for kernel, variable in self._variables.items():
-            variable.assign(self._free[kernel])
+            variable.assign(kernel.from_matrix(self._free[kernel]))
 
 
 @contextmanager
@@ -118,11 +99,8 @@ def _rounding(operation: Any, low: float, high: float) -> Iterator[None]:
             return value
         return tf.quantization.fake_quant_with_min_max_args(value, min=low, max=high)
 
-    operation.call = call_and_round
-    try:
+    with replaced_call(operation, call_and_round):
         yield
-    finally:
-        del operation.call
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from edgeprune.graph.layergraph import LayerGraph, Node
 from edgeprune.graph.opshape import Shape
 from edgeprune.graph.rules import rule_for
 from edgeprune.graph.surgery import Kept
+from edgeprune.keras_bridge.calling import replaced_call
 from edgeprune.keras_bridge.trace import Traced
 
 Alive = Callable[[list[int]], Any]
@@ -73,11 +74,8 @@ def _replaced_call(
 
         return normalise(operation, args[0], alive)
 
-    operation.call = call
-    try:
+    with replaced_call(operation, call):
         yield
-    finally:
-        del operation.call
 
 
 def _mask(

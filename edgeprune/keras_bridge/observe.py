@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from edgeprune.graph.intervals import Interval
 from edgeprune.graph.layergraph import Array, Node
-from edgeprune.keras_bridge.calling import call
+from edgeprune.keras_bridge.calling import call, replaced_call
 from edgeprune.keras_bridge.trace import Traced
 
 _BATCH = 50
@@ -81,8 +81,5 @@ def _watched(operation: Any, nodes: list[Node], seen: _Seen) -> Iterator[None]:
                 seen.setdefault(tensor, []).append((array.min(axis=others), array.max(axis=others)))
         return result
 
-    operation.call = watch
-    try:
+    with replaced_call(operation, watch):
         yield
-    finally:
-        del operation.call

@@ -8,10 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from edgeprune.errors import InfeasibleError
-from edgeprune.graph.channels import name_channels
-from edgeprune.graph.kernels import Kernel, find_kernels
+from edgeprune.graph.kernels import Kernel
+from edgeprune.keras_bridge.kernel_training import find_kernel_variables
 from edgeprune.keras_bridge.schedules import SCHEDULES, Course, sparsity_at
-from edgeprune.keras_bridge.trace import trace
 from edgeprune.prune.masks import Pattern, Scope, Zeros, choose_zeros
 
 
@@ -58,14 +57,9 @@ class SparsityCallback(keras.callbacks.Callback):  # type: ignore[misc] # Keras 
         if self._model is model:  # `fit` again: masks and steps go on
             return
         super().set_model(model)
-        traced = trace(model)
-        kernels = find_kernels(traced.graph, name_channels(traced.graph), keep=self.asked.keep)
-        if not kernels:
+        self._variables = find_kernel_variables(model, keep=self.asked.keep)
+        if not self._variables:
             raise InfeasibleError("the model has no kernel that could become sparse", where=model.name)
-        self._variables.clear()
-        for kernel in kernels:
-            names = list(traced.graph.layers[kernel.layer].weights)
-            self._variables[kernel] = traced.layers[kernel.layer].weights[names.index(kernel.weight)]
         self._masks = {
             kernel: tf.Variable(tf.ones(kernel.shape, variable.dtype), trainable=False)
             for kernel, variable in self._variables.items()
@@ -110,6 +104,5 @@ class SparsityCallback(keras.callbacks.Callback):  # type: ignore[misc] # Keras 
 
 def list_zeros(model: keras.Model, *, keep: tuple[str, ...] = ()) -> dict[str, Zeros]:
     """Name of each kernel → (outputs, weights per output), True where its weights are zero."""
-    graph = trace(model).graph
-    kernels = find_kernels(graph, name_channels(graph), keep=keep)
-    return {k.name: k.to_matrix(graph.layers[k.layer].weights[k.weight]) == 0 for k in kernels}
+    variables = find_kernel_variables(model, keep=keep)
+    return {kernel.name: kernel.to_matrix(np.asarray(v)) == 0 for kernel, v in variables.items()}
