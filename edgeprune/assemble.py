@@ -20,6 +20,7 @@ from edgeprune.device.arena import planning_bytes, read_arena_inputs
 from edgeprune.device.check import KEYS, Budgets
 from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.instructions import instructions_of, load_instruction_table
+from edgeprune.device.latency import total_cycles
 from edgeprune.device.profile import Profile
 from edgeprune.figures import Check
 from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
@@ -187,7 +188,7 @@ def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> l
 
 
 def describe_layers(graph: LayerGraph, profile: Profile) -> dict[str, dict[str, Any]]:
-    """For each layer: kind, output shape, channels, weights, MACs and, where a table exists, instructions."""
+    """For each layer: kind, output shape, channels, weights, MACs and, where a table exists, what it costs."""
     channels = name_channels(graph)
     lowering = Lowering(graph, channels)
     table = load_instruction_table(profile.latency.table) if profile.latency.by == "instructions" else None
@@ -204,11 +205,13 @@ def describe_layers(graph: LayerGraph, profile: Profile) -> dict[str, dict[str, 
                 "params": sum(int(w.size) for w in layer.weights.values()),
                 "macs": 0,
                 "instructions": 0.0 if table else None,
+                "latency_ms": 0.0 if table else None,
             },
         )
         row["macs"] += sum(op.macs for op in ops)
         if table:
             row["instructions"] += sum(_rounded(op, table) for op in ops)
+            row["latency_ms"] += total_cycles(ops, profile.latency, table) / (profile.clock_mhz * 1e3)
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,20 +108,15 @@ def inspect(
     graph = traced.graph
     channels = keep_layers(name_channels(graph), keep)
     described = describe_layers(graph, profile)
-    instructions = [row["instructions"] for row in described.values()]
-    total = None if None in instructions else sum(instructions)
-    cycles = profile.latency.cycles_per_instruction
-    ms = cycles / (profile.clock_mhz * 1e3) if cycles and total is not None else None
+    total = _sum(row["instructions"] for row in described.values())
     layers = []
     for name, row in described.items():
         status, reason = _status(graph, channels, name)
         share = row["instructions"] / total if total else None
-        latency = row["instructions"] * ms if ms is not None else None
         layers.append(
             {
                 "name": name,
                 **row,
-                "latency_ms": latency,
                 "share": share,
                 "group": _family_of(graph, channels, name),
                 "status": status,
@@ -137,11 +133,17 @@ def inspect(
             "params": graph.params,
             "macs": sum(row["macs"] for row in described.values()),
             "instructions": total,
-            "latency_ms": total * ms if ms is not None and total is not None else None,
+            "latency_ms": _sum(row["latency_ms"] for row in described.values()),
             "peak_activation_bytes": peak_activation_bytes(graph, dict(graph.shapes)),
         },
         sensitivity=_study(original, traced, channels, asked=sensitivity, progress=progress),
     )
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """Their sum, None where one of them is."""
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
 
 
 def _study(

@@ -1,10 +1,10 @@
 """What an artefact costs on a device: flash, RAM, instructions and latency, each with its provenance."""
 
 from collections.abc import Sequence
-from math import hypot
 
 from edgeprune.device.flash import UNLISTED_OP_BYTES, estimate_code, load_flash_table
 from edgeprune.device.instructions import estimate_instructions, load_instruction_table
+from edgeprune.device.latency import spread, total_cycles
 from edgeprune.device.profile import Profile
 from edgeprune.device.scratch import Kernels
 from edgeprune.figures import Figure, unavailable
@@ -53,8 +53,10 @@ def estimate_figures(
 def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: Profile) -> Figure:
     """Milliseconds of one inference, unavailable with the reason where nothing measured supports it.
 
-    Cycles are instructions times cycles per instruction; the errors of the two are independent, so their
-    relative sizes are added as sides of a right angle.
+    Args:
+        ops: the artefact's ops in the order they run.
+        instructions: what they execute, from `estimate_figures`; its interval widens that of the law.
+        profile: the device.
     """
     law = profile.latency
     if law.by == "none":
@@ -64,6 +66,7 @@ def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: P
     if law.by == "macs":
         assert law.ms_per_mac is not None
         macs = sum(op.macs for op in ops)
+        low, high = spread(law.base_ms + macs * law.ms_per_mac, law)
         return Figure(
             value=law.base_ms + macs * law.ms_per_mac,
             unit="ms",
@@ -71,31 +74,39 @@ def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: P
             evidence=(
                 f"{macs} MACs x {law.ms_per_mac:g} ms + {law.base_ms:g} ms ({law.evidence}): {law.source}"
             ),
-            low=macs * (law.low or law.ms_per_mac),
-            high=law.base_ms + macs * (law.high or law.ms_per_mac),
+            low=low,
+            high=high,
         )
-    return time_instructions(instructions, profile)
+    if instructions.value is None:
+        return unavailable("latency_ms", instructions.evidence)
+    return _time(
+        total_cycles(ops, law, load_instruction_table(law.table)), instructions=instructions, profile=profile
+    )
 
 
 def time_instructions(instructions: Figure, profile: Profile) -> Figure:
-    """Milliseconds in which the core executes so many instructions; errors add as in `estimate_latency`."""
-    law = profile.latency
+    """Milliseconds in which the core executes so many instructions, whatever they belong to."""
     if instructions.value is None:
         return unavailable("latency_ms", instructions.evidence)
-    assert law.cycles_per_instruction is not None
-    factor = law.cycles_per_instruction
-    value = instructions.value * factor / (profile.clock_mhz * 1e3)
-    down = hypot(_gap(instructions.low, instructions.value), _gap(law.low, factor))
-    up = hypot(_gap(instructions.high, instructions.value), _gap(law.high, factor))
+    assert profile.latency.cycles_per_instruction is not None
+    cycles = instructions.value * profile.latency.cycles_per_instruction
+    return _time(cycles, instructions=instructions, profile=profile)
+
+
+def _time(cycles: float, *, instructions: Figure, profile: Profile) -> Figure:
+    """Cycles at the profile's clock; the interval is that of the law and of the count behind the cycles."""
+    law, count = profile.latency, instructions.value
+    assert count is not None
+    value = cycles / (profile.clock_mhz * 1e3)
+    low, high = spread(value, law, down=_gap(instructions.low, count), up=_gap(instructions.high, count))
+    pace = f"{cycles / count:.3g} cycles per instruction" if count else "no instructions"
     return Figure(
         value=value,
         unit="ms",
         source="estimated",
-        evidence=(
-            f"instructions x {factor:g} cycles at {profile.clock_mhz:g} MHz ({law.evidence}): {law.source}"
-        ),
-        low=max(value * (1 - down), 0.0),
-        high=value * (1 + up),
+        evidence=f"{pace} at {profile.clock_mhz:g} MHz ({law.evidence}): {law.source}",
+        low=low,
+        high=high,
     )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from math import prod
 
-from edgeprune.device.instructions import instructions_of, load_instruction_table
+from edgeprune.device.instructions import load_instruction_table
+from edgeprune.device.latency import cycles_of
 from edgeprune.device.npu import Npu
 from edgeprune.device.profile import Profile
 from edgeprune.graph.opshape import OpShape
@@ -23,8 +24,7 @@ def op_costs(profile: Profile) -> dict[str, Callable[[OpShape], float]]:
     law = profile.latency
     if law.by == "instructions" and law.cycles_per_instruction is not None:
         table = load_instruction_table(law.table)
-        ms = law.cycles_per_instruction / (profile.clock_mhz * 1e3)
-        costs["latency"] = lambda op: instructions_of(op, table) * ms
+        costs["latency"] = lambda op: cycles_of(op, law, table) / (profile.clock_mhz * 1e3)
     elif law.by == "macs" and law.ms_per_mac is not None:
         per_mac = law.ms_per_mac
         costs["latency"] = lambda op: op.macs * per_mac

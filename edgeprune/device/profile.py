@@ -11,32 +11,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
+from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
+from edgeprune.device.memory import Cache, Memory, find_homeless, find_memory_faults
 from edgeprune.device.npu import Npu, find_npu_faults
 from edgeprune.errors import ProfileError, UnknownNameError
 from edgeprune.tables import TableError, parse_table, read_toml, ruled
-
-Evidence = Literal["measured", "borrowed", "assumed"]
-"""Where a number of a profile comes from: measured on this very part; measured on another part and taken
-over; or assumed."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Memory:
-    """One kind of memory.
-
-    Attributes:
-        name: as the datasheet calls it.
-        role: what the linker puts there.
-        kib: all of it.
-        largest_block_kib: the largest contiguous block; the tensor arena must fit one.
-        note: anything that matters, for example wait states or a cache.
-    """
-
-    name: str
-    role: Literal["flash", "ram"]
-    kib: float = ruled(above=0)
-    largest_block_kib: float | None = ruled(above=0, default=None)
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,34 +58,6 @@ class BudgetDefaults:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LatencyModel:
-    """How latency is estimated.
-
-    Attributes:
-        by: "instructions" counts them from the ops' shapes; "macs" only multiply-accumulates; "vela" takes
-            cycles of the NPU from its compiler and counts instructions for what stays on the core; "none"
-            where nothing measured supports an estimate.
-        table: core of the instruction table, for "instructions" and "vela".
-        cycles_per_instruction: cycles per instruction, likewise; `low` and `high` give its range.
-        ms_per_mac: milliseconds per multiply-accumulate, for "macs"; `low` and `high` give its range.
-        base_ms: milliseconds of any inference, for "macs".
-        low, high: the interval of the factor, same unit.
-        evidence: where the factor comes from.
-        source: the measurement, or the reason why there is none.
-    """
-
-    by: Literal["instructions", "macs", "vela", "none"]
-    table: str = ""
-    cycles_per_instruction: float | None = ruled(above=0, default=None)
-    ms_per_mac: float | None = ruled(above=0, default=None)
-    base_ms: float = ruled(low=0, default=0.0)
-    low: float | None = ruled(above=0, default=None)
-    high: float | None = ruled(above=0, default=None)
-    evidence: Evidence
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class FixedCosts:
     """What any artefact costs on this device, on top of the model.
 
@@ -138,8 +90,11 @@ class Profile:
         core: processor core.
         clock_mhz: clock of the core.
         memory: its memories.
+        cache: its caches, if it has any.
         runtime, budgets, latency, costs: see there.
         npu: the NPU that Vela compiles for, if it has one.
+        flashing: how an image gets onto it.
+        emulator: the machine that stands for it, if qemu has one.
         instructions: extensions that matter to kernels: "dsp", "mve", "fpu", "neon", "dotprod".
         sources: where the facts come from.
         unverified: facts that still need a look at the datasheet.
@@ -153,11 +108,14 @@ class Profile:
     core: str
     clock_mhz: float = ruled(above=0)
     memory: tuple[Memory, ...] = ()
+    cache: Cache | None = None
     runtime: RuntimeChoice
     budgets: BudgetDefaults
     latency: LatencyModel
     costs: FixedCosts
     npu: Npu | None = None
+    flashing: Flashing | None = None
+    emulator: Emulator | None = None
     instructions: tuple[Literal["dsp", "mve", "fpu", "neon", "dotprod"], ...] = ()
     sources: tuple[str, ...]
     unverified: tuple[str, ...] = ()
@@ -165,14 +123,16 @@ class Profile:
 
     @property
     def flash_kib(self) -> float | None:
-        """All flash there is; None where it is no constraint (a phone's storage)."""
-        return sum(memory.kib for memory in self.memory if memory.role == "flash") or None
+        """All flash that may hold weights or code; None where it is no constraint (a phone's storage)."""
+        flash = (m for m in self.memory if m.role == "flash" and ("weights" in m.holds or "code" in m.holds))
+        return sum(memory.kib for memory in flash) or None
 
     @property
     def largest_ram_kib(self) -> float | None:
-        """The largest contiguous block of RAM, which has to hold the arena."""
-        blocks = [m.largest_block_kib or m.kib for m in self.memory if m.role == "ram"]
-        return max(blocks) if blocks else None
+        """The largest contiguous block that may hold the arena; outside the chip only if none inside may."""
+        rams = [memory for memory in self.memory if "arena" in memory.holds]
+        inside = [memory for memory in rams if not memory.external]
+        return max((memory.block_kib for memory in inside or rams), default=None)
 
 
 def list_profiles() -> tuple[Profile, ...]:
@@ -241,35 +201,16 @@ def _parse(path: Path) -> tuple[Profile | None, list[TableError]]:
 def _inconsistencies(profile: Profile) -> Iterator[TableError]:
     """What each value's type cannot tell: values that contradict or need one another."""
     latency, costs = profile.latency, profile.costs
-    counted = latency.by in ("instructions", "vela")
-    needed = {"macs": "ms_per_mac"}.get(latency.by, "cycles_per_instruction" if counted else None)
-    if needed and getattr(latency, needed) is None:
-        yield TableError(key=f"latency.{needed}", problem=f"is missing; latency.by = '{latency.by}' needs it")
-    factor = getattr(latency, needed) if needed else None
-    if factor is not None and not (latency.low or factor) <= factor <= (latency.high or factor):
-        yield TableError(
-            key="latency.low", problem=f"the interval does not hold latency.{needed} = {factor:g}"
-        )
-    if counted and not latency.table:
-        yield TableError(key="latency.table", problem=f"is missing; latency.by = '{latency.by}' needs it")
-    tables = Path(str(resources.files("edgeprune.device"))) / "tables"
-    if latency.table and not (tables / f"instructions_{latency.table}.json").is_file():
-        known = ", ".join(sorted(file.stem[len("instructions_") :] for file in tables.glob("instructions_*")))
-        yield TableError(key="latency.table", problem=f"is '{latency.table}'; there are tables for {known}")
-    if not latency.source:
-        yield TableError(key="latency.source", problem="is empty; a number without a source is no fact")
+    yield from find_latency_faults(latency)
     if profile.runtime.name == "tflm" and not costs.flash_build:
         yield TableError(key="costs.flash_build", problem="is missing; TFLM's code is linked into the image")
-    if profile.runtime.name == "tflm" and not profile.memory:
-        yield TableError(key="memory", problem="is missing; a microcontroller needs flash and ram")
+    if profile.runtime.name == "tflm":
+        yield from find_homeless(profile.memory)
+    yield from find_memory_faults(profile.memory, profile.cache)
+    if profile.flashing is not None:
+        yield from find_flashing_faults(profile.flashing)
     if not profile.sources:
         yield TableError(key="sources", problem="is empty; say where the facts come from")
-    for index, memory in enumerate(profile.memory):
-        if memory.largest_block_kib is not None and memory.largest_block_kib > memory.kib:
-            yield TableError(
-                key=f"memory[{index}].largest_block_kib",
-                problem=f"is {memory.largest_block_kib:g}, more than the whole memory ({memory.kib:g} KiB)",
-            )
     for key, budget, offered in (
         ("flash_kib", profile.budgets.flash_kib, profile.flash_kib),
         ("ram_kib", profile.budgets.ram_kib, profile.largest_ram_kib),

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from edgeprune.device.arena import predict_arena, read_arena_inputs
-from edgeprune.device.estimate import arena_kernels, estimate_figures, estimate_latency
+from edgeprune.device.estimate import arena_kernels, estimate_figures, time_instructions
 from edgeprune.device.flash import CodeSizes, FlashTable, add_code, estimate_code
+from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import list_profiles, load_profile
 from edgeprune.figures import UNITS, Figure
 from edgeprune.graph.opshape import OpShape
@@ -67,9 +68,17 @@ def test_every_device_gives_every_figure_with_its_provenance(profile):
 
 def test_latency_is_instructions_times_cycles_over_clock():
     profile = load_profile("cortex-m7")
-    law = dataclasses.replace(profile.latency, cycles_per_instruction=1.2, low=1.2, high=1.8)
+    law = LatencyModel(
+        by="instructions",
+        table="cortex-m7",
+        cycles_per_instruction=1.2,
+        low=1.0,
+        high=1.5,
+        evidence="assumed",
+        source="a test",
+    )
     profile = dataclasses.replace(profile, latency=law, clock_mhz=100)
-    latency = estimate_latency([DENSE], instructions=COUNT, profile=profile)
+    latency = time_instructions(COUNT, profile)
     # 1e6 x 1.2 cycles at 100 MHz; down 10 % by the count alone, up 51 % by the count (10) and factor (50).
     assert latency.value == pytest.approx(12.0)
     assert latency.low == pytest.approx(12.0 * 0.9)

@@ -22,7 +22,7 @@ FAULTS = {
     "unknown_runtime": ["runtime.name: is 'tfml'; did you mean 'tflm'?"],
     "unknown_encoding": ["runtime.decodes[0]: is 'tflm-prun'; did you mean 'tflm-prune'?"],
     "no_cycles_per_instruction": ["latency.cycles_per_instruction: is missing"],
-    "interval_without_its_value": ["latency.low: the interval does not hold"],
+    "interval_without_its_value": ["latency.low: is 1.12; it takes a number above 0 and at most 1"],
     "unknown_instruction_table": ["latency.table: is 'cortex-m9'; there are tables for"],
     "budget_beyond_the_device": ["budgets.flash_kib: is 4096, more than the device has (2048 KiB)"],
     "block_beyond_the_memory": ["memory[1].largest_block_kib: is 513, more than the whole memory"],

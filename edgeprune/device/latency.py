@@ -1,0 +1,133 @@
+"""How long an inference takes on a device: the law of a profile's `[latency]` table.
+
+A core executes instructions, at a pace that depends on the kernel, on the flash its weights come from and
+on what a runtime does between ops:
+
+    cycles of an op = instructions x cycles per instruction of its kind
+                      + bytes of weights x cycles per byte + cycles per op
+
+`scripts/fit_latency.py` fits the constants to published latencies of a board, `edgeprune devices calibrate`
+to one's own. `low` and `high` say what measured latencies were relative to the law for models that the fit
+had not seen, so that every estimate has an interval.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from math import hypot, prod
+from pathlib import Path
+from typing import Literal
+
+from edgeprune.device.instructions import InstructionTable, instructions_of
+from edgeprune.device.laws import count_features
+from edgeprune.graph.opshape import OpShape
+from edgeprune.tables import TableError, ruled
+
+Evidence = Literal["measured", "borrowed", "assumed"]
+"""Where a number of a profile comes from: measured on this very part; measured on another part and taken
+over; or assumed."""
+
+PACES = ("conv", "conv_1x1", "depthwise", "fully_connected", "float32", "other")
+"""Kinds of ops that a law may give cycles per instruction of their own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatencyModel:
+    """How latency is estimated.
+
+    Attributes:
+        by: "instructions" counts them from the ops' shapes; "macs" only multiply-accumulates; "vela" takes
+            cycles of the NPU from its compiler and counts instructions for what stays on the core; "none"
+            where nothing measured supports an estimate.
+        table: core of the instruction table, for "instructions" and "vela".
+        cycles_per_instruction: cycles per instruction, likewise.
+        cycles_by_kind: the same for kinds of ops that differ, by a name of `PACES`.
+        cycles_per_weight_byte: what fetching weights costs on top.
+        cycles_per_op: what the runtime does between ops.
+        ms_per_mac: milliseconds per multiply-accumulate, for "macs".
+        base_ms: milliseconds of any inference, for "macs".
+        low, high: measured over estimated latency: 5th and 95th percentile for models the fit has not seen.
+        evidence: where the constants come from.
+        source: the measurement, or the reason why there is none.
+    """
+
+    by: Literal["instructions", "macs", "vela", "none"]
+    table: str = ""
+    cycles_per_instruction: float | None = ruled(above=0, default=None)
+    cycles_by_kind: Mapping[str, float] = field(default_factory=dict)
+    cycles_per_weight_byte: float = ruled(low=0, default=0.0)
+    cycles_per_op: float = ruled(low=0, default=0.0)
+    ms_per_mac: float | None = ruled(above=0, default=None)
+    base_ms: float = ruled(low=0, default=0.0)
+    low: float = ruled(above=0, high=1, default=1.0)
+    high: float = ruled(low=1, default=1.0)
+    evidence: Evidence
+    source: str
+
+
+def pace_of(op: OpShape) -> str:
+    """Which of `PACES` an op has."""
+    if op.dtype == "float32":
+        return "float32"
+    kind = count_features(op)[0]
+    if kind.startswith("depthwise"):
+        return "depthwise"
+    return kind if kind in PACES else "other"
+
+
+def weight_bytes(op: OpShape) -> int:
+    """Bytes of the weights that an op reads."""
+    return 0 if op.filter is None else prod(op.filter) * (4 if op.dtype == "float32" else 1)
+
+
+def cycles_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
+    """Cycles that one op takes."""
+    assert law.cycles_per_instruction is not None
+    pace = law.cycles_by_kind.get(pace_of(op), law.cycles_per_instruction)
+    fetching = weight_bytes(op) * law.cycles_per_weight_byte
+    return instructions_of(op, table) * pace + fetching + law.cycles_per_op
+
+
+def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.0) -> tuple[float, float]:
+    """The interval of an estimate of `value` ms.
+
+    Args:
+        value: the estimate.
+        law: its law, whose error is independent of that of the counts it is given.
+        down, up: relative errors of these counts; the two add as the sides of a right angle.
+    """
+    low = max(1 - hypot(down, 1 - law.low), 0.0)
+    return value * low, value * (1 + hypot(up, law.high - 1))
+
+
+def find_latency_faults(law: LatencyModel) -> Iterator[TableError]:
+    """What contradicts itself in a `[latency]` table."""
+    counted = law.by in ("instructions", "vela")
+    needed = {"macs": "ms_per_mac"}.get(law.by, "cycles_per_instruction" if counted else None)
+    if needed and getattr(law, needed) is None:
+        yield TableError(key=f"latency.{needed}", problem=f"is missing; latency.by = '{law.by}' needs it")
+    if counted and not law.table:
+        yield TableError(key="latency.table", problem=f"is missing; latency.by = '{law.by}' needs it")
+    known = list_instruction_tables()
+    if law.table and law.table not in known:
+        problem = f"is '{law.table}'; there are tables for {', '.join(known)}"
+        yield TableError(key="latency.table", problem=problem)
+    for kind, cycles in law.cycles_by_kind.items():
+        key = f"latency.cycles_by_kind.{kind}"
+        if kind not in PACES:
+            yield TableError(key=key, problem=f"is not a kind of op; known: {', '.join(PACES)}")
+        elif not cycles > 0:
+            yield TableError(key=key, problem=f"is {cycles:g}; it takes a number above 0")
+    if not law.source:
+        yield TableError(key="latency.source", problem="is empty; a number without a source is no fact")
+
+
+def list_instruction_tables() -> list[str]:
+    """Cores of the instruction tables that ship."""
+    tables = Path(str(resources.files("edgeprune.device"))) / "tables"
+    return sorted(file.stem[len("instructions_") :] for file in tables.glob("instructions_*.json"))
+
+
+def total_cycles(ops: Sequence[OpShape], law: LatencyModel, table: InstructionTable) -> float:
+    """Cycles of one inference."""
+    return sum(cycles_of(op, law, table) for op in ops)

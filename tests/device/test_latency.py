@@ -1,0 +1,67 @@
+import pytest
+
+from edgeprune.device.instructions import InstructionTable, KindCost
+from edgeprune.device.latency import LatencyModel, cycles_of, find_latency_faults, pace_of, spread
+from edgeprune.graph.opshape import OpShape
+
+DENSE = OpShape(op="FULLY_CONNECTED", inputs=((1, 100),), output=(1, 10), filter=(10, 100))
+LAW = LatencyModel(
+    by="instructions",
+    table="cortex-m7",
+    cycles_per_instruction=2.0,
+    cycles_by_kind={"fully_connected": 1.5},
+    cycles_per_weight_byte=0.5,
+    cycles_per_op=100.0,
+    low=0.7,
+    high=1.4,
+    evidence="assumed",
+    source="a test",
+)
+# Four instructions per step of four weights, 20 per output.
+TABLE = InstructionTable(
+    core="a test",
+    kinds={
+        "fully_connected": KindCost(coefficients=(4.0, 0.0, 20.0, 0.0), rows=1, low=1.0, high=1.0),
+        "other": KindCost(coefficients=(1.0, 0.0), rows=1, low=1.0, high=1.0),
+    },
+    median_error=0.0,
+    p90_error=0.0,
+    source="",
+)
+
+
+def test_an_op_takes_the_pace_of_its_kind_its_weights_and_what_the_runtime_does():
+    # 10 outputs x 25 steps x 4 + 10 x 20 = 1200 instructions, 1000 bytes of weights.
+    assert cycles_of(DENSE, LAW, TABLE) == 1200 * 1.5 + 1000 * 0.5 + 100
+
+
+def test_kinds_without_a_pace_of_their_own_share_one():
+    softmax = OpShape(op="SOFTMAX", inputs=((1, 10),), output=(1, 10))
+    assert pace_of(softmax) == "other"
+    windows = OpShape(
+        op="DEPTHWISE_CONV_2D", inputs=((1, 8, 8, 4),), output=(1, 8, 8, 4), filter=(1, 5, 5, 4)
+    )
+    assert pace_of(windows) == "depthwise"
+
+
+def test_errors_of_law_and_count_add_as_the_sides_of_a_right_angle():
+    low, high = spread(10.0, LAW, down=0.4, up=0.3)
+    assert low == pytest.approx(10.0 * (1 - 0.5))
+    assert high == pytest.approx(10.0 * (1 + 0.5))
+
+
+def test_an_interval_never_reaches_below_nothing():
+    assert spread(10.0, LAW, down=2.0)[0] == 0.0
+
+
+def test_faults_of_a_law_are_all_found():
+    broken = LatencyModel(
+        by="instructions", cycles_by_kind={"convolution": 1.0, "conv": -1.0}, evidence="assumed", source=""
+    )
+    assert [fault.key for fault in find_latency_faults(broken)] == [
+        "latency.cycles_per_instruction",
+        "latency.table",
+        "latency.cycles_by_kind.convolution",
+        "latency.cycles_by_kind.conv",
+        "latency.source",
+    ]
