@@ -9,6 +9,7 @@ import tomllib
 import types
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -35,10 +36,23 @@ class TableError:
 
 
 def ruled(
-    *, low: float | None = None, above: float | None = None, high: float | None = None, default: Any = ...
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    items: int | None = None,
+    default: Any = ...,
 ) -> Any:
-    """A dataclass field that takes numbers in a range: `low` and `high` included, `above` not."""
-    metadata = {"low": low, "above": above, "high": high}
+    """A dataclass field that takes numbers in a range, or lists of some length.
+
+    Args:
+        low: the least number.
+        above: what the number must be above.
+        high: the largest number.
+        items: the least length of a list that is given; the default may be shorter.
+        default: the value where none is given; without it, one must be.
+    """
+    metadata = {"low": low, "above": above, "high": high, "items": items}
     if default is ...:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(metadata=metadata, default=default)
@@ -69,9 +83,14 @@ def parse_table(table: Mapping[str, Any], kind: type[T]) -> tuple[T | None, list
     return (None if errors else found), errors
 
 
+@lru_cache(maxsize=64)
+def describe_fields(kind: type) -> tuple[dict[str, dataclasses.Field[Any]], dict[str, Any]]:
+    """Fields and types of a dataclass, by name."""
+    return {field.name: field for field in dataclasses.fields(kind)}, get_type_hints(kind)
+
+
 def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[TableError]) -> T | None:
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    hints = get_type_hints(kind)
+    fields, hints = describe_fields(kind)  # type: ignore[arg-type]
     before = len(errors)
     for key in table:
         if key not in fields:
@@ -120,6 +139,9 @@ def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
 
 
 def _check_range(value: Any, rules: Mapping[str, Any], key: str, errors: list[TableError]) -> None:
+    if isinstance(value, tuple) and len(value) < (rules.get("items") or 0):
+        problem = f"has {len(value)} values; it takes at least {rules['items']}"
+        errors.append(TableError(key=key, problem=problem))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     low, above, high = rules.get("low"), rules.get("above"), rules.get("high")
