@@ -1,7 +1,7 @@
 """`edgeprune run`: a `.tflite` file compiled by the C engine and run, every output compared with TFLM's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from edgeprune.firmware.c.emulator import run_host_program, run_image
 from edgeprune.firmware.c.engine import Engine, write_engine
 from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Optimize
+from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
 from edgeprune.measure import read_file
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.tflm_host import run_tflm
@@ -39,6 +40,7 @@ class EngineRun:
         samples: how many were run.
         differing: elements of all outputs that are not what TFLM's reference kernels give.
         figures: instructions, flash_bytes, code_bytes, ram_bytes, arena_bytes, stack_bytes.
+        layers: what each op takes; none where nothing is counted.
     """
 
     file: Path
@@ -47,6 +49,7 @@ class EngineRun:
     samples: int
     differing: int
     figures: Mapping[str, Figure]
+    layers: tuple[LayerCount, ...] = ()
 
     @property
     def bit_exact(self) -> bool:
@@ -75,6 +78,7 @@ class EngineRun:
             "differing": self.differing,
             **{name: figure.value for name, figure in self.figures.items()},
             "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
+            "per_layer": [asdict(layer) for layer in self.layers],
             "sentence": self.sentence,
         }
 
@@ -105,8 +109,16 @@ def run_engine(
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
         engine = write_engine(tflite, directory=root, core=profile.core, optimize=optimize)
+        layers: tuple[LayerCount, ...] = ()
         if target == "qemu":
             outputs, figures = _run_in_qemu(engine, inputs, root=root, core=profile.core, optimize=optimize)
+            layers = count_layers(
+                engine,
+                inputs,
+                directory=root / "counted",
+                board=find_board(profile.core),
+                optimize=optimize,
+            )
         else:
             program = build_host_program(engine, directory=root / "host", flags=_SANITIZERS)
             outputs, figures = run_host_program(program, inputs, model=model), _missing_figures()
@@ -122,7 +134,13 @@ def run_engine(
         for ours, theirs in zip(outputs, reference.outputs, strict=True)
     )
     return EngineRun(
-        file=file, profile=profile, target=target, samples=samples, differing=differing, figures=figures
+        file=file,
+        profile=profile,
+        target=target,
+        samples=samples,
+        differing=differing,
+        figures=figures,
+        layers=layers,
     )
 
 
@@ -162,7 +180,11 @@ def _run_in_qemu(
         "instructions": (max(run.instructions), "", count),
         "flash_bytes": (sizes.flash, "bytes", f"{linked}, with start-up and the program around the model"),
         "code_bytes": (sizes.code, "bytes", f"{linked}, without weights"),
-        "ram_bytes": (sizes.ram, "bytes", f"{linked}: arena and state, without inputs, outputs and stack"),
+        "ram_bytes": (
+            sizes.ram + run.stack_bytes,
+            "bytes",
+            f"{linked}: arena, state, inputs and outputs ({sizes.ram}), and the stack",
+        ),
         "stack_bytes": (run.stack_bytes, "bytes", stack),
     }
     return run.outputs, {

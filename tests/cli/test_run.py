@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_models import dense_int8, unary
+from small_models import dense_int8, real_model, unary
 
 from edgeprune.cli.main import run
 from edgeprune.device.profile import load_profile
@@ -39,6 +39,18 @@ def test_figures_come_from_the_binary_that_ran(tmp_path, capfd):
     for name in ("instructions", "flash_bytes", "code_bytes", "ram_bytes", "arena_bytes", "stack_bytes"):
         assert document["provenance"][name]["source"] == "simulated"
     assert 0 < document["code_bytes"] < document["flash_bytes"]
+    assert document["ram_bytes"] > document["arena_bytes"] + document["stack_bytes"]
+
+
+@needs_qemu
+def test_the_counts_of_the_layers_add_up_to_the_whole(tmp_path, capfd):
+    file = tmp_path / "kws.tflite"
+    file.write_bytes(real_model("kws"))
+    assert run(["run", str(file), "--runtime", "c", "--device", "cortex-m33", "--json"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    layers = document["per_layer"]
+    assert [layer["op"] for layer in layers] == [*range(10), 11, 12]  # op 10 is a reshape
+    assert sum(layer["instructions"] for layer in layers) == pytest.approx(document["instructions"], rel=1e-3)
 
 
 def test_an_op_that_the_engine_lacks_ends_in_exit_3(tmp_path, capfd):

@@ -1,5 +1,6 @@
 """The C engine's program on samples: in qemu, counted and measured, or on this machine."""
 
+import itertools
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from edgeprune.tflite.model import NUMPY_TYPES, Model
 
 Array = NDArray[Any]
 
+PROGRAM = "qemu-system-arm"
 _SHIFT = 5  # 2^5 ns per instruction, see boards.py
 
 
@@ -27,11 +29,13 @@ class EmulatedRun:
         outputs: one array per output, (samples, *its shape).
         instructions: of each sample's inference.
         stack_bytes: the deepest stack of the first inference, from the call on.
+        layers: instructions of each layer in the last sample, if the image counts them.
     """
 
     outputs: tuple[Array, ...]
     instructions: tuple[int, ...]
     stack_bytes: int
+    layers: tuple[int, ...] = ()
 
 
 def run_image(
@@ -55,32 +59,61 @@ def run_image(
         ToolMissingError: `qemu-system-arm` is not installed.
         ToolFailedError: it failed, or the program crashed in it.
     """
-    if which("qemu-system-arm") is None:
-        raise ToolMissingError(
-            "qemu-system-arm is not installed", fix="on Debian: apt-get install qemu-system-arm"
-        )
-    command = ["qemu-system-arm", "-M", board.machine, "-kernel", str(elf.resolve()), "-nographic"]
-    command += ["-monitor", "none", "-serial", "none", "-icount", f"shift={_SHIFT}"]
-    command += ["-semihosting-config", "enable=on,target=native"]
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
         (root / "input.bin").write_bytes(_interleave(inputs))
-        try:
-            ended = subprocess.run(
-                command, cwd=root, capture_output=True, text=True, timeout=timeout_seconds, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ToolFailedError(f"qemu took more than {timeout_seconds:.0f} s", where=str(elf)) from error
+        ended = emulate(elf, board=board, directory=root, timeout_seconds=timeout_seconds)
         samples = len(inputs[0])
         outputs = (root / "output.bin").read_bytes() if (root / "output.bin").exists() else b""
-        ticks = np.fromfile(root / "ticks.bin", "<u4") if (root / "ticks.bin").exists() else np.empty(0)
+        ticks, marks = _read_numbers(root / "ticks.bin"), _read_numbers(root / "layers.bin")
     if ended.returncode != 0 or len(ticks) != samples + 1:
         raise ToolFailedError("the program crashed in qemu", where=str(elf), why=ended.stderr.strip()[-500:])
     return EmulatedRun(
         outputs=_separate(outputs, model, samples),
-        instructions=tuple(board.count_instructions(int(each)) for each in ticks[1:]),
+        instructions=tuple(board.count_instructions(each) for each in ticks[1:]),
         stack_bytes=int(ticks[0]),
+        layers=tuple(board.count_instructions(each) for each in _divide_ticks(marks)),
     )
+
+
+def emulate(
+    elf: Path, *, board: EmulatedBoard, directory: Path, timeout_seconds: float = 600.0
+) -> subprocess.CompletedProcess[str]:
+    """How an image ended in qemu, and what it wrote.
+
+    Args:
+        elf: the image.
+        board: what it was linked for.
+        directory: where its files are.
+        timeout_seconds: when to give up.
+
+    Raises:
+        ToolMissingError: `qemu-system-arm` is not installed.
+        ToolFailedError: it took too long.
+    """
+    if which(PROGRAM) is None:
+        raise ToolMissingError(f"{PROGRAM} is not installed", fix=f"on Debian: apt-get install {PROGRAM}")
+    command = [PROGRAM, "-M", board.machine, "-kernel", str(elf.resolve()), "-nographic"]
+    command += ["-monitor", "none", "-serial", "none", "-icount", f"shift={_SHIFT}"]
+    command += ["-semihosting-config", "enable=on,target=native"]
+    try:
+        return subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=timeout_seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailedError(f"qemu took more than {timeout_seconds:.0f} s", where=str(elf)) from error
+
+
+def _read_numbers(file: Path) -> list[int]:
+    return [int(number) for number in np.fromfile(file, "<u4")] if file.exists() else []
+
+
+def _divide_ticks(marks: list[int]) -> list[int]:
+    """Ticks of each layer, without those of marking; see `runner.c`."""
+    if len(marks) < 2:
+        return []
+    marking = marks[1] - marks[0]
+    return [max(0, later - sooner - marking) for sooner, later in itertools.pairwise(marks[1:])]
 
 
 def run_host_program(
