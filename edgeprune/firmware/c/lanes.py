@@ -23,6 +23,9 @@ _PART_LIMIT = 255
 
 _LONGEST_PART = 255
 
+_PART_START = 0x8000
+"""What each sum of a part starts from."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LaneWeights:
@@ -86,21 +89,38 @@ def pack_runs(weights: Integers, *, block: int = 4, run: int = 16) -> NDArray[np
     return padded.reshape(-1, block, padded.shape[1] // run, run).transpose(0, 2, 1, 3).reshape(-1)
 
 
-def pack_parts(weights: Integers) -> NDArray[np.int8]:
-    """Weights for `dot_1x4`: each channel in parts, each part after its length.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Parts:
+    """Weights for `dot_1x8`.
+
+    Attributes:
+        stream: each channel in parts, each part after its length, and a 0 after the last.
+        excess: what the parts of each channel add to its sums.
+    """
+
+    stream: NDArray[np.int8]
+    excess: Integers
+
+
+def pack_parts(weights: Integers) -> Parts:
+    """The weights in parts that are short enough for sums of 16 bits.
 
     Args:
         weights: (channels, inputs).
     """
     stream: list[int] = []
+    excess = []
     for row in weights.tolist():
-        part: list[int] = []
+        parts: list[list[int]] = [[]]
         load = 0
         for weight in row:
-            if load + abs(weight) > _PART_LIMIT or len(part) == _LONGEST_PART:
-                stream += [len(part), *part]
-                part, load = [], 0
-            part.append(weight)
+            if load + abs(weight) > _PART_LIMIT or len(parts[-1]) == _LONGEST_PART:
+                parts.append([])
+                load = 0
+            parts[-1].append(weight)
             load += abs(weight)
-        stream += [len(part), *part]
-    return np.array(stream, np.int64).astype(np.uint8).view(np.int8)
+        for part in parts:
+            stream += [len(part), *part]
+        stream.append(0)
+        excess.append(len(parts) * _PART_START)
+    return Parts(stream=np.array(stream).astype(np.uint8).view(np.int8), excess=np.array(excess, np.int64))

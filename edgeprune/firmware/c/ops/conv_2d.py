@@ -40,14 +40,19 @@ class Convolution:
     bias: Integers
     groups: int
 
-    def pack_channels(self, *, folded: bool) -> Channels:
-        """The channels' records; with `folded`, the input's zero point is part of the bias."""
+    def pack_channels(self, *, folded: bool, excess: Integers | int = 0) -> Channels:
+        """The channels' records.
+
+        Args:
+            folded: the input's zero point is part of the bias.
+            excess: by how much the kernel's sums are too large.
+        """
         bias = fold_input_zero(self.site, self.weights, self.bias) if folded else self.bias
         return pack_channels(
-            bias=bias,
+            bias=bias - excess,
             factors=read_factors(self.site, channels=self.window.out_c),
             output_zero=zero_point(self.site.output()),
-            largest_sum=bound_sums(self.weights) * (1 if folded else 2),
+            largest_sum=bound_sums(self.weights) * (1 if folded else 2) + excess,
         )
 
     def values(self, channels: Channels) -> Mapping[str, Any]:
@@ -192,13 +197,14 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
 
 def _emit_packed(convolution: Convolution) -> Layer:
     site, window = convolution.site, convolution.window
-    channels = convolution.pack_channels(folded=True)
+    parts = pack_parts(convolution.weights)
+    channels = convolution.pack_channels(folded=True, excess=parts.excess)
     return Layer(
         function=render("conv_2d_packed.c", **convolution.values(channels)),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=pack_parts(convolution.weights)), channels.constant),
-        kernels=(*channels.kernels, "put_half", "dot_1x4"),
-        scratch_bytes=8 * convolution.weights.shape[1],
-        overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=4)},
+        constants=(Constant(name="weights", values=parts.stream), channels.constant),
+        kernels=(*channels.kernels, "put_half", "naked", "dot_1x8"),
+        scratch_bytes=16 * convolution.weights.shape[1],
+        overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=8)},
     )

@@ -84,9 +84,8 @@ def _emit_planes(
     kernels: tuple[str, ...],
 ) -> Layer:
     """Channel by channel on a plane of 16-bit numbers, whose margin holds the padding."""
-    is_3x3 = site.instructions != "plain" and (
-        (window.kernel_h, window.kernel_w) == (3, 3) and window.stride_w in (1, 2)
-    )
+    is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3)
+    in_pairs = is_3x3 and site.instructions != "plain" and window.stride_w in (1, 2)
     # Two outputs of a row are computed at once; words start at even places.
     columns = -(-window.out_w // 2) * 2
     reached = (columns - 1) * window.stride_w + window.kernel_w + 1
@@ -97,14 +96,16 @@ def _emit_planes(
         "plane_w": plane_w,
         "step": f"add_row_stride_{window.stride_w}",
     }
-    body = render(f"depthwise_conv_2d_{'3x3' if is_3x3 else 'any'}.c", **values).rstrip()
+    body = "3x3" if in_pairs else "nine" if is_3x3 else "any"
     same = (window.out_h, window.out_w, window.out_c) == (window.in_h, window.in_w, window.in_c)
     return Layer(
-        function=render("depthwise_conv_2d_planes.c", **values, body=body),
+        function=render(
+            "depthwise_conv_2d_planes.c", **values, body=render(f"depthwise_conv_2d_{body}.c", **values).rstrip()
+        ),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=constants,
-        kernels=(*kernels, "widen_column", *(("dsp", "add_row") if is_3x3 else ())),
+        kernels=(*kernels, "widen_column", *(("dsp", "add_row") if in_pairs else ())),
         scratch_bytes=2 * plane_h * plane_w,
         overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )
