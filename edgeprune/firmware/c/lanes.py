@@ -89,6 +89,20 @@ def pack_runs(weights: Integers, *, block: int = 4, run: int = 16) -> NDArray[np
     return padded.reshape(-1, block, padded.shape[1] // run, run).transpose(0, 2, 1, 3).reshape(-1)
 
 
+def pack_bytes(weights: Integers, *, block: int = 8) -> NDArray[np.int8]:
+    """Weights for `dot_8x1_bytes`: of each input those of eight channels side by side, each greater by 128.
+
+    Args:
+        weights: (channels, inputs).
+        block: channels that are computed at once.
+    """
+    channels, inputs = weights.shape
+    padded = np.zeros((-(-channels // block) * block, inputs), np.int64)
+    padded[:channels] = weights
+    ordered = (padded + 128).reshape(-1, block, inputs).transpose(0, 2, 1).reshape(-1)
+    return ordered.astype(np.uint8).view(np.int8)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Parts:
     """Weights for `dot_1x8`.

@@ -36,6 +36,7 @@ _KERNEL_ORDER = (
     "put_half",
     "naked",
     "dot_1x8",
+    "dot_8x1_bytes",
     "mve",
     "add_mve",
     "convolve_two_mve",

@@ -96,12 +96,11 @@ def _emit_planes(
         "plane_w": plane_w,
         "step": f"add_row_stride_{window.stride_w}",
     }
-    body = "3x3" if in_pairs else "nine" if is_3x3 else "any"
+    taps = "3x3" if in_pairs else "nine" if is_3x3 else "any"
+    body = render(f"depthwise_conv_2d_{taps}.c", **values).rstrip()
     same = (window.out_h, window.out_w, window.out_c) == (window.in_h, window.in_w, window.in_c)
     return Layer(
-        function=render(
-            "depthwise_conv_2d_planes.c", **values, body=render(f"depthwise_conv_2d_{body}.c", **values).rstrip()
-        ),
+        function=render("depthwise_conv_2d_planes.c", **values, body=body),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=constants,

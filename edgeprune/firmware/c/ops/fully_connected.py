@@ -13,7 +13,7 @@ from edgeprune.firmware.c.channels import (
     read_bias,
     read_factors,
 )
-from edgeprune.firmware.c.lanes import pack_lanes, pack_runs
+from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.scaling import Integers, activation_range
 
@@ -62,8 +62,9 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
             function=render("fully_connected.c", **values),
             inputs=site.op.inputs[:1],
             outputs=site.op.outputs,
-            constants=(Constant(name="weights", values=weights.astype(np.int8)), channels.constant),
-            kernels=channels.kernels,
+            constants=(Constant(name="weights", values=pack_bytes(weights)), channels.constant),
+            kernels=(*channels.kernels, "naked", "dot_8x1_bytes"),
+            overlaps={site.op.inputs[0]: _find_slack(values)},
         )
     if inputs % 4 or lanes.segment < lanes.pairs or channels.requantize != "requantize_right":
         function = render("fully_connected_parts.c", **values, segment=lanes.segment // 2)
