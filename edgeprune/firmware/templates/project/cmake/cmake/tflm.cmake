@@ -73,7 +73,9 @@ if(TFLM_KERNELS STREQUAL cmsis_nn)
   file(GLOB_RECURSE CMSIS_NN_SOURCES ${CMSIS_NN_DIR}/Source/*.c)
   list(FILTER CMSIS_NN_SOURCES EXCLUDE REGEX "(_f16|_f32|/arm_nntables_flt)\\.c$")
   target_sources(tflm PRIVATE ${CMSIS_NN_SOURCES})
-  target_compile_definitions(tflm PUBLIC CMSIS_NN ARM_NN_ENABLE_F16=0 ARM_NN_ENABLE_F32=0)
+  # As in TFLM's Makefile: sums over weights are taken once and kept in the arena. Without it SVDF does not run.
+  target_compile_definitions(tflm PUBLIC
+    CMSIS_NN KERNELS_OPTIMIZED_FOR_SPEED ARM_NN_ENABLE_F16=0 ARM_NN_ENABLE_F32=0)
   target_include_directories(tflm SYSTEM PUBLIC
     ${CMSIS_DIR} ${CMSIS_DIR}/CMSIS/Core/Include ${CMSIS_NN_DIR} ${CMSIS_NN_DIR}/Include)
 elseif(NOT TFLM_KERNELS STREQUAL reference)
