@@ -44,6 +44,9 @@ class LatencyModel:
         cycles_by_kind: the same for kinds of ops that differ, by a name of `PACES`.
         cycles_per_weight_byte: what fetching weights costs on top.
         cycles_per_op: what the runtime does between ops.
+        cached_weights_kib: where weights lie in external flash: what its cache holds. An op with more takes
+            `beyond_cache` times as long, because it fetches them again and again.
+        beyond_cache: see there.
         ms_per_mac: milliseconds per multiply-accumulate, for "macs".
         base_ms: milliseconds of any inference, for "macs".
         low, high: measured over estimated latency: 5th and 95th percentile for models the fit has not seen.
@@ -57,6 +60,8 @@ class LatencyModel:
     cycles_by_kind: Mapping[str, float] = field(default_factory=dict)
     cycles_per_weight_byte: float = ruled(low=0, default=0.0)
     cycles_per_op: float = ruled(low=0, default=0.0)
+    cached_weights_kib: float | None = ruled(above=0, default=None)
+    beyond_cache: float = ruled(low=1, default=1.0)
     ms_per_mac: float | None = ruled(above=0, default=None)
     base_ms: float = ruled(low=0, default=0.0)
     low: float = ruled(above=0, high=1, default=1.0)
@@ -85,7 +90,13 @@ def cycles_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
     assert law.cycles_per_instruction is not None
     pace = law.cycles_by_kind.get(pace_of(op), law.cycles_per_instruction)
     fetching = weight_bytes(op) * law.cycles_per_weight_byte
-    return instructions_of(op, table) * pace + fetching + law.cycles_per_op
+    cycles = instructions_of(op, table) * pace + fetching + law.cycles_per_op
+    return cycles * law.beyond_cache if is_beyond_cache(op, law) else cycles
+
+
+def is_beyond_cache(op: OpShape, law: LatencyModel) -> bool:
+    """Whether an op's weights lie in external flash and are more than its cache holds."""
+    return law.cached_weights_kib is not None and weight_bytes(op) > law.cached_weights_kib * 1024
 
 
 def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.0) -> tuple[float, float]:

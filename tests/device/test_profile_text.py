@@ -1,0 +1,49 @@
+import tomllib
+
+import pytest
+
+from edgeprune.device.profile_text import format_table, replace_table
+
+TEXT = """# A comment.
+id = "mine"
+
+[latency]
+by = "none"
+source = "nobody measured"
+
+[latency.cycles_by_kind]
+conv = 1.0
+
+[costs]
+stack_bytes = 1
+"""
+
+
+def test_a_table_is_replaced_with_its_sub_tables_and_nothing_else():
+    text = replace_table(TEXT, "latency", {"by": "macs", "ms_per_mac": 1.23456e-8, "table": ""})
+    assert text.startswith("# A comment.\n")
+    assert tomllib.loads(text) == {
+        "id": "mine",
+        "latency": {"by": "macs", "ms_per_mac": 1.235e-8},
+        "costs": {"stack_bytes": 1},
+    }
+
+
+def test_a_table_that_is_not_there_is_added():
+    text = replace_table('id = "mine"', "latency", {"by": "none"})
+    assert tomllib.loads(text) == {"id": "mine", "latency": {"by": "none"}}
+
+
+def test_what_is_written_reads_back():
+    values = {
+        "text": 'a "quoted" line, naïve',
+        "whole": 3,
+        "number": 0.5,
+        "paces": {"conv": 1.5, "other": 2.0},
+    }
+    assert tomllib.loads(format_table("t", values)) == {"t": values}
+
+
+def test_a_table_that_stands_there_twice_is_refused():
+    with pytest.raises(ValueError, match="2 times"):
+        replace_table("[t]\na = 1\n[t]\na = 2\n", "t", {"a": 3})
