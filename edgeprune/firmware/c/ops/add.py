@@ -48,9 +48,7 @@ def emit(site: Site) -> Layer:
     }
     if site.instructions == "mve" and left.shape == right.shape:
         function = render("add_mve.c", **values)
-        return operands.make_layer(
-            site, function, kernels=("clamp", "rescale", "requantize_right", "mve", "add_mve")
-        )
+        return operands.make_layer(site, function, kernels=("clamp", "rescale", "mve", "add_mve"))
     return operands.make_layer(site, render("add.c", **values), kernels=("clamp", "rescale"))
 
 

@@ -187,9 +187,9 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
         outputs=site.op.outputs,
         constants=(
             Constant(name="weights", values=pack_runs(convolution.weights)),
-            channels.padded(to=4).constant,
+            channels.in_fours(),
         ),
-        kernels=(*channels.kernels, "mve", "convolve_two_mve", *(["bytes"] if rest else [])),
+        kernels=("clamp", "multiply", "mve", "convolve_two_mve", *(["bytes"] if rest else [])),
         scratch_bytes=32 * runs,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )

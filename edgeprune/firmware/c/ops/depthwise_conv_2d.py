@@ -55,13 +55,14 @@ def emit(site: Site) -> Layer:
         and (window.in_c == window.out_c and window.in_c % 8 == 0)
     )
     if in_eights:
-        records = channels.constant.values.reshape(-1, 4, 2, 4).swapaxes(1, 2).reshape(-1, 4)
+        even_first = channels.constant.values.reshape(-1, 4, 2, 4).swapaxes(1, 2).reshape(-1, 4)
+        records = replace(channels, constant=replace(channels.constant, values=even_first))
         return Layer(
             function=render("depthwise_conv_2d_mve.c", **values),
             inputs=site.op.inputs[:1],
             outputs=site.op.outputs,
-            constants=(constants[0], replace(channels.constant, values=records)),
-            kernels=(*channels.kernels, "mve", "depthwise_8_mve"),
+            constants=(constants[0], records.in_fours()),
+            kernels=("clamp", "multiply", "mve", "depthwise_8_mve"),
             scratch_bytes=-(-taps.size // 4) * 4,
         )
     if in_planes:

@@ -96,7 +96,7 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
         function=render("fully_connected_mve.c", **values, rest=rest),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=pack_runs(weights)), channels.padded(to=4).constant),
-        kernels=(*channels.kernels, "mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
+        constants=(Constant(name="weights", values=pack_runs(weights)), channels.in_fours()),
+        kernels=("clamp", "multiply", "mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
         overlaps={site.op.inputs[0]: _find_slack(values)},
     )

@@ -1,8 +1,8 @@
 /* All output channels of two pixels, four at a time; `count` is a multiple of 4. Of each run of 16 inputs
  * `weights` holds those of four channels, one after the other. */
 static void convolve_two_mve(const int8_t *weights, const int8_t *patches, int32_t runs,
-                             const struct edgeprune_channel *channels, int32_t count, int8_t *output,
-                             int8_t *next_output, int32_t low, int32_t high)
+                             const int32_t *records, int32_t count, int8_t *output, int8_t *next_output,
+                             int32_t low, int32_t high)
 {
     for (int32_t channel = 0; channel < count; channel += 4) {
         const int8_t *pixel = patches;
@@ -13,26 +13,25 @@ static void convolve_two_mve(const int8_t *weights, const int8_t *patches, int32
         for (int32_t run = 0; run < runs; ++run) {
             const int8x16_t x = vldrbq_s8(pixel);
             const int8x16_t y = vldrbq_s8(next);
-            const int8x16_t first = vldrbq_s8(weights);
+            const int8x16_t first = load_run(&weights);
             a = vmladavaq_s8(a, first, x);
             next_a = vmladavaq_s8(next_a, first, y);
-            const int8x16_t second = vldrbq_s8(&weights[16]);
+            const int8x16_t second = load_run(&weights);
             b = vmladavaq_s8(b, second, x);
             next_b = vmladavaq_s8(next_b, second, y);
-            const int8x16_t third = vldrbq_s8(&weights[32]);
+            const int8x16_t third = load_run(&weights);
             c = vmladavaq_s8(c, third, x);
             next_c = vmladavaq_s8(next_c, third, y);
-            const int8x16_t fourth = vldrbq_s8(&weights[48]);
+            const int8x16_t fourth = load_run(&weights);
             d = vmladavaq_s8(d, fourth, x);
             next_d = vmladavaq_s8(next_d, fourth, y);
             pixel += 16;
             next += 16;
-            weights += 64;
         }
-        int32x4_t sums = vdupq_n_s32(a);
-        int32x4_t next_sums = vdupq_n_s32(next_a);
-        sums = vsetq_lane_s32(d, vsetq_lane_s32(c, vsetq_lane_s32(b, sums, 1), 2), 3);
-        next_sums = vsetq_lane_s32(next_d, vsetq_lane_s32(next_c, vsetq_lane_s32(next_b, next_sums, 1), 2), 3);
+        const int32x4_t sums = pack_sums(a, b, c, d);
+        vstrbq_s32(&output[channel], requantize_four(sums, &records[4 * channel], low, high));
+        const int32x4_t next_sums = pack_sums(next_a, next_b, next_c, next_d);
+        vstrbq_s32(&next_output[channel], requantize_four(next_sums, &records[4 * channel], low, high));
 #else
         int32_t sums[4] = {0, 0, 0, 0};
         int32_t next_sums[4] = {0, 0, 0, 0};
@@ -42,8 +41,8 @@ static void convolve_two_mve(const int8_t *weights, const int8_t *patches, int32
             next_sums[i / 16 % 4] += weights[i] * next[place];
         }
         weights += 64 * runs;
+        put_four_sums(sums, &records[4 * channel], &output[channel], low, high);
+        put_four_sums(next_sums, &records[4 * channel], &next_output[channel], low, high);
 #endif
-        put_four_sums(sums, &channels[channel], &output[channel], low, high);
-        put_four_sums(next_sums, &channels[channel], &next_output[channel], low, high);
     }
 }

@@ -1,8 +1,8 @@
 /* Eight channels of one pixel; `rows` is the window's first input. Records come in the order in which Helium
  * multiplies 16-bit lanes: channels 0, 2, 4, 6, then 1, 3, 5, 7. */
 EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, const int8_t *weights,
-                                      const struct edgeprune_channel *records, int8_t *output, int32_t kernel_h,
-                                      int32_t kernel_w, int32_t channels, int32_t low, int32_t high)
+                                      const int32_t *records, int8_t *output, int32_t kernel_h, int32_t kernel_w,
+                                      int32_t channels, int32_t low, int32_t high)
 {
 #if defined(__ARM_FEATURE_MVE)
     int32x4_t even = vdupq_n_s32(0);
@@ -14,12 +14,13 @@ EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, con
             const int16x8_t weight = vldrbq_s16(weights);
             even = vaddq_s32(even, vmullbq_int_s16(pixel, weight));
             odd = vaddq_s32(odd, vmulltq_int_s16(pixel, weight));
+            __asm__("" : "+w"(even), "+w"(odd)); /* One tap after the other: there are but eight vectors. */
             x += channels;
             weights += channels;
         }
     }
     const int32x4_t first = requantize_four(even, records, low, high);
-    const int32x4_t second = requantize_four(odd, &records[4], low, high);
+    const int32x4_t second = requantize_four(odd, &records[16], low, high);
     vstrbq_s16(output, vmovntq_s32(vmovnbq_s32(vdupq_n_s16(0), first), second));
 #else
     for (int32_t channel = 0; channel < 8; ++channel) {
@@ -28,8 +29,7 @@ EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, con
             const int8_t pixel = rows[i / kernel_w * row_bytes + i % kernel_w * channels + channel];
             sum += pixel * weights[i * channels + channel];
         }
-        const int32_t value = requantize_doubled(2 * sum, &records[channel / 2 + channel % 2 * 4]);
-        output[channel] = clamp_int8(value, low, high);
+        output[channel] = requantize_one(sum, &records[channel % 2 * 16], channel / 2, low, high);
     }
 #endif
 }

@@ -3,22 +3,32 @@
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
 
-/* Four sums as outputs, by the records of four channels. */
-EDGEPRUNE_INLINE int32x4_t requantize_four(int32x4_t sums, const struct edgeprune_channel *channels, int32_t low,
-                                           int32_t high)
+/* Four sums as outputs. `records` holds the biases of the four channels, then their multipliers, offsets and shifts;
+ * these go to the left, and are negative. */
+EDGEPRUNE_INLINE int32x4_t requantize_four(int32x4_t sums, const int32_t *records, int32_t low, int32_t high)
 {
-    const int32x4x4_t records = vld4q_s32(&channels->bias); /* biases, multipliers, offsets, shifts */
-    const int32x4_t doubled = vaddq_s32(vshlq_n_s32(sums, 1), records.val[0]);
-    const int32x4_t product = vrmulhq_s32(doubled, records.val[1]);
-    const int32x4_t rounded = vaddq_s32(vaddq_s32(product, vshrq_n_s32(product, 31)), records.val[2]);
-    const int32x4_t value = vshlq_s32(rounded, vnegq_s32(records.val[3]));
+    const int32x4_t biased = vaddq_s32(sums, vldrwq_s32(records));
+    const int32x4_t product = vqrdmulhq_s32(biased, vldrwq_s32(&records[4]));
+    const int32x4_t signs = vshrq_n_s32(product, 31);
+    const int32x4_t rounded = vaddq_s32(vaddq_s32(product, signs), vldrwq_s32(&records[8]));
+    const int32x4_t value = vshlq_s32(rounded, vldrwq_s32(&records[12]));
     return vminq_s32(vmaxq_s32(value, vdupq_n_s32(low)), vdupq_n_s32(high));
 }
 
-EDGEPRUNE_INLINE void put_four_sums(int32x4_t sums, const struct edgeprune_channel *channels, int8_t *output,
-                                    int32_t low, int32_t high)
+/* The next run of weights. */
+EDGEPRUNE_INLINE int8x16_t load_run(const int8_t **weights)
 {
-    vstrbq_s32(output, requantize_four(sums, channels, low, high));
+    const int8x16_t run = vldrbq_s8(*weights);
+    *weights += 16;
+    __asm__("" : "+r"(*weights)); /* Each load moves the pointer on; otherwise compilers keep two of them. */
+    return run;
+}
+
+EDGEPRUNE_INLINE int32x4_t pack_sums(int32_t a, int32_t b, int32_t c, int32_t d)
+{
+    int32x4_t sums;
+    __asm__("vmov %q0[2], %q0[0], %1, %3\n\tvmov %q0[3], %q0[1], %2, %4" : "=&w"(sums) : "r"(a), "r"(b), "r"(c), "r"(d));
+    return sums;
 }
 
 EDGEPRUNE_INLINE void copy_vectors(int8_t *to, const int8_t *from, int32_t count)
@@ -43,11 +53,17 @@ EDGEPRUNE_INLINE void fill_vectors(int8_t *to, int8_t value, int32_t count)
     }
 }
 #else
-EDGEPRUNE_INLINE void put_four_sums(const int32_t sums[4], const struct edgeprune_channel *channels,
-                                    int8_t *output, int32_t low, int32_t high)
+EDGEPRUNE_INLINE int8_t requantize_one(int32_t sum, const int32_t *records, int32_t place, int32_t low, int32_t high)
+{
+    const int32_t product = multiply_high(sum + records[place], records[4 + place]);
+    return clamp_int8((product + (product >> 31) + records[8 + place]) >> -records[12 + place], low, high);
+}
+
+EDGEPRUNE_INLINE void put_four_sums(const int32_t sums[4], const int32_t *records, int8_t *output, int32_t low,
+                                    int32_t high)
 {
     for (int32_t i = 0; i < 4; ++i) {
-        output[i] = clamp_int8(requantize_doubled(2 * sums[i], &channels[i]), low, high);
+        output[i] = requantize_one(sums[i], records, i, low, high);
     }
 }
 
