@@ -1,6 +1,5 @@
 """`edgeprune firmware`: an artefact as a project that a firmware engineer can build."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,21 +7,16 @@ from typing import Any
 from edgeprune.device.arena import RECORDING_BYTES, planning_bytes, read_arena_inputs
 from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import DataError, ModelError, OpError, RecipeError, ToolFailedError
+from edgeprune.errors import OpError, RecipeError, ToolFailedError
 from edgeprune.figures import Figure
-from edgeprune.firmware import golden as golden_files
-from edgeprune.firmware.golden import Golden
 from edgeprune.firmware.project import PROJECTS, count_growth, render_project
 from edgeprune.firmware.rendering import write_texts
 from edgeprune.firmware.tflm import reserve_arena
-from edgeprune.golden_samples import draw_inputs, record_golden
 from edgeprune.measure import measure, read_file
-from edgeprune.runtimes.samples import as_real
-from edgeprune.tflite.model import Model
+from edgeprune.project_source import find_device, find_flashed_file, find_golden
 from edgeprune.workdir import refuse_existing, whole_directory
 
 DEFAULT_SAMPLES = 4
-RANDOM_SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,14 +92,14 @@ def write_project(
     if output is None:
         output = Path(f"{source.resolve().name.removesuffix('.tflite')}-{project}")
     refuse_existing(output, force=force)
-    file = _find_file(source) if source.is_dir() else source
-    profile = load_profile(device or _find_device(source))
+    file = find_flashed_file(source)
+    profile = load_profile(device or find_device(source))
     _refuse_profile(profile)
     tflite = read_file(file)
     measured = measure(tflite, profile=profile, where=str(file))
     if measured.unsupported:
         raise OpError(f"TFLM cannot run {file.name}", where=str(source), why=measured.unsupported[0])
-    golden = _find_golden(source, tflite, measured.model, data=data, samples=samples)
+    golden = find_golden(source, tflite, measured.model, data=data, samples=samples)
     arena = _predict_arena(measured.figures["arena_bytes"])
     arena_bytes = int(arena.value or 0)
     arena_size_bytes = reserve_arena(
@@ -138,36 +132,6 @@ def write_project(
     )
 
 
-def _find_file(build: Path) -> Path:
-    """The file of a build that is flashed."""
-    if (build / "model_vela.tflite").exists():
-        raise OpError(
-            "a project cannot hold what Vela compiled",
-            where=str(build),
-            why="it needs the driver of the NPU",
-            fix="take the files of its tflm/ folder into the vendor's project",
-        )
-    encoded = build / "model_encoded.tflite"
-    return encoded if encoded.exists() else build / "model.tflite"
-
-
-def _find_device(source: Path) -> str:
-    """The device that a build was for."""
-    if not source.is_dir():
-        raise RecipeError(
-            "a .tflite file does not say which device it is for", where=str(source), fix="give --device"
-        )
-    try:
-        return str(json.loads((source / "report.json").read_text("utf-8"))["device"]["id"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            "is no output of edgeprune build",
-            where=str(source),
-            why="its report.json is missing or damaged",
-            fix="give the folder that a build wrote, or a .tflite file with --device",
-        ) from error
-
-
 def _refuse_profile(profile: Profile) -> None:
     if profile.runtime.name != "tflm":
         raise RecipeError(
@@ -186,30 +150,3 @@ def _predict_arena(measured: Figure) -> Figure:
         raise ToolFailedError("the size of the tensor arena is not known", why=measured.evidence)
     evidence = f"{measured.evidence}, less {RECORDING_BYTES} bytes for recording that"
     return replace(measured, value=measured.value - RECORDING_BYTES, evidence=evidence)
-
-
-def _find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, samples: int) -> Golden:
-    if data is not None:
-        inputs, labels = _load_inputs(data, model)
-        golden = record_golden(
-            tflite, as_real(tflite, inputs), samples=samples, origin="Test data", labels=labels
-        )
-    elif source.is_dir():
-        golden = golden_files.load_golden(source / golden_files.FILE_NAME, model).take(samples)
-    else:
-        inputs = draw_inputs(model, samples=samples, seed=RANDOM_SEED)
-        golden = record_golden(tflite, inputs, samples=samples, origin=f"Random inputs, seed {RANDOM_SEED}")
-    if golden.samples < samples:
-        raise DataError(
-            f"there are {golden.samples} golden samples, not {samples}",
-            where=data or str(source),
-            fix="ask for fewer with --samples, or give more with --data",
-        )
-    return golden
-
-
-def _load_inputs(data: str, model: Model) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-    from edgeprune.keras_bridge.data import load_data
-
-    loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=RANDOM_SEED)
-    return loaded.x_test or loaded.x_val, loaded.class_names or ()

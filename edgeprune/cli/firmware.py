@@ -1,6 +1,10 @@
-"""`edgeprune firmware`: a project for a user's SDK."""
+"""`edgeprune firmware`: a project for a user's SDK, or one that is complete with the C engine."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,15 +14,34 @@ from edgeprune.cli.command import Command
 from edgeprune.cli.tables import wrap
 from edgeprune.quantities import format_quantity
 
+if TYPE_CHECKING:
+    from edgeprune.engine_project import EngineProjectResult
+    from edgeprune.firmware.c.layer import Optimize
+    from edgeprune.project import ProjectResult
+
 _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 
 
 @click.command(cls=Command)
 @click.argument("source", metavar="DIR|FILE.tflite", type=click.Path(path_type=Path))
-@click.option("--runtime", type=click.Choice(["tflm"]), default="tflm", show_default=True)
 @click.option(
-    "--project", type=click.Choice(_PROJECTS), required=True, help="The build system it is written for."
+    "--runtime",
+    type=click.Choice(["tflm", "c"]),
+    default="tflm",
+    show_default=True,
+    help="tflm: TensorFlow Lite Micro; c: edgeprune's own C engine, with start-up code and linker script.",
 )
+@click.option(
+    "--project",
+    type=click.Choice(_PROJECTS),
+    help="The build system it is written for; the C engine has cmake alone.",
+)
+@click.option(
+    "--build",
+    is_flag=True,
+    help="With --runtime c: build ELF, HEX, BIN (and UF2) with arm-none-eabi-gcc, and run the check in qemu.",
+)
+@options.optimize
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -42,7 +65,9 @@ def firmware(
     source: Path,
     *,
     runtime: str,
-    project: str,
+    project: str | None,
+    build: bool,
+    optimize: Optimize,
     output: Path | None,
     device: str | None,
     data: str | None,
@@ -51,21 +76,88 @@ def firmware(
 ) -> Answer:
     """Write a firmware project with a model: a build's output, or any .tflite file.
 
-    The project holds the model, a typed interface to it, the kernels it uses, an arena of the measured size,
-    and a program that compares its outputs on golden samples with those of TFLM's reference kernels. Its
-    README says how to build and run it.
+    The project holds the model, an interface to it, and a program that compares its outputs on golden samples
+    with those of TFLM's reference kernels. For TFLM there are besides the kernels it uses and an arena of the
+    measured size, for the SDK given by --project; for the C engine the model is C, and all is there that it
+    takes to run on the core. Its README says how to build and run it.
+
+    Exit 1 if the image does not fit the device, or the check does not pass.
     """
+    if runtime == "c":
+        if project not in (None, "cmake"):
+            raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
+        from edgeprune.engine_project import write_engine_firmware
+
+        result = write_engine_firmware(
+            source,
+            output=output,
+            device=device,
+            data=data,
+            samples=samples,
+            build=build,
+            optimize=optimize,
+            force=force,
+        )
+        text = "\n".join(wrap(line) for line in describe_engine_project(result))
+        return Answer(text=text, document=result.to_json(), exit_code=0 if result.ok else 1)
+    if project is None:
+        raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
+    if build:
+        raise click.UsageError("--build needs --runtime c; TFLM is built with the project's own SDK.")
     from edgeprune.project import write_project
 
-    result = write_project(
+    written = write_project(
         source, project=project, output=output, device=device, data=data, samples=samples, force=force
     )
+    text = "\n".join(wrap(line) for line in describe_project(written))
+    return Answer(text=text, document=written.to_json())
+
+
+def describe_project(result: ProjectResult) -> list[str]:
+    """Paragraphs on a TFLM project."""
     needed = format_quantity(result.arena.value, "bytes")
-    lines = [
-        f"{result.output}: {len(result.files)} files, project of the kind {project} for {result.profile.id}.",
+    return [
+        f"{result.output}: {len(result.files)} files, project of the kind {result.project} for "
+        f"{result.profile.id}.",
         f"Tensor arena: {result.arena_size_bytes} bytes are reserved, {needed} predicted "
         f"({result.arena.source}: {result.arena.evidence}).",
         f"Golden samples: {result.samples}. {result.origin}",
         f"{result.output / 'README.md'} says how to build and run it.",
     ]
-    return Answer(text="\n".join(wrap(line) for line in lines), document=result.to_json())
+
+
+def describe_engine_project(result: EngineProjectResult) -> list[str]:
+    """Paragraphs on a project of the C engine."""
+    document = result.to_json()
+    lines = [
+        f"{result.output}: {len(result.files)} files, C project for {result.profile.id}.",
+        f"Arena: {result.arena_bytes} bytes, beside inputs and outputs.",
+        f"Golden samples: {result.samples}. {result.origin}",
+    ]
+    if document["images"] is not None:
+        lines += _describe_images(document)
+    else:
+        lines.append(f"{result.output / 'README.md'} says how to build and run it; --build does both.")
+    return lines
+
+
+def _describe_images(document: Mapping[str, Any]) -> list[str]:
+    sizes, run = document["sizes"], document["run"]
+    lines = [
+        f"Images: {', '.join(document['images'].values())}.",
+        f"Flash, read back from the ELF: {sizes['flash']} bytes ({sizes['code']} of code, {sizes['weights']} "
+        f"of weights), and {sizes['golden']} of golden samples. Static RAM: {sizes['ram']} bytes.",
+    ]
+    if len(document["images"]) == 1:
+        lines.append(
+            f"There is no image for the device: the profile {document['device']} does not say where its "
+            "memories begin."
+        )
+    if run["passed"]:
+        lines.append(
+            f"PASS in qemu: {run['instructions']} instructions for one inference, {run['stack_bytes']} bytes "
+            "of stack."
+        )
+    else:
+        lines.append(f"FAIL in qemu: {run['said']}")
+    return lines

@@ -35,6 +35,13 @@ ram_kib = click.option(
 latency_ms = click.option(
     "--latency-ms", type=_POSITIVE, metavar="N", help="Latency budget in ms; else the profile's."
 )
+optimize = click.option(
+    "--optimize",
+    type=click.Choice(["speed", "size", "ram"]),
+    default="speed",
+    show_default=True,
+    help="What the C engine's choices between kernels, and the compiler's options, go by.",
+)
 force = click.option("--force", is_flag=True, help="Replace an output that exists.")
 keep = click.option(
     "--keep",

@@ -40,13 +40,7 @@ _LABELS = {
     show_default=True,
     help="qemu emulates the device's core; host is this machine, with gcc's sanitizers.",
 )
-@click.option(
-    "--optimize",
-    type=click.Choice(["speed", "size", "ram"]),
-    default="speed",
-    show_default=True,
-    help="What choices between kernels, and the compiler's options, go by.",
-)
+@options.optimize
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
 def run(file: Path, *, device: str, runtime: str, target: Target, optimize: Optimize, samples: int) -> Answer:
     """Compile a .tflite file (or a build's output directory) to C, run it, and compare every output.

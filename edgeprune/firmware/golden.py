@@ -100,7 +100,7 @@ def render_golden(golden: Golden, model: Model) -> dict[str, str]:
     ends += [("Output", i, t, golden.outputs[i]) for i, t in enumerate(model.outputs)]
     declarations = [_declare(side, index, tensor) for side, index, tensor, _ in ends]
     definitions = [
-        f"const {declared} = {{\n{_format_samples(array)}}};\n"
+        f"const {declared} = {{\n{format_samples(array)}}};\n"
         for declared, (_, _, _, array) in zip(declarations, ends, strict=True)
     ]
     fills = [
@@ -128,7 +128,8 @@ def _declare(side: str, index: int, tensor: Tensor) -> str:
     return f"{C_TYPES[tensor.dtype]} kGolden{name}[kGoldenSamples][edgeprune_model::k{name}Size]"
 
 
-def _format_samples(array: Array) -> str:
+def format_samples(array: Array) -> str:
+    """The elements of a C array of arrays, one for each sample; raises DataError for what is not finite."""
     return "".join(f"    {{\n{_format_numbers(sample.ravel())}    }},\n" for sample in array)
 
 

@@ -93,15 +93,19 @@ def emulate(
     """
     if which(PROGRAM) is None:
         raise ToolMissingError(f"{PROGRAM} is not installed", fix=f"on Debian: apt-get install {PROGRAM}")
-    command = [PROGRAM, "-M", board.machine, "-kernel", str(elf.resolve()), "-nographic"]
-    command += ["-monitor", "none", "-serial", "none", "-icount", f"shift={_SHIFT}"]
-    command += ["-semihosting-config", "enable=on,target=native"]
+    command = [*find_command(board, str(elf.resolve())), "-monitor", "none", "-serial", "none"]
     try:
         return subprocess.run(
             command, cwd=directory, capture_output=True, text=True, timeout=timeout_seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ToolFailedError(f"qemu took more than {timeout_seconds:.0f} s", where=str(elf)) from error
+
+
+def find_command(board: EmulatedBoard, elf: str) -> list[str]:
+    """The command that runs an image in qemu: program and arguments."""
+    command = [PROGRAM, "-M", board.machine, "-kernel", elf, "-nographic", "-icount", f"shift={_SHIFT}"]
+    return [*command, "-semihosting-config", "enable=on,target=native"]
 
 
 def _read_numbers(file: Path) -> list[int]:

@@ -61,7 +61,7 @@ def write_engine(
         )
     model = read_model(tflite, where=f"{name}.tflite")
     program = compile_model(model, prefix=name, instructions=instructions_of(core), optimize=optimize)
-    facts = f"{len(tflite)} bytes, SHA-256 {hashlib.sha256(tflite).hexdigest()}"
+    facts = describe_file(tflite)
     written = []
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
@@ -69,3 +69,8 @@ def write_engine(
             written.append(directory / file)
             written[-1].write_text(text, "utf-8")
     return Engine(name=name, program=program, files=tuple(written))
+
+
+def describe_file(tflite: bytes) -> str:
+    """What the sources say they were made from."""
+    return f"{len(tflite)} bytes, SHA-256 {hashlib.sha256(tflite).hexdigest()}"

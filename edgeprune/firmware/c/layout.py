@@ -1,0 +1,61 @@
+"""Where an image lies: code and constants in one memory, everything else in another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeprune.device.memory import Memory
+from edgeprune.device.profile import Profile
+from edgeprune.firmware.c.boards import EmulatedBoard
+
+_KIB = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Region:
+    """A piece of the address space."""
+
+    name: str
+    origin: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """What a linker script needs to know.
+
+    Attributes:
+        name: whose memory it is, for people.
+        flash: holds code and constants.
+        ram: holds everything else.
+    """
+
+    name: str
+    flash: Region
+    ram: Region
+
+
+def lay_out_board(board: EmulatedBoard) -> Layout:
+    """The memory of an emulated board."""
+    return Layout(
+        name=f"{board.machine} of qemu",
+        flash=Region(name="its code memory", origin=board.code[0], size_bytes=board.code[1] * _KIB),
+        ram=Region(name="its RAM", origin=board.data[0], size_bytes=board.data[1] * _KIB),
+    )
+
+
+def lay_out_device(profile: Profile) -> Layout | None:
+    """The largest flash and RAM of a device; None where its profile does not say where they begin."""
+    flash = _choose([m for m in profile.memory if "code" in m.holds and "weights" in m.holds])
+    ram = _choose([m for m in profile.memory if "arena" in m.holds])
+    if flash is None or ram is None:
+        return None
+    return Layout(name=profile.name, flash=flash, ram=ram)
+
+
+def _choose(memories: Sequence[Memory]) -> Region | None:
+    """The largest that has an address, those inside the chip first."""
+    known = [memory for memory in memories if memory.address is not None]
+    if not known:
+        return None
+    best = max(known, key=lambda memory: (not memory.external, memory.block_kib))
+    return Region(name=best.name, origin=best.address or 0, size_bytes=round(best.block_kib * _KIB))

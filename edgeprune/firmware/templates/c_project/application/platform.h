@@ -1,0 +1,14 @@
+#ifndef EDGEPRUNE_PLATFORM_H
+#define EDGEPRUNE_PLATFORM_H
+
+#include <stdint.h>
+
+/* What the check asks of a board. */
+
+void platform_start(void); /* before anything else */
+void platform_write(const char *text);
+uint32_t platform_ticks(void); /* goes on counting, and wraps */
+void platform_paint_stack(void);
+uint32_t platform_stack_bytes(void); /* the deepest stack below the caller's since it was painted */
+
+#endif

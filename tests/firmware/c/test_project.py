@@ -1,0 +1,163 @@
+"""Projects of the C engine: complete, passing in the emulator and here, and failing where they must."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+from small_models import dense_int8, real_model
+
+from edgeprune.device.flashing import Flashing
+from edgeprune.device.profile import load_profile
+from edgeprune.errors import InfeasibleError
+from edgeprune.firmware.c.boards import BOARDS
+from edgeprune.firmware.c.build import build_images, describe_misfit, refuse_misfit
+from edgeprune.firmware.c.emulator import emulate
+from edgeprune.firmware.c.golden_run import run_golden_check
+from edgeprune.firmware.c.project import write_engine_project
+from edgeprune.golden_samples import draw_inputs, record_golden
+from edgeprune.tflite.read import read_model
+from tests.firmware.c.test_ops import needs_gcc, needs_qemu
+
+needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake here")
+MAP = {"flash": 0x08000000, "ram": 0x20000000}
+
+
+def mapped(*, flash_kib=256.0, flashing=None):
+    """A Cortex-M4 whose memories have addresses."""
+    profile = load_profile("cortex-m4")
+    memory = tuple(
+        replace(
+            next(m for m in profile.memory if m.role == role), address=start, kib=kib, largest_block_kib=None
+        )
+        for (role, start), kib in zip(MAP.items(), (flash_kib, 64.0), strict=True)
+    )
+    return replace(profile, memory=memory, flashing=flashing)
+
+
+def write(folder, data, profile, *, golden=None):
+    if golden is None:
+        model = read_model(data, where="made")
+        inputs = draw_inputs(model, samples=2, seed=0)
+        golden = record_golden(data, inputs, samples=2, origin="Drawn by a test")
+    return write_engine_project(folder, data, golden=golden, profile=profile), golden
+
+
+@needs_qemu
+@pytest.mark.parametrize("core", [board.core for board in BOARDS])
+def test_a_project_passes_on_every_core(core, tmp_path):
+    profile = replace(load_profile("cortex-m7"), core=core)
+    project, _ = write(tmp_path, real_model("kws"), profile)
+    images = build_images(project, profile=profile)
+    run = run_golden_check(images)
+    assert run.passed, run.said
+    assert 0 < run.stack_bytes < 1024
+    assert run.instructions > 1e6
+    assert images.sizes.ram >= project.engine.program.plan.total_bytes + 490 + 12
+
+
+@needs_qemu
+def test_a_wrong_golden_output_fails(tmp_path):
+    profile = load_profile("cortex-m7")
+    _, golden = write(tmp_path / "right", dense_int8(), profile)
+    golden.outputs[0][1, ..., 2] ^= 1
+    project, _ = write(tmp_path / "wrong", dense_int8(), profile, golden=golden)
+    run = run_golden_check(build_images(project, profile=profile))
+    assert not run.passed
+    assert run.said == "sample 1, output 0, element 2: not as expected\nFAIL"
+
+
+@needs_qemu
+def test_images_for_the_device_lie_where_its_profile_says(tmp_path):
+    profile = mapped(flashing=Flashing(method="uf2", target="STM32F4"))
+    project, _ = write(tmp_path, dense_int8(), profile)
+    images = build_images(project, profile=profile)
+    assert sorted(images.device) == ["bin", "elf", "hex", "uf2"]
+    image = images.device["bin"].read_bytes()
+    assert len(image) == images.sizes.flash + images.sizes.golden
+    stack_top, reset = (int.from_bytes(image[at : at + 4], "little") for at in (0, 4))
+    assert stack_top == MAP["ram"] + 64 * 1024
+    assert MAP["flash"] < reset < MAP["flash"] + len(image)
+    assert images.device["hex"].read_text().startswith(":020000040800F2")
+    assert images.device["uf2"].read_bytes()[12:16] == MAP["flash"].to_bytes(4, "little")
+
+
+@needs_qemu
+def test_an_image_that_does_not_fit_the_device_is_refused(tmp_path):
+    profile = mapped(flash_kib=1)
+    project, _ = write(tmp_path, dense_int8(), profile)
+    images = build_images(project, profile=profile)
+    assert not images.device
+    with pytest.raises(InfeasibleError, match="bytes of flash, not 1024"):
+        refuse_misfit(images)
+    assert not describe_misfit(images.sizes, project.layouts["emulator"])
+
+
+@needs_qemu
+def test_without_semihosting_the_check_ends_all_the_same(tmp_path):
+    # As on a board without a debugger: breakpoints that nobody answers are skipped.
+    profile = load_profile("cortex-m4")
+    project, _ = write(tmp_path, dense_int8(), profile)
+    images = build_images(project, profile=profile)
+    listed = subprocess.run(
+        ["arm-none-eabi-nm", str(images.emulator)], capture_output=True, text=True, check=True
+    ).stdout
+    place = next(line.split()[0] for line in listed.splitlines() if line.endswith("edgeprune_exit_code"))
+    command = ["qemu-system-arm", "-M", project.board.machine, "-kernel", str(images.emulator)]
+    command += ["-display", "none", "-serial", "none", "-monitor", "stdio"]
+    monitor = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        said, _ = monitor.communicate(f"xp /1wd 0x{place}\n" * 400 + "quit\n", timeout=60)
+    finally:
+        monitor.kill()
+    assert said.rstrip().splitlines()[-2].endswith(" 0"), said[-300:]
+
+
+@needs_qemu
+@needs_cmake
+def test_cmake_makes_the_same_code(tmp_path):
+    profile = mapped()
+    project, _ = write(tmp_path, dense_int8(), profile)
+    images = build_images(project, profile=profile)
+    again = tmp_path / "again"
+    configure = ["cmake", "-S", str(tmp_path), "-B", str(again), "-DCMAKE_TOOLCHAIN_FILE=toolchain.cmake"]
+    for command in (configure, ["cmake", "--build", str(again)]):
+        subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert (again / "firmware.bin").read_bytes() == images.device["bin"].read_bytes()
+    ended = emulate(again / "emulator.elf", board=project.board, directory=again)
+    assert ended.returncode == 0
+
+
+@needs_gcc
+@needs_cmake
+def test_the_check_runs_on_this_machine_too(tmp_path):
+    write(tmp_path, dense_int8(), load_profile("cortex-m7"))
+    for command in (["cmake", "-S", ".", "-B", "build"], ["cmake", "--build", "build"]):
+        subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    ended = subprocess.run([tmp_path / "build/golden_check"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "PASS")
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="no clang here")
+def test_clang_has_nothing_to_say_either(tmp_path):
+    write(tmp_path, dense_int8(), load_profile("cortex-m7"))
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Imodel", "-Iapplication"]
+    for source in sorted([*tmp_path.glob("*/*.c"), *tmp_path.glob("platform/host/*.c")]):
+        command = ["clang", *flags, "-fsyntax-only", str(source.relative_to(tmp_path))]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_the_same_arguments_give_the_same_files(tmp_path):
+    texts = []
+    for name in ("one", "two"):
+        write(tmp_path / name, dense_int8(), mapped())
+        texts.append(
+            {
+                f.relative_to(tmp_path / name): f.read_bytes()
+                for f in tmp_path.rglob(f"{name}/**/*")
+                if f.is_file()
+            }
+        )
+    assert texts[0] == texts[1]
+    assert "0x08000000" in texts[0][next(p for p in texts[0] if p.name == "device.ld")].decode()
