@@ -24,7 +24,7 @@ class RuntimeChoice:
     """What executes the artefact.
 
     Attributes:
-        name: "tflm" on microcontrollers, "litert" on Linux and Android.
+        name: "tflm" or "c" (edgeprune's own C engine) on microcontrollers, "litert" on Linux and Android.
         version: version or date the numbers hold for.
         kernels: kernel library; "ethos-u" where an NPU executes what Vela compiles, and CMSIS-NN the rest.
         decodes: encodings of zeros that the runtime can use: "tflm-prune" (TFLM's DECODE operator: flash),
@@ -33,9 +33,9 @@ class RuntimeChoice:
         round_to: channels are kept in multiples of this, because the kernels work in such steps.
     """
 
-    name: Literal["tflm", "litert"]
+    name: Literal["tflm", "c", "litert"]
     version: str
-    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u"]
+    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u", "edgeprune"]
     decodes: tuple[Literal["tflm-prune", "xnnpack-sparse", "vela"], ...] = ()
     round_to: int = ruled(low=1, high=64)
 
