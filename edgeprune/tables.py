@@ -150,11 +150,17 @@ def _check_range(value: Any, rules: Mapping[str, Any], key: str, errors: list[Ta
     elif above is None or value > above:
         return
     bounds = [
-        *([f"at least {low:g}"] if low is not None else []),
-        *([f"above {above:g}"] if above is not None else []),
-        *([f"at most {high:g}"] if high is not None else []),
+        *([f"at least {_show(low)}"] if low is not None else []),
+        *([f"above {_show(above)}"] if above is not None else []),
+        *([f"at most {_show(high)}"] if high is not None else []),
     ]
-    errors.append(TableError(key=key, problem=f"is {value:g}; it takes a number {' and '.join(bounds)}"))
+    problem = f"is {_show(value)}; it takes a number {' and '.join(bounds)}"
+    errors.append(TableError(key=key, problem=problem))
+
+
+def _show(number: float) -> str:
+    """A whole number with all its digits, for an address has ten of them."""
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _wants(hint: Any) -> str:

@@ -1,64 +1,96 @@
 """`edgeprune devices`: the profiles that ship, one of them, or a file of one's own."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import NOTHING, format_quantity
+
+if TYPE_CHECKING:
+    from edgeprune.device.profile import Profile
+
+_AT_LEAST = options.Finite(min=0, min_open=True)
 
 
 @click.group()
 def devices() -> None:
-    """List, show and validate device profiles."""
+    """List, show, start and validate device profiles."""
 
 
 @devices.command("list", cls=Command)
-def list_devices() -> Answer:
-    """List the devices edgeprune knows, with their default budgets."""
+@click.option("--core", metavar="TEXT", help="Part of the core's name, for example m7 or cortex-m33.")
+@click.option("--kind", type=click.Choice(("mcu", "phone", "sbc")), help="Only devices of this kind.")
+@click.option("--runtime", metavar="NAME", help="A runtime or its kernels, for example litert or cmsis-nn.")
+@click.option("--min-ram", type=_AT_LEAST, metavar="KIB", help="Least RAM in one block, in KiB.")
+@click.option("--min-flash", type=_AT_LEAST, metavar="KIB", help="Least flash, in KiB.")
+def list_devices(
+    *, core: str | None, kind: str | None, runtime: str | None, min_ram: float | None, min_flash: float | None
+) -> Answer:
+    """List the devices edgeprune knows; exit 1 if none is as asked."""
     from edgeprune.device.profile import list_profiles
+    from edgeprune.device.selection import select_profiles
 
     profiles = list_profiles()
-    columns = (
-        Column(heading="device"),
-        Column(heading="core"),
-        Column(heading="MHz", align="right"),
-        Column(heading="kernels"),
-        Column(heading="flash", align="right"),
-        Column(heading="RAM", align="right"),
-        Column(heading="latency", align="right"),
+    chosen = select_profiles(
+        profiles,
+        core=core,
+        kind=kind,
+        runtime=runtime,
+        min_ram_kib=min_ram or 0.0,
+        min_flash_kib=min_flash or 0.0,
     )
-    rows = [
-        [
-            profile.id,
-            profile.core,
-            f"{profile.clock_mhz:g}",
-            profile.runtime.kernels,
-            _format_kib(profile.budgets.flash_kib),
-            _format_kib(profile.budgets.ram_kib),
-            format_quantity(profile.budgets.latency_ms, "ms"),
-        ]
-        for profile in profiles
-    ]
-    note = "flash, RAM and latency are the budgets of a build that asks for no others."
-    text = f"{format_table(columns, rows)}\n\n{wrap(note)}"
-    return Answer(text=text, document={"devices": [asdict(profile) for profile in profiles]})
+    document = {"devices": [asdict(profile) for profile in chosen], "of": len(profiles)}
+    if not chosen:
+        return Answer(text=wrap(_describe_choice(profiles)), document=document, exit_code=1)
+    note = (
+        f"{len(chosen)} of {len(profiles)} devices. RAM is the largest block that may hold the tensor arena; "
+        "'edgeprune devices show ID' has all memories, budgets and sources."
+    )
+    return Answer(text=f"{_tabulate(chosen)}\n\n{wrap(note)}", document=document)
 
 
 @devices.command("show", cls=Command)
 @click.argument("device", metavar="ID")
 def show_device(device: str) -> Answer:
     """Show everything a profile says, with its sources."""
+    from edgeprune.cli.device_page import format_device
     from edgeprune.device.profile import load_profile
 
-    document = asdict(load_profile(device))
-    rows = [[key, value] for key, value in _flatten(document)]
-    columns = (Column(heading="key"), Column(heading="value", wrap=True))
-    return Answer(text=format_table(columns, rows), document={"device": document})
+    profile = load_profile(device)
+    return Answer(text=format_device(profile), document={"device": asdict(profile)})
+
+
+@devices.command("new", cls=Command)
+@click.argument("file", metavar="FILE.toml", type=click.Path(path_type=Path))
+@click.option("--from", "origin", required=True, metavar="ID", help="The device, or profile, to start from.")
+@options.force
+def new_device(file: Path, *, origin: str, force: bool) -> Answer:
+    """Start a profile of your own from one that exists; the file's name becomes its id."""
+    from edgeprune.device.draft import draft_profile
+
+    draft_profile(file, origin=origin, force=force)
+    text = (
+        f"{file} is a copy of {origin}. Its first lines say what to change; 'edgeprune devices validate "
+        f"{file}' finds all errors, and --device {file} uses it."
+    )
+    return Answer(text=wrap(text), document={"file": str(file), "id": file.stem, "from": origin})
+
+
+@devices.command("schema", cls=Command)
+def print_schema() -> Answer:
+    """Print the JSON Schema of profiles, for editors that complete and check TOML."""
+    from edgeprune.device.profile import make_profile_schema
+
+    schema = make_profile_schema()
+    text = json.dumps(schema, indent=2, ensure_ascii=False)
+    return Answer(text=text, document={"json_schema": schema})
 
 
 @devices.command("validate", cls=Command)
@@ -80,16 +112,39 @@ def validate_device(file: Path) -> Answer:
     return Answer(text="\n".join(map(wrap, lines)), document=document, exit_code=1 if errors else 0)
 
 
-def _format_kib(kib: float | None) -> str:
-    return format_quantity(None if kib is None else kib * 1024, "bytes")
+def _tabulate(profiles: "Sequence[Profile]") -> str:
+    from edgeprune.cli.device_page import format_kib
+
+    columns = (
+        Column(heading="device"),
+        Column(heading="core", wrap=True),
+        Column(heading="MHz", align="right"),
+        Column(heading="kernels"),
+        Column(heading="flash", align="right"),
+        Column(heading="RAM", align="right"),
+    )
+    rows = [
+        [
+            profile.id,
+            profile.core,
+            f"{profile.clock_mhz:g}",
+            profile.runtime.kernels,
+            format_kib(profile.flash_kib),
+            format_kib(profile.largest_ram_kib),
+        ]
+        for profile in profiles
+    ]
+    return format_table(columns, rows)
 
 
-def _flatten(part: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Dotted keys with their values, as the profile's file has them."""
-    if isinstance(part, dict):
-        return [row for key, value in part.items() for row in _flatten(value, f"{prefix}.{key}".lstrip("."))]
-    if isinstance(part, list | tuple):
-        if all(isinstance(item, str) for item in part):
-            return [(prefix, "; ".join(part) or NOTHING)]
-        return [row for i, item in enumerate(part) for row in _flatten(item, f"{prefix}[{i}]")]
-    return [(prefix, NOTHING if part is None or part == "" else str(part))]
+def _describe_choice(profiles: "Sequence[Profile]") -> str:
+    """What can be asked for."""
+    cores = ", ".join(sorted({profile.core for profile in profiles}))
+    names = {name for profile in profiles for name in (profile.runtime.name, profile.runtime.kernels)}
+    ram = max(profile.largest_ram_kib or 0.0 for profile in profiles if profile.kind == "mcu")
+    flash = max(profile.flash_kib or 0.0 for profile in profiles)
+    return (
+        f"None of {len(profiles)} devices is like that. Cores: {cores}. Runtimes and kernels: "
+        f"{', '.join(sorted(names))}. Microcontrollers have up to {ram:g} KiB of RAM in one block and "
+        f"{flash:g} KiB of flash."
+    )

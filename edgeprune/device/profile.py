@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
 from edgeprune.device.memory import Cache, Memory, find_homeless, find_memory_faults
 from edgeprune.device.npu import Npu, find_npu_faults
 from edgeprune.errors import ProfileError, UnknownNameError
+from edgeprune.table_schema import make_schema
 from edgeprune.tables import TableError, parse_table, read_toml, ruled
 
 
@@ -91,7 +92,10 @@ class Profile:
         clock_mhz: clock of the core.
         memory: its memories.
         cache: its caches, if it has any.
-        runtime, budgets, latency, costs: see there.
+        runtime: what executes the artefact.
+        budgets: what a build may take that asks for nothing else.
+        latency: how latency is estimated.
+        costs: what any artefact costs, on top of the model.
         npu: the NPU that Vela compiles for, if it has one.
         flashing: how an image gets onto it.
         emulator: the machine that stands for it, if qemu has one.
@@ -150,13 +154,23 @@ def load_profile(name: str) -> Profile:
         UnknownNameError: no profile has that id.
         ProfileError: the file is missing or has errors; all are reported together.
     """
+    return _read(find_profile(name))
+
+
+def find_profile(name: str) -> Path:
+    """The file of the profile of that id, or of that path. Raises UnknownNameError for an unknown id."""
     path = Path(name)
     if path.suffix == ".toml" or len(path.parts) > 1:
-        return _read(path)
+        return path
     shipped = _shipped()
     if name not in shipped:
         raise UnknownNameError("device", name, shipped, listing="edgeprune devices list")
-    return _read(shipped[name])
+    return shipped[name]
+
+
+def make_profile_schema() -> dict[str, Any]:
+    """The JSON Schema of a profile, for editors; `device_profiles/schema.json` is this."""
+    return make_schema(Profile, title="Device profile of edgeprune")
 
 
 def validate_profile(path: Path) -> list[TableError]:

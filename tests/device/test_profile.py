@@ -43,6 +43,21 @@ FAULTS = {
     "not_toml": ["is not TOML"],
     "empty": ["id: is missing", "runtime: is missing; it takes a table"],
     "latin1": ["is not a text file in UTF-8"],
+    "memory_that_holds_nothing": ["memory[1].holds: has 0 values; it takes at least 1"],
+    "memory_that_holds_the_unknown": ["memory[1].holds[0]: is 'arenas'; did you mean 'arena'?"],
+    "no_room_for_the_arena": ["memory: has none that may hold 'arena'"],
+    "flash_that_holds_the_arena": ["memory[0].holds: has 'arena', but flash cannot be written to"],
+    "overlapping_memories": [
+        "memory[1].address: is 0x81ffc00, within or across 'internal flash' (memory[0])"
+    ],
+    "address_beyond_32_bits": ["memory[1].address: is 4831838208; it takes a number at least 0"],
+    "memory_that_ends_beyond_32_bits": ["memory[1].address: is 0xffff0000; 640 KiB from there do not end"],
+    "address_as_text": ["memory[1].address: is the text '0x20000000'; it takes a whole number"],
+    "cached_without_a_cache": ["cache: is missing; reads of 'internal flash' (memory[0])"],
+    "cache_without_a_source": ["cache.source: is empty"],
+    "unknown_machine": ["emulator.machine: is 'mps2-an368'; did you mean 'mps2-an386'?"],
+    "unknown_flashing_method": ["flashing.method: is 'jtag'; it takes one of 'pyocd', 'esptool'"],
+    "flashing_without_a_target": ["flashing.target: is missing; 'pyocd' needs the name"],
     "many_at_once": [
         "clock_mhz: is 0; it takes a number above 0",
         "runtime.round_to: is the text 'four'; it takes a whole number",

@@ -1,0 +1,143 @@
+"""One device for people: what it is, its memories, budgets, how its figures are known, how it is flashed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.device.latency import LatencyModel
+from edgeprune.device.memory import Memory
+from edgeprune.device.profile import Profile
+from edgeprune.quantities import NOTHING, format_quantity
+
+
+def format_device(profile: Profile) -> str:
+    """All a profile says, in sections."""
+    sections = [
+        f"{profile.id}: {profile.name}\n{_list(_describe_device(profile))}",
+        f"Memories\n{_tabulate_memories(profile.memory)}",
+        f"Budgets of a build that asks for no others\n{_list(_describe_budgets(profile))}",
+        f"Latency\n{_list(_describe_latency(profile.latency))}",
+        f"Costs of any artefact\n{_list(_describe_costs(profile))}",
+    ]
+    if profile.flashing or profile.emulator:
+        sections.append(f"Flashing\n{_list(_describe_flashing(profile))}")
+    if profile.facts:
+        sections.append(f"Further facts\n{_list(profile.facts.items())}")
+    sections.append(f"Sources\n{_enumerate(profile.sources)}")
+    if profile.unverified:
+        sections.append(f"Not verified\n{_enumerate(profile.unverified)}")
+    return "\n\n".join(sections)
+
+
+def format_kib(kib: float | None) -> str:
+    """A size given in KiB."""
+    return format_quantity(None if kib is None else kib * 1024, "bytes")
+
+
+def _describe_device(profile: Profile) -> Iterator[tuple[str, str]]:
+    runtime = profile.runtime
+    yield "board", profile.board
+    extensions = f" with {', '.join(profile.instructions)}" if profile.instructions else ""
+    yield "core", f"{profile.core}{extensions} at {profile.clock_mhz:g} MHz"
+    if profile.cache:
+        sizes = (
+            ("instructions", profile.cache.instruction_kib),
+            ("data", profile.cache.data_kib),
+            ("flash outside the chip", profile.cache.xip_kib),
+        )
+        known = ", ".join(f"{format_kib(kib)} for {what}" for what, kib in sizes if kib)
+        yield "cache", f"{known or 'size not known'} ({profile.cache.source})"
+    yield "runtime", f"{runtime.name} with {runtime.kernels} kernels: {runtime.version}"
+    yield "", f"decodes {', '.join(runtime.decodes) or 'nothing'}; channels in steps of {runtime.round_to}"
+    if profile.npu:
+        npu = profile.npu
+        yield "NPU", f"{npu.accelerator} at {npu.clock_mhz:g} MHz, {npu.system_config}, {npu.memory_mode}"
+        yield "", npu.source
+
+
+def _tabulate_memories(memories: Sequence[Memory]) -> str:
+    columns = (
+        Column(heading="memory", wrap=True),
+        Column(heading="address"),
+        Column(heading="size", align="right"),
+        Column(heading="holds", wrap=True),
+        Column(heading="reads", wrap=True),
+        Column(heading="note", wrap=True),
+    )
+    rows = [
+        [
+            memory.name,
+            NOTHING if memory.address is None else f"0x{memory.address:08x}",
+            format_kib(memory.kib),
+            ", ".join(memory.holds),
+            _describe_reads(memory),
+            _describe_block(memory),
+        ]
+        for memory in memories
+    ]
+    return format_table(columns, rows)
+
+
+def _describe_reads(memory: Memory) -> str:
+    parts = [
+        *(["external"] if memory.external else []),
+        *(["cached"] if memory.cached else []),
+        *([] if memory.wait_states is None else [f"{memory.wait_states} wait states"]),
+    ]
+    return ", ".join(parts) or NOTHING
+
+
+def _describe_block(memory: Memory) -> str:
+    whole = memory.block_kib == memory.kib
+    return "; ".join(filter(None, ("" if whole else f"largest block {memory.block_kib:g} KiB", memory.note)))
+
+
+def _describe_budgets(profile: Profile) -> Iterator[tuple[str, str]]:
+    budgets = profile.budgets
+    yield "flash", format_kib(budgets.flash_kib)
+    yield "RAM", format_kib(budgets.ram_kib)
+    yield "latency", format_quantity(budgets.latency_ms, "ms")
+    yield "", budgets.reason
+
+
+def _describe_latency(law: LatencyModel) -> Iterator[tuple[str, str]]:
+    if law.by == "none":
+        yield "by", "none: it is not estimated"
+    else:
+        counted = (
+            f"{law.cycles_per_instruction:g} cycles per instruction" if law.cycles_per_instruction else ""
+        )
+        by_macs = f"{law.ms_per_mac:g} ms per MAC" if law.ms_per_mac else ""
+        table = f" ({law.table})" if law.table else ""
+        yield "by", f"{law.by}{table}: {counted or by_macs}"
+        yield "interval", f"{law.low:g} to {law.high:g} times the estimate"
+    yield law.evidence, law.source
+
+
+def _describe_costs(profile: Profile) -> Iterator[tuple[str, str]]:
+    costs = profile.costs
+    if costs.flash_build:
+        yield "flash", f"{costs.startup_bytes} bytes for start-up, code as linked for {costs.flash_build}"
+    yield "RAM", f"{costs.static_ram_bytes} bytes of data, {costs.stack_bytes} bytes of stack"
+    yield costs.evidence, costs.source
+
+
+def _describe_flashing(profile: Profile) -> Iterator[tuple[str, str]]:
+    if profile.flashing:
+        flashing = profile.flashing
+        yield "method", f"{flashing.method} {flashing.target}".rstrip()
+        if flashing.note:
+            yield "", flashing.note
+    if profile.emulator:
+        note = f": {profile.emulator.note}" if profile.emulator.note else ""
+        yield "emulator", f"qemu-system-arm -M {profile.emulator.machine}{note}"
+
+
+def _list(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names on the left, wrapped texts on the right."""
+    rows = list(pairs)
+    width = max(len(name) for name, _ in rows) + 2
+    return "\n".join(f"  {name:{width}}{wrap(text, indent=' ' * (width + 2))}" for name, text in rows)
+
+
+def _enumerate(lines: Sequence[str]) -> str:
+    return "\n".join(wrap(f"- {line}", indent="  ") for line in lines)

@@ -1,0 +1,35 @@
+"""Which devices answer a question."""
+
+from collections.abc import Sequence
+
+from edgeprune.device.profile import Profile
+
+
+def select_profiles(
+    profiles: Sequence[Profile],
+    *,
+    core: str | None = None,
+    kind: str | None = None,
+    runtime: str | None = None,
+    min_ram_kib: float = 0.0,
+    min_flash_kib: float = 0.0,
+) -> tuple[Profile, ...]:
+    """The profiles that have all of what is asked for, in the order given.
+
+    Args:
+        profiles: the devices to choose from.
+        core: a part of the core's name, for example "m7"; upper and lower case are the same.
+        kind: "mcu", "phone" or "sbc".
+        runtime: the name of the runtime or of its kernels.
+        min_ram_kib: what the largest block must have that may hold the arena.
+        min_flash_kib: what all flash together must have; storage of phones and boards always has it.
+    """
+    return tuple(
+        profile
+        for profile in profiles
+        if (core is None or core.lower() in profile.core.lower())
+        and (kind is None or kind == profile.kind)
+        and (runtime is None or runtime.lower() in (profile.runtime.name, profile.runtime.kernels))
+        and (profile.largest_ram_kib or 0.0) >= min_ram_kib
+        and (profile.flash_kib is None or profile.flash_kib >= min_flash_kib)
+    )
