@@ -83,6 +83,11 @@ def describe_sample(
     )
 
 
+def count_architectures(samples: Sequence[Sample]) -> int:
+    """How many different models there are."""
+    return len({sample.architecture for sample in samples})
+
+
 def fit_law(samples: Sequence[Sample]) -> Law:
     """The law of least relative error, kinds drawn together; with fewer than three architectures one pace.
 
@@ -94,7 +99,7 @@ def fit_law(samples: Sequence[Sample]) -> Law:
     totals = np.array([sum(sample.instructions.values()) for sample in samples])
     cycles = np.array([sample.cycles for sample in samples])
     shared = float(np.median(cycles / totals))
-    if len({sample.architecture for sample in samples}) < 3:
+    if count_architectures(samples) < 3:
         pace = exp(float(np.mean(np.log(cycles / totals))))
         return Law(
             cycles_per_instruction=pace, cycles_by_kind={}, cycles_per_weight_byte=0.0, cycles_per_op=0.0

@@ -44,8 +44,8 @@ class LatencyModel:
         cycles_by_kind: the same for kinds of ops that differ, by a name of `PACES`.
         cycles_per_weight_byte: what fetching weights costs on top.
         cycles_per_op: what the runtime does between ops.
-        cached_weights_kib: where weights lie in external flash: what its cache holds. An op with more takes
-            `beyond_cache` times as long, because it fetches them again and again.
+        cached_weights_kib: where weights lie in external flash: what its cache holds. An op with as many
+            takes `beyond_cache` times as long, because it fetches them again and again.
         beyond_cache: see there.
         ms_per_mac: milliseconds per multiply-accumulate, for "macs".
         base_ms: milliseconds of any inference, for "macs".
@@ -95,8 +95,8 @@ def cycles_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
 
 
 def is_beyond_cache(op: OpShape, law: LatencyModel) -> bool:
-    """Whether an op's weights lie in external flash and are more than its cache holds."""
-    return law.cached_weights_kib is not None and weight_bytes(op) > law.cached_weights_kib * 1024
+    """Whether an op's weights lie in external flash and fill its cache."""
+    return law.cached_weights_kib is not None and weight_bytes(op) >= law.cached_weights_kib * 1024
 
 
 def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.0) -> tuple[float, float]:
@@ -105,7 +105,8 @@ def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.
     Args:
         value: the estimate.
         law: its law, whose error is independent of that of the counts it is given.
-        down, up: relative errors of these counts; the two add as the sides of a right angle.
+        down: relative error of these counts towards less; the two add as the sides of a right angle.
+        up: likewise towards more.
     """
     low = max(1 - hypot(down, 1 - law.low), 0.0)
     return value * low, value * (1 + hypot(up, law.high - 1))

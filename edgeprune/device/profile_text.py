@@ -1,4 +1,4 @@
-"""The text of a profile's file: one of its tables written anew, everything else left as its author wrote it."""
+"""The text of a profile's file: one of its tables written anew, the rest left as its author wrote it."""
 
 import json
 import re
