@@ -1,0 +1,79 @@
+import random
+
+import pytest
+
+from edgeprune.device.fitting import Sample, coverage_of, fit_law, hold_out, interval_of
+
+
+def make_samples(count, *, conv=2.0, dense=1.0, per_op=500.0, noise=0.0):
+    draw = random.Random(0)
+    samples = []
+    for index in range(count):
+        conv_count, dense_count, ops = draw.uniform(1e5, 1e7), draw.uniform(1e5, 1e7), draw.randrange(3, 30)
+        cycles = conv * conv_count + dense * dense_count + per_op * ops
+        samples.append(
+            Sample(
+                model=str(index),
+                architecture=str(index),
+                instructions={"conv": conv_count, "fully_connected": dense_count},
+                weight_bytes=draw.uniform(1e3, 1e5),
+                ops=ops,
+                cycles=cycles * draw.uniform(1 - noise, 1 + noise),
+            )
+        )
+    return samples
+
+
+def test_with_many_models_the_paces_of_kinds_are_found():
+    law = fit_law(make_samples(60))
+    assert law.cycles_by_kind["conv"] == pytest.approx(2.0, rel=0.05)
+    assert law.cycles_by_kind["fully_connected"] == pytest.approx(1.0, rel=0.05)
+
+
+def test_with_two_models_there_is_one_pace_for_all():
+    law = fit_law(make_samples(2))
+    assert not law.cycles_by_kind
+    assert 1.0 < law.cycles_per_instruction < 2.0
+
+
+def test_a_kind_that_no_model_has_takes_the_pace_the_others_share():
+    law = fit_law(make_samples(10, conv=3.0, dense=3.0, per_op=0.0))
+    lstm = Sample(
+        model="", architecture="", instructions={"other": 1e6}, weight_bytes=0.0, ops=0, cycles=0.0
+    )
+    assert law.estimate(lstm) == pytest.approx(3e6, rel=0.01)
+
+
+def test_no_samples_make_no_law():
+    with pytest.raises(ValueError, match="no samples"):
+        fit_law([])
+
+
+def test_models_of_one_architecture_are_held_out_together():
+    samples = make_samples(12)
+    # A variant that takes ten times as long: were its twin seen, the fit would bend towards it.
+    odd = [
+        Sample(
+            model=f"odd{index}",
+            architecture="odd",
+            instructions={"conv": 1e6},
+            weight_bytes=0.0,
+            ops=3,
+            cycles=2e7,
+        )
+        for index in range(2)
+    ]
+    assert hold_out([*samples, *odd])[-1] == pytest.approx(10.0, rel=0.1)
+
+
+def test_the_interval_holds_nine_of_ten_unseen_models():
+    samples = make_samples(200, noise=0.2)
+    ratios = hold_out(samples)
+    assert 0.86 <= coverage_of(samples, ratios) <= 0.98
+    low, high = interval_of(ratios, independent=200)
+    assert 0.7 < low < 0.9 < 1.1 < high < 1.4
+
+
+def test_few_models_give_a_wider_interval():
+    few, many = interval_of([0.9, 1.1], independent=2), interval_of([0.9, 1.1] * 10, independent=20)
+    assert few[0] < many[0] and few[1] > many[1]
