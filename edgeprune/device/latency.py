@@ -13,6 +13,7 @@ had not seen, so that every estimate has an interval.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 from math import hypot, prod
 from pathlib import Path
@@ -134,10 +135,11 @@ def find_latency_faults(law: LatencyModel) -> Iterator[TableError]:
         yield TableError(key="latency.source", problem="is empty; a number without a source is no fact")
 
 
-def list_instruction_tables() -> list[str]:
+@lru_cache(maxsize=1)
+def list_instruction_tables() -> tuple[str, ...]:
     """Cores of the instruction tables that ship."""
     tables = Path(str(resources.files("edgeprune.device"))) / "tables"
-    return sorted(file.stem[len("instructions_") :] for file in tables.glob("instructions_*.json"))
+    return tuple(sorted(file.stem[len("instructions_") :] for file in tables.glob("instructions_*.json")))
 
 
 def total_cycles(ops: Sequence[OpShape], law: LatencyModel, table: InstructionTable) -> float:
