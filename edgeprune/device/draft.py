@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from edgeprune.device.profile import find_profile, list_profiles, load_profile
+from edgeprune.device.profile import find_profile, list_ids, load_profile
 from edgeprune.errors import ProfileError
 from edgeprune.workdir import whole_file
 
@@ -57,7 +57,7 @@ def _check_name(file: Path) -> None:
             where=str(file),
             fix="use letters, digits, dots, hyphens and underscores, for example my-board.toml",
         )
-    if file.stem in {profile.id for profile in list_profiles()}:
+    if file.stem in list_ids():
         raise ProfileError(
             "a device that ships has this id",
             where=str(file),

@@ -144,6 +144,11 @@ def list_profiles() -> tuple[Profile, ...]:
     return tuple(_read(path) for _, path in sorted(_shipped().items()))
 
 
+def list_ids() -> tuple[str, ...]:
+    """Ids of the profiles that ship, without reading them."""
+    return tuple(sorted(_shipped()))
+
+
 def load_profile(name: str) -> Profile:
     """The profile of that id, or in that file.
 
