@@ -24,8 +24,8 @@ WIDTH = 80
             lambda device: device["kind"] == "sbc" and dram_gib(device) >= 4,
         ),
         (
-            ("--core", "m4", "--min-flash", "2048"),
-            lambda device: device["core"] == "Cortex-M4" and flash_kib(device) >= 2048,
+            ("--core", "m33", "--min-flash", "2048"),
+            lambda device: device["core"] == "Cortex-M33" and flash_kib(device) >= 2048,
         ),
     ],
 )
