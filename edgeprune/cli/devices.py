@@ -72,7 +72,10 @@ def show_device(device: str) -> Answer:
 @click.option("--from", "origin", required=True, metavar="ID", help="The device, or profile, to start from.")
 @options.force
 def new_device(file: Path, *, origin: str, force: bool) -> Answer:
-    """Start a profile of your own from one that exists; the file's name becomes its id."""
+    """Start a profile of your own from one that exists.
+
+    The name of the file becomes its id, and its first lines say what to change.
+    """
     from edgeprune.device.draft import draft_profile
 
     draft_profile(file, origin=origin, force=force)
@@ -85,7 +88,7 @@ def new_device(file: Path, *, origin: str, force: bool) -> Answer:
 
 @devices.command("schema", cls=Command)
 def print_schema() -> Answer:
-    """Print the JSON Schema of profiles, for editors that complete and check TOML."""
+    """Print the JSON Schema of profiles, for editors."""
     from edgeprune.device.profile import make_profile_schema
 
     schema = make_profile_schema()
@@ -96,7 +99,10 @@ def print_schema() -> Answer:
 @devices.command("validate", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 def validate_device(file: Path) -> Answer:
-    """Find all errors of a profile; exit 1 if there are any, 3 if the file cannot be read."""
+    """Find all errors of a profile.
+
+    Exit 1 if there are any, 3 if there is no such file.
+    """
     from edgeprune.device.profile import validate_profile
     from edgeprune.errors import ProfileError
 
