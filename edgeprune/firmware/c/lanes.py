@@ -23,6 +23,8 @@ _PART_LIMIT = 255
 
 _LONGEST_PART = 255
 
+_MOST_ZEROS = 255
+
 _PART_START = 0x8000
 """What each sum of a part starts from."""
 
@@ -105,36 +107,69 @@ def pack_bytes(weights: Integers, *, block: int = 8) -> NDArray[np.int8]:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Parts:
-    """Weights for `dot_1x8`.
+    """Weights for `dot_1x8` and its like.
 
     Attributes:
         stream: each channel in parts, each part after its length, and a 0 after the last.
-        excess: what the parts of each channel add to its sums.
+        entries: weights in the stream.
+        excess: what each channel's sums are too large by, where its parts start at 0x8000.
     """
 
     stream: NDArray[np.int8]
+    entries: int
     excess: Integers
 
 
+_Entries = list[tuple[int, tuple[int, ...]]]
+"""Weights, and the bytes that each becomes."""
+
+
 def pack_parts(weights: Integers) -> Parts:
-    """The weights in parts that are short enough for sums of 16 bits.
+    """The weights in parts that are short enough for sums of 16 bits, one byte each.
 
     Args:
         weights: (channels, inputs).
     """
+    return _join_parts([[(weight, (weight,)) for weight in row] for row in weights.tolist()], in_halves=True)
+
+
+def pack_sparse(weights: Integers, *, in_halves: bool) -> Parts:
+    """The weights without zeros: two bytes for each, the zeros before it and itself.
+
+    Args:
+        weights: (channels, inputs).
+        in_halves: sums of a part have 16 bits; otherwise parts are as long as a byte can tell.
+    """
+    rows = []
+    for row in weights:
+        places = np.flatnonzero(row)
+        entries: _Entries = []
+        for zeros, weight in zip(np.diff(places, prepend=-1) - 1, row[places], strict=True):
+            # A zero of its own after every 255 others.
+            entries += [(0, (_MOST_ZEROS, 0))] * (int(zeros) // (_MOST_ZEROS + 1))
+            entries.append((int(weight), (int(zeros) % (_MOST_ZEROS + 1), int(weight))))
+        rows.append(entries)
+    return _join_parts(rows, in_halves=in_halves)
+
+
+def _join_parts(rows: list[_Entries], *, in_halves: bool) -> Parts:
     stream: list[int] = []
     excess = []
-    for row in weights.tolist():
-        parts: list[list[int]] = [[]]
+    for row in rows:
+        parts: list[_Entries] = []
         load = 0
-        for weight in row:
-            if load + abs(weight) > _PART_LIMIT or len(parts[-1]) == _LONGEST_PART:
-                parts.append([])
-                load = 0
-            parts[-1].append(weight)
+        for weight, code in row:
             load += abs(weight)
+            if not parts or len(parts[-1]) == _LONGEST_PART or (in_halves and load > _PART_LIMIT):
+                parts.append([])
+                load = abs(weight)
+            parts[-1].append((weight, code))
         for part in parts:
-            stream += [len(part), *part]
+            stream += [len(part), *(byte for _, code in part for byte in code)]
         stream.append(0)
         excess.append(len(parts) * _PART_START)
-    return Parts(stream=np.array(stream).astype(np.uint8).view(np.int8), excess=np.array(excess, np.int64))
+    return Parts(
+        stream=np.array(stream, np.int64).astype(np.uint8).view(np.int8),
+        entries=sum(map(len, rows)),
+        excess=np.array(excess, np.int64),
+    )

@@ -39,6 +39,12 @@ def int8(shape, *, scale=0.05, zero_point=0, data=None):
     return tensor(shape, "INT8", scale=scale, zero_point=zero_point, data=data)
 
 
+def leave_out(weights, sparsity):
+    """The weights, so many of them 0; the others stay what they are."""
+    chance = np.random.default_rng(9).random(weights.shape)
+    return np.where(chance < sparsity, 0, weights).astype(np.int8)
+
+
 def out_size(size, kernel, stride, dilation, padding):
     reach = (kernel - 1) * dilation + 1
     return -(-size // stride) if padding == "SAME" else (size + stride - reach) // stride

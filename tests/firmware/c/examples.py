@@ -10,6 +10,7 @@ from tests.firmware.c.example import Example
 
 GROUPS = (
     examples_windows.conv_examples,
+    examples_windows.sparse_examples,
     examples_windows.depthwise_examples,
     examples_windows.pool_examples,
     examples_windows.transpose_conv_examples,

@@ -9,6 +9,7 @@ from tests.firmware.c.example import (
     ACTIVATIONS,
     Example,
     int8,
+    leave_out,
     options_of,
 )
 
@@ -23,11 +24,13 @@ def fully_connected(
     zeros=(3, -5),
     per_channel=False,
     largest=127,
+    sparsity=0.0,
     out_scale=None,
     seed=0,
 ):
     rng = np.random.default_rng(seed)
     weights = rng.integers(-largest, largest + 1, (outputs, inputs)).astype(np.int8)
+    weights = leave_out(weights, sparsity)
     scales = rng.uniform(0.002, 0.006, outputs) if per_channel else np.array([0.0041])
     out_scale = out_scale or 0.05 * 0.004 * largest * inputs**0.5 * 0.5
     tensors = (
@@ -92,6 +95,10 @@ def fully_connected_examples() -> Iterator[Example]:
     yield fully_connected("dense that grows", out_scale=1e-5, largest=3)
     yield fully_connected("dense of heavy weights", inputs=1200, seed=2)
     yield fully_connected("dense with weights of -128", largest=128, seed=5)
+    yield fully_connected("dense with few weights", rows=3, inputs=40, outputs=9, sparsity=0.95)
+    yield fully_connected("dense with long gaps", inputs=1200, outputs=9, sparsity=0.995)
+    yield fully_connected("dense with many weights", inputs=2900, outputs=3, sparsity=0.9, seed=4)
+    yield fully_connected("dense of nothing", inputs=24, sparsity=1.0, out_scale=0.05)
 
 
 def matrix_examples() -> Iterator[Example]:

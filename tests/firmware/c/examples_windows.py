@@ -10,6 +10,7 @@ from tests.firmware.c.example import (
     PADDINGS,
     Example,
     int8,
+    leave_out,
     options_of,
     out_size,
 )
@@ -32,10 +33,12 @@ def conv_2d(
     out_scale=None,
     bias=True,
     largest=127,
+    sparsity=0.0,
     seed=0,
 ):
     rng = np.random.default_rng(seed)
     weights = rng.integers(-largest, largest + 1, (outputs, *kernel, image[2] // groups)).astype(np.int8)
+    weights = leave_out(weights, sparsity)
     scales = rng.uniform(0.002, 0.006, outputs) if per_channel else np.array([0.004])
     size = [out_size(*each, padding) for each in zip(image[:2], kernel, stride, dilation, strict=True)]
     depth = weights[0].size
@@ -197,6 +200,30 @@ def conv_examples() -> Iterator[Example]:
     yield conv_2d("conv that grows", out_scale=1e-5, largest=3)
     yield conv_2d("conv of heavy weights", image=(2, 3, 640), kernel=(1, 1), seed=2)
     yield conv_2d("conv with weights of -128", largest=128, seed=3)
+
+
+def sparse_examples() -> Iterator[Example]:
+    for stride in ((1, 1), (2, 2)):
+        for padding in PADDINGS:
+            for width in (8, 9):
+                yield conv_2d(
+                    f"sparse conv stride {stride} {padding} {width}",
+                    image=(6, width, 4),
+                    stride=stride,
+                    padding=padding,
+                    sparsity=0.9,
+                )
+    yield conv_2d(
+        "sparse conv 1x1", image=(5, 5, 32), kernel=(1, 1), outputs=9, sparsity=0.8, zeros=(-128, 3)
+    )
+    yield conv_2d("sparse conv of odd channels", image=(5, 7, 3), outputs=5, sparsity=0.8, activation="RELU")
+    yield conv_2d("sparse conv dilated in height", image=(9, 6, 4), dilation=(3, 1), sparsity=0.9)
+    yield conv_2d("sparse conv of batches", batches=3, image=(3, 3, 8), sparsity=0.9)
+    yield conv_2d("sparse conv of long gaps", image=(2, 4, 1600), kernel=(1, 1), sparsity=0.996)
+    yield conv_2d("sparse conv of many weights", image=(2, 4, 1600), kernel=(1, 1), sparsity=0.8, seed=2)
+    yield conv_2d("sparse conv of nothing", image=(4, 4, 8), sparsity=1.0, out_scale=0.05)
+    yield conv_2d("sparse conv with weights of -128", image=(4, 4, 16), largest=128, sparsity=0.8, seed=3)
+    yield conv_2d("sparse conv that grows", image=(4, 4, 16), out_scale=1e-5, largest=3, sparsity=0.8)
 
 
 def depthwise_examples() -> Iterator[Example]:

@@ -15,11 +15,14 @@ from edgeprune.firmware.c.channels import (
     read_bias,
     read_factors,
 )
-from edgeprune.firmware.c.lanes import LaneWeights, pack_lanes, pack_parts, pack_runs
+from edgeprune.firmware.c.lanes import LaneWeights, Parts, pack_lanes, pack_parts, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
 from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
+from edgeprune.firmware.c.sparse import pack_if_sparse
 from edgeprune.firmware.c.window import Window, read_window
+
+_PARTS = ("naked", "parts_1x8")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -88,6 +91,10 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
     window, rows = convolution.window, convolution.weights
     if convolution.groups == 1 and _is_one_row(window):
         return emit_rows(site, weights=rows, bias=convolution.bias)
+    if convolution.groups == 1 and window.dilation_w == 1:
+        parts = pack_if_sparse(site, rows, pixels=window.pixels)
+        if parts is not None:
+            return _emit_sparse(convolution, parts)
     if site.instructions == "mve" and convolution.groups == 1 and window.dilation_w == 1:
         channels = convolution.pack_channels(folded=True)
         if channels.requantize == "requantize_right":
@@ -96,7 +103,7 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
         lanes = pack_lanes(rows, block=4)
         if lanes is not None:
             return _emit_dsp(convolution, lanes)
-    if convolution.groups == 1 and window.dilation_w == 1 and rows.min() > INT8_MIN:
+    if convolution.groups == 1 and window.dilation_w == 1:
         return _emit_packed(convolution)
     channels = convolution.pack_channels(folded=False)
     function = render(
@@ -196,15 +203,33 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
 
 
 def _emit_packed(convolution: Convolution) -> Layer:
-    site, window = convolution.site, convolution.window
+    """Eight pixels at a time, without SIMD."""
     parts = pack_parts(convolution.weights)
     channels = convolution.pack_channels(folded=True, excess=parts.excess)
+    return _emit_eights(convolution, parts, channels, dot="dot_1x8", kernels=("join_products", *_PARTS))
+
+
+def _emit_sparse(convolution: Convolution, parts: Parts) -> Layer:
+    """Eight pixels at a time, and only weights that are not 0."""
+    if convolution.site.instructions == "plain":
+        channels = convolution.pack_channels(folded=True, excess=parts.excess)
+        kernels = ("join_products", *_PARTS)
+        return _emit_eights(convolution, parts, channels, dot="dot_sparse_1x8", kernels=kernels)
+    channels = convolution.pack_channels(folded=True)
+    return _emit_eights(convolution, parts, channels, dot="dot_sparse_1x8_dsp", kernels=("dsp", "join_lanes"))
+
+
+def _emit_eights(
+    convolution: Convolution, parts: Parts, channels: Channels, *, dot: str, kernels: tuple[str, ...]
+) -> Layer:
+    site, window = convolution.site, convolution.window
+    which = ", without weights of 0" if "sparse" in dot else ""
     return Layer(
-        function=render("conv_2d_packed.c", **convolution.values(channels)),
+        function=render("conv_2d_eights.c", **convolution.values(channels), dot=dot, which=which),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=parts.stream), channels.constant),
-        kernels=(*channels.kernels, "put_half", "naked", "dot_1x8"),
+        kernels=(*channels.kernels, *kernels, "put_half", "put_pair", dot),
         scratch_bytes=16 * convolution.weights.shape[1],
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=8)},
     )

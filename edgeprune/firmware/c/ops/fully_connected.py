@@ -16,6 +16,7 @@ from edgeprune.firmware.c.channels import (
 from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.scaling import Integers, activation_range
+from edgeprune.firmware.c.sparse import pack_if_sparse_rows
 
 
 @emits("FULLY_CONNECTED")
@@ -54,6 +55,16 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
         "low": low,
         "high": high,
     }
+    parts = pack_if_sparse_rows(site, weights)
+    if parts is not None:
+        return Layer(
+            function=render("fully_connected_sparse.c", **values),
+            inputs=site.op.inputs[:1],
+            outputs=site.op.outputs,
+            constants=(Constant(name="weights", values=parts.stream), channels.constant),
+            kernels=(*channels.kernels, "dot_sparse_1x1"),
+            overlaps={site.op.inputs[0]: _find_slack(values)},
+        )
     if site.instructions == "mve" and channels.requantize == "requantize_right":
         return _emit_mve(site, weights, values, channels)
     lanes = None if site.instructions == "plain" else pack_lanes(weights, block=8)

@@ -7,6 +7,11 @@ static inline int32_t smlad(int32_t a, int32_t b, int32_t sum)
     return __smlad(a, b, sum);
 }
 
+static inline int32_t smlabb(int32_t a, int32_t b, int32_t sum)
+{
+    return __smlabb(a, b, sum);
+}
+
 static inline int32_t smlabt(int32_t a, int32_t b, int32_t sum)
 {
     return __smlabt(a, b, sum);
@@ -61,6 +66,11 @@ static inline int32_t high_lane(int32_t pair)
 static inline int32_t add_wrapping(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
+static inline int32_t smlabb(int32_t a, int32_t b, int32_t sum)
+{
+    return add_wrapping(sum, low_lane(a) * low_lane(b));
 }
 
 static inline int32_t smlabt(int32_t a, int32_t b, int32_t sum)

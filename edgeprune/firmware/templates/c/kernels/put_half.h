@@ -8,7 +8,7 @@ static int32_t *put_half(int32_t *target, const int8_t *source, int32_t step, in
         }
     } else {
         for (; target != end; target += 4, source += step) {
-            *target += *source * 65536;
+            *target = join_two(*target, *source);
         }
     }
     return end;
