@@ -1,4 +1,4 @@
-"""One device for people: what it is, its memories, budgets, how its figures are known, how it is flashed."""
+"""Devices for people: a table of many, and all that is known of one."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -7,6 +7,52 @@ from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.profile import Profile
 from edgeprune.quantities import NOTHING, format_quantity
+
+
+def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
+    """A table of devices, at most 80 columns wide, and how many they are.
+
+    Args:
+        profiles: the devices to list.
+        of: how many they were chosen from.
+    """
+    columns = (
+        Column(heading="device"),
+        Column(heading="core", wrap=True),
+        Column(heading="MHz", align="right"),
+        Column(heading="kernels"),
+        Column(heading="flash", align="right"),
+        Column(heading="RAM", align="right"),
+    )
+    rows = [
+        [
+            profile.id,
+            profile.core,
+            f"{profile.clock_mhz:g}",
+            profile.runtime.kernels,
+            _format_kib(profile.flash_kib),
+            _format_kib(profile.largest_ram_kib),
+        ]
+        for profile in profiles
+    ]
+    note = (
+        f"{len(profiles)} of {of} devices. RAM is the largest block that may hold the tensor arena; "
+        "'edgeprune devices show ID' has all memories, budgets and sources."
+    )
+    return f"{format_table(columns, rows)}\n\n{wrap(note)}"
+
+
+def describe_choice(profiles: Sequence[Profile]) -> str:
+    """What can be asked for, where nothing is as asked."""
+    cores = ", ".join(sorted({profile.core for profile in profiles}))
+    names = {name for profile in profiles for name in (profile.runtime.name, profile.runtime.kernels)}
+    ram = max(profile.largest_ram_kib or 0.0 for profile in profiles if profile.kind == "mcu")
+    flash = max(profile.flash_kib or 0.0 for profile in profiles)
+    return wrap(
+        f"None of {len(profiles)} devices is like that. Cores: {cores}. Runtimes and kernels: "
+        f"{', '.join(sorted(names))}. Microcontrollers have up to {ram:g} KiB of RAM in one block and "
+        f"{flash:g} KiB of flash."
+    )
 
 
 def format_device(profile: Profile) -> str:
@@ -28,11 +74,6 @@ def format_device(profile: Profile) -> str:
     return "\n\n".join(sections)
 
 
-def format_kib(kib: float | None) -> str:
-    """A size given in KiB."""
-    return format_quantity(None if kib is None else kib * 1024, "bytes")
-
-
 def _describe_device(profile: Profile) -> Iterator[tuple[str, str]]:
     runtime = profile.runtime
     yield "board", profile.board
@@ -44,7 +85,7 @@ def _describe_device(profile: Profile) -> Iterator[tuple[str, str]]:
             ("data", profile.cache.data_kib),
             ("flash outside the chip", profile.cache.xip_kib),
         )
-        known = ", ".join(f"{format_kib(kib)} for {what}" for what, kib in sizes if kib)
+        known = ", ".join(f"{_format_kib(kib)} for {what}" for what, kib in sizes if kib)
         yield "cache", f"{known or 'size not known'} ({profile.cache.source})"
     yield "runtime", f"{runtime.name} with {runtime.kernels} kernels: {runtime.version}"
     yield "", f"decodes {', '.join(runtime.decodes) or 'nothing'}; channels in steps of {runtime.round_to}"
@@ -67,10 +108,10 @@ def _tabulate_memories(memories: Sequence[Memory]) -> str:
         [
             memory.name,
             NOTHING if memory.address is None else f"0x{memory.address:08x}",
-            format_kib(memory.kib),
+            _format_kib(memory.kib),
             ", ".join(memory.holds),
             _describe_reads(memory),
-            _describe_block(memory),
+            _describe_note(memory),
         ]
         for memory in memories
     ]
@@ -86,15 +127,15 @@ def _describe_reads(memory: Memory) -> str:
     return ", ".join(parts) or NOTHING
 
 
-def _describe_block(memory: Memory) -> str:
+def _describe_note(memory: Memory) -> str:
     whole = memory.block_kib == memory.kib
     return "; ".join(filter(None, ("" if whole else f"largest block {memory.block_kib:g} KiB", memory.note)))
 
 
 def _describe_budgets(profile: Profile) -> Iterator[tuple[str, str]]:
     budgets = profile.budgets
-    yield "flash", format_kib(budgets.flash_kib)
-    yield "RAM", format_kib(budgets.ram_kib)
+    yield "flash", _format_kib(budgets.flash_kib)
+    yield "RAM", _format_kib(budgets.ram_kib)
     yield "latency", format_quantity(budgets.latency_ms, "ms")
     yield "", budgets.reason
 
@@ -141,3 +182,8 @@ def _list(pairs: Iterable[tuple[str, str]]) -> str:
 
 def _enumerate(lines: Sequence[str]) -> str:
     return "\n".join(wrap(f"- {line}", indent="  ") for line in lines)
+
+
+def _format_kib(kib: float | None) -> str:
+    """A size given in KiB."""
+    return format_quantity(None if kib is None else kib * 1024, "bytes")
