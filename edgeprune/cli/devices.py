@@ -1,20 +1,15 @@
 """`edgeprune devices`: the profiles that ship, one of them, or a file of one's own."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
-
-if TYPE_CHECKING:
-    from edgeprune.device.profile import Profile
+from edgeprune.cli.tables import wrap
 
 _AT_LEAST = options.Finite(min=0, min_open=True)
 
@@ -34,6 +29,7 @@ def list_devices(
     *, core: str | None, kind: str | None, runtime: str | None, min_ram: float | None, min_flash: float | None
 ) -> Answer:
     """List the devices edgeprune knows; exit 1 if none is as asked."""
+    from edgeprune.cli.device_page import describe_choice, format_devices
     from edgeprune.device.profile import list_profiles
     from edgeprune.device.selection import select_profiles
 
@@ -48,12 +44,8 @@ def list_devices(
     )
     document = {"devices": [asdict(profile) for profile in chosen], "of": len(profiles)}
     if not chosen:
-        return Answer(text=wrap(_describe_choice(profiles)), document=document, exit_code=1)
-    note = (
-        f"{len(chosen)} of {len(profiles)} devices. RAM is the largest block that may hold the tensor arena; "
-        "'edgeprune devices show ID' has all memories, budgets and sources."
-    )
-    return Answer(text=f"{_tabulate(chosen)}\n\n{wrap(note)}", document=document)
+        return Answer(text=describe_choice(profiles), document=document, exit_code=1)
+    return Answer(text=format_devices(chosen, of=len(profiles)), document=document)
 
 
 @devices.command("show", cls=Command)
@@ -116,41 +108,3 @@ def validate_device(file: Path) -> Answer:
         "errors": [{"key": error.key, "problem": error.problem} for error in errors],
     }
     return Answer(text="\n".join(map(wrap, lines)), document=document, exit_code=1 if errors else 0)
-
-
-def _tabulate(profiles: "Sequence[Profile]") -> str:
-    from edgeprune.cli.device_page import format_kib
-
-    columns = (
-        Column(heading="device"),
-        Column(heading="core", wrap=True),
-        Column(heading="MHz", align="right"),
-        Column(heading="kernels"),
-        Column(heading="flash", align="right"),
-        Column(heading="RAM", align="right"),
-    )
-    rows = [
-        [
-            profile.id,
-            profile.core,
-            f"{profile.clock_mhz:g}",
-            profile.runtime.kernels,
-            format_kib(profile.flash_kib),
-            format_kib(profile.largest_ram_kib),
-        ]
-        for profile in profiles
-    ]
-    return format_table(columns, rows)
-
-
-def _describe_choice(profiles: "Sequence[Profile]") -> str:
-    """What can be asked for."""
-    cores = ", ".join(sorted({profile.core for profile in profiles}))
-    names = {name for profile in profiles for name in (profile.runtime.name, profile.runtime.kernels)}
-    ram = max(profile.largest_ram_kib or 0.0 for profile in profiles if profile.kind == "mcu")
-    flash = max(profile.flash_kib or 0.0 for profile in profiles)
-    return (
-        f"None of {len(profiles)} devices is like that. Cores: {cores}. Runtimes and kernels: "
-        f"{', '.join(sorted(names))}. Microcontrollers have up to {ram:g} KiB of RAM in one block and "
-        f"{flash:g} KiB of flash."
-    )
