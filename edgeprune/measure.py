@@ -12,9 +12,11 @@ from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
 from edgeprune.device.npu import Npu
 from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.runtime import name_runtime
 from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError
 from edgeprune.figures import Check, Figure, unavailable
 from edgeprune.graph.opshape import OpShape
+from edgeprune.measure_engine import measure_on_engine
 from edgeprune.measure_npu import measure_on_npu
 from edgeprune.quantities import format_quantity
 from edgeprune.runtimes.tflm_host import run_tflm
@@ -56,7 +58,7 @@ class Measured:
 def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     """Figures of a file on a device: the arena from the real allocator, the rest from the profile's tables.
 
-    On a device with an NPU, all that depends on it comes from Vela.
+    On a device with an NPU, all that depends on it comes from Vela; with the C engine, from its image.
 
     Args:
         tflite: the file's bytes.
@@ -70,6 +72,9 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     ops = tuple(op_shapes(model))
     require_order(model)
     require_ranks(ops, where=where)
+    if profile.runtime.name == "c":
+        costs = measure_on_engine(tflite, model, ops=ops, profile=profile)
+        return Measured(model=model, ops=ops, figures=costs.figures, unsupported=costs.unsupported)
     if profile.npu is not None:
         return _measure_compiled(tflite, model, ops=ops, npu=profile.npu, profile=profile)
     unsupported = _list_unsupported(model, profile)
@@ -101,14 +106,14 @@ def _measure_compiled(
 def _list_unsupported(model: Model, profile: Profile) -> tuple[str, ...]:
     return tuple(
         f"{item.op} ({item.dtype}): {item.reason}; {item.fix}"
-        for item in unsupported_ops(model, runtime=profile.runtime.name)
+        for item in unsupported_ops(model, runtime="litert" if profile.runtime.name == "litert" else "tflm")
     )
 
 
 def check_ops(measured: Measured, profile: Profile) -> Check:
     """Whether the device's runtime has a kernel for every op."""
     count = len(measured.unsupported)
-    evidence = "; ".join(measured.unsupported or (f"{profile.runtime.name}'s op table", *measured.notes))
+    evidence = "; ".join(measured.unsupported or (f"the ops of {name_runtime(profile)}", *measured.notes))
     figure = Figure(value=float(count), unit="unsupported ops", source="simulated", evidence=evidence)
     return Check(name="ops", figure=figure, budget=0.0)
 
