@@ -12,6 +12,7 @@ from edgeprune.compress_step import DECODES, choose_encodings
 from edgeprune.compressed import Compressed
 from edgeprune.device.check import check_budgets
 from edgeprune.device.profile import Profile
+from edgeprune.device.runtime import name_runtime
 from edgeprune.errors import OpError
 from edgeprune.figures import Check, Figure
 from edgeprune.graph.channels import name_channels
@@ -246,7 +247,7 @@ def name_unsupported(measured: Measured, profile: Profile, *, model: keras.Model
     from edgeprune.keras_bridge.places import describe_place
 
     return OpError(
-        f"{profile.runtime.name} on {profile.id} cannot execute the converted model",
+        f"{name_runtime(profile)} on {profile.id} cannot execute the converted model",
         where=describe_place(model, named, op=measured.unsupported[0].partition(" ")[0]),
         why="; ".join(dict.fromkeys(measured.unsupported)),
         fix="replace the layer that becomes this op",
@@ -263,17 +264,18 @@ def verify(artefact: Artefact, job: Job) -> Comparison:
         artefact.tflite,
         as_real(artefact.tflite, tuple(x[:samples] for x in job.inputs.test.inputs)),
         encoded=artefact.flashed,
-        with_tflm=job.profile.runtime.name == "tflm",
+        with_tflm=job.profile.runtime.name != "litert",
     )
 
 
 def find_verified(comparison: Comparison, job: Job) -> Compared | None:
     """The row of the device's runtime, if it is to agree with the reference.
 
-    None for LiteRT, whose kernels round differently by design, and for ops that only the NPU executes.
+    None for LiteRT, whose kernels round differently by design, and for ops that only the NPU executes. The C
+    engine computes what TFLM's reference kernels do, bit for bit.
     """
     profile = job.profile
-    if profile.runtime.name != "tflm" or comparison.tflm is None:
+    if profile.runtime.name == "litert" or comparison.tflm is None:
         return None
     return None if profile.npu is not None and comparison.tflm.unavailable else comparison.tflm
 

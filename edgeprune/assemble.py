@@ -25,7 +25,9 @@ from edgeprune.device.profile import Profile
 from edgeprune.figures import Check
 from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.firmware.golden import Golden, save_golden
+from edgeprune.firmware.rendering import write_files
 from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
+from edgeprune.firmware_step import GOLDEN_SAMPLES, Firmware
 from edgeprune.golden_samples import record_golden
 from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import ChannelMap, name_channels
@@ -44,8 +46,6 @@ from edgeprune.shrink import Shrunk
 from edgeprune.tflite.read import read_model
 from edgeprune.workdir import whole_directory
 
-GOLDEN_SAMPLES = 10
-"""Test samples kept in the output, at most."""
 _REPORTED_PACKAGES = (
     "tensorflow",
     "keras",
@@ -72,6 +72,7 @@ class Outcome:
         means: why channels, zeros or both were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
         seed: of everything random.
+        firmware: the project and images of the C engine; None for other runtimes.
     """
 
     inputs: Inputs
@@ -87,6 +88,7 @@ class Outcome:
     means: str
     settings: Mapping[str, Any]
     seed: int
+    firmware: Firmware | None = None
 
 
 def compose_report(outcome: Outcome) -> Report:
@@ -151,6 +153,7 @@ def compose_report(outcome: Outcome) -> Report:
             "ladder": None if outcome.climbed is None else outcome.climbed.to_json(),
         },
         agreement=_describe_agreement(outcome),
+        engine=None if outcome.firmware is None else outcome.firmware.facts,  # type: ignore[arg-type]
         ops=tuple(
             {"op": op, "count": count}
             for op, count in sorted(Counter(op.op for op in outcome.pruned.measured.ops).items())
@@ -188,10 +191,12 @@ def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> l
 
 
 def describe_layers(graph: LayerGraph, profile: Profile) -> dict[str, dict[str, Any]]:
-    """For each layer: kind, output shape, channels, weights, MACs and, where a table exists, what it costs."""
+    """For each layer: kind, output shape, channels, weights, MACs and, where there is a table, cost."""
     channels = name_channels(graph)
     lowering = Lowering(graph, channels)
-    table = load_instruction_table(profile.latency.table) if profile.latency.by == "instructions" else None
+    # The tables hold what TFLM's kernels take; the C engine's are counted op by op, in the report's `engine`.
+    counted = profile.latency.by == "instructions" and profile.runtime.name != "c"
+    table = load_instruction_table(profile.latency.table) if counted else None
     rows: dict[str, dict[str, Any]] = {}
     for index, node in enumerate(graph.nodes):
         layer, shape = graph.layers[node.layer], graph.shapes[node.outputs[0]]
@@ -269,6 +274,9 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
             )
             if compiled is None:  # what Vela compiled runs on the NPU alone
                 save_golden(folder / GOLDEN_FILE, _record_golden(outcome))
+        if outcome.firmware is not None:
+            write_files(folder / "firmware", outcome.firmware.files)
+            save_golden(folder / GOLDEN_FILE, outcome.firmware.golden)
         (folder / "manifest.json").write_text(json.dumps(_manifest(folder, outcome), indent=2) + "\n")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import RecipeError
+from edgeprune.device.runtime import choose_runtime
 from edgeprune.firmware.c.build import Images, build_images, refuse_misfit
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.layer import Optimize
@@ -103,8 +103,7 @@ def write_engine_firmware(
     if output is None:
         output = Path(f"{source.resolve().name.removesuffix('.tflite')}-c")
     refuse_existing(output, force=force)
-    profile = load_profile(device or find_device(source))
-    refuse_npu(profile)
+    profile = choose_runtime(load_profile(device or find_device(source)), "c")
     file = find_file(source)
     tflite = read_file(file)
     model = read_model(tflite, where=str(file))
@@ -131,15 +130,6 @@ def write_engine_firmware(
         sizes=None if images is None else images.sizes,
         run=run,
     )
-
-
-def refuse_npu(profile: Profile) -> None:
-    """Raises RecipeError for a device whose NPU would be left idle."""
-    if profile.npu is not None:
-        raise RecipeError(
-            f"the C engine does not use the NPU of {profile.id}",
-            fix="use --runtime tflm, or a profile of the core alone",
-        )
 
 
 def _list_files(folder: Path) -> tuple[str, ...]:

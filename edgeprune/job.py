@@ -11,6 +11,7 @@ from edgeprune.annotation import Annotating, read_labels
 from edgeprune.cluster_step import Clustering
 from edgeprune.device.check import Budgets, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.runtime import Choice, choose_runtime
 from edgeprune.device.schemes import refuse_scheme
 from edgeprune.device.zeros import require_cluster_worth, require_worth
 from edgeprune.errors import RecipeError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 DEFAULT_EPOCHS = 16
 DEFAULT_CRITERION = "l2"
 """The best over ResNet-8 and DS-CNN (scripts/bench_pruning.py), and the quickest."""
+_ENGINE_PRICES = "TFLM's laws in proportion to the C engine's counts; candidates are built and run"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +51,7 @@ class BuildRequest:
     Attributes:
         model: a saved Keras model; None for the embedded example.
         device: a profile's id or file.
+        runtime: "tflm" or "c"; None for the profile's.
         data: what `load_data` takes; None only with the embedded example.
         output: the directory to be made.
         flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
@@ -79,6 +82,7 @@ class BuildRequest:
     device: str
     data: str | None
     output: Path
+    runtime: Choice | None = None
     flash_kib: float | None = None
     ram_kib: float | None = None
     latency_ms: float | None = None
@@ -150,7 +154,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         InputError: something cannot be used.
         ToolMissingError: the device has an NPU, and its compiler is not installed.
     """
-    profile = load_profile(request.device)
+    profile = choose_runtime(load_profile(request.device), request.runtime)
     refuse_scheme(request.scheme, profile, io_type=request.io_type)
     if profile.npu is not None:
         find_vela()  # before hours of training, not after
@@ -229,6 +233,7 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
 def describe_settings(job: Job) -> dict[str, Any]:
     """What was chosen, for the report."""
     calibration = job.inputs.calibration
+    engine = {"layer_prices": _ENGINE_PRICES} if job.profile.runtime.name == "c" else {}
     return {
         "criterion": job.criterion,
         "normalise": job.request.normalise or CRITERIA[job.criterion].normalise,
@@ -249,6 +254,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
             for pattern, limit in job.request.layers.items()
         },
         "augmentation": job.inputs.augmentation.describe(),
+        **engine,
     }
 
 

@@ -1,7 +1,7 @@
 """The road of a build, top to bottom.
 
     open the inputs → measure the dense model → remove channels → shape weights → convert → strip → encode
-    → verify → check → write
+    → build firmware (C engine) → verify → check → write
 
 `build` is that road. Everything it calls is a function with plain values on both ends; the only things that
 change on the way are the Keras model being trained and the files on disk.
@@ -13,6 +13,7 @@ from edgeprune.artefact import check_artefact, find_shortage, make_artefact, ref
 from edgeprune.assemble import Outcome, compose_report, write_output
 from edgeprune.budget_loop import exceeded, open_loop, shrink_to_budgets
 from edgeprune.errors import InfeasibleError
+from edgeprune.firmware_step import Firmware, build_firmware
 from edgeprune.job import BuildRequest, Job, describe_settings, open_job, open_work
 from edgeprune.means import choose_means, leave_flash_to_weights, shape_last
 from edgeprune.progress import Progress
@@ -74,8 +75,13 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         shrunk = Shrunk(model=job.inputs.model, steps=[], equivalence=[])
     progress.stage("quantize with care")
     pruned, climbed = requantize(pruned, job, zeros=zeros, progress=progress)
+    firmware: Firmware | None = None
+    if job.profile.runtime.name == "c":
+        progress.stage("build the firmware and run it")
+        pruned, firmware = build_firmware(pruned, job)
     progress.stage("compare runtimes")
     comparison = verify(pruned, job)
+    checks = check_artefact(pruned, job, dense=dense, comparison=comparison)
     return Outcome(
         inputs=job.inputs,
         profile=job.profile,
@@ -87,7 +93,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         climbed=climbed,
         shortage=shortage,
         means=means.note,
-        checks=check_artefact(pruned, job, dense=dense, comparison=comparison),
+        checks=checks if firmware is None else (*checks, firmware.check),
+        firmware=firmware,
         settings=describe_settings(job),
         seed=job.request.seed,
     )

@@ -44,6 +44,7 @@ class Recipe:
     Attributes:
         model, data, output: paths, or `module:function` for data.
         device: a profile's id or file.
+        runtime: "tflm" or "c".
         flash_kib, ram_kib, latency_ms: budgets.
         max_drop: largest drop of the metric, a fraction.
         metric, loss, scheme, io_type, criterion, normalise, scope, schedule: names.
@@ -72,6 +73,7 @@ class Recipe:
 
     model: str | None = None
     device: str | None = None
+    runtime: Literal["tflm", "c"] | None = None
     data: str | None = None
     output: str | None = None
     flash_kib: float | None = ruled(above=0, high=_LARGEST, default=None)

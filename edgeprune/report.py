@@ -182,6 +182,23 @@ class SparsityPart(TypedDict):
     stored: list[str]
 
 
+class EnginePart(TypedDict):
+    """Firmware of the C engine.
+
+    `steps` are the C functions of the ops in their order; `blocks` lie at `offset` in the arena from step
+    `first` to step `last`, both included. `sizes` are those of the image, by the names of `ImageSizes`, None
+    where none was built; `layers` holds what each op takes: op, name, function, instructions, weight_bytes.
+    `board` is the machine of qemu that counted.
+    """
+
+    board: str
+    arena_bytes: int
+    steps: list[str]
+    blocks: list[dict[str, Any]]
+    sizes: dict[str, int] | None
+    layers: list[dict[str, Any]]
+
+
 class OpPart(TypedDict):
     """How often an op occurs in the artefact."""
 
@@ -211,7 +228,7 @@ class Report:
         layers: cost per layer, in the model's order.
         frozen: what could not be pruned, with reasons.
         equivalence: one proof per rebuild.
-        sparsity, quantization, agreement: None where there was no such step.
+        sparsity, quantization, agreement, engine: None where there was no such step.
         ops: of the artefact.
         seed: of everything random.
         versions: package → version.
@@ -237,6 +254,7 @@ class Report:
     sparsity: SparsityPart | None
     quantization: QuantizationPart | None
     agreement: AgreementPart | None
+    engine: EnginePart | None
     ops: tuple[OpPart, ...]
     seed: int
     versions: Mapping[str, str]

@@ -113,6 +113,7 @@ def make_report(**changes: Any) -> Report:
             ],
             "stored": ["1 of 2 constants are stored encoded."],
         },
+        "engine": None,
         "agreement": {
             "reference": "LiteRT (tflite-runtime 2.14.0)",
             "samples": 200,

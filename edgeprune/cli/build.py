@@ -21,6 +21,11 @@ DEFAULT_OUTPUT = "edgeprune-out"
 @click.argument("model", type=click.Path(path_type=Path), required=False)
 @click.option("--device", metavar="ID", help="A name from 'edgeprune devices list', or a profile's file.")
 @click.option(
+    "--runtime",
+    type=click.Choice(["tflm", "c"]),
+    help="c: edgeprune's own C engine, built and run in qemu.  [default: the profile's]",
+)
+@click.option(
     "--data",
     metavar="PATH|module:function",
     help="An .npz file, a folder of images by class, or a function that returns tf.data datasets.",

@@ -1,6 +1,7 @@
 """Which schemes a device's runtime can execute; known before anything is opened."""
 
 from edgeprune.device.profile import Profile
+from edgeprune.device.runtime import name_runtime
 from edgeprune.errors import RecipeError
 from edgeprune.tflite.op_table import OPS
 from edgeprune.tflite.ops import judge_types
@@ -25,10 +26,10 @@ def refuse_scheme(scheme: str, profile: Profile, *, io_type: str | None = None) 
         return
     possible = [name for name, other in SCHEMES.items() if _find_obstacle(other, profile) is None]
     raise RecipeError(
-        f"{profile.runtime.name} on {profile.id} cannot execute files of the scheme {scheme}",
+        f"{name_runtime(profile)} on {profile.id} cannot execute files of the scheme {scheme}",
         where="--scheme",
         why=reason,
-        fix=f"use --scheme {', '.join(possible[:-1])} or {possible[-1]}",
+        fix=f"use --scheme {' or '.join(filter(None, (', '.join(possible[:-1]), possible[-1])))}",
     )
 
 
@@ -39,8 +40,10 @@ def can_execute(scheme: str, profile: Profile) -> bool:
 
 def _find_obstacle(scheme: Scheme, profile: Profile) -> str | None:
     """Why the runtime cannot execute what every file of the scheme holds; LiteRT can execute all of them."""
-    if profile.runtime.name != "tflm":
+    if profile.runtime.name == "litert":
         return None
+    if profile.runtime.name == "c":
+        return None if scheme.name == "int8" else "the C engine has kernels for int8 alone"
     use = scheme.always
     verdict = judge_types(OPS[use.op], use.activation, weights=use.weights or None)
     hybrid = scheme.activations == "float32" and scheme.weights == "int8"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edgeprune.device.profile import Profile
+from edgeprune.device.runtime import name_runtime
 from edgeprune.errors import RecipeError
 from edgeprune.prune.masks import Pattern
 
@@ -34,7 +35,7 @@ def value_zeros(profile: Profile, pattern: Pattern, *, scheme: str = "int8") -> 
         pattern: of the masks.
         scheme: how the file is quantized.
     """
-    runtime = f"{profile.runtime.name} on {profile.id}"
+    runtime = f"{name_runtime(profile)} on {profile.id}"
     decodes = profile.runtime.decodes
     if "tflm-prune" in decodes:
         if pattern.kind == "n_of_m":
@@ -95,7 +96,7 @@ def value_clusters(profile: Profile) -> Worth:
     Args:
         profile: the device.
     """
-    runtime = f"{profile.runtime.name} on {profile.id}"
+    runtime = f"{name_runtime(profile)} on {profile.id}"
     if "tflm-prune" in profile.runtime.decodes:
         return Worth(
             flash=True,

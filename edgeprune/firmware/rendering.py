@@ -33,12 +33,21 @@ def write_texts(directory: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
     Raises:
         OutputError: a file cannot be written.
     """
+    return write_files(directory, {name: text.encode() for name, text in texts.items()})
+
+
+def write_files(directory: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
+    """Paths of the files written: each content at its path below the directory.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     written = []
     try:
-        for name, text in texts.items():
+        for name, content in files.items():
             written.append(directory / name)
             written[-1].parent.mkdir(parents=True, exist_ok=True)
-            written[-1].write_text(text, "utf-8")
+            written[-1].write_bytes(content)
     except OSError as error:
         raise OutputError(
             "cannot be written", where=str(error.filename or directory), why=error.strerror or ""
