@@ -23,6 +23,9 @@ so that `--json` can show them apart.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_NAMES = 20
+"""More names than these are no help within a sentence."""
+
 
 class EdgepruneError(Exception):
     """The root of the tree: an error that is reported in one sentence, without a traceback."""
@@ -109,9 +112,15 @@ class UnknownNameError(InputError):
         """
         self.kind, self.name, self.known = kind, name, sorted(known)
         near = get_close_matches(name.lower(), self.known, n=1, cutoff=0.5)
-        fix = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(self.known)}"
+        near = near or [other for other in self.known if name and name.lower() in other.lower()][:_MOST_NAMES]
+        if near:
+            fix = f"did you mean {' or '.join(map(repr, near))}?"
+        elif listing and len(self.known) > _MOST_NAMES:
+            fix = f"there are {len(self.known)}"
+        else:
+            fix = f"known: {', '.join(self.known)}"
         if listing:
-            fix += f" ({listing} lists them all)"
+            fix += f" ('{listing}' lists them all)"
         super().__init__(f"unknown {kind} '{name}'", fix=fix)
 
 

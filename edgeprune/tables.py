@@ -10,10 +10,14 @@ import types
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+_INTEGERS_END = 1 << 63
+"""TOML has integers of 64 bits; Python's parser takes any."""
 
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -66,7 +70,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], list[TableError]]:
         return {}, [TableError(key="", problem=f"cannot be read: {error.strerror or error}")]
     except UnicodeDecodeError:
         return {}, [TableError(key="", problem="is not a text file in UTF-8")]
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or an absurdly long or deep value
         return {}, [TableError(key="", problem=f"is not TOML: {error}")]
 
 
@@ -112,6 +116,9 @@ def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[Ta
 
 
 def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
+    if isinstance(value, int) and abs(value) >= _INTEGERS_END:
+        errors.append(TableError(key=key, problem="is a whole number of more than 64 bits"))
+        return None
     if type(value) is hint:  # most values, and asking for an origin takes ten times as long
         return value
     origin, arguments = get_origin(hint), get_args(hint)
@@ -133,7 +140,7 @@ def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
     elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, dict):
             return _table(value, hint, f"{key}.", errors)
-    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+    elif hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
@@ -148,7 +155,7 @@ def _check_range(value: Any, rules: Mapping[str, Any], key: str, errors: list[Ta
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
     low, above, high = rules.get("low"), rules.get("above"), rules.get("high")
-    if value != value or (low is not None and value < low) or (high is not None and value > high):
+    if not isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
         pass
     elif above is None or value > above:
         return

@@ -1,6 +1,9 @@
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+import pytest
 
 from edgeprune.tables import parse_table, read_toml, ruled
 
@@ -60,3 +63,30 @@ def test_an_unreadable_file_is_one_error(tmp_path):
     path.write_text("a = \n", encoding="utf-8")
     assert "is not TOML" in str(read_toml(path)[1][0])
     assert "cannot be read" in str(read_toml(tmp_path / "y.toml")[1][0])
+
+
+@pytest.mark.parametrize("text", ["a = 1" + "0" * 5000, "a = " + "[" * 20_000])
+def test_a_value_of_absurd_length_or_depth_is_an_error_of_the_file(text, tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text(text, encoding="utf-8")
+    assert "is not TOML" in str(read_toml(path)[1][0])
+
+
+def test_numbers_are_finite_and_have_64_bits_at_most():
+    assert errors_of({"name": "a", "wheels": [{"size": math.inf}, {"size": 10**400}], "load": 2**63}) == [
+        "wheels[0].size: is inf; it takes a number above 0",
+        "wheels[1].size: is a whole number of more than 64 bits",
+        "load: is a whole number of more than 64 bits",
+    ]
+
+
+def test_a_list_may_be_absent_but_not_shorter_than_its_rule():
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Shelf:
+        books: tuple[str, ...] = ruled(items=1, default=())
+
+    assert parse_table({}, Shelf)[1] == []
+    assert parse_table({"books": ["Emma"]}, Shelf)[1] == []
+    assert [str(error) for error in parse_table({"books": []}, Shelf)[1]] == [
+        "books: has 0 values; it takes at least 1"
+    ]

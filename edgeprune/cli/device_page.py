@@ -46,12 +46,13 @@ def describe_choice(profiles: Sequence[Profile]) -> str:
     """What can be asked for, where nothing is as asked."""
     cores = ", ".join(sorted({profile.core for profile in profiles}))
     names = {name for profile in profiles for name in (profile.runtime.name, profile.runtime.kernels)}
-    ram = max(profile.largest_ram_kib or 0.0 for profile in profiles if profile.kind == "mcu")
-    flash = max(profile.flash_kib or 0.0 for profile in profiles)
+    small = [profile for profile in profiles if profile.kind == "mcu"]
+    ram = _format_kib(max(profile.largest_ram_kib or 0.0 for profile in small))
+    flash = _format_kib(max(profile.flash_kib or 0.0 for profile in small))
     return wrap(
         f"None of {len(profiles)} devices is like that. Cores: {cores}. Runtimes and kernels: "
-        f"{', '.join(sorted(names))}. Microcontrollers have up to {ram:g} KiB of RAM in one block and "
-        f"{flash:g} KiB of flash."
+        f"{', '.join(sorted(names))}. Microcontrollers have up to {ram} of RAM in one block and {flash} of "
+        "flash."
     )
 
 

@@ -120,6 +120,17 @@ def test_a_misspelt_device_is_answered_with_the_nearest():
         load_profile("cortx-m7")
 
 
+def test_a_part_of_a_devices_name_is_answered_with_the_devices_that_have_it():
+    with pytest.raises(UnknownNameError, match="did you mean 'nucleo-f446re'"):
+        load_profile("f446")
+
+
+def test_no_sentence_lists_all_devices():
+    with pytest.raises(UnknownNameError, match="'edgeprune devices list' lists them all") as refusal:
+        load_profile("commodore")
+    assert "cortex-m7" not in refusal.value.message
+
+
 def test_a_profile_of_ones_own_is_used_by_its_path(tmp_path):
     own = tmp_path / "mine.toml"
     text = (ROOT / "device_profiles" / "cortex-m4.toml").read_text(encoding="utf-8")
