@@ -70,7 +70,7 @@ def emit(site: Site) -> Layer:
         constants=(
             *_pack_gates(site, "input", _INPUT_WEIGHTS, source_at=0),
             *_pack_gates(site, "hidden", _HIDDEN_WEIGHTS, source_at=_HIDDEN),
-            Constant(name="sigmoid", values=_make_sigmoid_table()),
+            Constant(name="sigmoid", values=make_sigmoid_table()),
         ),
         kernels=("clamp", "rescale", "bytes", "lstm"),
     )
@@ -97,7 +97,7 @@ def _pack_gates(site: Site, name: str, places: tuple[int, ...], *, source_at: in
     )
 
 
-def _make_sigmoid_table() -> NDArray[np.int32]:
+def make_sigmoid_table() -> NDArray[np.int32]:
     """The logistic function of k / 24 as Q0.16, for k from 0 to 255, as TFLM's kernels tabulate it."""
     rounded = [math.floor(65536 / (1 + math.exp(-k / 24)) + 0.5) for k in range(256)]
     above = np.unpackbits(np.frombuffer(_ONE_ABOVE, np.uint8), bitorder="little")
