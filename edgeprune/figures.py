@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Source = Literal["measured", "simulated", "estimated", "unavailable"]
 
+Verdict = Literal["fits", "exceeds", "uncertain", "unknown"]
+
 UNITS: dict[str, str] = {
     "params": "",
     "macs": "",
@@ -69,6 +71,7 @@ class Check:
         budget: what is allowed, in the figure's unit; None where nothing is asked.
         at_least: True where the figure must not fall below the budget (accuracy); else it must not exceed it.
         note: one clause for people, for example where the budget comes from.
+        is_strict: whether an uncertain verdict is a no.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Check:
     budget: float | None
     at_least: bool = False
     note: str = ""
+    is_strict: bool = False
 
     @property
     def margin(self) -> float | None:
@@ -86,11 +90,21 @@ class Check:
         return -gap if self.at_least else gap
 
     @property
-    def ok(self) -> bool:
-        """Whether the budget holds. A figure that is unavailable holds no budget."""
+    def verdict(self) -> Verdict:
+        """Whether the budget holds; uncertain where it lies within the figure's interval."""
         if self.budget is None:
-            return True
-        return self.margin is not None and self.margin >= 0
+            return "fits"
+        if self.margin is None:
+            return "unknown"
+        ends = [end for end in (self.figure.low, self.figure.high) if end is not None]
+        if not self.at_least and ends and min(ends) <= self.budget < max(ends):
+            return "uncertain"
+        return "fits" if self.margin >= 0 else "exceeds"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it passes: an uncertain verdict does unless it is strict, an unavailable figure never."""
+        return self.verdict == "fits" or (self.verdict == "uncertain" and not self.is_strict)
 
     def to_json(self) -> dict[str, Any]:
         """The check as it stands in `report.json`."""
@@ -105,6 +119,7 @@ class Check:
             "low": self.figure.low,
             "high": self.figure.high,
             "ok": self.ok,
+            "verdict": self.verdict,
             "note": self.note,
             "at_least": self.at_least,
         }

@@ -216,7 +216,13 @@ class CheckResult:
 
 
 def check(
-    path: Path, *, device: str, flash_kib: float | None, ram_kib: float | None, latency_ms: float | None
+    path: Path,
+    *,
+    device: str,
+    flash_kib: float | None,
+    ram_kib: float | None,
+    latency_ms: float | None,
+    is_strict: bool = False,
 ) -> CheckResult:
     """Whether a `.tflite` file fits a device.
 
@@ -226,6 +232,7 @@ def check(
         flash_kib: a budget that replaces the profile's.
         ram_kib: likewise.
         latency_ms: likewise.
+        is_strict: whether an uncertain verdict is a no.
 
     Raises:
         ModelError: the file cannot be read.
@@ -234,7 +241,7 @@ def check(
     """
     profile = load_profile(device)
     flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
-    budgets = resolve_budgets(profile, flags=flags)
+    budgets = resolve_budgets(profile, flags=flags, is_strict=is_strict)
     measured = measure(read_file(path), profile=profile, where=str(path))
     return CheckResult(
         file=path,
@@ -259,12 +266,19 @@ def read_file(path: Path) -> bytes:
 def verdict(checks: tuple[Check, ...], device: str) -> str:
     """One sentence: what fits and by how much, or what does not."""
     broken = [c for c in checks if not c.ok]
+    uncertain = [c for c in checks if c.verdict == "uncertain"]
     if broken:
         return f"does not fit {device}: {'; '.join(_describe_miss(c) for c in broken)}."
     bounded = [c for c in checks if c.budget and c.margin is not None and not c.at_least]
     if not bounded:
         return f"runs on {device}; no budget was asked for."
     tightest = min(bounded, key=lambda c: (c.margin or 0.0) / (c.budget or 1.0))
+    if uncertain:
+        names = " and ".join(c.name for c in uncertain)
+        return (
+            f"may fit {device}: {names} cannot be told from the estimate, whose interval holds the budget; "
+            "measure it ('edgeprune bench'), or use --strict to refuse it."
+        )
     estimated = [c.name for c in bounded if c.figure.source == "estimated"]
     hint = f"; estimated: {', '.join(estimated)}" if estimated else ""
     return f"fits {device}: {tightest.name} is tightest with {_amount(tightest)} to spare{hint}."
@@ -273,6 +287,8 @@ def verdict(checks: tuple[Check, ...], device: str) -> str:
 def _describe_miss(item: Check) -> str:
     if item.figure.value is None:
         return f"{item.name} is not known ({item.figure.evidence})"
+    if item.verdict == "uncertain":
+        return f"{item.name} may exceed its budget within its interval (--strict)"
     if item.name == "ops":
         return f"the runtime cannot execute {int(item.figure.value)} of its ops"
     return f"{item.name} misses its budget by {_amount(item)}"

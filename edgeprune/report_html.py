@@ -82,7 +82,9 @@ def _budgets(report: Document) -> Markup | None:
         )
         value = f"{format_quantity(check['value'], unit)} of {format_quantity(check['budget'], unit)}"
         margin = format_quantity(abs(check["margin"]), unit)
-        words = f"{margin} to spare" if check["ok"] else f"{margin} too much"
+        words = f"{margin} to spare" if check["margin"] >= 0 else f"{margin} too much"
+        if check["verdict"] == "uncertain":
+            words += ", by an uncertain estimate"
         rows.append(
             element(
                 "div",
@@ -250,7 +252,8 @@ def _checks(report: Document) -> Markup:
 def _verdict(check: Document) -> Markup:
     if check["budget"] is None:
         return element("span", {"class": "soft"}, "no budget")
-    return element("span", {"class": "good" if check["ok"] else "bad"}, "holds" if check["ok"] else "broken")
+    words = {"fits": "holds", "uncertain": "uncertain: measure it"}.get(check["verdict"], "broken")
+    return element("span", {"class": "good" if check["ok"] else "bad"}, words)
 
 
 def _figures(report: Document) -> Markup:

@@ -8,7 +8,7 @@ scatter of factors about their means, over all cores, as its interval.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import exp, hypot, log, sqrt
 from typing import Any
 
@@ -197,10 +197,7 @@ def model_laws(published: Sequence[Published], profiles: Sequence[Profile]) -> d
         tables[profile.id] = {
             "by": profile.latency.by,
             "table": TABLES[profile.core],
-            "cycles_per_instruction": law.cycles_per_instruction * value,
-            "cycles_by_kind": {kind: pace * value for kind, pace in law.cycles_by_kind.items()},
-            "cycles_per_weight_byte": law.cycles_per_weight_byte * value,
-            "cycles_per_op": law.cycles_per_op * value,
+            **asdict(law.times(value)),
             **_beyond_cache(profile, beyond),
             "low": 1 / reach,
             "high": reach,

@@ -5,7 +5,7 @@ why the intervals are wide.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from published_macs import published_macs
 
 from edgeprune.device.fitting import Law, Sample, fit_law, hold_out, interval_of
 
+_SAMPLES_FOR_BASE = 8
+"""Fewer do not tell a base from the differences between families of networks."""
 _BORROWED = 2.0
 """How much wider an interval gets on another part of the same core."""
 
@@ -86,9 +88,9 @@ def _write_law(source: Source, lines: list[dict[str, str]]) -> dict[str, Any]:
         Sample(
             model=line["model"],
             architecture=line["model_group"],
-            instructions={"other": macs},
+            instructions={"macs": macs},
             weight_bytes=0.0,
-            ops=1,
+            ops=0,
             cycles=float(line["latency_ms"]),
         )
         for line in lines
@@ -96,6 +98,8 @@ def _write_law(source: Source, lines: list[dict[str, str]]) -> dict[str, Any]:
         == (measured, source.runtime, source.dtype, source.threads)
         and (macs := published_macs(line))
     ]
+    if len(samples) >= _SAMPLES_FOR_BASE:
+        samples = [replace(sample, ops=1) for sample in samples]
     law, factor = fit_law(samples), 1.0 / source.faster
     low, high = interval_of(hold_out(samples), independent=len({sample.architecture for sample in samples}))
     networks = (
@@ -122,7 +126,7 @@ def _write_law(source: Source, lines: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def _pace(law: Law) -> float:
-    return law.cycles_by_kind.get("other", law.cycles_per_instruction)
+    return law.cycles_by_kind.get("macs", law.cycles_per_instruction)
 
 
 def _compare(lines: list[dict[str, str]], device: str, other: str) -> list[float]:

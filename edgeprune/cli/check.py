@@ -17,13 +17,31 @@ from edgeprune.cli.tables import wrap
 @options.flash_kib
 @options.ram_kib
 @options.latency_ms
+@options.strict
 def check(
-    file: Path, *, device: str, flash_kib: float | None, ram_kib: float | None, latency_ms: float | None
+    file: Path,
+    *,
+    device: str,
+    flash_kib: float | None,
+    ram_kib: float | None,
+    latency_ms: float | None,
+    strict: bool,
 ) -> Answer:
-    """Hold a .tflite file against a device's budgets; exit 0 if it fits, 1 if not."""
+    """Hold a .tflite file against a device's budgets; exit 0 if it fits, 1 if not.
+
+    Where a budget lies within the interval of an estimate, the verdict is uncertain: it passes with a
+    warning, and fails with --strict.
+    """
     from edgeprune import measure
 
-    result = measure.check(file, device=device, flash_kib=flash_kib, ram_kib=ram_kib, latency_ms=latency_ms)
+    result = measure.check(
+        file,
+        device=device,
+        flash_kib=flash_kib,
+        ram_kib=ram_kib,
+        latency_ms=latency_ms,
+        is_strict=strict,
+    )
     document = result.to_json()
     figures = format_figures(document["figures"], provenance=document["provenance"])
     checks = format_checks(document["checks"], sentence=document["sentence"])

@@ -9,7 +9,8 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import wrap
+from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.quantities import format_quantity
 
 _AT_LEAST = options.Finite(min=0, min_open=True)
 
@@ -86,6 +87,33 @@ def print_schema() -> Answer:
     schema = make_profile_schema()
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     return Answer(text=text, document={"json_schema": schema})
+
+
+@devices.command("calibrate", cls=Command)
+@click.argument("device", metavar="ID")
+@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RECORD...")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The profile to write; else ID where it is a file, or ID.toml here.",
+)
+@options.force
+def calibrate_device(device: str, records: tuple[Path, ...], *, output: Path | None, force: bool) -> Answer:
+    """Fit a profile's latency to what 'edgeprune bench' measured, and write the profile."""
+    from edgeprune.calibration import calibrate
+
+    result = calibrate(device, records, output=output, force=force)
+    columns = [Column(heading="model", wrap=True)]
+    columns += [Column(heading=heading, align="right") for heading in ("measured", "before", "after")]
+    rows = [
+        [row.file, *(format_quantity(ms, "ms") for ms in (row.measured_ms, row.before_ms, row.after_ms))]
+        for row in result.rows
+    ]
+    spread = f"{result.law.low:.2f} to {result.law.high:.2f} times the estimate"
+    note = f"Fitted: {result.method}. Nine of ten models are expected at {spread}. Profile: {result.output}"
+    return Answer(text=f"{format_table(columns, rows)}\n\n{wrap(note)}", document=result.to_json())
 
 
 @devices.command("validate", cls=Command)

@@ -15,6 +15,7 @@ import click
 from edgeprune import __version__
 from edgeprune.cli.agree import agree
 from edgeprune.cli.answer import Answer, version_document
+from edgeprune.cli.bench import bench
 from edgeprune.cli.build import build
 from edgeprune.cli.check import check
 from edgeprune.cli.compress import compress
@@ -22,6 +23,7 @@ from edgeprune.cli.convert import convert
 from edgeprune.cli.devices import devices
 from edgeprune.cli.doctor import doctor
 from edgeprune.cli.firmware import firmware
+from edgeprune.cli.flash import flash
 from edgeprune.cli.inspection import inspect
 from edgeprune.cli.listing import listing
 from edgeprune.cli.prune import prune
@@ -51,11 +53,13 @@ def cli() -> None:
 
 for _command in (
     agree,
+    bench,
     build,
     check,
     convert,
     compress,
     firmware,
+    flash,
     run_engine,
     strip,
     view,

@@ -35,6 +35,9 @@ ram_kib = click.option(
 latency_ms = click.option(
     "--latency-ms", type=_POSITIVE, metavar="N", help="Latency budget in ms; else the profile's."
 )
+strict = click.option(
+    "--strict", is_flag=True, help="A budget must lie outside the whole interval of an estimate."
+)
 optimize = click.option(
     "--optimize",
     type=click.Choice(["speed", "size", "ram"]),

@@ -107,7 +107,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
             _format_budget(check["budget"], check["unit"], at_least=check["at_least"]),
             format_signed(check["margin"], short_unit(check["unit"])),
             check["source"],
-            "no budget" if check["budget"] is None else "holds" if check["ok"] else "BROKEN",
+            _word_verdict(check),
         ]
         for check in checks
     ]
@@ -118,7 +118,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         # Why it is broken; for a budget of the device, the margin says it all.
         if check["value"] is None or not (check["ok"] or check["name"] in _BUDGETS)
     ]
-    lines += [_warn_of_interval(check) for check in checks if _straddles(check)]
+    lines += [_warn_of_interval(check) for check in checks if check["verdict"] == "uncertain"]
     return "\n".join([*lines, "", wrap(sentence)])
 
 
@@ -144,19 +144,18 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
     return "\n".join([format_table(columns, rows), "", *notes])
 
 
-def _straddles(check: Mapping[str, Any]) -> bool:
-    """Whether an estimate holds its budget while its interval reaches beyond."""
-    high, budget = check["high"], check["budget"]
-    return bool(
-        check["ok"] and not check["at_least"] and high is not None and budget is not None and high > budget
-    )
+def _word_verdict(check: Mapping[str, Any]) -> str:
+    if check["budget"] is None:
+        return "no budget"
+    if check["name"] in _BUDGETS:
+        return str({"exceeds": "EXCEEDS", "unknown": "UNKNOWN"}.get(check["verdict"], check["verdict"]))
+    return "holds" if check["ok"] else "BROKEN"
 
 
 def _warn_of_interval(check: Mapping[str, Any]) -> str:
-    low, high = (format_quantity(check[end], check["unit"]) for end in ("low", "high"))
-    return wrap(
-        f"{check['name']}: {check['source']}, between {low} and {high}, which reaches beyond the budget"
-    )
+    low, high, budget = (format_quantity(check[key], check["unit"]) for key in ("low", "high", "budget"))
+    means = "; measure it with edgeprune bench" if check["name"] == "latency" else ""
+    return wrap(f"{check['name']}: {check['source']}, between {low} and {high}: {budget} lies within{means}")
 
 
 def _judge(

@@ -32,11 +32,15 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budgets:
-    """The limits of a build: bytes of flash and RAM, milliseconds of latency."""
+    """The limits of a build: bytes of flash and RAM, milliseconds of latency.
+
+    `is_strict` is whether an estimate must stay below its limit with the whole of its interval.
+    """
 
     flash_bytes: Budget
     ram_bytes: Budget
     latency_ms: Budget
+    is_strict: bool = False
 
 
 def resolve_budgets(
@@ -44,6 +48,7 @@ def resolve_budgets(
     *,
     flags: Mapping[str, float | None] | None = None,
     recipe: Mapping[str, float | None] | None = None,
+    is_strict: bool = False,
 ) -> Budgets:
     """The limits that hold: a flag before a recipe before the profile's default, never above the device.
 
@@ -51,6 +56,7 @@ def resolve_budgets(
         profile: the device.
         flags: values by `flash_kib`, `ram_kib` and `latency_ms`; None or absent where not given.
         recipe: the same, from the recipe.
+        is_strict: whether an uncertain verdict is a no.
 
     Raises:
         RecipeError: an unknown key, or a value that is not a number above 0.
@@ -65,21 +71,26 @@ def resolve_budgets(
     resolved = {}
     for key, (figure, scale) in KEYS.items():
         resolved[figure] = _resolve(key, scale, profile, flags or {}, recipe or {})
-    return Budgets(**resolved)
+    return Budgets(**resolved, is_strict=is_strict)
 
 
 def check_budgets(figures: Mapping[str, Figure], budgets: Budgets, profile: Profile) -> list[Check]:
     """The checks "flash", "ram" and "latency", in this order.
 
-    A figure that is missing or unavailable holds no budget. The note says where the budget comes from and,
-    for an estimate whose interval reaches beyond the budget, that only a measurement can tell.
+    A figure that is missing or unavailable holds no budget. The note says where the budget comes from.
     """
     checks = []
     for name, label in _CHECKS.items():
         budget: Budget = getattr(budgets, name)
         figure = figures.get(name) or unavailable(name, f"{name} was not estimated for {profile.id}")
         checks.append(
-            Check(name=label, figure=figure, budget=budget.value, note=_note(figure, budget, profile))
+            Check(
+                name=label,
+                figure=figure,
+                budget=budget.value,
+                note=_note(budget, profile),
+                is_strict=budgets.is_strict,
+            )
         )
     return checks
 
@@ -112,16 +123,13 @@ def _resolve(
     return Budget(value=None if value is None else value * scale, origin=origin, reason=reason)
 
 
-def _note(figure: Figure, budget: Budget, profile: Profile) -> str:
+def _note(budget: Budget, profile: Profile) -> str:
     if budget.value is None:
         return "no budget"
-    by = {
+    return {
         "flag": "budget from the command line",
         "recipe": "budget from the recipe",
         "profile": f"default budget of {profile.id}",
         "device": budget.reason,
         "none": "",
     }[budget.origin]
-    if figure.value is not None and figure.high is not None and figure.value <= budget.value < figure.high:
-        by += "; holds by the estimate, whose interval reaches beyond it: measure"
-    return by

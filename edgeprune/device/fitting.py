@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 from scipy.stats import t as student
 
 from edgeprune.device.instructions import InstructionTable, instructions_of
-from edgeprune.device.latency import PACES, pace_of, weight_bytes
+from edgeprune.device.latency import LatencyModel, is_beyond_cache, pace_of, weight_bytes
 from edgeprune.graph.opshape import OpShape
 
 _KINDS_DIFFER = 0.3
@@ -34,7 +34,7 @@ class Sample:
     Attributes:
         model: its name.
         architecture: what it is a variant of; samples of one architecture are held out together.
-        instructions: by kind of op, as in `PACES`.
+        instructions: by kind of op, as in `latency.PACES`; or multiply-accumulates as "macs".
         weight_bytes: of all ops.
         ops: how many there are.
         cycles: what was measured.
@@ -65,14 +65,33 @@ class Law:
         )
         return paced + sample.weight_bytes * self.cycles_per_weight_byte + sample.ops * self.cycles_per_op
 
+    def times(self, factor: float) -> "Law":
+        """The law of a device that takes so many times as long."""
+        return Law(
+            cycles_per_instruction=self.cycles_per_instruction * factor,
+            cycles_by_kind={kind: pace * factor for kind, pace in self.cycles_by_kind.items()},
+            cycles_per_weight_byte=self.cycles_per_weight_byte * factor,
+            cycles_per_op=self.cycles_per_op * factor,
+        )
+
 
 def describe_sample(
-    ops: Sequence[OpShape], table: InstructionTable, *, cycles: float, model: str, architecture: str = ""
+    ops: Sequence[OpShape],
+    table: InstructionTable,
+    *,
+    cycles: float,
+    model: str,
+    architecture: str = "",
+    law: LatencyModel | None = None,
 ) -> Sample:
-    """What the fit needs to know of a model with these ops that took so many cycles."""
+    """What the fit needs to know of a model with these ops that took so many cycles.
+
+    Under a law whose weights lie beyond a cache, ops that do not fit it count as many times as they take.
+    """
     counted: dict[str, float] = defaultdict(float)
     for op in ops:
-        counted[pace_of(op)] += instructions_of(op, table)
+        times = law.beyond_cache if law is not None and is_beyond_cache(op, law) else 1.0
+        counted[pace_of(op)] += times * instructions_of(op, table)
     return Sample(
         model=model,
         architecture=architecture or model,
@@ -104,7 +123,7 @@ def fit_law(samples: Sequence[Sample]) -> Law:
         return Law(
             cycles_per_instruction=pace, cycles_by_kind={}, cycles_per_weight_byte=0.0, cycles_per_op=0.0
         )
-    kinds = [kind for kind in PACES if any(sample.instructions.get(kind) for sample in samples)]
+    kinds = sorted({kind for sample in samples for kind, count in sample.instructions.items() if count})
     rows = [
         [
             0.0,

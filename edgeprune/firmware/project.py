@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from zlib import crc32
 
 from edgeprune.errors import OpError
 from edgeprune.firmware.golden import Golden, render_golden
@@ -122,6 +123,7 @@ def render_project(
         "kernels": "".join(f"  {name}\n" for name in list_kernels(ops)),
         "library_header": f"#include <{kind.library_header}>\n" if kind.library_header else "",
         "model_bytes": str(len(tflite)),
+        "model_crc32": str(crc32(tflite)),
         "tflm_is_missing": kind.tflm_is_missing,
         "tolerance_steps": str(kind.tolerance_steps),
     }

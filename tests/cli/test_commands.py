@@ -83,11 +83,21 @@ def test_doctor_names_what_is_there_and_what_is_missing(edgeprune):
 def test_check_says_no_with_1_and_yes_with_0(edgeprune, resnet8):
     no = edgeprune("check", resnet8, "--device", "cortex-m7", "--latency-ms", "0.001")
     assert no.code == 1
-    assert "BROKEN" in no.out
+    assert "EXCEEDS" in no.out
     wide = ("--latency-ms", "10000", "--flash-kib", "2000", "--ram-kib", "500")
     yes = edgeprune("check", resnet8, "--device", "cortex-m7", *wide)
     assert (yes.code, yes.err) == (0, "")
     assert max(map(len, yes.out.splitlines())) <= 80
+
+
+def test_an_uncertain_verdict_passes_with_a_warning_and_fails_when_strict(edgeprune, resnet8):
+    wide = ("--device", "cortex-m7", "--flash-kib", "2000", "--ram-kib", "500")
+    latency = edgeprune("check", resnet8, *wide, "--json").document["provenance"]["latency_ms"]
+    budget = ("--latency-ms", str((latency["low"] + latency["value"]) / 2))
+    passes = edgeprune("check", resnet8, *wide, *budget)
+    assert passes.code == 0
+    assert "uncertain" in passes.out
+    assert edgeprune("check", resnet8, *wide, *budget, "--strict").code == 1
 
 
 def test_the_document_of_check_has_figures_checks_and_provenance(edgeprune, resnet8):

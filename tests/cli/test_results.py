@@ -38,13 +38,13 @@ def test_a_broken_budget_stands_out_and_its_margin_is_negative():
     figure = Figure(value=20480.0, unit="bytes", source="simulated", evidence="allocator")
     check = Check(name="ram", figure=figure, budget=10240.0)
     text = format_checks([check.to_json()], sentence="does not fit.")
-    assert line_of(text, "ram") == ["ram", "20", "KiB", "10", "KiB", "−10", "KiB", "simulated", "BROKEN"]
+    assert line_of(text, "ram") == ["ram", "20", "KiB", "10", "KiB", "−10", "KiB", "simulated", "EXCEEDS"]
 
 
 def test_what_is_not_known_breaks_its_budget_and_says_why():
     check = Check(name="latency", figure=unavailable("latency_ms", "nothing was measured"), budget=10.0)
     text = format_checks([check.to_json()], sentence="does not fit.")
-    assert line_of(text, "latency") == ["latency", "–", "10", "ms", "–", "unavailable", "BROKEN"]
+    assert line_of(text, "latency") == ["latency", "–", "10", "ms", "–", "unavailable", "UNKNOWN"]
     assert "latency: nothing was measured" in text
 
 
@@ -78,8 +78,9 @@ def test_an_estimate_whose_interval_reaches_beyond_the_budget_says_so():
         figure = Figure(value=9.0, unit="ms", source="estimated", evidence="", low=7.0, high=high)
         return format_checks([Check(name="latency", figure=figure, budget=10.0).to_json()], sentence="")
 
-    assert "between 7 ms and 12 ms, which reaches beyond the budget" in shown(12.0)
-    assert "reaches beyond" not in shown(9.9)
+    assert "between 7 ms and 12 ms: 10 ms lies within; measure it with edgeprune bench" in shown(12.0)
+    assert line_of(shown(12.0), "latency")[-1] == "uncertain"
+    assert "lies within" not in shown(9.9)
 
 
 def test_what_the_ladder_gained_is_said_in_a_sentence() -> None:

@@ -88,8 +88,21 @@ def test_a_missing_figure_holds_no_budget_either():
     assert not check_budgets({}, resolve_budgets(M7), M7)[0].ok
 
 
-def test_an_interval_beyond_the_budget_is_said():
-    found = figures(latency=9.0, low=8.0, high=12.0)
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (9.0, 8.0, 12.0, "uncertain"),
+        (11.0, 8.0, 12.0, "uncertain"),
+        (9.0, 8.0, 10.0, "fits"),
+        (11.0, 10.001, 12.0, "exceeds"),
+    ],
+)
+def test_a_budget_within_the_interval_is_uncertain_which_passes_unless_it_is_strict(
+    value, low, high, verdict
+):
+    found = figures(latency=value, low=low, high=high)
     check = check_budgets(found, resolve_budgets(M7), M7)[2]
-    assert check.ok
-    assert "measure" in check.note
+    strict = check_budgets(found, resolve_budgets(M7, is_strict=True), M7)[2]
+    assert check.verdict == strict.verdict == verdict
+    assert check.ok == (verdict != "exceeds")
+    assert strict.ok == (verdict == "fits")

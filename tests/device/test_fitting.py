@@ -38,9 +38,7 @@ def test_with_two_models_there_is_one_pace_for_all():
 
 def test_a_kind_that_no_model_has_takes_the_pace_the_others_share():
     law = fit_law(make_samples(10, conv=3.0, dense=3.0, per_op=0.0))
-    lstm = Sample(
-        model="", architecture="", instructions={"other": 1e6}, weight_bytes=0.0, ops=0, cycles=0.0
-    )
+    lstm = Sample(model="", architecture="", instructions={"other": 1e6}, weight_bytes=0.0, ops=0, cycles=0.0)
     assert law.estimate(lstm) == pytest.approx(3e6, rel=0.01)
 
 

@@ -1,0 +1,128 @@
+import dataclasses
+import json
+
+import pytest
+
+from edgeprune.calibration import calibrate, fit_profile
+from edgeprune.device.profile import load_profile
+from edgeprune.device.record import Record, read_record
+from edgeprune.errors import DataError, OutputError, ProfileError
+
+M7 = load_profile("cortex-m7")
+
+
+def make_record(folder, name="a", **changes):
+    record = Record(
+        file=f"{name}.tflite",
+        sha256=name,
+        device="cortex-m7",
+        on="board",
+        runtime="TFLM",
+        latency_ms=10.0,
+        low_ms=10.0,
+        high_ms=10.0,
+        runs=1,
+        clock_mhz=480.0,
+        table="cortex-m7",
+        instructions={"conv": 4e6, "other": 1e6},
+        weight_bytes=1e5,
+        ops=10,
+        measured_at="2026-11-22T10:00:00+00:00",
+    )
+    record = dataclasses.replace(record, **changes)
+    path = folder / f"{name}.bench.json"
+    path.write_text(record.to_json(), encoding="utf-8")
+    return path
+
+
+def test_a_record_reads_back(tmp_path):
+    record = read_record(make_record(tmp_path))
+    assert record.instructions == {"conv": 4e6, "other": 1e6}
+    assert record.arena_bytes is None
+
+
+def test_one_record_scales_the_law_to_it(tmp_path):
+    output = tmp_path / "mine.toml"
+    result = calibrate("cortex-m7", [make_record(tmp_path)], output=output)
+    assert result.rows[0].after_ms == pytest.approx(10.0, rel=1e-6)
+    law = load_profile(str(output)).latency
+    assert law.evidence == "measured"
+    assert "a.tflite" in law.source
+    ratios = {kind: pace / M7.latency.cycles_by_kind[kind] for kind, pace in law.cycles_by_kind.items()}
+    assert max(ratios.values()) == pytest.approx(min(ratios.values()), rel=1e-3)
+    assert law.low < 1 < law.high < M7.latency.high
+
+
+def test_many_models_give_a_law_of_their_own(tmp_path):
+    samples = []
+    for index in range(12):
+        conv, dense = 1e6 * (1 + index % 4), 1e6 * (1 + index % 3)
+        path = make_record(
+            tmp_path,
+            name=f"m{index}",
+            instructions={"conv": conv, "fully_connected": dense},
+            weight_bytes=0.0,
+            ops=0,
+            latency_ms=(0.5 * conv + 3.0 * dense) / 480e3,
+        )
+        samples.append(read_record(path).to_sample())
+    law, method = fit_profile(samples, M7)
+    assert "of its own" in method
+    # Drawn together a little, as few models are.
+    assert law.cycles_by_kind["conv"] < 0.7
+    assert law.cycles_by_kind["fully_connected"] > 2.7
+    assert 0.8 < law.low <= 1.0 <= law.high < 1.25
+
+
+def test_a_file_of_ones_own_is_calibrated_in_place_and_keeps_its_comments(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record = make_record(tmp_path)
+    first = calibrate("cortex-m7", [record])
+    assert first.output.name == "cortex-m7.toml"
+    with pytest.raises(OutputError):
+        calibrate("cortex-m7", [record])
+    path = tmp_path / "cortex-m7.toml"
+    path.write_text("# mine\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    calibrate(str(path), [make_record(tmp_path, latency_ms=20.0)])
+    assert path.read_text(encoding="utf-8").startswith("# mine\n")
+    assert load_profile(str(path)).latency.cycles_per_instruction == pytest.approx(
+        2 * first.law.cycles_per_instruction, rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"device": "cortex-m4"}, "measured on cortex-m4"),
+        ({"table": "cortex-m4"}, "instruction table 'cortex-m4'"),
+        ({"golden": False}, "other outputs"),
+        ({"instructions": {}}, "no counts"),
+    ],
+)
+def test_a_record_that_does_not_belong_is_refused(tmp_path, changes, said):
+    with pytest.raises(DataError, match=said):
+        calibrate("cortex-m7", [make_record(tmp_path, **changes)], output=tmp_path / "x.toml")
+    assert not (tmp_path / "x.toml").exists()
+
+
+def test_all_that_is_wrong_with_a_record_is_said_at_once(tmp_path):
+    path = make_record(tmp_path)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**document, "latency_ms": -1, "runs": "many", "odd": 1}), encoding="utf-8")
+    with pytest.raises(DataError) as refusal:
+        read_record(path)
+    assert all(key in refusal.value.message for key in ("latency_ms", "runs", "odd"))
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "not json", '{"schema": 1}'])
+def test_what_is_no_record_is_refused(tmp_path, text):
+    path = tmp_path / "r.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"r\.json"):
+        read_record(path)
+
+
+def test_an_npu_cannot_be_calibrated(tmp_path):
+    record = make_record(tmp_path, device="cortex-m55-ethos-u55-128")
+    with pytest.raises(ProfileError, match="Vela"):
+        calibrate("cortex-m55-ethos-u55-128", [record], output=tmp_path / "x.toml")
