@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import ModelError
+from edgeprune.device.runtime import choose_runtime
+from edgeprune.errors import ModelError, RecipeError
 from edgeprune.figures import Figure
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_host_program, run_image
@@ -18,12 +19,13 @@ from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
 from edgeprune.measure import read_file
+from edgeprune.project_source import find_device, find_file
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 
-Target = Literal["qemu", "host"]
+Target = Literal["qemu", "host", "board"]
 
 _NOT_COUNTED = "programs for this machine are not counted; run it --on qemu"
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -84,26 +86,34 @@ class EngineRun:
 
 
 def run_engine(
-    path: Path, *, device: str, target: Target, samples: int = 10, optimize: Optimize = "speed"
+    path: Path, *, device: str | None, target: Target, samples: int = 10, optimize: Optimize = "speed"
 ) -> EngineRun:
     """Compile a file, run it on random samples and compare each output with TFLM's reference kernels.
 
     Args:
-        path: a `.tflite` file, or the output directory of a build.
-        device: a profile's id or file.
-        target: "qemu" for the device's core, "host" for this machine with gcc's sanitizers.
+        path: a `.tflite` file, the output directory of a build, or a project of the C engine.
+        device: a profile's id or file; None for what the directory was made for.
+        target: "qemu" for the device's core, "host" for this machine with gcc's sanitizers; no "board".
         samples: how many.
         optimize: what choices between kernels go by.
 
     Raises:
         ModelError: the file cannot be read.
         OpError: the C engine lacks an op.
+        RecipeError: no device is given, or it has an NPU or an operating system; or the target is a board.
         UnknownNameError: there is no such device, or qemu does not emulate its core.
         ToolError: a compiler or the emulator is missing or failed.
     """
-    file = path / "model.tflite" if path.is_dir() else path
+    if target == "board":
+        raise RecipeError(
+            "a board cannot be run from here: it takes flashing, and somebody who knows its serial port",
+            where="--on board",
+            fix="use 'edgeprune firmware --runtime c --build', 'edgeprune flash', and 'edgeprune bench --on "
+            "board', which tells whether the golden samples passed",
+        )
+    file = find_file(path)
     tflite = read_file(file)
-    profile = load_profile(device)
+    profile = choose_runtime(load_profile(device or find_device(path)), "c")
     model = read_model(tflite, where=str(file))
     inputs = draw_inputs(model, samples=samples)
     with TemporaryDirectory(prefix="edgeprune-") as folder:

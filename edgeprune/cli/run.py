@@ -29,21 +29,27 @@ _LABELS = {
 
 
 @click.command(cls=Command)
-@click.argument("file", type=click.Path(path_type=Path))
-@options.device
+@click.argument("file", metavar="DIR|FILE.tflite", type=click.Path(path_type=Path))
+@click.option(
+    "--device",
+    metavar="ID",
+    help="A name from 'edgeprune devices list', or a profile's file.  [default: what DIR was made for]",
+)
 @click.option("--runtime", type=click.Choice(["c"]), required=True, help="c: edgeprune's own C engine.")
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["qemu", "host"]),
+    type=click.Choice(["qemu", "host", "board"]),
     default="qemu",
     show_default=True,
-    help="qemu emulates the device's core; host is this machine, with gcc's sanitizers.",
+    help="qemu emulates the device's core; host is this machine, with sanitizers; board says what to do.",
 )
 @options.optimize
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
-def run(file: Path, *, device: str, runtime: str, target: Target, optimize: Optimize, samples: int) -> Answer:
-    """Compile a .tflite file (or a build's output directory) to C, run it, and compare every output.
+def run(
+    file: Path, *, device: str | None, runtime: str, target: Target, optimize: Optimize, samples: int
+) -> Answer:
+    """Compile a .tflite file (or that of a build or project) to C, run it, and compare every output.
 
     Samples are random; the reference is TFLM with its reference kernels. Exit 1 if any output differs.
     """

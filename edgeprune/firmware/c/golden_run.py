@@ -7,7 +7,7 @@ from edgeprune.errors import ToolFailedError
 from edgeprune.firmware.c.build import Images
 from edgeprune.firmware.c.emulator import emulate
 
-_NUMBER = re.compile(r"^(stack_bytes|ticks) (\d+)$", re.MULTILINE)
+_NUMBER = re.compile(r"^(stack_bytes|ticks) (\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import edgeprune
 from edgeprune.device.profile import Profile
@@ -97,6 +98,9 @@ def write_engine_project(
             "arena_bytes": str(engine.program.plan.total_bytes),
             "io_bytes": str(sum(tensor.bytes for tensor in (*model.inputs, *model.outputs))),
             "qemu": " ".join(find_command(board, "build/emulator.elf")),
+            "ticks_per_second": str(round(1e9 / board.nanoseconds_per_tick)),
+            "crc32": str(crc32(tflite)),
+            "model_bytes": str(len(tflite)),
             "tick_ns": f"{board.nanoseconds_per_tick:g}",
             "per_tick": f"{board.nanoseconds_per_tick / NANOSECONDS_PER_INSTRUCTION:g}",
             "on_board": _describe_board(profile, on_device),

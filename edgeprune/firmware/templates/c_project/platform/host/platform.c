@@ -17,6 +17,11 @@ uint32_t platform_ticks(void)
     return 0;
 }
 
+uint32_t platform_ticks_per_second(void)
+{
+    return 1;
+}
+
 void platform_paint_stack(void)
 {
 }
