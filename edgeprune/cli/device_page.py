@@ -6,6 +6,7 @@ from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.profile import Profile
+from edgeprune.device.selection import list_runtimes
 from edgeprune.quantities import NOTHING, format_quantity
 
 
@@ -45,7 +46,7 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
 def describe_choice(profiles: Sequence[Profile]) -> str:
     """What can be asked for, where nothing is as asked."""
     cores = ", ".join(sorted({profile.core for profile in profiles}))
-    names = {name for profile in profiles for name in (profile.runtime.name, profile.runtime.kernels)}
+    names = {name for profile in profiles for name in list_runtimes(profile)}
     small = [profile for profile in profiles if profile.kind == "mcu"]
     ram = _format_kib(max(profile.largest_ram_kib or 0.0 for profile in small))
     flash = _format_kib(max(profile.flash_kib or 0.0 for profile in small))

@@ -23,7 +23,7 @@ def devices() -> None:
 @devices.command("list", cls=Command)
 @click.option("--core", metavar="TEXT", help="Part of the core's name, for example m7 or cortex-m33.")
 @click.option("--kind", type=click.Choice(("mcu", "phone", "sbc")), help="Only devices of this kind.")
-@click.option("--runtime", metavar="NAME", help="A runtime or its kernels, for example litert or cmsis-nn.")
+@click.option("--runtime", metavar="NAME", help="A runtime or its kernels, for example c or cmsis-nn.")
 @click.option("--min-ram", type=_AT_LEAST, metavar="KIB", help="Least RAM in one block, in KiB.")
 @click.option("--min-flash", type=_AT_LEAST, metavar="KIB", help="Least flash, in KiB.")
 def list_devices(

@@ -20,7 +20,7 @@ def select_profiles(
         profiles: the devices to choose from.
         core: a part of the core's name, for example "m7"; upper and lower case are the same.
         kind: "mcu", "phone" or "sbc".
-        runtime: the name of the runtime or of its kernels.
+        runtime: the name of a runtime that it may have, or of its kernels.
         min_ram_kib: what the largest block must have that may hold the arena.
         min_flash_kib: what all flash together must have; storage of phones and boards always has it.
     """
@@ -29,7 +29,14 @@ def select_profiles(
         for profile in profiles
         if (core is None or core.lower() in profile.core.lower())
         and (kind is None or kind == profile.kind)
-        and (runtime is None or runtime.lower() in (profile.runtime.name, profile.runtime.kernels))
+        and (runtime is None or runtime.lower() in list_runtimes(profile))
         and (profile.largest_ram_kib or 0.0) >= min_ram_kib
         and (profile.flash_kib is None or profile.flash_kib >= min_flash_kib)
     )
+
+
+def list_runtimes(profile: Profile) -> tuple[str, ...]:
+    """The device's runtime, its kernels, and "c" where the C engine can take the runtime's place."""
+    own = (profile.runtime.name, profile.runtime.kernels)
+    takes_c = profile.kind == "mcu" and profile.npu is None and profile.runtime.name != "c"
+    return (*own, "c") if takes_c else own

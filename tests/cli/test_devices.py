@@ -18,6 +18,7 @@ WIDTH = 80
         (("--core", "CORTEX-M33"), lambda device: device["core"] == "Cortex-M33"),
         (("--kind", "phone"), lambda device: device["kind"] == "phone"),
         (("--runtime", "litert"), lambda device: device["runtime"]["name"] == "litert"),
+        (("--runtime", "c"), lambda device: device["kind"] == "mcu" and device["npu"] is None),
         (("--runtime", "ESP-NN"), lambda device: device["runtime"]["kernels"] == "esp-nn"),
         (
             ("--kind", "sbc", "--min-ram", "4194304"),
