@@ -15,6 +15,7 @@ import click
 from edgeprune import __version__
 from edgeprune.cli.agree import agree
 from edgeprune.cli.answer import Answer, version_document
+from edgeprune.cli.bench import bench
 from edgeprune.cli.build import build
 from edgeprune.cli.check import check
 from edgeprune.cli.compress import compress
@@ -52,6 +53,7 @@ def cli() -> None:
 
 for _command in (
     agree,
+    bench,
     build,
     check,
     convert,
