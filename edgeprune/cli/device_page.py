@@ -146,14 +146,27 @@ def _describe_latency(law: LatencyModel) -> Iterator[tuple[str, str]]:
     if law.by == "none":
         yield "by", "none: it is not estimated"
     else:
-        counted = (
-            f"{law.cycles_per_instruction:g} cycles per instruction" if law.cycles_per_instruction else ""
-        )
-        by_macs = f"{law.ms_per_mac:g} ms per MAC" if law.ms_per_mac else ""
         table = f" ({law.table})" if law.table else ""
-        yield "by", f"{law.by}{table}: {counted or by_macs}"
-        yield "interval", f"{law.low:g} to {law.high:g} times the estimate"
+        yield "by", f"{law.by}{table}: {'; '.join(_list_paces(law))}"
+        yield "interval", f"{law.low:.2f} to {law.high:.2f} times the estimate"
     yield law.evidence, law.source
+
+
+def _list_paces(law: LatencyModel) -> Iterator[str]:
+    if law.cycles_per_instruction:
+        kinds = [f"{kind} {cycles:.2f}" for kind, cycles in law.cycles_by_kind.items()]
+        kinds = kinds or [f"{law.cycles_per_instruction:.2f}"]
+        yield f"cycles per instruction {', '.join(kinds)}"
+    if law.ms_per_mac:
+        yield f"{law.ms_per_mac:g} ms per MAC"
+    if law.base_ms:
+        yield f"{law.base_ms:g} ms in any case"
+    if law.cycles_per_weight_byte:
+        yield f"{law.cycles_per_weight_byte:.2f} cycles per byte of weights"
+    if law.cycles_per_op:
+        yield f"{law.cycles_per_op:.0f} cycles per op"
+    if law.cached_weights_kib:
+        yield f"{law.beyond_cache:g} times as long from {law.cached_weights_kib:g} KiB of weights on"
 
 
 def _describe_costs(profile: Profile) -> Iterator[tuple[str, str]]:
