@@ -179,6 +179,12 @@ def test_every_microcontroller_without_an_npu_says_how_it_is_flashed_or_is_gener
             assert profile.npu is not None or "(generic)" in profile.name, profile.id
 
 
+def test_a_latency_is_asked_exactly_where_one_can_be_estimated():
+    for profile in list_profiles():
+        assert (profile.latency.by == "none") == (profile.budgets.latency_ms is None), profile.id
+        assert (profile.latency.by == "none") == ("No latency is asked" in profile.budgets.reason), profile.id
+
+
 def test_every_device_prunes_in_the_steps_of_its_kernels() -> None:
     steps = {"cmsis-nn": 4, "c": 4, "xnnpack": 8, "esp-nn": 8, "ethos-u": 16}
     for profile in list_profiles():
