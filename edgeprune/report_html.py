@@ -7,6 +7,7 @@ document to markup, or to None where there is nothing to show.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from edgeprune.engine_html import draw_engine
 from edgeprune.markup import Markup, element
 from edgeprune.quantities import NOTHING, format_quantity, format_ratio, format_signed, short_unit
 from edgeprune.quantization_html import draw_ladder, draw_tensors
@@ -44,6 +45,7 @@ def render_html(report: Document) -> str:
         _layers(report),
         _checks(report),
         _figures(report),
+        *(draw_engine(report["engine"]) if report["engine"] else ()),
         *_quantization(report),
         _frozen(report),
         _proofs(report),
