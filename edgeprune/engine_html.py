@@ -77,9 +77,9 @@ def draw_arena(engine: Document) -> Markup | None:
         ),
     )
     note = (
-        f"{format_quantity(total, 'bytes')} in all, planned when the C sources were written. Blocks lie over one "
-        "another where an output may overwrite the input it is computed from. Inputs and outputs of the model "
-        "belong to the application."
+        f"{format_quantity(total, 'bytes')} in all, planned when the C sources were written. Blocks lie over "
+        "one another where an output may overwrite the input it is computed from. Inputs and outputs of the "
+        "model belong to the application."
     )
     return draw_section("Arena of the C engine", figure, element("p", {"class": "soft"}, note))
 
@@ -105,12 +105,10 @@ def _draw_block(block: Document, steps: Sequence[str], ticks: Sequence[float]) -
     )
     name = "scratch" if kind == "scratch" else block["name"]
     fits = bottom - top >= _LEAST_LABEL_HEIGHT and right - left >= _LETTER_WIDTH * len(name)
-    middle: Attributes = {
-        "x": (left + right) / 2,
-        "y": (top + bottom) / 2 + 4,
-        "class": "tick middle block-name",
-    }
-    return join([rectangle, element("text", middle, name)] if fits else [rectangle])
+    if not fits:
+        return rectangle
+    middle: Attributes = {"x": (left + right) / 2, "y": (top + bottom) / 2 + 4}
+    return join([rectangle, element("text", {**middle, "class": "tick middle block-name"}, name)])
 
 
 def _draw_image(engine: Document) -> Markup | None:
@@ -137,7 +135,8 @@ def _draw_image(engine: Document) -> Markup | None:
         f"{format_quantity(sizes['weights'], 'bytes')} of them weights and "
         f"{format_quantity(sizes['code'], 'bytes')} code with start-up and the check; golden samples take "
         f"{format_quantity(sizes['golden'], 'bytes')} more. "
-        f"Static RAM: {format_quantity(sizes['ram'], 'bytes')}. Instructions were counted in qemu ({engine['board']})."
+        f"Static RAM: {format_quantity(sizes['ram'], 'bytes')}. Instructions were counted in qemu "
+        f"({engine['board']})."
     )
     headings = ("function", "instructions", "", "share", "weights", "")
     table = draw_table(headings, rows, numbers=(3,))
