@@ -55,6 +55,7 @@ class BuildRequest:
         data: what `load_data` takes; None only with the embedded example.
         output: the directory to be made.
         flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
+        strict: whether an estimate must stay below its budget with the whole of its interval.
         max_drop: largest drop of the metric, as in `Task.drop`.
         metric, loss: names, where the model and its outputs do not settle them.
         scheme, criterion, scope, schedule: names in their registries; no criterion: `DEFAULT_CRITERION`.
@@ -86,6 +87,7 @@ class BuildRequest:
     flash_kib: float | None = None
     ram_kib: float | None = None
     latency_ms: float | None = None
+    strict: bool = False
     max_drop: float = 0.02
     metric: str | None = None
     loss: str | None = None
@@ -159,7 +161,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     if profile.npu is not None:
         find_vela()  # before hours of training, not after
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
-    budgets = resolve_budgets(profile, flags=flags)
+    budgets = resolve_budgets(profile, flags=flags, is_strict=request.strict)
     _refuse_bad_settings(request)
     if request.shaping is not None:
         _require_worth(profile, request)

@@ -46,6 +46,7 @@ class Recipe:
         device: a profile's id or file.
         runtime: "tflm" or "c".
         flash_kib, ram_kib, latency_ms: budgets.
+        strict: whether an estimate must stay below its budget with the whole of its interval.
         max_drop: largest drop of the metric, a fraction.
         metric, loss, scheme, io_type, criterion, normalise, scope, schedule: names.
         representative_samples: training samples that activation ranges are measured on.
@@ -79,6 +80,7 @@ class Recipe:
     flash_kib: float | None = ruled(above=0, high=_LARGEST, default=None)
     ram_kib: float | None = ruled(above=0, high=_LARGEST, default=None)
     latency_ms: float | None = ruled(above=0, high=_LARGEST, default=None)
+    strict: bool | None = None
     max_drop: float | None = ruled(low=0, high=1, default=None)
     metric: str | None = None
     loss: str | None = None

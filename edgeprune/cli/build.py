@@ -34,6 +34,7 @@ DEFAULT_OUTPUT = "edgeprune-out"
 @options.flash_kib
 @options.ram_kib
 @options.latency_ms
+@options.strict
 @click.option(
     "--max-drop",
     type=options.Finite(min=0, max=1),

@@ -25,7 +25,7 @@ def check(
     flash_kib: float | None,
     ram_kib: float | None,
     latency_ms: float | None,
-    strict: bool,
+    strict: bool | None,
 ) -> Answer:
     """Hold a .tflite file against a device's budgets; exit 0 if it fits, 1 if not.
 
@@ -40,7 +40,7 @@ def check(
         flash_kib=flash_kib,
         ram_kib=ram_kib,
         latency_ms=latency_ms,
-        is_strict=strict,
+        is_strict=bool(strict),
     )
     document = result.to_json()
     figures = format_figures(document["figures"], provenance=document["provenance"])

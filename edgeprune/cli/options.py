@@ -36,7 +36,10 @@ latency_ms = click.option(
     "--latency-ms", type=_POSITIVE, metavar="N", help="Latency budget in ms; else the profile's."
 )
 strict = click.option(
-    "--strict", is_flag=True, help="A budget must lie outside the whole interval of an estimate."
+    "--strict",
+    is_flag=True,
+    default=None,
+    help="An estimate must stay below its budget with the whole of its interval.",
 )
 optimize = click.option(
     "--optimize",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
+from edgeprune.device.latency import latency_reach
 from edgeprune.device.profile import Profile
 from edgeprune.errors import RecipeError
 from edgeprune.figures import Check, Figure, unavailable
@@ -34,13 +35,15 @@ class Budget:
 class Budgets:
     """The limits of a build: bytes of flash and RAM, milliseconds of latency.
 
-    `is_strict` is whether an estimate must stay below its limit with the whole of its interval.
+    `is_strict` is whether an estimate must stay below its limit with the whole of its interval, and
+    `latency_reach` how many times its value the upper end of a latency is.
     """
 
     flash_bytes: Budget
     ram_bytes: Budget
     latency_ms: Budget
     is_strict: bool = False
+    latency_reach: float = 1.0
 
 
 def resolve_budgets(
@@ -71,7 +74,7 @@ def resolve_budgets(
     resolved = {}
     for key, (figure, scale) in KEYS.items():
         resolved[figure] = _resolve(key, scale, profile, flags or {}, recipe or {})
-    return Budgets(**resolved, is_strict=is_strict)
+    return Budgets(**resolved, is_strict=is_strict, latency_reach=latency_reach(profile.latency))
 
 
 def check_budgets(figures: Mapping[str, Figure], budgets: Budgets, profile: Profile) -> list[Check]:

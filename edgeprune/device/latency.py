@@ -19,7 +19,7 @@ from math import hypot, prod
 from pathlib import Path
 from typing import Literal
 
-from edgeprune.device.instructions import InstructionTable, instructions_of
+from edgeprune.device.instructions import InstructionTable, instructions_of, load_instruction_table
 from edgeprune.device.laws import count_features
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tables import TableError, ruled
@@ -111,6 +111,13 @@ def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.
     """
     low = max(1 - hypot(down, 1 - law.low), 0.0)
     return value * low, value * (1 + hypot(up, law.high - 1))
+
+
+def latency_reach(law: LatencyModel) -> float:
+    """How many times its value the upper end of an estimate usually is, the count's error included."""
+    if law.by != "instructions":
+        return law.high
+    return spread(1.0, law, up=load_instruction_table(law.table).p90_error)[1]
 
 
 def find_latency_faults(law: LatencyModel) -> Iterator[TableError]:

@@ -144,6 +144,7 @@ def test_the_defaults_in_the_help_of_build_are_those_of_a_request():
             "criterion",
             "normalise",
             "whole_layers",
+            "runtime",
             "epochs",
         }:
             assert told[1] == str(defaults[parameter.name])
