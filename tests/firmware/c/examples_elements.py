@@ -48,6 +48,7 @@ def lookup_examples() -> Iterator[Example]:
             yield unary(
                 f"quantize {scale} {zero}", "QUANTIZE", scale=scale, zero=zero, out_scale=0.07, out_zero=5
             )
+            yield unary(f"elu {scale} {zero}", "ELU", scale=scale, zero=zero, out_scale=0.03, out_zero=-20)
             leaky = options_of("LeakyRelu", alpha=0.2)
             yield unary(
                 f"leaky relu {scale} {zero}",

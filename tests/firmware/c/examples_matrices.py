@@ -83,6 +83,30 @@ def lstm(name, *, steps=4, inputs=6, units=5, zeros=(3, -5), cell_power=-11, cli
     )
 
 
+def svdf(name, *, batches=1, inputs=6, units=4, rank=2, memory=5, dtype=np.int16, state_zero=0):
+    rng = np.random.default_rng(memory)
+    filters, limits = units * rank, np.iinfo(dtype)
+    times = rng.integers(limits.min // 16, limits.max // 16, (filters, memory)).astype(dtype)
+    state = tensor(
+        (batches, filters * memory), np.dtype(dtype).name.upper(), scale=0.01, zero_point=state_zero
+    )
+    state.isVariable = True
+    tensors = (
+        int8((batches, inputs), zero_point=3),
+        int8((filters, inputs), scale=0.01, data=rng.integers(-127, 128, (filters, inputs)).astype(np.int8)),
+        tensor(times.shape, np.dtype(dtype).name.upper(), scale=1 / limits.max, data=times),
+        tensor(
+            (units,), "INT32", scale=0.01 / limits.max, data=rng.integers(-3000, 3000, units).astype(np.int32)
+        ),
+        state,
+        int8((batches, units), scale=0.002, zero_point=-128),
+    )
+    options = options_of("SVDF", rank=rank, fused_activation_function=ACTIVATIONS["RELU"])
+    return Example(
+        name=name, op="SVDF", tensors=tensors, inputs=(0, 1, 2, 3, 4), outputs=(5,), options=options
+    )
+
+
 def fully_connected_examples() -> Iterator[Example]:
     for inputs in (1, 3, 16, 20, 33):
         for outputs in (1, 8, 10):
@@ -102,6 +126,10 @@ def fully_connected_examples() -> Iterator[Example]:
 
 
 def matrix_examples() -> Iterator[Example]:
+    yield svdf("svdf")
+    yield svdf("svdf of one memory and rank 1", rank=1, memory=1)
+    yield svdf("svdf of batches", batches=3)
+    yield svdf("svdf with a state of 8 bits", dtype=np.int8, state_zero=4, memory=3)
     yield lstm("lstm")
     yield lstm("lstm of a wide cell state", cell_power=-13, zeros=(-128, 127), clip=0.0)
     yield lstm("lstm of a clipped cell state", clip=0.25)

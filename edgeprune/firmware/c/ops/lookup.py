@@ -31,7 +31,7 @@ _EVERY_VALUE = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
 _SIGMOID_INPUT_BITS = 4
 
 
-@emits("RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH")
+@emits("RELU", "RELU6", "ELU", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH")
 def emit(site: Site) -> Layer:
     """The op's table, and a loop that looks values up."""
     site.require("int8", site.input(), site.output())
@@ -65,6 +65,15 @@ def _relu6(site: Site) -> Integers:
     zero = zero_point(site.input())
     six = zero + round_half_away(float(np.float32(6) / scale(site.input())))
     return np.clip(_EVERY_VALUE, zero, min(six, INT8_MAX))
+
+
+def _elu(site: Site) -> Integers:
+    # TFLM fills its table in float32.
+    real = scale(site.input()) * _centred(site).astype(np.float32)
+    below = np.exp(real.astype(np.float64)).astype(np.float32) - np.float32(1)
+    scaled = np.where(real < 0, below, real) * (np.float32(1) / scale(site.output()))
+    rounded = [round_half_away(float(each)) for each in scaled]
+    return np.array(rounded, np.int64) + zero_point(site.output())
 
 
 def _leaky_relu(site: Site) -> Integers:
@@ -136,6 +145,7 @@ _FUNCTIONS: dict[str, Callable[[Site], Integers]] = {
     "QUANTIZE": _quantize,
     "RELU": _relu,
     "RELU6": _relu6,
+    "ELU": _elu,
     "LEAKY_RELU": _leaky_relu,
     "HARD_SWISH": _hard_swish,
     "LOGISTIC": _logistic,
