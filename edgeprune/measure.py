@@ -1,7 +1,7 @@
 """What a `.tflite` file costs on a device, and whether that fits. Imports no TensorFlow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from edgeprune.device.arena import HostArena, plan_head, predict_arena, read_are
 from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
 from edgeprune.device.npu import Npu
+from edgeprune.device.placement import describe_placement
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.device.runtime import name_runtime
 from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError
@@ -80,7 +81,7 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     unsupported = _list_unsupported(model, profile)
     if any(op.op == ETHOS_U_OP for op in ops):
         unsupported += (f"{ETHOS_U_OP}: {profile.id} has no NPU; give the file as it was before Vela",)
-    arena = _find_arena(tflite, model, profile, runs=not unsupported)
+    arena = _place(_find_arena(tflite, model, profile, runs=not unsupported), model, profile)
     figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=arena, profile=profile)
     return Measured(model=model, ops=ops, figures=figures, unsupported=unsupported)
 
@@ -128,6 +129,18 @@ def budget_limits(budgets: Budgets) -> dict[str, float]:
     if budgets.is_strict and "latency" in limits:
         limits["latency"] /= budgets.latency_reach
     return limits
+
+
+def _place(arena: Figure, model: Model, profile: Profile) -> Figure:
+    """The arena's figure, with where on the device it can lie."""
+    if arena.value is None:
+        return arena
+    outputs = [model.tensors[index] for op in model.ops for index in op.outputs if index >= 0]
+    largest = max(outputs, key=lambda tensor: tensor.bytes, default=None)
+    where = describe_placement(
+        arena.value, profile, largest=None if largest is None else (largest.name, largest.bytes)
+    )
+    return replace(arena, evidence=f"{arena.evidence}; {where}") if where else arena
 
 
 def _find_arena(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> Figure:

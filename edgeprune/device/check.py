@@ -118,7 +118,7 @@ def _resolve(
             value, origin = given, candidate
             break
     reason = profile.budgets.reason if origin == "profile" else ""
-    offered = {"flash_kib": profile.flash_kib, "ram_kib": profile.largest_ram_kib}.get(key)
+    offered = {"flash_kib": profile.flash_kib, "ram_kib": profile.largest_any_ram_kib}.get(key)
     if offered is not None and (value is None or value > offered):
         what = "of flash" if key == "flash_kib" else "in its largest block of RAM"
         asked = f", {value:g} KiB were asked for" if value is not None else ""

@@ -1,10 +1,20 @@
 """What an artefact costs on a device: flash, RAM, instructions and latency, each with its provenance."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import hypot
 
 from edgeprune.device.flash import UNLISTED_OP_BYTES, estimate_code, load_flash_table
 from edgeprune.device.instructions import estimate_instructions, load_instruction_table
-from edgeprune.device.latency import spread, total_cycles
+from edgeprune.device.latency import (
+    BEYOND_CACHE_REACH,
+    EXTERNAL_ARENA_REACH,
+    EXTERNAL_ARENA_TIMES,
+    is_beyond_cache,
+    spread,
+    total_cycles,
+)
+from edgeprune.device.placement import is_external
 from edgeprune.device.profile import Profile
 from edgeprune.device.scratch import Kernels
 from edgeprune.figures import Figure, unavailable
@@ -46,16 +56,19 @@ def estimate_figures(
         "arena_bytes": arena,
         "ram_bytes": estimate_ram(ops, tflite_bytes=tflite_bytes, arena=arena, profile=profile),
         "instructions": instructions,
-        "latency_ms": estimate_latency(ops, instructions=instructions, profile=profile),
+        "latency_ms": estimate_latency(ops, instructions=instructions, arena=arena, profile=profile),
     }
 
 
-def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: Profile) -> Figure:
+def estimate_latency(
+    ops: Sequence[OpShape], *, instructions: Figure, arena: Figure, profile: Profile
+) -> Figure:
     """Milliseconds of one inference, unavailable with the reason where nothing measured supports it.
 
     Args:
         ops: the artefact's ops in the order they run.
         instructions: what they execute, from `estimate_figures`; its interval widens that of the law.
+        arena: bytes of the arena: if only memory outside the chip holds it, everything is slower.
         profile: the device.
     """
     law = profile.latency
@@ -79,9 +92,29 @@ def estimate_latency(ops: Sequence[OpShape], *, instructions: Figure, profile: P
         )
     if instructions.value is None:
         return unavailable("latency_ms", instructions.evidence)
-    return _time(
-        total_cycles(ops, law, load_instruction_table(law.table)), instructions=instructions, profile=profile
-    )
+    table = load_instruction_table(law.table)
+    figure = _time(total_cycles(ops, law, table), instructions=instructions, profile=profile)
+    beyond = [op for op in ops if is_beyond_cache(op, law)]
+    if beyond:
+        share = total_cycles(beyond, law, table) / total_cycles(ops, law, table)
+        figure = _slow_down(
+            figure,
+            low=1 - share * (1 - 1 / BEYOND_CACHE_REACH),
+            high=1 + share * (BEYOND_CACHE_REACH - 1),
+            why=(
+                f"the weights of {len(beyond)} ops fill the {law.cached_weights_kib:g} KiB cache of the "
+                f"external flash, which costs them about {law.beyond_cache:.0f} times: copy the model to RAM"
+            ),
+        )
+    if arena.value is not None and is_external(arena.value, profile):
+        figure = _slow_down(
+            figure,
+            times=EXTERNAL_ARENA_TIMES,
+            low=1 / EXTERNAL_ARENA_REACH,
+            high=EXTERNAL_ARENA_REACH,
+            why=f"the arena lies outside the chip, taken as {EXTERNAL_ARENA_TIMES:g} times slower",
+        )
+    return figure
 
 
 def time_instructions(instructions: Figure, profile: Profile) -> Figure:
@@ -107,6 +140,21 @@ def _time(cycles: float, *, instructions: Figure, profile: Profile) -> Figure:
         evidence=f"{pace} at {profile.clock_mhz:g} MHz ({law.evidence}): {law.source}",
         low=low,
         high=high,
+    )
+
+
+def _slow_down(figure: Figure, *, times: float = 1.0, low: float, high: float, why: str) -> Figure:
+    """The figure times so many, its interval wider by `low` and `high` times its value."""
+    assert figure.value is not None
+    assert figure.low is not None
+    assert figure.high is not None
+    value = figure.value * times
+    return replace(
+        figure,
+        value=value,
+        low=value * max(1 - hypot(1 - figure.low / figure.value, 1 - low), 0.0),
+        high=value * (1 + hypot(figure.high / figure.value - 1, high - 1)),
+        evidence=f"{figure.evidence}; {why}",
     )
 
 

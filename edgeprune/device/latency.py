@@ -31,6 +31,12 @@ over; or assumed."""
 PACES = ("conv", "conv_1x1", "depthwise", "fully_connected", "float32", "other")
 """Kinds of ops that a law may give cycles per instruction of their own."""
 
+BEYOND_CACHE_REACH = 2.5
+"""How far `beyond_cache` is off: 12 and 30 times on the RP2350, for an autoencoder and for ResNet-8."""
+EXTERNAL_ARENA_TIMES, EXTERNAL_ARENA_REACH = 3.8, 2.0
+"""What tensors in SDRAM behind a memory controller cost, and how far that is off: person_detect on an
+STM32F767 (3.66 cycles per instruction) over what Cortex-M7 boards take with tensors inside."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatencyModel:

@@ -134,9 +134,13 @@ class Profile:
     @property
     def largest_ram_kib(self) -> float | None:
         """The largest contiguous block that may hold the arena; outside the chip only if none inside may."""
-        rams = [memory for memory in self.memory if "arena" in memory.holds]
-        inside = [memory for memory in rams if not memory.external]
-        return max((memory.block_kib for memory in inside or rams), default=None)
+        inside = (m.block_kib for m in self.memory if "arena" in m.holds and not m.external)
+        return max(inside, default=self.largest_any_ram_kib)
+
+    @property
+    def largest_any_ram_kib(self) -> float | None:
+        """The same, memory outside the chip included: no arena can be larger."""
+        return max((memory.block_kib for memory in self.memory if "arena" in memory.holds), default=None)
 
 
 def list_profiles() -> tuple[Profile, ...]:

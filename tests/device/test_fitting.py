@@ -74,4 +74,5 @@ def test_the_interval_holds_nine_of_ten_unseen_models():
 
 def test_few_models_give_a_wider_interval():
     few, many = interval_of([0.9, 1.1], independent=2), interval_of([0.9, 1.1] * 10, independent=20)
-    assert few[0] < many[0] and few[1] > many[1]
+    assert few[0] < many[0]
+    assert few[1] > many[1]
