@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from html import escape
+from importlib import resources
 
 _VOID = frozenset({"meta", "br", "hr", "circle", "line", "path", "rect", "polyline"})
 """Elements of HTML and SVG that are written without an end tag."""
@@ -37,6 +38,11 @@ def element(name: str, attributes: Attributes | None = None, /, *children: str) 
 def join(parts: Iterable[str], separator: str = "") -> Markup:
     """All parts one after the other; what is not markup is escaped."""
     return Markup(separator.join(part if isinstance(part, Markup) else escape(part) for part in parts))
+
+
+def read_style() -> str:
+    """The style sheet of all pages and charts."""
+    return resources.files("edgeprune").joinpath("report.css").read_text(encoding="utf-8")
 
 
 def _format_number(value: str | float | None) -> str:

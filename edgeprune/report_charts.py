@@ -1,16 +1,17 @@
-"""The charts of `report.html`: bars against budgets, bars before and after, lines over the steps."""
+"""The charts of `report.html` and of benchmarks: bars against budgets, before and after, and lines."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeprune.markup import Attributes, Markup, element, join
+from edgeprune.markup import Attributes, Markup, element, join, read_style
 from edgeprune.quantities import format_quantity
 
 _WIDTH, _HEIGHT = 900.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 124.0, 14.0, 12.0
 _KIB = 1024.0
 _LEAST_LABEL_GAP = 14.0
+_BAR_NAMES, _BAR_TOP, _BAR_PITCH = 300.0, 44.0, 20.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,52 @@ class Panel:
     level: float | None
     level_name: str
     from_zero: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """One bar: its name on the left, its value, and the value as text at its end."""
+
+    name: str
+    value: float
+    label: str
+
+
+def draw_bars(bars: Sequence[Bar], *, title: str, level: float, level_name: str) -> Markup:
+    """Horizontal bars below one another as an SVG that stands alone.
+
+    Args:
+        bars: from top to bottom.
+        title: what the values are.
+        level: a vertical line.
+        level_name: what it stands for.
+    """
+    top = max([level, *(bar.value for bar in bars)]) * 1.05
+    inner = _WIDTH - _BAR_NAMES - _RIGHT / 2
+    height = _BAR_TOP + _BAR_PITCH * len(bars) + _BOTTOM
+    parts = [
+        element("style", {}, Markup(read_style())),
+        element("text", {"x": _BAR_NAMES, "y": 16, "class": "tick strong"}, title),
+    ]
+    for place, bar in enumerate(bars):
+        y = _BAR_TOP + place * _BAR_PITCH
+        width = inner * bar.value / top
+        thick = _BAR_PITCH - 6
+        parts += [
+            element("text", {"x": _BAR_NAMES - 8, "y": y + thick - 2, "class": "tick end"}, bar.name),
+            element("rect", {"class": "block", "x": _BAR_NAMES, "y": y, "width": width, "height": thick}),
+            element("text", {"x": _BAR_NAMES + width + 6, "y": y + thick - 2, "class": "tick"}, bar.label),
+        ]
+    x = _BAR_NAMES + inner * level / top
+    line: Attributes = {"class": "level", "x1": x, "x2": x, "y1": _BAR_TOP - 6, "y2": height - _BOTTOM}
+    name = element("text", {"x": x + 4, "y": _BAR_TOP - 8, "class": "tick level-name"}, level_name)
+    frame: Attributes = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "viewBox": f"0 0 {_WIDTH:.0f} {height:.0f}",
+        "role": "img",
+        "aria-label": title,
+    }
+    return element("svg", frame, *parts, element("line", line), name)
 
 
 def draw_budget_bar(

@@ -1,16 +1,14 @@
 """What all pages of edgeprune share: one file with its style, sections, tables."""
 
 from collections.abc import Iterable, Sequence
-from importlib import resources
 
-from edgeprune.markup import Markup, element, join
+from edgeprune.markup import Markup, element, join, read_style
 
 _NUMBER = {"class": "number"}
 
 
 def compose_page(title: str, sections: Iterable[Markup | None]) -> str:
     """A page of sections, with its style; those that are None are left out."""
-    style = resources.files("edgeprune").joinpath("report.css").read_text(encoding="utf-8")
     page = element(
         "html",
         {"lang": "en"},
@@ -20,7 +18,7 @@ def compose_page(title: str, sections: Iterable[Markup | None]) -> str:
             element("meta", {"charset": "utf-8"}),
             element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
             element("title", {}, f"{title} · edgeprune"),
-            element("style", {}, Markup(style)),
+            element("style", {}, Markup(read_style())),
         ),
         element("body", {}, *(section for section in sections if section is not None)),
     )

@@ -1,10 +1,20 @@
 import re
+import xml.etree.ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeprune.report_charts import Panel, Point, draw_before_after, draw_budget_bar, draw_panel, place_ticks
+from edgeprune.report_charts import (
+    Bar,
+    Panel,
+    Point,
+    draw_bars,
+    draw_before_after,
+    draw_budget_bar,
+    draw_panel,
+    place_ticks,
+)
 
 
 def test_ticks_are_round_and_enclose_the_values():
@@ -46,3 +56,16 @@ def test_higher_values_stand_higher_and_rolled_back_points_are_not_on_the_line()
     ys = [float(pair.split(",")[1]) for pair in line[1].split()]
     assert len(ys) == 3
     assert ys[0] < ys[2] < ys[1]
+
+
+def test_bars_are_as_long_as_their_values_and_the_level_stands_between():
+    bars = [Bar(name="one", value=0.5, label="0.50"), Bar(name="two", value=2.0, label="2.00")]
+    chart = draw_bars(bars, title="a title", level=1.0, level_name="all")
+    root = ET.fromstring(chart)
+    space = "{http://www.w3.org/2000/svg}"
+    widths = [float(bar.get("width")) for bar in root.iter(f"{space}rect")]
+    assert widths[1] == pytest.approx(4 * widths[0], rel=1e-3)
+    level = root.find(f"{space}line")
+    start = float(next(root.iter(f"{space}rect")).get("x"))
+    assert float(level.get("x1")) - start == pytest.approx(2 * widths[0], rel=1e-3)
+    assert "a title" in chart

@@ -19,7 +19,7 @@ Method = Literal["pyocd", "esptool", "openocd", "uf2", "copy"]
 
 METHODS: tuple[Method, ...] = ("pyocd", "esptool", "openocd", "uf2", "copy")
 _INSTALL = {
-    "pyocd": "pip install 'edgeprune[flash]', and for targets that are not built in: pyocd pack install TARGET",
+    "pyocd": "pip install 'edgeprune[flash]', and for targets that it lacks: pyocd pack install TARGET",
     "esptool": "pip install 'edgeprune[flash]'",
     "openocd": "on Debian: apt-get install openocd",
 }
@@ -109,9 +109,9 @@ def plan_flash(
     if method in ("uf2", "copy"):
         if volume is None:
             raise RecipeError(
-                f"the method {method} copies to the drive that the board shows, and it is not known where that is",
+                f"{method} copies to the drive that the board shows, and it is not known where that is",
                 where=str(image),
-                fix="plug the board in, with its boot button pressed, and give the mounted drive with --volume",
+                fix="plug the board in with its boot button pressed, and give the drive with --volume",
             )
         return FlashPlan(method=method, image=image, directory=image.parent, volume=volume)
     if not target:

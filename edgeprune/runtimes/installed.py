@@ -57,9 +57,20 @@ _PACKAGES = (
     ("ethos-u-vela", "compile for devices with an Ethos-U NPU", "pip install 'edgeprune[ethos-u]'", False),
 )
 _PROGRAMS = (
-    ("arm-none-eabi-gcc", "build firmware for Cortex-M", "apt install gcc-arm-none-eabi"),
-    ("qemu-system-arm", "run firmware without a board", "apt install qemu-system-arm"),
+    (
+        "arm-none-eabi-gcc",
+        "build firmware for Cortex-M; without it, builds for the C engine are only estimated",
+        "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    ),
+    (
+        "qemu-system-arm",
+        "run firmware without a board: instructions, stack and outputs of the C engine",
+        "apt install qemu-system-arm",
+    ),
+    ("gcc", "run the C engine on this machine ('edgeprune run --on host')", "apt install gcc"),
     ("cmake", "build firmware projects", "apt install cmake"),
+    ("pyocd", "flash boards with a debug probe ('edgeprune flash')", "pip install 'edgeprune[flash]'"),
+    ("esptool", "flash ESP32 boards ('edgeprune flash')", "pip install 'edgeprune[flash]'"),
 )
 
 
