@@ -125,7 +125,7 @@ def plan_flash(
         command = ["openocd", "-f", target, "-c", f"program {{{path}}} verify reset exit"]
     else:
         command = ["esptool", "--chip", target, *(["--port", port] if port else [])]
-        command += ["write_flash", f"@{image.name}"]
+        command += ["write-flash", f"@{image.name}"]
     return FlashPlan(method=method, image=image, command=tuple(command), directory=image.parent)
 
 

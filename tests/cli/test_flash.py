@@ -25,7 +25,7 @@ def test_a_dry_run_prints_pyocds_command(edgeprune, built):
 def test_esptool_gets_the_arguments_that_the_build_wrote(edgeprune, built):
     arguments = ("--board", "esp32-s3", "--port", "/dev/ttyUSB0", "--dry-run", "--json")
     document = edgeprune("flash", built, *arguments).document
-    command = ["esptool", "--chip", "esp32s3", "--port", "/dev/ttyUSB0", "write_flash", "@flash_args"]
+    command = ["esptool", "--chip", "esp32s3", "--port", "/dev/ttyUSB0", "write-flash", "@flash_args"]
     assert document["command"] == command
 
 
