@@ -19,6 +19,7 @@ UNITS: dict[str, str] = {
     "ram_bytes": "bytes",
     "instructions": "",
     "latency_ms": "ms",
+    "energy_uj": "uJ",
     "accuracy": "",
 }
 """Every figure's name and unit; counts and fractions have none."""

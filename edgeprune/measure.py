@@ -12,6 +12,7 @@ from edgeprune.device.check import Budgets, check_budgets, resolve_budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
 from edgeprune.device.npu import Npu
 from edgeprune.device.placement import describe_placement
+from edgeprune.device.power import add_energy
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.device.runtime import name_runtime
 from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError
@@ -75,7 +76,8 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
     require_ranks(ops, where=where)
     if profile.runtime.name == "c":
         costs = measure_on_engine(tflite, model, ops=ops, profile=profile)
-        return Measured(model=model, ops=ops, figures=costs.figures, unsupported=costs.unsupported)
+        figures = add_energy(costs.figures, profile.power)
+        return Measured(model=model, ops=ops, figures=figures, unsupported=costs.unsupported)
     if profile.npu is not None:
         return _measure_compiled(tflite, model, ops=ops, npu=profile.npu, profile=profile)
     unsupported = _list_unsupported(model, profile)
@@ -83,7 +85,7 @@ def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
         unsupported += (f"{ETHOS_U_OP}: {profile.id} has no NPU; give the file as it was before Vela",)
     arena = _place(_find_arena(tflite, model, profile, runs=not unsupported), model, profile)
     figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=arena, profile=profile)
-    return Measured(model=model, ops=ops, figures=figures, unsupported=unsupported)
+    return Measured(model=model, ops=ops, figures=add_energy(figures, profile.power), unsupported=unsupported)
 
 
 def _measure_compiled(
@@ -97,7 +99,7 @@ def _measure_compiled(
     return Measured(
         model=model,
         ops=ops,
-        figures={**figures, **costs.figures},
+        figures=add_energy({**figures, **costs.figures}, profile.power),
         unsupported=_list_unsupported(executed, profile),
         compiled=costs.compiled,
         notes=costs.notes,

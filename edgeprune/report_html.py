@@ -27,6 +27,7 @@ _FIGURES = (
     ("ram_bytes", "RAM", "bytes"),
     ("instructions", "instructions", ""),
     ("latency_ms", "latency", "ms"),
+    ("energy_uj", "energy", "uJ"),
     ("float_accuracy", "{metric} before quantization", ""),
     ("accuracy", "{metric} of the artefact", ""),
 )

@@ -10,15 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import exp, hypot, log, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from latency_rows import TABLES, Published
+from latency_rows import LATENCIES, TABLES, Published, read_csv
 
 from edgeprune.device.fitting import Law, Sample, count_architectures, fit_law, hold_out
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.latency import LatencyModel, is_beyond_cache
-from edgeprune.device.profile import Profile
+from edgeprune.device.profile import Profile, list_profiles
 
 REFERENCE = "stm32l4r5zi"
 BOARDS = {
@@ -204,6 +205,26 @@ def model_laws(published: Sequence[Published], profiles: Sequence[Profile]) -> d
             "evidence": "measured" if factor is not None and factor.is_direct else "borrowed",
             "source": f"{source}; kinds of ops as on NUCLEO-L4R5ZI ({models} models), scripts/fit_latency.py",
         }
+    return tables
+
+
+def board_powers(data: Path) -> dict[str, dict[str, Any]]:
+    """Profile → its `[power]` table: what boards drew at the profile's clock, over all runtimes."""
+    drawn: dict[tuple[str, float], list[float]] = defaultdict(list)
+    for line in read_csv(data / LATENCIES):
+        if line["use"] == "ok" and line["energy_uj"] and line["latency_ms"] and line["clock_mhz"]:
+            power = float(line["energy_uj"]) / float(line["latency_ms"])
+            drawn[line["device_id"], float(line["clock_mhz"])].append(power)
+    tables = {}
+    for profile in list_profiles():
+        found = drawn.get((BOARDS.get(profile.id, profile.id), profile.clock_mhz))
+        if found and profile.npu is None:
+            tables[profile.id] = {
+                "active_mw": float(np.median(found)),
+                "low_mw": min(found),
+                "high_mw": max(found),
+                "source": f"energy over latency of {len(found)} published inferences, scripts/fit_latency.py",
+            }
     return tables
 
 

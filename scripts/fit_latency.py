@@ -17,7 +17,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
-from board_laws import model_laws
+from board_laws import board_powers, model_laws
 from latency_rows import Published, read_published
 from phone_laws import phone_laws
 
@@ -193,6 +193,11 @@ def main() -> None:
         if arguments.write:
             path = PROFILES / f"{name}.toml"
             path.write_text(replace_table(path.read_text(encoding="utf-8"), "latency", law), encoding="utf-8")
+    for name, power in board_powers(arguments.data).items():
+        print(f"{name:30} {power['active_mw']:9.3g} mW")
+        if arguments.write:
+            path = PROFILES / f"{name}.toml"
+            path.write_text(replace_table(path.read_text(encoding="utf-8"), "power", power), encoding="utf-8")
 
 
 if __name__ == "__main__":

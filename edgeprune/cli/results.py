@@ -24,6 +24,7 @@ _FIGURES = (
     ("ram_bytes", "RAM", "bytes", "ram"),
     ("instructions", "instructions", "", ""),
     ("latency_ms", "latency", "ms", "latency"),
+    ("energy_uj", "energy", "uJ", ""),
     ("float_accuracy", "{metric}, float", "", ""),
     ("accuracy", "{metric}, int8", "", "accuracy"),
 )

@@ -15,6 +15,7 @@ from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
 from edgeprune.device.memory import Cache, Memory, find_homeless, find_memory_faults
 from edgeprune.device.npu import Npu, find_npu_faults
+from edgeprune.device.power import Power
 from edgeprune.errors import ProfileError, UnknownNameError
 from edgeprune.table_schema import make_schema
 from edgeprune.tables import TableError, parse_table, read_toml, ruled
@@ -96,6 +97,7 @@ class Profile:
         budgets: what a build may take that asks for nothing else.
         latency: how latency is estimated.
         costs: what any artefact costs, on top of the model.
+        power: what the board draws while it computes, where that was measured.
         npu: the NPU that Vela compiles for, if it has one.
         flashing: how an image gets onto it.
         emulator: the machine that stands for it, if qemu has one.
@@ -117,6 +119,7 @@ class Profile:
     budgets: BudgetDefaults
     latency: LatencyModel
     costs: FixedCosts
+    power: Power | None = None
     npu: Npu | None = None
     flashing: Flashing | None = None
     emulator: Emulator | None = None
