@@ -21,7 +21,7 @@ _SUM_LIMIT = 1 << 23
 _PART_LIMIT = 255
 """Sum of |weights| that keeps a sum of products with int8 within 16 bits."""
 
-_LONGEST_PART = 255
+_NO_LIMIT = 1 << 31
 
 _MOST_ZEROS = 255
 
@@ -110,7 +110,7 @@ class Parts:
     """Weights for `dot_1x8` and its like.
 
     Attributes:
-        stream: each channel in parts, each part after its length, and a 0 after the last.
+        stream: each channel in parts, each part or two after a byte of lengths, and a 0 after the last.
         entries: weights in the stream.
         excess: what each channel's sums are too large by, where its parts start at 0x8000.
     """
@@ -120,17 +120,34 @@ class Parts:
     excess: Integers
 
 
+_Codes = list[tuple[int, ...]]
+"""The bytes that each weight becomes."""
+
 _Entries = list[tuple[int, tuple[int, ...]]]
-"""Weights, and the bytes that each becomes."""
+"""Weights, and their codes."""
 
 
 def pack_parts(weights: Integers) -> Parts:
     """The weights in parts that are short enough for sums of 16 bits, one byte each.
 
+    Two parts share a byte for their lengths, so that these take less than a tenth of what weights take.
+
     Args:
         weights: (channels, inputs).
     """
-    return _join_parts([[(weight, (weight,)) for weight in row] for row in weights.tolist()], in_halves=True)
+    rows = [
+        _cut([(weight, (weight,)) for weight in row], longest=15, heaviest=_PART_LIMIT)
+        for row in weights.tolist()
+    ]
+    stream: list[int] = []
+    for parts in rows:
+        for place in range(0, len(parts), 2):
+            pair = parts[place : place + 2]
+            lengths = [len(part) for part in pair]
+            stream.append(sum(length << (4 * at) for at, length in enumerate(lengths)))
+            stream += [byte for part in pair for code in part for byte in code]
+        stream.append(0)
+    return _make_parts(stream, rows)
 
 
 def pack_sparse(weights: Integers, *, in_halves: bool) -> Parts:
@@ -140,7 +157,7 @@ def pack_sparse(weights: Integers, *, in_halves: bool) -> Parts:
         weights: (channels, inputs).
         in_halves: sums of a part have 16 bits; otherwise parts are as long as a byte can tell.
     """
-    rows = []
+    rows: list[list[_Codes]] = []
     for row in weights:
         places = np.flatnonzero(row)
         entries: _Entries = []
@@ -148,28 +165,31 @@ def pack_sparse(weights: Integers, *, in_halves: bool) -> Parts:
             # A zero of its own after every 255 others.
             entries += [(0, (_MOST_ZEROS, 0))] * (int(zeros) // (_MOST_ZEROS + 1))
             entries.append((int(weight), (int(zeros) % (_MOST_ZEROS + 1), int(weight))))
-        rows.append(entries)
-    return _join_parts(rows, in_halves=in_halves)
-
-
-def _join_parts(rows: list[_Entries], *, in_halves: bool) -> Parts:
+        rows.append(_cut(entries, longest=255, heaviest=_PART_LIMIT if in_halves else _NO_LIMIT))
     stream: list[int] = []
-    excess = []
-    for row in rows:
-        parts: list[_Entries] = []
-        load = 0
-        for weight, code in row:
-            load += abs(weight)
-            if not parts or len(parts[-1]) == _LONGEST_PART or (in_halves and load > _PART_LIMIT):
-                parts.append([])
-                load = abs(weight)
-            parts[-1].append((weight, code))
+    for parts in rows:
         for part in parts:
-            stream += [len(part), *(byte for _, code in part for byte in code)]
+            stream += [len(part), *(byte for code in part for byte in code)]
         stream.append(0)
-        excess.append(len(parts) * _PART_START)
+    return _make_parts(stream, rows)
+
+
+def _cut(entries: _Entries, *, longest: int, heaviest: int) -> list[_Codes]:
+    """Parts of so many entries, and of so large a sum of |weights|, at most."""
+    parts: list[_Codes] = []
+    load = 0
+    for weight, code in entries:
+        load += abs(weight)
+        if not parts or len(parts[-1]) == longest or load > heaviest:
+            parts.append([])
+            load = abs(weight)
+        parts[-1].append(code)
+    return parts
+
+
+def _make_parts(stream: list[int], rows: list[list[_Codes]]) -> Parts:
     return Parts(
         stream=np.array(stream, np.int64).astype(np.uint8).view(np.int8),
-        entries=sum(map(len, rows)),
-        excess=np.array(excess, np.int64),
+        entries=sum(len(part) for parts in rows for part in parts),
+        excess=np.array([len(parts) * _PART_START for parts in rows], np.int64),
     )

@@ -37,6 +37,7 @@ _KERNEL_ORDER = (
     "join_lanes",
     "put_half",
     "put_pair",
+    "gather_eight",
     "naked",
     "parts_1x8",
     "dot_1x8",

@@ -35,8 +35,13 @@ def test_a_gap_of_more_than_255_zeros_has_a_zero_of_its_own():
 
 def test_a_part_ends_before_its_sum_outgrows_16_bits():
     parts = pack_parts(np.array([[100, -100, 100, 1]]))
-    assert parts.stream.tolist() == [2, 100, -100, 2, 100, 1, 0]
+    assert parts.stream.tolist() == [2 + 16 * 2, 100, -100, 100, 1, 0]
     assert parts.excess.tolist() == [2 * 0x8000]
+
+
+def test_a_part_is_no_longer_than_half_a_byte_can_tell():
+    stream = pack_parts(np.ones((1, 33), np.int64)).stream.view(np.uint8).tolist()
+    assert stream == [0xFF, *[1] * 30, 3, 1, 1, 1, 0]
 
 
 def test_a_part_of_32_bit_sums_is_as_long_as_a_byte_can_tell():

@@ -229,7 +229,7 @@ def _emit_eights(
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=parts.stream), channels.constant),
-        kernels=(*channels.kernels, *kernels, "put_half", "put_pair", dot),
+        kernels=(*channels.kernels, *kernels, "put_half", "put_pair", "gather_eight", dot),
         scratch_bytes=16 * convolution.weights.shape[1],
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=8)},
     )

@@ -1,10 +1,14 @@
-/* As dot_1x8, for weights most of which are 0: each weight comes after how many zeros there are before it. */
+/* As dot_1x8, for weights most of which are 0: each weight comes after how many zeros there are before it, each part
+ * after its length. */
 #if defined(EDGEPRUNE_NAKED)
 EDGEPRUNE_NAKED const int8_t *dot_sparse_1x8(EDGEPRUNE_ARGUMENT const int8_t *weights,
                                              EDGEPRUNE_ARGUMENT const int32_t *patches,
                                              EDGEPRUNE_ARGUMENT int32_t sums[8])
 {
-    EDGEPRUNE_DOT_1X8("lsls r7, r7, #1\n",
+    EDGEPRUNE_DOT_1X8("ldrb r7, [r6]\n"
+                      "adds r6, #1\n"
+                      "lsls r7, r7, #1\n"
+                      "beq 3f\n",
                       "ldrb r0, [r6, r7]\n"
                       "adds r7, #1\n"
                       "lsls r0, r0, #4\n"

@@ -1,6 +1,6 @@
 /* One output channel of eight pixels on cores without vectors: two inputs share a word as x + 65536 * y, so that
- * one product serves two pixels. Weights come in parts, each after its length, up to a length of 0: the compiler
- * has made them so short that no sum of a part outgrows 16 bits. Parts start at 0x8000 in either half, so that
+ * one product serves two pixels. Weights come in parts: the compiler has made them so short that no sum of a part
+ * outgrows 16 bits. Parts start at 0x8000 in either half, so that
  * neither is ever negative; the channel's bias takes that back. */
 #if defined(EDGEPRUNE_NAKED)
 #define EDGEPRUNE_TAKE_PRODUCT(word, sum) \
@@ -18,9 +18,9 @@
 
 /* Of a function (weights, patches, sums) that returns where the next channel's weights begin.
  * r0-r3: four words; r4: a weight; r5: patches; r6: the end of the part's weights; r7: minus the bytes left;
- * r8-r11: the sums of the part; r12: sums; lr: where parts start. LENGTH makes bytes of a part's length, SKIP steps
- * over inputs. */
-#define EDGEPRUNE_DOT_1X8(LENGTH, SKIP)        \
+ * r8-r11: the sums of the part; r12: sums; lr: where parts start; [sp]: NEXT's own, 0 to begin with. NEXT puts the
+ * bytes of the next part into r7, or branches to 3; SKIP steps over inputs. */
+#define EDGEPRUNE_DOT_1X8(NEXT, SKIP)          \
     __asm__(                                   \
         ".syntax unified\n"                    \
         "push {r4-r7, lr}\n"                   \
@@ -43,11 +43,9 @@
         "movs r4, #0\n"                        \
         "stmia r2!, {r0, r1, r3, r4}\n"        \
         "stmia r2!, {r0, r1, r3, r4}\n"        \
-        "1: ldrb r7, [r6]\n"                   \
-        "adds r6, #1\n"                        \
-        "cmp r7, #0\n"                         \
-        "beq 3f\n"                             \
-        LENGTH                                 \
+        "push {r0}\n"                          \
+        "1:\n"                                 \
+        NEXT                                   \
         "adds r6, r6, r7\n"                    \
         "negs r7, r7\n"                        \
         "mov r8, lr\n"                         \
@@ -87,6 +85,7 @@
         EDGEPRUNE_TAKE_LOWER("r2", "r3")       \
         "subs r7, #16\n"                       \
         "stmia r7!, {r0-r3}\n"                 \
+        "pop {r0}\n"                           \
         "mov r0, r6\n"                         \
         "pop {r4-r7}\n"                        \
         "mov r8, r4\n"                         \
