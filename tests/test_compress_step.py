@@ -53,7 +53,7 @@ def test_what_would_break_the_ram_budget_is_left_out_and_says_so(autoencoder):
 
 
 def test_with_room_the_same_constants_are_encoded(autoencoder):
-    result = chosen(autoencoder, ram_kib=128)
+    result = chosen(autoencoder, ram_kib=128, latency_ms=50)
     assert len(result.encoded) == 10
     assert len(result.tflite) < 0.4 * len(autoencoder)
     assert not any("stays as it is" in sentence for sentence in result.describe())
@@ -66,7 +66,7 @@ def test_between_the_two_only_the_largest_are_left_out(autoencoder):
 
 
 def test_a_latency_budget_that_holds_is_kept(autoencoder):
-    # 1.3 ms as it is, 9.7 ms with everything encoded.
+    # About 1 ms as it is, 10 ms with everything encoded.
     result = chosen(autoencoder, ram_kib=128, latency_ms=4)
     assert result.after["latency_ms"].value <= 4
     assert 0 < len(result.encoded) < 10
