@@ -2,8 +2,10 @@
 
     python scripts/fit_instructions.py ../shared/data [--write]
 
-Reads instructions counted per op (Cortex-M7 and -M4) and per model (Cortex-M0+ and -M55). Prints, per
-core, the error of each model's total when its architecture is held out of the fit.
+Reads `edgeprune/device/tables/counted_ops.csv`: instructions of each op of networks and of files with
+unrelated ops (`ops_*`), made with random shapes, by core and kernel library; and, for Cortex-M7 and -M4, of
+the further models of ../shared/data. Prints, per table, the error of each network's total when its
+architecture is held out of the fit.
 """
 
 import argparse
@@ -11,18 +13,20 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.device.laws import count_features, count_other
+from edgeprune.device.laws_elsewhere import Kernels
 from edgeprune.graph.opshape import OpShape
 
 TABLES = Path(__file__).resolve().parents[1] / "edgeprune" / "device" / "tables"
-COUNTED = "counted in qemu with -icount, TFLM and CMSIS-NN of August 2026, GCC 12.2"
+COUNTED = "counted in qemu with -icount, TFLM 90b983c and CMSIS-NN 4ab83cc (August 2026), GCC 12.2.1 -O3"
 
 NOT_INT8 = {
     "mlperf_tiny/image_classification/pretrainedResnet.tflite",
@@ -31,18 +35,33 @@ NOT_INT8 = {
 }
 """Models that compute in float, at least in part: their ops are not the kernels priced here."""
 
-INNER = {
-    "conv": ("conv", {5, 6, 8, 10}),
-    "conv_1x1": ("conv_1x1", {1, 2, 3, 5, 7}),
-    "depthwise": ("depthwise", {0}),
-    "depthwise_window": ("depthwise", {0}),
-    "depthwise_by_four": ("depthwise", {0}),
-    "depthwise_plain": ("depthwise", {0}),
-    "fully_connected": ("fully_connected", {0, 1}),
+LOOSE_OPS = "ops_"
+"""How the names of files with unrelated ops begin: their totals say nothing about networks."""
+
+BUILDS: dict[str, tuple[str, str, Kernels]] = {
+    "cortex-m0plus": ("cortex-m0plus", "cmsis-nn", "plain"),
+    "cortex-m4": ("cortex-m4", "cmsis-nn", "dsp"),
+    "cortex-m7": ("cortex-m7", "cmsis-nn", "dsp"),
+    "cortex-m33": ("cortex-m33", "cmsis-nn", "dsp"),
+    "cortex-m55": ("cortex-m55", "cmsis-nn", "mve"),
+    "cortex-m4-reference": ("cortex-m4", "reference", "reference"),
 }
-"""Kinds with multiply-accumulates: their name as a group, and the counts that are its inner loop."""
+"""Name of each table, with its core, its kernel library, and whose laws hold there."""
+
+SAME_FILE = {
+    "mlperf_tiny/anomaly_detection/ad01_int8.tflite": "ad01",
+    "mlperf_tiny/image_classification/pretrainedResnet_quant.tflite": "resnet8",
+    "mlperf_tiny/keyword_spotting/kws_ref_model.tflite": "kws",
+    "tflm/person_detect.tflite": "person",
+    "tflm/hello_world_int8.tflite": "hello",
+    "tflm/micro_speech_quantized.tflite": "microspeech",
+    "tflm/trained_lstm_int8.tflite": "lstm",
+    "tflm/keyword_scrambled.tflite": "keyword_scrambled",
+}
+"""Files of ../shared/data that were counted again."""
 
 Vector = NDArray[np.float64]
+Kinds = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +85,12 @@ def architecture_of(model: str) -> str:
         "mnist_resnet": "resnet_v1_8",
     }
     return same.get(name, name)
+
+
+def pair(text: str) -> tuple[int, int]:
+    """Sizes written as 2x1; nothing stands for 1x1."""
+    height, width = shape(text) or (1, 1)
+    return height, width
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -103,6 +128,8 @@ def read_rows(path: Path, core: str) -> list[Row]:
             filter=weights or None,
             stride=(stride[0], stride[1]),
             window=window,
+            # All of these were converted before dense layers got a scale for each output.
+            weights_per_tensor=name == "FULLY_CONNECTED",
         )
         rows.append(Row(model=line["model"], op=op, instructions=count))
     return rows
@@ -139,15 +166,36 @@ def solve_nonnegative(features: Vector, target: Vector) -> Vector:
     return solution
 
 
-def fit_kinds(rows: Iterable[Row]) -> dict[str, dict[str, object]]:
+def read_counted(build: str) -> list[Row]:
+    """The ops that were counted with a build, for example "cortex-m55-cmsis-nn"."""
+    rows = []
+    for line in csv.DictReader((TABLES / "counted_ops.csv").read_text(encoding="utf-8").splitlines()):
+        if line[build]:
+            op = OpShape(
+                op=line["op"],
+                inputs=tuple(shape(text) for text in line["inputs"].split("|") if text),
+                output=shape(line["output"]),
+                filter=shape(line["filter"]) or None,
+                stride=pair(line["stride"]),
+                dilation=pair(line["dilation"]),
+                window=pair(line["window"]),
+                padding={"S": "SAME", "V": "VALID"}.get(line["padding"], ""),
+                dtype=line["dtype"] or "int8",
+                weights_per_tensor=line["scales"] == "1",
+            )
+            rows.append(Row(model=line["model"], op=op, instructions=float(line[build])))
+    return rows
+
+
+def fit_kinds(rows: Iterable[Row], kernels: Kernels) -> dict[str, dict[str, object]]:
     """Coefficients of every kind that has rows; equal ops count once, softmax by its slowest input."""
     seen: dict[str, dict[tuple[float, ...], list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        kind, counts = count_features(row.op)
+        kind, counts = count_features(row.op, kernels=kernels)
         if kind != "other":
             seen[kind][counts].append(row.instructions)
     kinds: dict[str, dict[str, object]] = {}
-    for kind, by_counts in seen.items():
+    for kind, by_counts in sorted(seen.items()):
         pick = np.max if kind == "softmax" else np.median
         features = np.array(list(by_counts), dtype=float)
         target = np.array([float(pick(v)) for v in by_counts.values()])
@@ -159,20 +207,17 @@ def fit_kinds(rows: Iterable[Row]) -> dict[str, dict[str, object]]:
             "low": round(float(np.quantile(ratio, 0.05)), 4),
             "high": round(float(np.quantile(ratio, 0.95)), 4),
         }
-    # Windows other than 3x3 take a kernel that copies patches first; from its source, half to four thirds.
-    if "depthwise" in kinds:
-        kinds["depthwise_window"] = kinds["depthwise"] | {"rows": 0, "low": 0.5, "high": 1.3}
     # An op that was never counted: reference code at the pace of MUL (about 62 instructions per element),
     # from a plain copy (RELU-like, 10) to transcendental functions (600).
     kinds["other"] = {"coefficients": [62.0, 2000.0], "rows": 0, "low": 0.15, "high": 10.0}
     return kinds
 
 
-def predict(rows: Iterable[Row], kinds: dict[str, dict[str, object]]) -> float:
+def predict(rows: Iterable[Row], kinds: Kinds, kernels: Kernels) -> float:
     """Instructions of a model under a fit."""
     total = 0.0
     for row in rows:
-        kind, counts = count_features(row.op)
+        kind, counts = count_features(row.op, kernels=kernels)
         cost = kinds.get(kind)
         if cost is None:
             cost, counts = kinds["other"], count_other(row.op)
@@ -180,70 +225,26 @@ def predict(rows: Iterable[Row], kinds: dict[str, dict[str, object]]) -> float:
     return total
 
 
-def hold_out(rows: list[Row]) -> dict[str, float]:
-    """Relative error of each model's total, its architecture held out of the fit."""
+def hold_out(rows: list[Row], kernels: Kernels) -> dict[str, float]:
+    """Relative error of each network's total, its architecture held out of the fit."""
     by_model: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_model[row.model].append(row)
+
+    def kind_of_row(row: Row) -> str:
+        return count_features(row.op, kernels=kernels)[0]
+
+    networks = {model: own for model, own in by_model.items() if not model.startswith(LOOSE_OPS)}
     errors = {}
-    for architecture in sorted({architecture_of(model) for model in by_model}):
-        kinds = fit_kinds(row for row in rows if architecture_of(row.model) != architecture)
-        for model, own in by_model.items():
-            if architecture_of(model) == architecture:
-                true = sum(row.instructions for row in own)
-                errors[model] = predict(own, kinds) / true - 1
+    for architecture in sorted({architecture_of(model) for model in networks}):
+        held = [model for model in networks if architecture_of(model) == architecture]
+        needed = {kind_of_row(row) for model in held for row in networks[model]}
+        others = (row for row in rows if architecture_of(row.model) != architecture)
+        kinds = fit_kinds([row for row in others if kind_of_row(row) in needed], kernels)
+        for model in held:
+            true = sum(row.instructions for row in networks[model])
+            errors[model] = predict(networks[model], kinds, kernels) / true - 1
     return errors
-
-
-def group_of(kind: str, index: int) -> str:
-    """What shares one ratio between two cores: an inner loop, all around it, or the ops without any."""
-    if kind not in INNER:
-        return "vector" if kind in ("add", "mul", "max_pool", "average_pool") else "scalar"
-    group, inner = INNER[kind]
-    return f"{group} inner" if index in inner else f"{group} around"
-
-
-def group_totals(rows: list[Row], kinds: dict[str, dict[str, object]]) -> dict[str, dict[str, float]]:
-    """Predicted instructions per model and group of counts."""
-    totals: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for row in rows:
-        kind, counts = count_features(row.op)
-        cost = kinds[kind if kind in kinds else "other"]["coefficients"]
-        if kind not in kinds:
-            counts = count_other(row.op)
-        for index, (coefficient, count) in enumerate(zip(cost, counts, strict=True)):  # type: ignore[call-overload]
-            totals[row.model][group_of(kind, index)] += coefficient * count
-    return totals
-
-
-def fit_ratios(
-    totals: dict[str, dict[str, float]], counted: dict[str, float]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Ratio of each group to the Cortex-M4, from model totals, and held-out errors by model."""
-    groups = sorted({group for by_group in totals.values() for group in by_group})
-    models = sorted(set(totals) & set(counted))
-    features = np.array([[totals[m].get(g, 0.0) for g in groups] for m in models])
-    target = np.array([counted[m] for m in models])
-    errors: dict[str, float] = {}
-    for architecture in sorted({architecture_of(m) for m in models}):
-        held = np.array([architecture_of(m) == architecture for m in models])
-        x = solve_nonnegative(features[~held], target[~held])
-        errors |= {m: float(features[i] @ x / target[i] - 1) for i, m in enumerate(models) if held[i]}
-    x = solve_nonnegative(features, target)
-    return dict(zip(groups, (float(v) for v in x), strict=True)), errors
-
-
-def scale_kinds(
-    kinds: dict[str, dict[str, object]], ratios: dict[str, float]
-) -> dict[str, dict[str, object]]:
-    """The Cortex-M4's laws times a core's ratios."""
-    scaled = {}
-    for kind, cost in kinds.items():
-        old: list[float] = cost["coefficients"]  # type: ignore[assignment]
-        # A group that is in none of the models keeps the Cortex-M4's cost.
-        new = [c * ratios.get(group_of(kind, i), 1.0) for i, c in enumerate(old)]
-        scaled[kind] = cost | {"coefficients": [float(f"{c:.6g}") for c in new]}
-    return scaled
 
 
 def score(errors: Iterable[float]) -> tuple[float, float]:
@@ -252,36 +253,32 @@ def score(errors: Iterable[float]) -> tuple[float, float]:
     return float(np.median(sizes)), float(np.quantile(sizes, 0.9))
 
 
+def gather_rows(data: Path, *, core: str, library: str) -> list[Row]:
+    """All ops that were counted on a core with a kernel library."""
+    rows = read_counted(f"{core}-{library}")
+    if library == "cmsis-nn" and core in ("cortex-m7", "cortex-m4"):
+        known = {row.model for row in rows}
+        further = read_rows(data / "tflm_cmsis_nn_op_instructions.csv", core)
+        rows += [row for row in further if SAME_FILE.get(row.model) not in known]
+    return rows
+
+
 def build_tables(data: Path) -> dict[str, dict[str, object]]:
-    """Every core's table, as it is written to JSON."""
+    """Every table, as it is written to JSON."""
     tables: dict[str, dict[str, object]] = {}
-    rows_of, kinds_of = {}, {}
-    for core in ("cortex-m7", "cortex-m4"):
-        rows_of[core] = read_rows(data / "tflm_cmsis_nn_op_instructions.csv", core)
-        kinds_of[core] = fit_kinds(rows_of[core])
-        median, p90 = score(hold_out(rows_of[core]).values())
-        tables[core] = {"median_error": median, "p90_error": p90, "source": COUNTED, "kinds": kinds_of[core]}
-    lines = list(
-        csv.DictReader(
-            (data / "tflm_model_instructions_by_build.csv").read_text(encoding="utf-8").splitlines()
-        )
-    )
-    totals = group_totals(rows_of["cortex-m4"], kinds_of["cortex-m4"])
-    for core, column in (("cortex-m0plus", "m0p_cmsis"), ("cortex-m55", "m55_cmsis")):
-        found = {line["model_file"]: line[f"instructions_{column}"] for line in lines}
-        counted = {model: float(text) for model, text in found.items() if text}
-        ratios, errors = fit_ratios(totals, counted)
+    for name, (core, library, kernels) in BUILDS.items():
+        rows = gather_rows(data, core=core, library=library)
+        errors = hold_out(rows, kernels)
         median, p90 = score(errors.values())
-        source = f"the Cortex-M4's laws times ratios fitted to the totals of {len(errors)} models, {COUNTED}"
-        kinds = scale_kinds(kinds_of["cortex-m4"], ratios)
-        tables[core] = {"median_error": median, "p90_error": p90, "source": source, "kinds": kinds}
-    # A Cortex-M33 runs the same DSP kernels from the same instruction set as a Cortex-M4.
-    m4 = tables["cortex-m4"]
-    tables["cortex-m33"] = m4 | {
-        "p90_error": 2 * float(m4["p90_error"]),  # type: ignore[arg-type]
-        "source": f"the Cortex-M4's laws (same kernels; interval doubled), {COUNTED}",
-    }
-    return {core: {"core": core} | table for core, table in tables.items()}
+        tables[name] = {
+            "core": core,
+            "kernels": kernels,
+            "median_error": round(median, 6),
+            "p90_error": round(p90, 6),
+            "source": f"{len(rows)} ops of {len({row.model for row in rows})} files, {COUNTED}",
+            "kinds": fit_kinds(rows, kernels),
+        }
+    return tables
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""What TFLM's DECODE op costs: instructions and code. It is plain C++, the same in every kernel library.
+"""Instructions of TFLM's DECODE op. It is plain C++, the same in every kernel library.
 
-The table `tables/decode.json` holds what each loop takes per element on a core, and the bytes of its code;
-`source` there says how they were counted.
+The table `tables/decode.json` holds what each loop takes per element on a core; `source` there says how they
+were counted.
 """
 
 import json
@@ -61,12 +61,6 @@ def load_decode_costs(core: str) -> Mapping[str, DecodeCost]:
     if core not in cores:
         raise UnknownNameError("core with a table of DECODE", core, cores)
     return {loop: DecodeCost(**cost) for loop, cost in cores[core].items()}
-
-
-def decode_code_bytes(build: str) -> int:
-    """Bytes that the DECODE op adds to an image with other ops; the most that was found, where not linked."""
-    sizes: Mapping[str, int] = _load_table()["flash_bytes"]
-    return sizes.get(build, max(sizes.values()))
 
 
 @lru_cache(maxsize=1)

@@ -1,52 +1,45 @@
-"""Bytes of TFLM's code that a model pulls into the image: interpreter, start-up and the ops it uses."""
+"""Bytes of TFLM's code that a model pulls into the image: interpreter, start-up and the ops it uses.
+
+The linker keeps a section exactly if something that is kept refers to it. So the sections that an op keeps
+when it is linked alone tell what any set of ops keeps: the union. `tables/flash.json` holds them, grouped by
+the ops that keep them; `scripts/fit_flash.py` made it from link maps, and `source` there says of what.
+"""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
-from edgeprune.device.decoding import decode_code_bytes
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import OpShape
-from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 
 UNLISTED_OP_BYTES = 12000
 """What an op that was never linked is taken for: about the mean of those that were."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CodeSizes:
-    """Bytes of linked code for one set of registrations.
-
-    Attributes:
-        ops: what each op adds to an image that holds no other op, by TFLite's builtin name.
-        shared_bytes: what two ops have in common, and is linked once.
-        error: largest relative error on op sets that were linked whole.
-    """
-
-    ops: Mapping[str, int]
-    shared_bytes: int
-    error: float
+INT8_ONLY = ":int8"
+"""Ends the name of an op's registration for int8 alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlashTable:
-    """Linked code of one build: a core, compiler flags and a kernel library.
+    """Linked code of one build: a core and a kernel library.
 
     Attributes:
-        build: its name, for example "m4f_o3".
+        build: its name, for example "cortex-m7-cmsis-nn".
         flags: what it was compiled with.
-        baseline_bytes: interpreter, allocator, C library and start-up code, without any op.
-        full: the registrations that take every type.
-        int8: the int8-only registrations where they were linked, else None.
+        baseline_bytes: start-up, console, wrapper, interpreter and allocator, without any op.
+        atoms: names of registrations → bytes of the code and constants that each of them keeps, and that no
+            other does. A registration is named like its op, with `INT8_ONLY` if it is for int8 alone.
+        error: largest relative error on images with several ops.
     """
 
     build: str
     flags: str
     baseline_bytes: int
-    full: CodeSizes
-    int8: CodeSizes | None
+    atoms: Mapping[frozenset[str], int]
+    error: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,10 +51,10 @@ class CodeEstimate:
     unlisted: tuple[str, ...]
 
 
-def add_code(alone: Sequence[int], shared_bytes: int) -> int:
-    """Bytes of ops linked together: the largest as it is alone, the others less what they share with it."""
-    ordered = sorted(alone, reverse=True)
-    return sum(ordered[:1]) + sum(max(size - shared_bytes, 0) for size in ordered[1:])
+def add_code(registrations: Iterable[str], atoms: Mapping[frozenset[str], int]) -> int:
+    """Bytes that these registrations keep together; what several of them keep is linked once."""
+    linked = set(registrations)
+    return sum(size for ops, size in atoms.items() if not linked.isdisjoint(ops))
 
 
 def estimate_code(ops: Iterable[OpShape], table: FlashTable) -> CodeEstimate:
@@ -69,25 +62,22 @@ def estimate_code(ops: Iterable[OpShape], table: FlashTable) -> CodeEstimate:
 
     An op all of whose uses are int8 takes its int8-only registration, as edgeprune's own resolver does.
     """
-    kinds: dict[str, bool] = {}
+    uses: dict[str, bool] = {}
     for op in ops:
-        kinds[op.op] = kinds.get(op.op, True) and op.dtype == "int8"
-    # DECODE shares nothing with other ops, so its code comes on top in full.
-    extra = decode_code_bytes(table.build) if kinds.pop(DECODE, None) is not None else 0
-    sizes, unlisted, reduced = [], [], False
-    for kind, is_int8 in kinds.items():
-        if is_int8 and table.int8 is not None and kind in table.int8.ops:
-            sizes.append(table.int8.ops[kind])
-            reduced = True
-        elif kind in table.full.ops:
-            sizes.append(table.full.ops[kind])
+        uses[op.op] = uses.get(op.op, True) and op.dtype == "int8"
+    listed = frozenset[str]().union(*table.atoms)
+    linked, unlisted = [], []
+    for name, is_int8 in uses.items():
+        if is_int8 and name + INT8_ONLY in listed:
+            linked.append(name + INT8_ONLY)
+        elif name in listed:
+            linked.append(name)
         else:
-            sizes.append(UNLISTED_OP_BYTES)
-            unlisted.append(kind)
-    used = table.int8 if reduced and table.int8 is not None else table.full
+            unlisted.append(name)
+    guessed = UNLISTED_OP_BYTES * len(unlisted)
     return CodeEstimate(
-        code_bytes=table.baseline_bytes + add_code(sizes, used.shared_bytes) + extra,
-        error=used.error,
+        code_bytes=table.baseline_bytes + add_code(linked, table.atoms) + guessed,
+        error=table.error,
         unlisted=tuple(unlisted),
     )
 
@@ -95,18 +85,22 @@ def estimate_code(ops: Iterable[OpShape], table: FlashTable) -> CodeEstimate:
 @lru_cache(maxsize=16)
 def load_flash_table(build: str) -> FlashTable:
     """The committed sizes of a build. Raises UnknownNameError for a build that was not linked."""
-    text = (resources.files("edgeprune.device") / "tables" / "flash.json").read_text(encoding="utf-8")
-    builds = json.loads(text)
+    tables = _load_tables()
+    builds = list(tables["builds"])
     if build not in builds:
         raise UnknownNameError("flash build", build, builds)
-    entry = builds[build]
-    int8 = entry.get("int8")
+    entry, column = tables["builds"][build], builds.index(build)
     return FlashTable(
         build=build,
         flags=entry["flags"],
         baseline_bytes=entry["baseline_bytes"],
-        full=CodeSizes(ops=entry["ops"], shared_bytes=entry["shared_bytes"], error=entry["error"]),
-        int8=CodeSizes(ops=int8["ops"], shared_bytes=int8["shared_bytes"], error=int8["error"])
-        if int8
-        else None,
+        atoms={frozenset(ops.split()): sizes[column] for ops, sizes in tables["atoms"] if sizes[column]},
+        error=entry["error"],
     )
+
+
+@lru_cache(maxsize=1)
+def _load_tables() -> Mapping[str, Any]:
+    text = (resources.files("edgeprune.device") / "tables" / "flash.json").read_text(encoding="utf-8")
+    tables: Mapping[str, Any] = json.loads(text)
+    return tables

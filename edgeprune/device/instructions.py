@@ -13,7 +13,9 @@ from functools import lru_cache
 from importlib import resources
 
 from edgeprune.device.decoding import decode_instructions
-from edgeprune.device.laws import Counts, count_features, count_other
+from edgeprune.device.laws import count_features, count_other
+from edgeprune.device.laws_elsewhere import Kernels
+from edgeprune.device.loops import Counts
 from edgeprune.errors import UnknownNameError
 from edgeprune.figures import Figure, unavailable
 from edgeprune.graph.opshape import OpShape
@@ -45,12 +47,14 @@ class InstructionTable:
 
     Attributes:
         core: for example "cortex-m7".
+        kernels: whose laws hold.
         kinds: cost of each kind of op.
         median_error, p90_error: relative error of the total of a model whose family the fit never saw.
         source: what was counted, and how.
     """
 
     core: str
+    kernels: Kernels = "dsp"
     kinds: Mapping[str, KindCost]
     median_error: float
     p90_error: float
@@ -73,6 +77,13 @@ class InstructionEstimate:
     unseen: tuple[str, ...]
 
 
+_LIBRARIES: Mapping[Kernels, str] = {
+    "dsp": "CMSIS-NN",
+    "plain": "CMSIS-NN",
+    "mve": "CMSIS-NN",
+    "reference": "TFLM's reference kernels",
+}
+
 LEAST_INSTRUCTIONS = 150.0
 """Of any op: dispatching it alone costs this much. A law without a constant may predict less for tiny ops."""
 
@@ -81,7 +92,7 @@ def instructions_of(op: OpShape, table: InstructionTable) -> float:
     """Instructions one int8 op executes; never negative, and pure Python so that a solver can ask often."""
     if op.decoded:
         return max(decode_instructions(op, core=table.core), LEAST_INSTRUCTIONS)
-    kind, counts = count_features(op)
+    kind, counts = count_features(op, kernels=table.kernels)
     cost = table.kinds.get(kind) or table.kinds["other"]
     if cost is table.kinds["other"]:
         counts = count_other(op)
@@ -92,7 +103,8 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
     """Instructions of one inference.
 
     The interval spans the P90 error that models of unseen families had, widened by what ops outside the
-    fit could add or save. Ops on float activations are not priced: the table counted int8 kernels.
+    fit, and kinds that their law describes less well, could add or save. Ops on float activations are not
+    priced: the table counted int8 kernels.
 
     Args:
         ops: the ops in the order they run.
@@ -111,21 +123,24 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
         if op.decoded:
             per_op.append(count)
             continue
-        kind, _ = count_features(op)
-        low, high = 1.0, 1.0
+        kind, _ = count_features(op, kernels=table.kernels)
         cost = table.kinds.get(kind) or table.kinds["other"]
         if cost.rows == 0:
             unseen[op.op] = None
             low, high = cost.low, cost.high
         elif op.dtype == "int16":
             low, _, high = INT16_FACTOR
+        else:
+            # Most kinds lie within the error of a total; of those that scatter more, the rest is added.
+            low, high = min(cost.low + table.p90_error, 1.0), max(cost.high - table.p90_error, 1.0)
         slack_low += count * (1 - low)
         slack_high += count * (high - 1)
         per_op.append(count)
     total = sum(per_op)
     evidence = (
-        f"{table.core} kernels' laws over {len(ops)} ops; totals of unseen model families were off by "
-        f"{table.median_error:.1%} (median) and {table.p90_error:.1%} (P90); {table.source}"
+        f"laws of {_LIBRARIES[table.kernels]} on {table.core} over {len(ops)} ops; totals of unseen model "
+        f"families were off by {table.median_error:.1%} (median) and {table.p90_error:.1%} (P90); "
+        f"{table.source}"
     )
     if any(op.decoded for op in ops):
         evidence += "; DECODE ops at what their loops take per element (tables/decode.json)"
@@ -163,6 +178,7 @@ def load_instruction_table(core: str) -> InstructionTable:
     }
     return InstructionTable(
         core=data["core"],
+        kernels=data["kernels"],
         kinds=kinds,
         median_error=data["median_error"],
         p90_error=data["p90_error"],

@@ -59,12 +59,24 @@ class BudgetDefaults:
     reason: str
 
 
+FlashBuild = Literal[
+    "",
+    "cortex-m0plus-cmsis-nn",
+    "cortex-m33-cmsis-nn",
+    "cortex-m4-cmsis-nn",
+    "cortex-m4-reference",
+    "cortex-m55-cmsis-nn",
+    "cortex-m7-cmsis-nn",
+]
+"""Cores and kernel libraries whose linked code is in `tables/flash.json`."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FixedCosts:
     """What any artefact costs on this device, on top of the model.
 
     Attributes:
-        flash_build: build of the linked op sizes ("m4f_o3", ...); "" on LiteRT, where the file is all.
+        flash_build: build of the linked op sizes; "" on LiteRT, where the file is all.
         startup_bytes: flash for what the table's baseline lacks, for example a vendor's start-up library.
         static_ram_bytes: data of the runtime outside the arena.
         stack_bytes: the deepest stack of an inference.
@@ -72,7 +84,7 @@ class FixedCosts:
         source: the measurement.
     """
 
-    flash_build: Literal["", "m0p_cmsis", "m4_ref", "m4_cmsis", "m4f_o3", "m55_cmsis"] = ""
+    flash_build: FlashBuild = ""
     startup_bytes: int = ruled(low=0, default=0)
     static_ram_bytes: int = ruled(low=0)
     stack_bytes: int = ruled(low=0)

@@ -53,6 +53,8 @@ class OpShape:
         dtype: type of the activations.
         decoded: what a DECODE op unpacks; empty for all other ops.
         weights_decoded: whether the weights come from a DECODE op, so that nothing can be prepared from them.
+        weights_per_tensor: whether one scale holds for all weights; converters of before 2024 quantized dense
+            layers so, which have kernels of their own.
     """
 
     op: str
@@ -68,6 +70,7 @@ class OpShape:
     dtype: str = "int8"
     decoded: tuple[Decoded, ...] = ()
     weights_decoded: bool = False
+    weights_per_tensor: bool = False
 
     @property
     def macs(self) -> int:

