@@ -47,6 +47,7 @@ _KERNEL_ORDER = (
     "dot_8x1_bytes",
     "mve",
     "add_mve",
+    "sum_four_mve",
     "convolve_two_mve",
     "connect_4x1_mve",
     "depthwise_8_mve",

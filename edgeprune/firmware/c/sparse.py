@@ -37,16 +37,16 @@ class Pace:
 # Dense first, then sparse.
 _WINDOWS: Mapping[Instructions, tuple[Pace, Pace]] = {
     "plain": (
-        Pace(per_product=1.92, per_output=78.7, per_input=4.7),
-        Pace(per_product=2.57, per_output=79.3, per_input=8.4),
+        Pace(per_product=1.93, per_output=83.9, per_input=8.1),
+        Pace(per_product=2.51, per_output=81.1, per_input=9.7),
     ),
     "dsp": (
         Pace(per_product=0.74, per_output=16.8, per_input=3.1),
-        Pace(per_product=2.10, per_output=17.0, per_input=4.4),
+        Pace(per_product=1.96, per_output=18.6, per_input=4.7),
     ),
     "mve": (
         Pace(per_product=0.15, per_output=8.6, per_input=0.8),
-        Pace(per_product=1.98, per_output=18.1, per_input=4.1),
+        Pace(per_product=1.84, per_output=19.7, per_input=4.5),
     ),
 }
 _ROWS: Mapping[Instructions, tuple[Pace, Pace]] = {

@@ -20,6 +20,9 @@ def binary_examples() -> Iterator[Example]:
         yield binary(f"{op} zero points low", op, zeros=(-128, -128, -128), activation="RELU")
         yield binary(f"{op} zero points high", op, zeros=(127, 127, 127))
         yield binary(f"{op} far apart", op, scales=(0.9, 0.001, 0.4))
+        # Halves: rounded otherwise if one of the factors were computed in float32.
+        for scales in ((0.9, 0.3, 0.4), (0.45, 0.9, 0.6), (0.7, 0.05, 0.2), (0.1, 0.3, 0.025)):
+            yield binary(f"{op} of {scales}", op, (1, 8, 8, 8), (1, 8, 8, 8), scales=scales, zeros=(0, 0, 0))
         yield binary(f"{op} relu6", op, scales=(0.05, 0.05, 0.04), activation="RELU6")
         yield binary(f"{op} saturating", op, scales=(0.5, 0.3, 0.01) if op == "MUL" else (0.5, 0.3, 0.1))
         yield binary(f"{op} of a row", op, right=(1, 1, 1, 3))

@@ -258,6 +258,7 @@ def pool_examples() -> Iterator[Example]:
         yield pool(f"{op} over all", op, kernel=(6, 7), stride=(6, 7))
         yield pool(f"{op} overlapping", op, kernel=(3, 3), stride=(1, 1), padding="SAME", activation="RELU")
         yield pool(f"{op} of one channel", op, image=(6, 6, 1), zero=-128)
+        yield pool(f"{op} of eight channels", op, image=(5, 7, 8), kernel=(3, 2), padding="SAME")
 
 
 def transpose_conv_examples() -> Iterator[Example]:

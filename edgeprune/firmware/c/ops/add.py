@@ -1,7 +1,5 @@
 """ADD and SUB."""
 
-import numpy as np
-
 from edgeprune.firmware.c.layer import Layer, Site, describe, emits, render, scale, zero_point
 from edgeprune.firmware.c.operands import make_operands
 from edgeprune.firmware.c.scaling import Factor, activation_range, quantize_factor
@@ -14,16 +12,9 @@ def emit(site: Site) -> Layer:
     """A sum or difference, with broadcasting: both inputs are brought to one scale first."""
     left, right, output = site.input(0), site.input(1), site.output()
     site.require("int8", left, right, output)
-    scales = scale(left), scale(right), scale(output)
-    if site.op.name == "ADD":
-        twice = 2.0 * float(max(scales[:2]))
-        inputs = float(scales[0]) / twice, float(scales[1]) / twice
-        result = twice / ((1 << _SHIFT) * float(scales[2]))
-    else:  # TFLM computes these in float32
-        single = np.float32(2) * max(scales[:2])
-        inputs = float(scales[0] / single), float(scales[1] / single)
-        result = float(single / (np.float32(1 << _SHIFT) * scales[2]))
-    first, second, last = (quantize_factor(each) for each in (*inputs, result))
+    twice = 2.0 * float(max(scale(left), scale(right)))
+    first, second = (quantize_factor(float(scale(each)) / twice) for each in (left, right))
+    last = quantize_factor(twice / ((1 << _SHIFT) * float(scale(output))))
     low, high = activation_range(site.op.options["fused_activation_function"], output)
     operands = make_operands(site)
     values = {

@@ -14,8 +14,9 @@ def emit(site: Site) -> Layer:
     options = site.op.options
     window = read_window(site, kernel=(int(options["filter_height"]), int(options["filter_width"])))
     low, high = activation_range(options["fused_activation_function"], site.output())
+    in_fours = site.op.name == "AVERAGE_POOL_2D" and site.instructions == "mve" and window.in_c % 4 == 0
     function = render(
-        f"{site.op.name.lower()}.c",
+        f"{site.op.name.lower()}{'_mve' if in_fours else ''}.c",
         name=site.label,
         comment=describe(site),
         **asdict(window),
@@ -26,6 +27,6 @@ def emit(site: Site) -> Layer:
         function=function,
         inputs=site.op.inputs,
         outputs=site.op.outputs,
-        kernels=("clamp",),
+        kernels=("clamp", *(("multiply", "mve", "sum_four_mve") if in_fours else ())),
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=1)} if window.out_c == 1 else {},
     )
