@@ -120,7 +120,7 @@ def plan_flash(
         )
     path = str(image.resolve())
     if method == "pyocd":
-        command = ["pyocd", "flash", "--target", target, path]
+        command = ["pyocd", "flash", "--no-wait", "--target", target, path]
     elif method == "openocd":
         command = ["openocd", "-f", target, "-c", f"program {{{path}}} verify reset exit"]
     else:

@@ -17,9 +17,9 @@ def built(tmp_path):
 def test_a_dry_run_prints_pyocds_command(edgeprune, built):
     document = edgeprune("flash", built, "--dry-run", "--json").document
     image = str((built / "build/firmware.hex").resolve())
-    assert document["command"] == ["pyocd", "flash", "--target", "stm32h743xx", image]
+    assert document["command"] == ["pyocd", "flash", "--no-wait", "--target", "stm32h743xx", image]
     assert document["done"] is False
-    assert f"pyocd flash --target stm32h743xx {image}" in edgeprune("flash", built, "--dry-run").out
+    assert f"pyocd flash --no-wait --target stm32h743xx {image}" in edgeprune("flash", built, "--dry-run").out
 
 
 def test_esptool_gets_the_arguments_that_the_build_wrote(edgeprune, built):
