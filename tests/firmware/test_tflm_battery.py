@@ -13,6 +13,7 @@ import pytest
 from small_models import real_model
 from sparse_models import sparsify
 
+from edgeprune.benchmark import BenchRequest, bench
 from edgeprune.compression import compress_file
 from edgeprune.firmware.kernel_sources import list_kernels
 from edgeprune.project import write_project
@@ -41,13 +42,13 @@ def write(folder, data, *, core):
     return output, result
 
 
-def build(source, *, core, kernels):
+def build(source, *, core, kernels, options=()):
     """The image for a core."""
     launcher = [f"-DCMAKE_{language}_COMPILER_LAUNCHER=ccache" for language in ("C", "CXX")]
     toolchain = source / "cmake/toolchains" / f"{core}.cmake"
     folder = source / f"build-{kernels}"
     configure = ["cmake", "-S", str(source), "-B", str(folder), f"-DTFLM_DIR={Path(TREE).resolve()}"]
-    configure += [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DTFLM_KERNELS={kernels}"]
+    configure += [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DTFLM_KERNELS={kernels}", *options]
     configure += launcher if shutil.which("ccache") else []
     for command in (configure, ["cmake", "--build", str(folder), "--parallel", "2"]):
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -77,6 +78,17 @@ def assert_passes(data, folder, *, core, kernels="cmsis_nn"):
 def test_a_project_passes_and_takes_the_arena_that_was_predicted(tmp_path, name, core):
     predicted, used = assert_passes(real_model(name), tmp_path, core=core)
     assert used <= predicted <= 1.01 * used
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55"])
+@pytest.mark.parametrize("name", ["resnet8", "micro_speech"])
+def test_a_project_takes_the_flash_that_was_predicted(tmp_path, name, core):
+    source, result = write(tmp_path, real_model(name), core=core)
+    image = build(source, core=core, kernels="cmsis_nn")
+    command = ["arm-none-eabi-size", str(image)]
+    sizes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[1]
+    text, data = map(int, sizes.split()[:2])
+    assert result.flash.value + result.golden_bytes == pytest.approx(text + data, rel=0.02)
 
 
 def test_a_project_with_encoded_weights_passes(tmp_path):
@@ -116,3 +128,27 @@ def test_every_kernel_has_its_source_file_in_the_tree():
             p.read_text() for f in files for p in (f, f.with_name(f"{f.stem}_common.cc")) if p.exists()
         ]
         assert kind.name.startswith("CUSTOM:") or any(f"{register}()" in text for text in sources), kind.name
+
+
+def test_bench_measures_a_project_over_its_serial_port(tmp_path):
+    data = real_model("ad01")
+    source, _ = write(tmp_path, data, core="cortex-m7")
+    image = build(source, core="cortex-m7", kernels="cmsis_nn", options=["-DCONSOLE_UART=ON"])
+    machine = ["-M", BOARDS["cortex-m7"], "-icount", f"shift={ICOUNT_SHIFT}", "-display", "none"]
+    command = ["qemu-system-arm", *machine, "-monitor", "none", "-serial", "pty", "-kernel", str(image)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as board:
+        port = next(word for line in board.stdout for word in line.split() if word.startswith("/dev/"))
+        record = bench(
+            BenchRequest(
+                file=tmp_path / "model.tflite",
+                device="cortex-m7",
+                place="board",
+                port=port,
+                output=tmp_path / "record.json",
+            )
+        )
+        board.kill()
+    assert record.golden is True
+    # A tick of 40 ns is 1.25 instructions of 32 ns.
+    instructions = record.latency_ms * 1e6 / 32
+    assert instructions == pytest.approx(sum(record.instructions.values()), rel=0.05)

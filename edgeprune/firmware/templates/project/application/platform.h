@@ -12,6 +12,9 @@ void Init();
 // Writes text to the console.
 void Write(const char* text);
 
+// Waits until the other side of the console asks for another run by a line break; false where none can.
+bool AskedAgain();
+
 // A counter that runs on and wraps at 32 bits.
 uint32_t Ticks();
 uint32_t TicksPerSecond();

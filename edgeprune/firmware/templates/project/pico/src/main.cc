@@ -13,6 +13,12 @@ void Init() {
 
 void Write(const char* text) { std::fputs(text, stdout); }
 
+bool AskedAgain() {
+  while (getchar() != '\n') {
+  }
+  return true;
+}
+
 uint32_t Ticks() { return time_us_32(); }
 
 uint32_t TicksPerSecond() { return 1000000; }
@@ -21,8 +27,7 @@ uint32_t TicksPerSecond() { return 1000000; }
 
 int main() {
   platform::Init();
-  RunGoldenCheck();
-  for (;;) {
-    tight_loop_contents();
-  }
+  do {
+    RunGoldenCheck();
+  } while (platform::AskedAgain());
 }

@@ -13,6 +13,8 @@ void Init() {}
 
 void Write(const char* text) { std::fputs(text, stdout); }
 
+bool AskedAgain() { return false; }
+
 uint32_t Ticks() { return static_cast<uint32_t>(std::clock()); }
 
 uint32_t TicksPerSecond() { return CLOCKS_PER_SEC; }

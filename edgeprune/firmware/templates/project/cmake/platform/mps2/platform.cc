@@ -1,4 +1,4 @@
-// The console and the end of the program by semihosting, ticks by SysTick.
+// The console by semihosting or UART0, the end of the program by semihosting, ticks by SysTick.
 #include "platform.h"
 
 #include <cstdlib>
@@ -22,17 +22,50 @@ void Semihost(uint32_t operation, uint32_t argument) {
   __asm volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
 }
 
+#ifdef EDGEPRUNE_CONSOLE_UART
+// CMSDK's UART; the divider makes 115200 baud of the 25 MHz it is clocked with.
+volatile uint32_t* const kUart = reinterpret_cast<volatile uint32_t*>(0x40004000);
+enum { kData, kState, kUartControl, kInterrupts, kDivider };
+constexpr uint32_t kTransmitFull = 1, kReceiveFull = 2, kTransmitAndReceive = 3;
+#endif
+
 }  // namespace
 
 namespace platform {
 
 void Init() {
+#ifdef EDGEPRUNE_CONSOLE_UART
+  kUart[kDivider] = kClockHz / 115200;
+  kUart[kUartControl] = kTransmitAndReceive;
+#endif
   kSysTick[kReloadValue] = kReload;
   kSysTick[kCurrentValue] = 0;
   kSysTick[kControl] = 7;  // on, with an interrupt, from the core's clock
 }
 
+#ifdef EDGEPRUNE_CONSOLE_UART
+void Write(const char* text) {
+  for (; *text != '\0'; ++text) {
+    while (kUart[kState] & kTransmitFull) {
+    }
+    kUart[kData] = static_cast<unsigned char>(*text);
+  }
+}
+
+bool AskedAgain() {
+  for (;;) {
+    while (!(kUart[kState] & kReceiveFull)) {
+    }
+    if (kUart[kData] == '\n') {
+      return true;
+    }
+  }
+}
+#else
 void Write(const char* text) { Semihost(kSysWrite0, reinterpret_cast<uint32_t>(text)); }
+
+bool AskedAgain() { return false; }
+#endif
 
 uint32_t Ticks() {
   uint32_t before, current;

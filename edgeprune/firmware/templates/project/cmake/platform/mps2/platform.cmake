@@ -1,5 +1,9 @@
 # Arm's MPS2 boards as QEMU has them: mps2-an385 (Cortex-M3), mps2-an386 (M4), mps2-an500 (M7).
 # For a board of your own, copy this folder, change it, and pass -DPLATFORM=<the copy>.
+option(CONSOLE_UART "Write to UART0, and run again at each line break, instead of semihosting" OFF)
+if(CONSOLE_UART)
+  target_compile_definitions(golden_check PRIVATE EDGEPRUNE_CONSOLE_UART)
+endif()
 target_sources(golden_check PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/startup.c
   ${CMAKE_CURRENT_LIST_DIR}/platform.cc
