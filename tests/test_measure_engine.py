@@ -20,7 +20,7 @@ def on_engine(device="cortex-m7"):
 
 
 @needs_qemu
-@pytest.mark.parametrize("name", ["resnet8", "kws", "ad01"])
+@pytest.mark.parametrize("name", ["resnet8", "kws", "ad01", "lstm"])
 def test_the_estimate_without_tools_holds_what_the_image_takes(name, monkeypatch):
     simulated = measure(real_model(name), profile=on_engine(), where=name).figures
     monkeypatch.setenv("PATH", "")

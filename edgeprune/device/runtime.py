@@ -15,8 +15,7 @@ _NAMES = {"c": "the C engine"}
 def choose_runtime(profile: Profile, asked: Choice | None) -> Profile:
     """The profile with the runtime that is asked for.
 
-    The C engine has kernels of its own, for microcontrollers without an NPU; it multiplies zeros like other
-    weights.
+    The C engine has kernels of its own, for microcontrollers without an NPU; it decodes nothing at run time.
 
     Args:
         profile: the device.

@@ -48,6 +48,13 @@ def value_zeros(profile: Profile, pattern: Pattern, *, scheme: str = "int8") -> 
             reason=f"zeros save flash on {runtime}: its DECODE op stores one bit per weight and the others; "
             "they cost arena and instructions, for unpacking",
         )
+    if profile.runtime.name == "c":
+        return Worth(
+            flash=True,
+            latency=True,
+            reason=f"zeros save flash and time on {runtime}: a layer with enough of them stores and "
+            "multiplies only its other weights",
+        )
     if "vela" in decodes:
         return Worth(
             flash=True,
