@@ -30,6 +30,8 @@ class ProjectResult:
         profile: the device.
         arena: what the interpreter needs on the device.
         arena_size_bytes: what the project reserves.
+        flash: the file and the code that is linked with it, as in a project for CMake.
+        golden_bytes: what the golden samples take besides, in the program that checks them.
         samples: number of golden samples.
         origin: where they come from, as a sentence.
         files: paths in the project.
@@ -41,6 +43,8 @@ class ProjectResult:
     profile: Profile
     arena: Figure
     arena_size_bytes: int
+    flash: Figure
+    golden_bytes: int
     samples: int
     origin: str
     files: tuple[str, ...]
@@ -56,6 +60,8 @@ class ProjectResult:
             "device": self.profile.id,
             "arena": self.arena.to_json(),
             "arena_size_bytes": self.arena_size_bytes,
+            "flash": self.flash.to_json(),
+            "golden_bytes": self.golden_bytes,
             "golden_samples": self.samples,
             "golden_origin": self.origin,
             "files": list(self.files),
@@ -126,6 +132,8 @@ def write_project(
         profile=profile,
         arena=arena,
         arena_size_bytes=arena_size_bytes,
+        flash=measured.figures["flash_bytes"],
+        golden_bytes=sum(array.nbytes for array in (*golden.inputs, *golden.outputs)),
         samples=golden.samples,
         origin=golden.origin,
         files=tuple(sorted(texts)),

@@ -44,7 +44,10 @@ BUILDS: dict[str, tuple[str, str, Kernels]] = {
     "cortex-m7": ("cortex-m7", "cmsis-nn", "dsp"),
     "cortex-m33": ("cortex-m33", "cmsis-nn", "dsp"),
     "cortex-m55": ("cortex-m55", "cmsis-nn", "mve"),
+    "cortex-m0plus-reference": ("cortex-m0plus", "reference", "reference"),
     "cortex-m4-reference": ("cortex-m4", "reference", "reference"),
+    "cortex-m7-reference": ("cortex-m7", "reference", "reference"),
+    "cortex-m55-reference": ("cortex-m55", "reference", "reference"),
 }
 """Name of each table, with its core, its kernel library, and whose laws hold there."""
 

@@ -116,11 +116,14 @@ def firmware(
 def describe_project(result: ProjectResult) -> list[str]:
     """Paragraphs on a TFLM project."""
     needed = format_quantity(result.arena.value, "bytes")
+    flash = format_quantity(result.flash.value, "bytes")
     return [
         f"{result.output}: {len(result.files)} files, project of the kind {result.project} for "
         f"{result.profile.id}.",
         f"Tensor arena: {result.arena_size_bytes} bytes are reserved, {needed} predicted "
         f"({result.arena.source}: {result.arena.evidence}).",
+        f"Flash: {flash} predicted for the CMake project, and {result.golden_bytes} bytes of golden samples in "
+        "the program that checks them.",
         f"Golden samples: {result.samples}. {result.origin}",
         f"{result.output / 'README.md'} says how to build and run it.",
     ]

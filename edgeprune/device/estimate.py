@@ -177,7 +177,7 @@ def _flash(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figur
     code = estimate_code(ops, table)
     value = tflite_bytes + code.code_bytes + profile.costs.startup_bytes
     guessed = f"; never linked, taken as 12 kB each: {', '.join(code.unlisted)}" if code.unlisted else ""
-    slack = code.error * (code.code_bytes - table.baseline_bytes)
+    slack = code.error * code.code_bytes
     unknown = UNLISTED_OP_BYTES * len(code.unlisted)
     return Figure(
         value=float(value),

@@ -62,11 +62,14 @@ class BudgetDefaults:
 FlashBuild = Literal[
     "",
     "cortex-m0plus-cmsis-nn",
+    "cortex-m0plus-reference",
     "cortex-m33-cmsis-nn",
     "cortex-m4-cmsis-nn",
     "cortex-m4-reference",
     "cortex-m55-cmsis-nn",
+    "cortex-m55-reference",
     "cortex-m7-cmsis-nn",
+    "cortex-m7-reference",
 ]
 """Cores and kernel libraries whose linked code is in `tables/flash.json`."""
 

@@ -54,6 +54,8 @@ def test_the_document_lists_the_files_and_the_arena(edgeprune, tmp_path):
     assert document["files"] == sorted(read(output))
     assert document["golden_samples"] == 2
     assert document["arena"]["value"] < document["arena_size_bytes"]
+    assert document["golden_bytes"] == 2 * (32 * 32 * 3 + 10)
+    assert document["flash"]["value"] == pytest.approx(183_092, rel=0.02)  # as linked, without the samples
     refused = edgeprune(*arguments, "--json")
     assert refused.code == 3
     assert "--force" in refused.document["error"]["fix"]

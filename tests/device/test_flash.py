@@ -1,10 +1,13 @@
 import dataclasses
+import json
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from edgeprune.device.flash import FlashTable, add_code, estimate_code, load_flash_table
+from edgeprune.device.profile import FlashBuild
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.op_table import OPS
@@ -86,6 +89,11 @@ def test_every_op_that_a_project_can_register_was_linked(build):
             continue
         assert kind.name in listed
         assert kind.int8_header is None or f"{kind.name}:int8" in listed
+
+
+def test_profiles_can_name_every_build_that_was_linked():
+    tables = json.loads((ROOT / "edgeprune/device/tables/flash.json").read_text())
+    assert set(get_args(FlashBuild)) == {"", *tables["builds"]}
 
 
 def test_a_map_is_read_by_what_lies_in_flash(fit, tmp_path):

@@ -22,7 +22,9 @@ from edgeprune.graph.opshape import OpShape
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / ".." / "shared" / "data"
-TABLES = ("cortex-m7", "cortex-m4", "cortex-m33", "cortex-m0plus", "cortex-m55", "cortex-m4-reference")
+CORES = ("cortex-m7", "cortex-m4", "cortex-m33", "cortex-m0plus", "cortex-m55")
+REFERENCE = ("cortex-m7-reference", "cortex-m4-reference", "cortex-m0plus-reference", "cortex-m55-reference")
+TABLES = CORES + REFERENCE
 
 
 def conv(channels, *, depth=8, size=8, kernel=3, stride=1):
