@@ -122,8 +122,8 @@ def describe_project(result: ProjectResult) -> list[str]:
         f"{result.profile.id}.",
         f"Tensor arena: {result.arena_size_bytes} bytes are reserved, {needed} predicted "
         f"({result.arena.source}: {result.arena.evidence}).",
-        f"Flash: {flash} predicted for the CMake project, and {result.golden_bytes} bytes of golden samples in "
-        "the program that checks them.",
+        f"Flash: {flash} predicted for the CMake project, and {result.golden_bytes} bytes of golden samples "
+        "in the program that checks them.",
         f"Golden samples: {result.samples}. {result.origin}",
         f"{result.output / 'README.md'} says how to build and run it.",
     ]
