@@ -100,8 +100,8 @@ def run_engine(
     Raises:
         ModelError: the file cannot be read.
         OpError: the C engine lacks an op.
-        RecipeError: no device is given, or it has an NPU or an operating system; or the target is a board.
-        UnknownNameError: there is no such device, or qemu does not emulate its core.
+        RecipeError: no device is given, or the C engine does not run on it; or the target is a board.
+        UnknownNameError: there is no such device.
         ToolError: a compiler or the emulator is missing or failed.
     """
     if target == "board":

@@ -15,6 +15,7 @@ from edgeprune.device.runtime import Choice, choose_runtime
 from edgeprune.device.schemes import refuse_scheme
 from edgeprune.device.zeros import require_cluster_worth, require_worth
 from edgeprune.errors import RecipeError
+from edgeprune.firmware.c.boards import find_board
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.keeping import keep_layers
 from edgeprune.inputs import Inputs, open_inputs
@@ -160,6 +161,8 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     refuse_scheme(request.scheme, profile, io_type=request.io_type)
     if profile.npu is not None:
         find_vela()  # before hours of training, not after
+    if profile.runtime.name == "c":
+        find_board(profile.core)  # likewise
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
     budgets = resolve_budgets(profile, flags=flags, is_strict=request.strict)
     _refuse_bad_settings(request)

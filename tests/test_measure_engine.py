@@ -1,6 +1,7 @@
 """Figures of the C engine: simulated where its image can run, else estimated, with an interval."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from small_models import real_model, unary
@@ -10,8 +11,10 @@ from edgeprune.device.runtime import choose_runtime
 from edgeprune.device.schemes import refuse_scheme
 from edgeprune.errors import RecipeError, ToolFailedError
 from edgeprune.firmware.c.golden_run import GoldenRun
+from edgeprune.job import BuildRequest, open_job
 from edgeprune.measure import check_ops, measure
 from edgeprune.measure_engine import require_pass
+from edgeprune.progress import Silent
 from tests.firmware.c.test_ops import needs_qemu
 
 
@@ -56,9 +59,9 @@ def test_an_op_that_the_engine_lacks_is_named():
 
 
 def test_a_core_that_qemu_does_not_emulate_is_estimated():
-    profile = replace(on_engine(), core="Cortex-M85")
+    profile = replace(on_engine(), core="Xtensa LX7")
     figures = measure(real_model("kws"), profile=profile, where="kws").figures
-    assert "emulates no Cortex-M85" in figures["flash_bytes"].evidence
+    assert "emulates no Xtensa LX7" in figures["flash_bytes"].evidence
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,14 @@ def test_a_core_that_qemu_does_not_emulate_is_estimated():
 def test_devices_without_it_are_refused(device, said):
     with pytest.raises(RecipeError, match=said):
         on_engine(device)
+
+
+def test_a_core_without_images_is_refused_before_anything_is_opened():
+    request = BuildRequest(
+        model=None, device="esp32-s3", data=None, output=Path("out"), scheme="int8", runtime="c"
+    )
+    with pytest.raises(RecipeError, match=r"makes images for Cortex-M0.*not for Xtensa"):
+        open_job(request, progress=Silent())
 
 
 def test_other_schemes_than_int8_are_refused():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgeprune.errors import UnknownNameError
+from edgeprune.errors import RecipeError
 from edgeprune.firmware.c.layer import Instructions
 
 NANOSECONDS_PER_INSTRUCTION = 32
@@ -39,6 +39,7 @@ class EmulatedBoard:
 _HARD_FLOAT = ("-mfloat-abi=hard",)
 
 BOARDS = (
+    EmulatedBoard(core="Cortex-M0", machine="mps2-an385", flags=("-mcpu=cortex-m0",), instructions="plain"),
     # qemu has no board with a Cortex-M0+ and room for a network; its code runs on a Cortex-M3 unchanged.
     EmulatedBoard(
         core="Cortex-M0+", machine="mps2-an385", flags=("-mcpu=cortex-m0plus",), instructions="plain"
@@ -74,6 +75,16 @@ BOARDS = (
         code=(0x00000000, 512),
         data=(0x20000000, 512),
     ),
+    # GCC 12 does not know the Cortex-M85, which executes a Cortex-M55's code.
+    EmulatedBoard(
+        core="Cortex-M85",
+        machine="mps3-an547",
+        flags=("-mcpu=cortex-m55", *_HARD_FLOAT),
+        instructions="mve",
+        nanoseconds_per_tick=31.25,
+        code=(0x00000000, 512),
+        data=(0x20000000, 512),
+    ),
 )
 
 
@@ -84,8 +95,11 @@ def instructions_of(core: str) -> Instructions:
 
 
 def find_board(core: str) -> EmulatedBoard:
-    """The board for a core. Raises UnknownNameError where qemu emulates none."""
+    """The board for a core. Raises RecipeError where qemu emulates none."""
     for board in BOARDS:
         if board.core.lower() == core.lower():
             return board
-    raise UnknownNameError("core", core, [board.core for board in BOARDS])
+    raise RecipeError(
+        f"the C engine makes images for {', '.join(board.core for board in BOARDS)}, not for {core}",
+        fix="use --runtime tflm, or choose another device",
+    )

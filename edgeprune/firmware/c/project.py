@@ -72,7 +72,7 @@ def write_engine_project(
         optimize: what choices between kernels, and the compiler, go by.
 
     Raises:
-        UnknownNameError: the C engine has no start-up code for the device's core.
+        RecipeError: the C engine makes no images for the device's core.
         OpError: the C engine lacks an op of the model.
         OutputError: a file cannot be written.
         DataError: a golden sample cannot be written down.

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 
 import pytest
@@ -105,12 +106,21 @@ def test_without_semihosting_the_check_ends_all_the_same(tmp_path):
     place = next(line.split()[0] for line in listed.splitlines() if line.endswith("edgeprune_exit_code"))
     command = ["qemu-system-arm", "-M", project.board.machine, "-kernel", str(images.emulator)]
     command += ["-display", "none", "-serial", "none", "-monitor", "stdio"]
-    monitor = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    monitor = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    )
     try:
-        said, _ = monitor.communicate(f"xp /1wd 0x{place}\n" * 400 + "quit\n", timeout=60)
+        until, code = time.monotonic() + 60, "-1"
+        while code == "-1":  # as it is before the check has ended
+            assert time.monotonic() < until
+            monitor.stdin.write(f"xp /1wd 0x{place}\n")
+            while not (line := monitor.stdout.readline()).startswith(f"00000000{place}"):
+                pass
+            code = line.split()[-1]
     finally:
         monitor.kill()
-    assert said.rstrip().splitlines()[-2].endswith(" 0"), said[-300:]
+        monitor.communicate()
+    assert code == "0"
 
 
 @needs_qemu
