@@ -61,10 +61,6 @@ def read_factors(site: Site, *, channels: int, source: int = 0) -> tuple[Factor,
     if weights.scales.size not in (1, channels) or weights.zero_points.any():
         raise site.refuse("its weights are not quantized symmetrically, per tensor or per channel")
     real, target = float(scale(site.input(source))), float(scale(site.output()))
-    if site.op.name == "FULLY_CONNECTED" and weights.scales.size == 1:
-        # TFLM multiplies these two in float32, unlike those per channel.
-        product = float(scale(site.input()) * weights.scales[0])
-        return (quantize_factor(product / target),) * channels
     factors = [quantize_factor(real * float(each) / target) for each in weights.scales]
     return tuple(factors * channels if len(factors) == 1 else factors)
 

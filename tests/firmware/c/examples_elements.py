@@ -33,6 +33,10 @@ def binary_examples() -> Iterator[Example]:
 
 
 def lookup_examples() -> Iterator[Example]:
+    # Halves: rounded otherwise if the ratio of the scales were computed in float32.
+    yield unary("relu of halves", "RELU", scale=0.9, zero=-40, out_scale=0.4, out_zero=-20)
+    leaky = options_of("LeakyRelu", alpha=0.2)
+    yield unary("leaky relu of halves", "LEAKY_RELU", scale=0.9, zero=-40, out_scale=0.4, options=leaky)
     for scale in (0.01, 0.05, 0.3):
         for zero in (-128, 0, 127):
             yield unary(

@@ -26,18 +26,23 @@ def fully_connected(
     largest=127,
     sparsity=0.0,
     out_scale=None,
+    in_scale=0.05,
+    weight_scale=0.0041,
     seed=0,
 ):
     rng = np.random.default_rng(seed)
     weights = rng.integers(-largest, largest + 1, (outputs, inputs)).astype(np.int8)
     weights = leave_out(weights, sparsity)
-    scales = rng.uniform(0.002, 0.006, outputs) if per_channel else np.array([0.0041])
-    out_scale = out_scale or 0.05 * 0.004 * largest * inputs**0.5 * 0.5
+    scales = rng.uniform(0.002, 0.006, outputs) if per_channel else np.array([weight_scale])
+    out_scale = out_scale or in_scale * 0.004 * largest * inputs**0.5 * 0.5
     tensors = (
-        int8((rows, inputs), zero_point=zeros[0]),
+        int8((rows, inputs), scale=in_scale, zero_point=zeros[0]),
         int8(weights.shape, scale=scales, data=weights),
         tensor(
-            (outputs,), "INT32", scale=0.05 * scales, data=rng.integers(-3000, 3000, outputs).astype(np.int32)
+            (outputs,),
+            "INT32",
+            scale=in_scale * scales,
+            data=rng.integers(-3000, 3000, outputs).astype(np.int32),
         ),
         int8((rows, outputs), scale=out_scale, zero_point=zeros[1]),
     )
@@ -115,6 +120,11 @@ def fully_connected_examples() -> Iterator[Example]:
     yield fully_connected("dense per channel", per_channel=True)
     yield fully_connected("dense zero points low", zeros=(-128, -128), activation="RELU")
     yield fully_connected("dense zero points high", zeros=(127, 127))
+    # Halves: rounded otherwise if the product of the scales were computed in float32.
+    halves = {"rows": 64, "inputs": 4, "zeros": (0, 0), "largest": 4}
+    for scale in (0.03, 0.05, 0.07):
+        name = f"dense of halves, {scale}"
+        yield fully_connected(name, **halves, in_scale=0.9, weight_scale=0.07, out_scale=scale)
     yield fully_connected("dense that saturates", out_scale=1e-3)
     yield fully_connected("dense that grows", out_scale=1e-5, largest=3)
     yield fully_connected("dense of heavy weights", inputs=1200, seed=2)

@@ -56,7 +56,7 @@ def _quantize(site: Site) -> Integers:
 
 
 def _relu(site: Site) -> Integers:
-    factor = quantize_factor(float(scale(site.input()) / scale(site.output())))
+    factor = quantize_factor(float(scale(site.input())) / float(scale(site.output())))
     return np.maximum(factor.scale(_centred(site)), 0) + zero_point(site.output())
 
 
@@ -70,18 +70,19 @@ def _relu6(site: Site) -> Integers:
 def _elu(site: Site) -> Integers:
     # TFLM fills its table in float32.
     real = scale(site.input()) * _centred(site).astype(np.float32)
-    below = np.exp(real.astype(np.float64)).astype(np.float32) - np.float32(1)
+    below = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32) - np.float32(1)
     scaled = np.where(real < 0, below, real) * (np.float32(1) / scale(site.output()))
     rounded = [round_half_away(float(each)) for each in scaled]
     return np.array(rounded, np.int64) + zero_point(site.output())
 
 
 def _leaky_relu(site: Site) -> Integers:
-    alpha = scale(site.input()) * np.float32(site.op.options["alpha"]) / scale(site.output())
-    slope = quantize_factor(abs(float(alpha)))
+    ratio = float(scale(site.input())) / float(scale(site.output()))
+    alpha = float(np.float32(site.op.options["alpha"]))
+    slope = quantize_factor(abs(ratio * alpha))
     values = _centred(site)
     below = slope.scale(values) * (-1 if alpha < 0 else 1)
-    identity = quantize_factor(float(scale(site.input()) / scale(site.output())))
+    identity = quantize_factor(ratio)
     return np.where(values >= 0, identity.scale(values), below) + zero_point(site.output())
 
 
