@@ -47,6 +47,7 @@ BUILDS: dict[str, tuple[str, str, Kernels]] = {
     "cortex-m0plus-reference": ("cortex-m0plus", "reference", "reference"),
     "cortex-m4-reference": ("cortex-m4", "reference", "reference"),
     "cortex-m7-reference": ("cortex-m7", "reference", "reference"),
+    "cortex-m33-reference": ("cortex-m33", "reference", "reference"),
     "cortex-m55-reference": ("cortex-m55", "reference", "reference"),
 }
 """Name of each table, with its core, its kernel library, and whose laws hold there."""

@@ -14,7 +14,7 @@ from edgeprune.tflite.op_table import OPS
 
 ROOT = Path(__file__).parents[2]
 DENSE = OpShape(op="FULLY_CONNECTED", inputs=((1, 100),), output=(1, 10), filter=(10, 100))
-BUILDS = ("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 
 MAP = """
 Archive member included to satisfy reference by file (symbol)
@@ -81,7 +81,7 @@ def test_a_build_that_was_never_linked_is_refused_by_name():
         load_flash_table("cortex-m8-cmsis-nn")
 
 
-@pytest.mark.parametrize("build", [f"{core}-cmsis-nn" for core in BUILDS])
+@pytest.mark.parametrize("build", [f"{core}-cmsis-nn" for core in CORES])
 def test_every_op_that_a_project_can_register_was_linked(build):
     listed = frozenset().union(*load_flash_table(build).atoms)
     for kind in OPS.values():

@@ -23,7 +23,7 @@ from edgeprune.graph.opshape import OpShape
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / ".." / "shared" / "data"
 CORES = ("cortex-m7", "cortex-m4", "cortex-m33", "cortex-m0plus", "cortex-m55")
-REFERENCE = ("cortex-m7-reference", "cortex-m4-reference", "cortex-m0plus-reference", "cortex-m55-reference")
+REFERENCE = tuple(f"{core}-reference" for core in CORES)
 TABLES = CORES + REFERENCE
 
 
