@@ -156,6 +156,10 @@ def _describe_images(document: Mapping[str, Any]) -> list[str]:
             f"There is no image for the device: the profile {document['device']} does not say where its "
             "memories begin."
         )
+    if "uf2" in document["images"]:
+        lines.append(
+            "The UF2 holds the program alone; README.md says which parts want a header in front of it."
+        )
     if run["passed"]:
         lines.append(
             f"PASS in qemu: {run['instructions']} instructions for one inference, {run['stack_bytes']} bytes "

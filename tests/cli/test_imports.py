@@ -47,6 +47,8 @@ def imported_by(*arguments: str) -> str:
         ("list", "ops"),
         ("list", "schemes"),
         ("doctor",),
+        ("flash", "--help"),
+        ("firmware", "--help"),
     ],
 )
 def test_light_commands_import_no_tensorflow(arguments):
