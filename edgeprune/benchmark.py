@@ -119,7 +119,7 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> Record:
 def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
     """What the golden check of a project wrote on its console.
 
-    The lines it looks for are those of `golden_check.cc`: the model's CRC-32 and size, the arena used, the
+    The lines it looks for are those of `golden_check.cc`: the runtime, the model's CRC-32 and size, the arena used, the
     ticks of one inference and ticks per second, and PASS or FAIL. Others are left alone.
 
     Args:
@@ -153,10 +153,11 @@ def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
             why=f"{len(lines)} lines, the last: {lines[-1][:80] if lines else 'none'}",
             fix="flash a project of 'edgeprune firmware', whose check writes it",
         )
+    runtime = re.search(r"^runtime (.+)$", text, re.M)
     arena = re.search(r"^arena_used_bytes (\d+)", text, re.M)
     ms = int(ticks[1]) / int(ticks[2]) * 1e3
     return Times(
-        runtime="the project's check",
+        runtime=runtime[1].strip() if runtime else "unknown runtime",
         median_ms=ms,
         low_ms=ms,
         high_ms=ms,

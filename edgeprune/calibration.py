@@ -12,7 +12,7 @@ from edgeprune.device.fitting import Law, Sample, count_architectures, fit_law, 
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import Profile, find_profile, load_profile
 from edgeprune.device.profile_text import replace_table
-from edgeprune.device.record import Record, read_record
+from edgeprune.device.record import ENGINE, Record, read_record
 from edgeprune.errors import DataError, ProfileError
 from edgeprune.workdir import refuse_existing, whole_file
 
@@ -173,6 +173,13 @@ def _check_record(path: Path, record: Record, profile: Profile) -> Record:
         )
     if not record.instructions or not sum(record.instructions.values()):
         raise DataError("holds no counts of the model's ops", where=str(path), fix="measure again")
+    if record.runtime == ENGINE:
+        raise DataError(
+            f"was measured with {ENGINE}",
+            where=str(path),
+            why="the profile's law counts the instructions of TFLM's kernels",
+            fix="measure a project of 'edgeprune firmware --runtime tflm'",
+        )
     if record.golden is False:
         raise DataError(
             "the board computed other outputs than the golden ones",

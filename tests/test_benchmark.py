@@ -16,6 +16,7 @@ from edgeprune.runtimes.serial_port import listen
 DATA = b"a model"
 CONSOLE = [
     "booting",
+    "runtime TFLM",
     f"model_crc32 {crc32(DATA)} of {len(DATA)} bytes",
     "arena_used_bytes 12932 of 14000",
     "ticks 3465065 for one inference, at 25000000 per second",
@@ -26,7 +27,7 @@ CONSOLE = [
 def test_the_console_of_the_golden_check_gives_time_and_arena():
     times = read_console(CONSOLE, data=DATA, where="here")
     assert times.median_ms == pytest.approx(3465065 / 25e6 * 1e3)
-    assert (times.arena_bytes, times.golden) == (12932, True)
+    assert (times.arena_bytes, times.golden, times.runtime) == (12932, True, "TFLM")
 
 
 def test_another_model_on_the_board_is_told():

@@ -5,7 +5,7 @@ import pytest
 
 from edgeprune.calibration import calibrate, fit_profile
 from edgeprune.device.profile import load_profile
-from edgeprune.device.record import Record, read_record
+from edgeprune.device.record import ENGINE, Record, read_record
 from edgeprune.errors import DataError, OutputError, ProfileError
 
 M7 = load_profile("cortex-m7")
@@ -96,6 +96,7 @@ def test_a_file_of_ones_own_is_calibrated_in_place_and_keeps_its_comments(tmp_pa
         ({"device": "cortex-m4"}, "measured on cortex-m4"),
         ({"table": "cortex-m4"}, "instruction table 'cortex-m4'"),
         ({"golden": False}, "other outputs"),
+        ({"runtime": ENGINE}, "C engine"),
         ({"instructions": {}}, "no counts"),
     ],
 )

@@ -16,6 +16,8 @@ from edgeprune.graph.opshape import OpShape
 from edgeprune.tables import parse_table, ruled
 
 SCHEMA = 1
+ENGINE = "edgeprune's C engine"
+"""What the check of a project that the C engine made calls its runtime."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from small_models import dense_int8, real_model
 
+from edgeprune.benchmark import read_console
 from edgeprune.device.flashing import Flashing
 from edgeprune.device.profile import load_profile
+from edgeprune.device.record import ENGINE
 from edgeprune.errors import InfeasibleError
 from edgeprune.firmware.c.boards import BOARDS
 from edgeprune.firmware.c.build import build_images, describe_misfit, refuse_misfit
@@ -171,3 +173,14 @@ def test_the_same_arguments_give_the_same_files(tmp_path):
         )
     assert texts[0] == texts[1]
     assert "0x08000000" in texts[0][next(p for p in texts[0] if p.name == "device.ld")].decode()
+
+
+@needs_qemu
+def test_the_console_of_a_project_is_what_bench_reads(tmp_path):
+    data, profile = dense_int8(), load_profile("cortex-m7")
+    project, _ = write(tmp_path, data, profile)
+    said = run_golden_check(build_images(project, profile=profile)).said
+    times = read_console(said.splitlines(), data=data, where="qemu")
+    assert times.runtime == ENGINE
+    assert times.golden
+    assert times.median_ms > 0
