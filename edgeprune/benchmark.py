@@ -119,8 +119,8 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> Record:
 def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
     """What the golden check of a project wrote on its console.
 
-    The lines it looks for are those of `golden_check.cc`: the runtime, the model's CRC-32 and size, the arena used, the
-    ticks of one inference and ticks per second, and PASS or FAIL. Others are left alone.
+    The lines it looks for are those of `golden_check.cc`: the runtime, the model's CRC-32 and size, the arena
+    used, the ticks of one inference and ticks per second, and PASS or FAIL. Others are left alone.
 
     Args:
         lines: what came from the board.
