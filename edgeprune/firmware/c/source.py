@@ -17,7 +17,6 @@ _KERNEL_ORDER = (
     "requantize_right",
     "reciprocal",
     "bytes",
-    "lstm",
     "dsp",
     "widen_two",
     "widen_lane",
@@ -30,6 +29,7 @@ _KERNEL_ORDER = (
     "convolve_4x2_between",
     "dot_8x1",
     "add_sums_8x1",
+    "set_sums_8x1",
     "connect_8x1",
     "widen_column",
     "add_row",
@@ -49,7 +49,12 @@ _KERNEL_ORDER = (
     "add_mve",
     "sum_four_mve",
     "convolve_two_mve",
+    "dot_4x1_mve",
     "connect_4x1_mve",
+    "lstm",
+    "lstm_put_gates",
+    "lstm_put_gates_any",
+    "lstm_gates_mve",
     "depthwise_8_mve",
 )
 _PER_LINE = 16

@@ -52,11 +52,23 @@ def fully_connected(
     )
 
 
-def lstm(name, *, steps=4, inputs=6, units=5, zeros=(3, -5), cell_power=-11, clip=10.0, seed=0):
+def lstm(
+    name,
+    *,
+    steps=4,
+    inputs=6,
+    units=5,
+    zeros=(3, -5),
+    cell_power=-11,
+    clip=10.0,
+    lowest=-127,
+    weight_scale=0.006,
+    seed=0,
+):
     rng = np.random.default_rng(seed)
     cell_scale = 2.0**cell_power
     weights = [
-        int8((units, n), scale=0.006, data=rng.integers(-127, 128, (units, n)).astype(np.int8))
+        int8((units, n), scale=weight_scale, data=rng.integers(lowest, 128, (units, n)).astype(np.int8))
         for n in [inputs] * 4 + [units] * 4
     ]
     biases = [
@@ -144,6 +156,11 @@ def matrix_examples() -> Iterator[Example]:
     yield lstm("lstm of a wide cell state", cell_power=-13, zeros=(-128, 127), clip=0.0)
     yield lstm("lstm of a clipped cell state", clip=0.25)
     yield lstm("lstm of a narrow cell state", cell_power=-9, seed=3)
+    yield lstm("lstm of fours", inputs=20, units=8, weight_scale=0.001)
+    yield lstm("lstm of one input and one unit", inputs=1, units=1, steps=7)
+    yield lstm("lstm of many inputs", inputs=1100, units=3, weight_scale=0.0005)
+    yield lstm("lstm with weights of -128", lowest=-128, inputs=33, units=6, weight_scale=0.001)
+    yield lstm("lstm of large factors", weight_scale=0.02, zeros=(127, -128))
     for left, right, adj_x, adj_y in (
         ((2, 3, 4), (2, 4, 5), False, False),
         ((2, 4, 3), (2, 4, 5), True, False),

@@ -108,6 +108,6 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=pack_runs(weights)), channels.in_fours()),
-        kernels=("clamp", "multiply", "mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
+        kernels=("clamp", "multiply", "mve", "dot_4x1_mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
         overlaps={site.op.inputs[0]: _find_slack(values)},
     )

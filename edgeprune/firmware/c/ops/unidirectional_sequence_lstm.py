@@ -1,12 +1,16 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM with int8 activations and a cell state of 16 bits."""
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeprune.firmware.c.channels import Channels, bound_sums, pack_channels
+from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, scale, zero_point
-from edgeprune.firmware.c.scaling import quantize_factor
+from edgeprune.firmware.c.scaling import Factor, Integers, quantize_factor
+from edgeprune.tflite.model import Tensor
 
 # Places of the gates' tensors among the inputs, in the order in which the template computes them.
 _INPUT_WEIGHTS = (2, 1, 3, 4)
@@ -14,6 +18,8 @@ _HIDDEN_WEIGHTS = (6, 5, 7, 8)
 _BIASES = (13, 12, 14, 15)
 _MISSING = (*range(9, 12), 16, 17, *range(20, 24))
 _HIDDEN, _CELL = 18, 19
+
+_BLOCK = 8  # rows that are computed at once
 
 _GATE_SCALE = 2.0**-12
 _ACTIVATION_SCALE = 2.0**-15
@@ -42,9 +48,16 @@ def emit(site: Site) -> Layer:
     admit = quantize_factor(_ACTIVATION_SCALE**2 / float(scale(cell)))
     shown = quantize_factor(_ACTIVATION_SCALE**2 / float(scale(hidden)))
     clip = float(np.float32(site.op.options["cell_clip"]))
+    if max(forget.shift, admit.shift, shown.shift) > 0:
+        raise site.refuse("the scale of its hidden or cell state is below 2^-30")
+    gates = (
+        _emit_gates(site, "input", _INPUT_WEIGHTS, source_at=0),
+        _emit_gates(site, "hidden", _HIDDEN_WEIGHTS, source_at=_HIDDEN),
+    )
     function = render(
         "unidirectional_sequence_lstm.c",
         name=site.label,
+        gates="\n".join(each.function for each in gates),
         comment=describe(site),
         batches=batches,
         steps=steps,
@@ -68,33 +81,77 @@ def emit(site: Site) -> Layer:
         inputs=(site.op.inputs[0], site.op.inputs[_HIDDEN], site.op.inputs[_CELL]),
         outputs=site.op.outputs,
         constants=(
-            *_pack_gates(site, "input", _INPUT_WEIGHTS, source_at=0),
-            *_pack_gates(site, "hidden", _HIDDEN_WEIGHTS, source_at=_HIDDEN),
+            *(constant for each in gates for constant in each.constants),
             Constant(name="sigmoid", values=make_sigmoid_table()),
         ),
-        kernels=("clamp", "rescale", "bytes", "lstm"),
+        kernels=(*(kernel for each in gates for kernel in each.kernels), "rescale", "bytes", "lstm"),
+        scratch_bytes=2 * -(-4 * units // _BLOCK) * _BLOCK,
     )
 
 
-def _pack_gates(site: Site, name: str, places: tuple[int, ...], *, source_at: int) -> tuple[Constant, ...]:
-    """Weights and records of all gates, one row per unit, for one of both sources."""
-    source = site.input(source_at)
-    weights = [site.constant(at).astype(np.int64) for at in places]
-    records = []
-    for gate, (at, matrix) in enumerate(zip(places, weights, strict=True)):
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Gates:
+    """What all gates take from one source: a function of the template's, its constants and kernels."""
+
+    function: str
+    constants: tuple[Constant, ...]
+    kernels: tuple[str, ...]
+
+
+def _emit_gates(site: Site, source: str, places: tuple[int, ...], *, source_at: int) -> _Gates:
+    """The product with all gates' weights, one after the other, by the fastest kernel that can do it."""
+    weights = np.concatenate([site.constant(at).astype(np.int64) for at in places])
+    channels = _pack_channels(site, source, places, weights=weights, tensor=site.input(source_at))
+    rows, count = weights.shape
+    name = f"{source}_weights"
+    is_right = channels.requantize == "requantize_right"
+    put = "lstm_put_gates" if is_right else "lstm_put_gates_any"
+    lanes = None if site.instructions == "plain" else pack_lanes(weights, block=_BLOCK)
+    records = channels.padded(to=_BLOCK).constant
+    if site.instructions == "mve" and is_right:
+        template, records = "lstm_gates_mve.c", channels.in_fours()
+        constant = Constant(name=name, values=pack_runs(weights))
+        kernels = ["multiply", "mve", "dot_4x1_mve", "lstm_gates_mve"]
+    elif lanes is not None and lanes.segment == lanes.pairs:
+        template = "lstm_gates_dsp.c"
+        constant = Constant(name=name, values=lanes.words)
+        kernels = ["dsp", "split_sum", "dot_8x1", "set_sums_8x1", put]
+    else:
+        template = "lstm_gates.c"
+        constant = Constant(name=name, values=pack_bytes(weights, block=_BLOCK))
+        kernels = ["naked", "dot_8x1_bytes", put]
+    function = render(
+        template,
+        name=site.label,
+        source=source,
+        **{"from": "the input" if source == "input" else "the hidden state"},
+        count=count,
+        rows=rows,
+        put=put,
+        is_added=int(source == "hidden"),
+        runs=-(-count // 16),
+    )
+    return _Gates(function=function, constants=(constant, records), kernels=(*channels.kernels, *kernels))
+
+
+def _pack_channels(
+    site: Site, source: str, places: tuple[int, ...], *, weights: Integers, tensor: Tensor
+) -> Channels:
+    """The records of all gates' rows: their sums become Q3.12."""
+    units = len(weights) // len(places)
+    bias = -zero_point(tensor) * weights.sum(axis=1)
+    factors: list[Factor] = []
+    for gate, at in enumerate(places):
         if site.input(at).dtype != "int8" or site.input(at).scales.size != 1:
             raise site.refuse("its weights are not int8 with one scale")
-        factor = quantize_factor(float(scale(source) * scale(site.input(at))) / _GATE_SCALE)
-        bias = -zero_point(source) * matrix.sum(axis=1)
-        if name == "input" and site.has_input(_BIASES[gate]):
-            bias = bias + site.constant(_BIASES[gate])
-        records += [(int(each), factor.multiplier, 0, factor.shift) for each in bias]
-    return (
-        Constant(name=f"{name}_weights", values=np.concatenate(weights).astype(np.int8)),
-        Constant(
-            name=f"{name}_records", values=np.array(records, np.int32), ctype="struct edgeprune_channel"
-        ),
+        factor = quantize_factor(float(scale(tensor) * scale(site.input(at))) / _GATE_SCALE)
+        factors += [factor] * units
+        if source == "input" and site.has_input(_BIASES[gate]):
+            bias[gate * units : (gate + 1) * units] += site.constant(_BIASES[gate])
+    channels = pack_channels(
+        bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
     )
+    return replace(channels, constant=replace(channels.constant, name=f"{source}_channels"))
 
 
 def make_sigmoid_table() -> NDArray[np.int32]:

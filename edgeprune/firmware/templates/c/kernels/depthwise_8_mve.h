@@ -29,7 +29,8 @@ EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, con
             const int8_t pixel = rows[i / kernel_w * row_bytes + i % kernel_w * channels + channel];
             sum += pixel * weights[i * channels + channel];
         }
-        output[channel] = requantize_one(sum, &records[channel % 2 * 16], channel / 2, low, high);
+        const int32_t value = requantize_one(sum, &records[channel % 2 * 16], channel / 2);
+        output[channel] = clamp_int8(value, low, high);
     }
 #endif
 }

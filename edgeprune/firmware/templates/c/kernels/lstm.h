@@ -1,22 +1,24 @@
-static inline int32_t clamp_int16(int32_t value)
+EDGEPRUNE_INLINE int32_t clamp_int16(int32_t value)
 {
-    const int32_t raised = (value < INT16_MIN) ? INT16_MIN : value;
-    return (raised > INT16_MAX) ? INT16_MAX : raised;
+#if defined(__ARM_FEATURE_SAT) && defined(__GNUC__)
+    int32_t saturated;
+    __asm__("ssat %0, #16, %1" : "=r"(saturated) : "r"(value));
+    return saturated;
+#else
+    return (value == (int16_t)value) ? value : ((value < 0) ? INT16_MIN : INT16_MAX);
+#endif
 }
 
-/* What one gate takes from the input or from the hidden state, Q3.12. */
-static int32_t lstm_sum(const int8_t *values, const int8_t *weights, int32_t count,
-                        const struct edgeprune_channel *record)
+/* As rescale(), for values of at most 2^30 in absolute value and factors below 1: nothing overflows. */
+EDGEPRUNE_INLINE int32_t lstm_rescale(int32_t value, int32_t multiplier, int32_t shift)
 {
-    int32_t sum = record->bias;
-    for (int32_t i = 0; i < count; ++i) {
-        sum += values[i] * weights[i];
-    }
-    return clamp_int16(rescale(sum, record->multiplier, record->shift));
+    const int32_t half = (int32_t)((UINT32_C(1) << -shift) >> 1);
+    const int32_t high = (multiplier == 1 << 30) ? (value + 1) >> 1 : multiply_high(value, multiplier);
+    return (shift == 0) ? high : (high + (high >> 31) + half) >> -shift;
 }
 
 /* Logistic function of |value| / 24 / 2^bits, Q0.16 shifted left by `bits`, between neighbours of a table. */
-static int32_t lstm_interpolate(const int32_t *table, int32_t magnitude, int32_t bits)
+EDGEPRUNE_INLINE int32_t lstm_interpolate(const int32_t *table, int32_t magnitude, int32_t bits)
 {
     const int32_t place = magnitude >> bits;
     if (place >= 255) {
@@ -28,7 +30,7 @@ static int32_t lstm_interpolate(const int32_t *table, int32_t magnitude, int32_t
 }
 
 /* Q3.12 to Q0.15. */
-static int32_t lstm_logistic(const int32_t *table, int32_t value)
+EDGEPRUNE_INLINE int32_t lstm_logistic(const int32_t *table, int32_t value)
 {
     const int32_t scaled = value * 3;
     const int32_t found = lstm_interpolate(table, (scaled < 0) ? -scaled : scaled, 9);
@@ -37,7 +39,7 @@ static int32_t lstm_logistic(const int32_t *table, int32_t value)
 }
 
 /* To Q0.15; multiplier and shift bring the value to 24 * 256 steps. */
-static int32_t lstm_tanh(const int32_t *table, int32_t value, int32_t multiplier, int32_t shift)
+EDGEPRUNE_INLINE int32_t lstm_tanh(const int32_t *table, int32_t value, int32_t multiplier, int32_t shift)
 {
     const int32_t scaled = (value * multiplier + ((1 << shift) >> 1)) >> shift;
     const int32_t found = lstm_interpolate(table, (scaled < 0) ? -scaled : scaled, 8);

@@ -7,12 +7,12 @@ static inline int32_t multiply_parts(int32_t value, int32_t factor, int32_t *bel
     const uint32_t low = (uint32_t)value & 0xFFFFU;
     const int32_t high = value >> 16;
     const uint32_t factor_low = (uint32_t)factor & 0xFFFFU;
-    const int32_t factor_high = factor >> 16;
-    const uint32_t low_high = low * (uint32_t)factor_high;
-    const int32_t high_low = high * (int32_t)factor_low;
-    const uint32_t middle = ((low * factor_low) >> 16) + (low_high & 0xFFFFU) + ((uint32_t)high_low & 0xFFFFU);
-    *below = (int32_t)(middle & 0xFFFFU);
-    return high * factor_high + (int32_t)(low_high >> 16) + (high_low >> 16) + (int32_t)(middle >> 16);
+    const uint32_t factor_high = (uint32_t)factor >> 16;
+    /* Neither sum overflows: each product lacks at least 2^16 to the limit of its type. */
+    const int32_t middle = high * (int32_t)factor_low + (int32_t)((low * factor_low) >> 16);
+    const uint32_t lower = low * factor_high + ((uint32_t)middle & 0xFFFFU);
+    *below = (int32_t)(lower & 0xFFFFU);
+    return high * (int32_t)factor_high + (middle >> 16) + (int32_t)(lower >> 16);
 }
 #endif
 

@@ -53,17 +53,17 @@ EDGEPRUNE_INLINE void fill_vectors(int8_t *to, int8_t value, int32_t count)
     }
 }
 #else
-EDGEPRUNE_INLINE int8_t requantize_one(int32_t sum, const int32_t *records, int32_t place, int32_t low, int32_t high)
+EDGEPRUNE_INLINE int32_t requantize_one(int32_t sum, const int32_t *records, int32_t place)
 {
     const int32_t product = multiply_high(sum + records[place], records[4 + place]);
-    return clamp_int8((product + (product >> 31) + records[8 + place]) >> -records[12 + place], low, high);
+    return (product + (product >> 31) + records[8 + place]) >> -records[12 + place];
 }
 
 EDGEPRUNE_INLINE void put_four_sums(const int32_t sums[4], const int32_t *records, int8_t *output, int32_t low,
                                     int32_t high)
 {
     for (int32_t i = 0; i < 4; ++i) {
-        output[i] = requantize_one(sums[i], records, i, low, high);
+        output[i] = clamp_int8(requantize_one(sums[i], records, i), low, high);
     }
 }
 

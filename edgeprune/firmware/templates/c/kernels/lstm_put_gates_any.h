@@ -1,0 +1,9 @@
+/* The same by factors of any size. */
+static void lstm_put_gates_any(const int32_t sums[8], const struct edgeprune_channel *channels, int16_t *gates,
+                               int32_t is_added)
+{
+    for (int32_t i = 0; i < 8; ++i) {
+        const int32_t share = clamp_int16(requantize(sums[i], &channels[i]));
+        gates[i] = (int16_t)((is_added != 0) ? clamp_int16(gates[i] + share) : share);
+    }
+}
