@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import resources
 
 from edgeprune.device.decoding import decode_instructions
-from edgeprune.device.laws import count_features, count_other
+from edgeprune.device.laws import FLOAT, count_features, count_other, is_on_floats
 from edgeprune.device.laws_elsewhere import Kernels
 from edgeprune.device.loops import Counts
 from edgeprune.errors import UnknownNameError
@@ -49,7 +49,9 @@ class InstructionTable:
         core: for example "cortex-m7".
         kernels: whose laws hold.
         kinds: cost of each kind of op.
-        median_error, p90_error: relative error of the total of a model whose family the fit never saw.
+        median_error, p90_error: relative error of the total of a quantized model whose family the fit never
+            saw.
+        float_median_error, float_p90_error: the same of models on floats.
         source: what was counted, and how.
     """
 
@@ -58,6 +60,8 @@ class InstructionTable:
     kinds: Mapping[str, KindCost]
     median_error: float
     p90_error: float
+    float_median_error: float
+    float_p90_error: float
     source: str
 
 
@@ -89,58 +93,64 @@ LEAST_INSTRUCTIONS = 150.0
 
 
 def instructions_of(op: OpShape, table: InstructionTable) -> float:
-    """Instructions one int8 op executes; never negative, and pure Python so that a solver can ask often."""
+    """Instructions one op executes; never negative, and pure Python so that a solver can ask often."""
     if op.decoded:
         return max(decode_instructions(op, core=table.core), LEAST_INSTRUCTIONS)
-    kind, counts = count_features(op, kernels=table.kernels)
-    cost = table.kinds.get(kind) or table.kinds["other"]
-    if cost is table.kinds["other"]:
-        counts = count_other(op)
+    cost, counts = _find_cost(op, table)
     return max(sum(map(float.__mul__, cost.coefficients, map(float, counts))), LEAST_INSTRUCTIONS)
+
+
+def _find_cost(op: OpShape, table: InstructionTable) -> tuple[KindCost, Counts]:
+    kind, counts = count_features(op, kernels=table.kernels)
+    if kind in table.kinds:
+        return table.kinds[kind], counts
+    return table.kinds["other" + FLOAT if is_on_floats(op) else "other"], count_other(op)
 
 
 def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> InstructionEstimate:
     """Instructions of one inference.
 
     The interval spans the P90 error that models of unseen families had, widened by what ops outside the
-    fit, and kinds that their law describes less well, could add or save. Ops on float activations are not
-    priced: the table counted int8 kernels.
+    fit, and kinds that their law describes less well, could add or save. Convolutions and the like on floats
+    are not priced where none were counted.
 
     Args:
         ops: the ops in the order they run.
         table: the laws of the core.
     """
-    floats = sorted({op.op for op in ops if op.dtype == "float32" and op.macs})
-    if floats:
-        reason = f"{', '.join(floats)} compute in float32; the table of {table.core} counted int8 kernels"
+    floats = [op for op in ops if is_on_floats(op)]
+    uncounted = sorted({op.op for op in floats if op.macs and count_features(op)[0] not in table.kinds})
+    if uncounted:
+        reason = f"{', '.join(uncounted)} on float32: never counted on {table.core}"
         return InstructionEstimate(
-            figure=unavailable("instructions", reason), per_op=(0.0,) * len(ops), unseen=tuple(floats)
+            figure=unavailable("instructions", reason), per_op=(0.0,) * len(ops), unseen=tuple(uncounted)
         )
-    per_op, slack_low, slack_high = [], 0.0, 0.0
+    per_op, less, more = [], 0.0, 0.0
     unseen: dict[str, None] = {}
     for op in ops:
         count = instructions_of(op, table)
-        if op.decoded:
-            per_op.append(count)
-            continue
-        kind, _ = count_features(op, kernels=table.kernels)
-        cost = table.kinds.get(kind) or table.kinds["other"]
-        if cost.rows == 0:
-            unseen[op.op] = None
-            low, high = cost.low, cost.high
-        elif op.dtype == "int16":
-            low, _, high = INT16_FACTOR
-        else:
-            # Most kinds lie within the error of a total; of those that scatter more, the rest is added.
-            low, high = min(cost.low + table.p90_error, 1.0), max(cost.high - table.p90_error, 1.0)
-        slack_low += count * (1 - low)
-        slack_high += count * (high - 1)
         per_op.append(count)
+        p90 = table.float_p90_error if is_on_floats(op) else table.p90_error
+        low, high = 1.0, 1.0
+        if not op.decoded:
+            cost, _ = _find_cost(op, table)
+            if cost.rows == 0:
+                unseen[op.op] = None
+                low, high = cost.low, cost.high
+            elif op.dtype == "int16":
+                low, _, high = INT16_FACTOR
+            else:
+                # Most kinds lie within the error of a total; of those that scatter more, the rest is added.
+                low, high = min(cost.low + p90, 1.0), max(cost.high - p90, 1.0)
+        less += count * (p90 + 1 - low)
+        more += count * (p90 + high - 1)
     total = sum(per_op)
+    errors = f"{table.median_error:.1%} (median) and {table.p90_error:.1%} (P90)"
+    if floats:
+        errors += f", on floats {table.float_median_error:.1%} and {table.float_p90_error:.1%}"
     evidence = (
         f"laws of {_LIBRARIES[table.kernels]} on {table.core} over {len(ops)} ops; totals of unseen model "
-        f"families were off by {table.median_error:.1%} (median) and {table.p90_error:.1%} (P90); "
-        f"{table.source}"
+        f"families were off by {errors}; {table.source}"
     )
     if any(op.decoded for op in ops):
         evidence += "; DECODE ops at what their loops take per element (tables/decode.json)"
@@ -151,8 +161,8 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
         unit="",
         source="estimated",
         evidence=evidence,
-        low=max(total * (1 - table.p90_error) - slack_low, 0.0),
-        high=total * (1 + table.p90_error) + slack_high,
+        low=max(total - less, 0.0),
+        high=total + more,
     )
     return InstructionEstimate(figure=figure, per_op=tuple(per_op), unseen=tuple(unseen))
 
@@ -182,5 +192,7 @@ def load_instruction_table(core: str) -> InstructionTable:
         kinds=kinds,
         median_error=data["median_error"],
         p90_error=data["p90_error"],
+        float_median_error=data["float_median_error"],
+        float_p90_error=data["float_p90_error"],
         source=data["source"],
     )

@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "DEPTH_TO_SPACE": "depth_to_space",
     "DEQUANTIZE": "dequantize",
     "DIV": "div",
+    "ELU": "elu",
     "EXPAND_DIMS": "reshape",
     "HARD_SWISH": "hard_swish",
     "LEAKY_RELU": "leaky_relu",
@@ -30,6 +31,7 @@ KINDS: dict[str, str] = {
     "MAX_POOL_2D": "max_pool",
     "MEAN": "mean",
     "MIRROR_PAD": "mirror_pad",
+    "NEG": "neg",
     "PACK": "pack",
     "PAD": "pad",
     "PADV2": "pad",
@@ -71,14 +73,15 @@ _PAIRED = {
 _REVERSED_ABOVE = 16
 """Input channels above which CMSIS-NN computes a transposed convolution as a convolution."""
 
-_MOVING = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE", "SHAPE", "QUANTIZE", "DEQUANTIZE")
+_OF_TYPES = ("SHAPE", "QUANTIZE", "DEQUANTIZE")
 """Ops that cost the same on floats, or are of a kind of their own."""
+
+FLOAT = "_float32"
+"""How the kinds of ops on floats end. They have prices of their own on each core."""
 
 
 def kind_of(op: OpShape) -> str:
-    """The key of `FEATURES` whose kernel runs this op; "other" where none is known."""
-    if op.dtype == "float32" and op.op not in _MOVING:
-        return "other"
+    """The key of `FEATURES` whose kernel runs this op on integers; "other" where none is known."""
     if op.op == "CONV_2D" and op.filter is not None:
         # CMSIS-NN takes the matrix product only where the 1x1 convolution neither pads nor dilates.
         plain = op.filter[1:] == (1, 1, op.inputs[0][-1]) and op.dilation == (1, 1)
@@ -105,12 +108,26 @@ def kind_of(op: OpShape) -> str:
     return KINDS.get(op.op, "other")
 
 
+def is_on_floats(op: OpShape) -> bool:
+    """Whether an op computes on floats, so that laws of integer kernels do not hold."""
+    return op.dtype == "float32" and op.op not in _OF_TYPES
+
+
 @lru_cache(maxsize=65536)
 def count_features(op: OpShape, *, kernels: Kernels = "dsp") -> tuple[str, Counts]:
-    """Kind of the op and its counts in these kernels, in the order of the kind's coefficients."""
-    kind = name_elsewhere(kind_of(op), op, kernels=kernels)
-    count = FEATURES_ELSEWHERE[kernels].get(kind) or FEATURES[kind]
-    return kind, count(op)
+    """Kind of the op and its counts in these kernels, in the order of the kind's coefficients.
+
+    On floats every library runs the reference kernels, whose loops are those of the integer ones.
+    """
+    if not is_on_floats(op):
+        kind = name_elsewhere(kind_of(op), op, kernels=kernels)
+        count = FEATURES_ELSEWHERE[kernels].get(kind) or FEATURES[kind]
+        return kind, count(op)
+    kind = name_elsewhere(kind_of(op), op, kernels="reference")
+    count = FEATURES_ELSEWHERE["reference"].get(kind) or FEATURES[kind]
+    if kind == "mean" and len(op.inputs[0]) == len(op.output) == 4:
+        kind = "mean_image"  # a loop of its own, where the axes of the image are kept
+    return kind + FLOAT, count(op)
 
 
 def count_other(op: OpShape) -> Counts:

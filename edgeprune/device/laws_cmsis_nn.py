@@ -274,7 +274,7 @@ FEATURES: dict[str, Callable[[OpShape], Counts]] = {
     **dict.fromkeys(
         ("requantize", "quantize", "dequantize", "logistic", "tanh", "relu", "relu6", "hard_swish"), _elements
     ),
-    **dict.fromkeys(("leaky_relu", "abs", "rsqrt", "reshape", "pack", "shape"), _elements),
+    **dict.fromkeys(("leaky_relu", "elu", "abs", "neg", "rsqrt", "reshape", "pack", "shape"), _elements),
     "other": _elements,
 }
 """The counts of each kind of op; "other" prices an op that no fit has seen."""

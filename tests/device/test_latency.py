@@ -26,6 +26,8 @@ TABLE = InstructionTable(
     },
     median_error=0.0,
     p90_error=0.0,
+    float_median_error=0.0,
+    float_p90_error=0.0,
     source="",
 )
 
