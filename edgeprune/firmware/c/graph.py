@@ -7,6 +7,7 @@ from edgeprune.errors import OpError
 from edgeprune.firmware.c import ops as _ops  # noqa: F401  (registers the emitters)
 from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Site
 from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
+from edgeprune.firmware.c.padding import fold_padding
 from edgeprune.tflite.model import Model, Op
 
 
@@ -30,7 +31,7 @@ class Program:
     """A model, compiled and placed.
 
     Attributes:
-        model: the model.
+        model: the model, without ops that others do on the way.
         steps: its ops.
         roots: tensor → the tensor whose memory it is, where ops only give it another name.
         homes: root → ("input" or "output", place) where it lies in the caller's memory.
@@ -67,6 +68,7 @@ def compile_model(
     Raises:
         OpError: the C engine lacks an op, or what the op asks for.
     """
+    model = fold_padding(model)
     steps = []
     for op in model.ops:
         site = Site(

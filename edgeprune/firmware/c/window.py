@@ -6,6 +6,9 @@ import numpy as np
 
 from edgeprune.firmware.c.layer import Site, shape_4d
 
+EXPLICIT = "EXPLICIT"
+"""The option `padding` of a convolution that a PAD was folded into; its option `margins` holds the sizes."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
@@ -78,15 +81,16 @@ def read_window(site: Site, *, kernel: tuple[int, int]) -> Window:
     _, out_h, out_w, out_c = shape_4d(site.output().shape)
     stride = (int(options["stride_h"]), int(options["stride_w"]))
     dilation = (int(options.get("dilation_h_factor", 1)), int(options.get("dilation_w_factor", 1)))
+    margins = options["margins"] if options["padding"] == EXPLICIT else ((0, 0), (0, 0))
     pads = []
-    for size, out, taps, step, gap in zip(
-        (in_h, in_w), (out_h, out_w), kernel, stride, dilation, strict=True
+    for size, out, taps, step, gap, (before, after) in zip(
+        (in_h, in_w), (out_h, out_w), kernel, stride, dilation, margins, strict=True
     ):
         reach = (taps - 1) * gap + 1
         same = options["padding"] == "SAME"
-        if out != (-(-size // step) if same else (size + step - reach) // step):
+        if out != (-(-size // step) if same else (before + size + after + step - reach) // step):
             raise site.refuse(f"its output of {out} does not follow from its input of {size}")
-        pads.append(max(0, ((out - 1) * step + reach - size) // 2))
+        pads.append(max(0, ((out - 1) * step + reach - size) // 2) if same else before)
     return Window(
         batches=batches,
         in_h=in_h,

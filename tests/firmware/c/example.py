@@ -12,7 +12,7 @@ SAMPLES = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Example:
-    """One op with its tensors: `inputs` and `outputs` are places among them."""
+    """One op with its tensors: `inputs` and `outputs` are places among them; `head` are ops before it."""
 
     name: str
     op: str
@@ -20,6 +20,7 @@ class Example:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: object = None
+    head: tuple = ()
 
 
 def options_of(kind, **values):
@@ -100,14 +101,18 @@ def join(examples) -> tuple[bytes, list[str]]:
     for example in examples:
         start = len(tensors)
         tensors += example.tensors
-        places = [start + at if at >= 0 else -1 for at in example.inputs]
-        ends = [start + at for at in example.outputs]
-        ops.append((example.op, places, ends, example.options))
-        inputs += [
-            at for at in places if at >= 0 and tensors[at].content is None and not tensors[at].isVariable
-        ]
-        outputs += ends
-        names += [example.name] * len(ends)
+        run = [*example.head, (example.op, example.inputs, example.outputs, example.options)]
+        made = {start + at for op in run for at in op[2]}
+        for name, sources, targets, options in run:
+            places = [start + at if at >= 0 else -1 for at in sources]
+            ops.append((name, places, [start + at for at in targets], options))
+            inputs += [
+                at
+                for at in places
+                if at >= 0 and at not in made and tensors[at].content is None and not tensors[at].isVariable
+            ]
+        outputs += [start + at for at in example.outputs]
+        names += [example.name] * len(example.outputs)
     return model(tensors, ops, inputs=inputs, outputs=outputs), names
 
 

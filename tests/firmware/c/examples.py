@@ -12,6 +12,7 @@ GROUPS = (
     examples_windows.conv_examples,
     examples_windows.sparse_examples,
     examples_windows.depthwise_examples,
+    examples_windows.padded_examples,
     examples_windows.pool_examples,
     examples_windows.transpose_conv_examples,
     examples_matrices.fully_connected_examples,

@@ -1,6 +1,7 @@
 """Convolutions of every kind, and pools."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from small_models import tensor
@@ -168,6 +169,42 @@ def transpose_conv(
         outputs=(4,),
         options=options,
     )
+
+
+def behind_pad(example, margins, *, fill=None):
+    """The example, its image cut by margins of ((above, below), (left, right)), which a PAD adds again."""
+    padded = example.tensors[0]
+    zero = int(padded.quantization.zeroPoint[0])
+    cut = [0, *(sum(each) for each in margins), 0]
+    known = [tensor((4, 2), "INT32", data=np.array([(0, 0), *margins, (0, 0)], np.int32))]
+    if fill is not None:
+        known.append(int8((), scale=0.05, zero_point=zero, data=np.array(fill, np.int8)))
+    places = [len(example.tensors) + at for at in range(1 + len(known))]
+    pad = ("PAD" if fill is None else "PADV2", places, [0], None)
+    source = int8([size - less for size, less in zip(padded.shape, cut, strict=True)], zero_point=zero)
+    return replace(example, tensors=(*example.tensors, source, *known), head=(pad,))
+
+
+def padded_examples() -> Iterator[Example]:
+    some = (((1, 0), (0, 1)), ((0, 1), (1, 1)), ((2, 2), (2, 2)))
+    for margins in some:
+        for stride in ((1, 1), (2, 2)):
+            shape = {"image": (8, 9, 8), "stride": stride, "padding": "VALID"}
+            name = f"behind a pad of {margins}, stride {stride}"
+            yield behind_pad(conv_2d(f"conv {name}", outputs=5, **shape), margins)
+            yield behind_pad(conv_2d(f"sparse conv {name}", sparsity=0.9, **shape), margins)
+            yield behind_pad(depthwise(f"depthwise {name}", **shape), margins)
+    ones = ((1, 1), (1, 1))
+    valid = {"image": (7, 6, 3), "padding": "VALID"}
+    yield behind_pad(conv_2d("conv of three channels behind a pad", **valid), ones)
+    yield behind_pad(conv_2d("dilated conv behind a pad", dilation=(2, 2), **valid), ones)
+    yield behind_pad(conv_2d("conv in groups behind a pad", groups=3, outputs=6, **valid), ones)
+    yield behind_pad(depthwise("dilated depthwise behind a pad", dilation=(2, 2), **valid), ones)
+    yield behind_pad(depthwise("depthwise behind a pad of other values", **valid), ones, fill=-7)
+    yield behind_pad(depthwise("depthwise behind a pad of zeros", **valid), ones, fill=3)
+    yield behind_pad(conv_2d("conv behind a pad as wide as its window", **valid), ((3, 0), (0, 3)))
+    same = {**valid, "padding": "SAME"}
+    yield behind_pad(conv_2d("padded conv behind a pad", **same), ones)
 
 
 def conv_examples() -> Iterator[Example]:
