@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from shutil import which
-from typing import Literal
 from zlib import crc32
 
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.device.record import Record, describe_ops
+from edgeprune.device.record import PLACES, Place, Record, describe_ops
 from edgeprune.errors import DataError, DeviceError, ToolMissingError
 from edgeprune.measure import read_file
 from edgeprune.progress import Progress, Silent
@@ -21,8 +20,6 @@ from edgeprune.runtimes.timing import time_litert
 from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model
 from edgeprune.workdir import refuse_existing, whole_file
-
-Place = Literal["board", "host", "adb"]
 
 PHONE_FOLDER = PurePosixPath("/data/local/tmp")
 """Where `adb` may write and execute."""
@@ -36,11 +33,13 @@ class Times:
 
     Attributes:
         runtime: name and version of what executed the model; "" where it does not say.
-        median_ms, low_ms, high_ms: of one inference, with quartiles.
+        median_ms, low_ms, high_ms: of one inference, with quartiles; of a phone the mean, the least and the
+            most, which is what `benchmark_model` says.
         runs: how many there were.
         threads: of the runtime; 0 on a board.
         arena_bytes: what TFLM used, None elsewhere.
         golden: whether the outputs were the golden ones, None where none were compared.
+        is_identified: whether the program on a board said that it runs this very file.
     """
 
     runtime: str
@@ -51,6 +50,7 @@ class Times:
     threads: int = 0
     arena_bytes: int | None = None
     golden: bool | None = None
+    is_identified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,15 +99,22 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> Record:
     refuse_existing(request.output, force=request.force)
     data = read_file(request.file)
     model = read_model(data, where=str(request.file))
+    told = progress or Silent()
+    if request.place not in PLACES[profile.kind]:
+        told.warn(
+            f"--on {request.place} does not measure {profile.id}: 'edgeprune devices calibrate' will refuse "
+            f"the record; give --on {' or '.join(PLACES[profile.kind])}"
+        )
     if request.place == "host":
         times = _time_here(data, runs=request.runs, threads=request.threads)
     elif request.place == "adb":
         times = time_on_phone(request.file, runs=request.runs, threads=request.threads)
     else:
-        told = progress or Silent()
         told.stage(f"listen to {request.port}; press the board's reset button if it has run already")
         lines = listen(request.port, baud=request.baud, seconds=request.wait_seconds, ends=("PASS", "FAIL"))
         times = read_console(lines, data=data, where=request.port)
+        if not times.is_identified:
+            told.warn(f"the board did not say which model it runs; it is taken to be {request.file.name}")
     record = _make_record(
         request, times, data=data, profile=profile, counts=describe_ops(op_shapes(model), profile)
     )
@@ -132,7 +139,7 @@ def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
         DeviceError: the check failed, or said nothing of the time.
     """
     text = "\n".join(lines)
-    model = re.search(r"^model_crc32 (\d+) of (\d+) bytes", text, re.M)
+    model = re.search(r"^model_crc32 (\d{1,18}) of (\d{1,18}) bytes", text, re.M)
     if model and (int(model[1]), int(model[2])) != (crc32(data), len(data)):
         raise DataError(
             f"the board runs another model ({model[2]} bytes, CRC-32 {int(model[1]):08x})",
@@ -143,9 +150,12 @@ def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
     if "FAIL" in (line.strip() for line in lines):
         said = " | ".join(line for line in lines if line.strip() and line.strip() != "FAIL")
         raise DeviceError(
-            "the check on the board failed", where=where, why=said[-300:] or "it does not say why"
+            "the check on the board failed",
+            where=where,
+            why=said[-300:] or "it does not say why",
+            fix="build and flash the project as 'edgeprune firmware' wrote it",
         )
-    ticks = re.search(r"^ticks (\d+) for one inference, at (\d+) per second", text, re.M)
+    ticks = re.search(r"^ticks (\d{1,18}) for one inference, at (\d{1,18}) per second", text, re.M)
     if not ticks or not int(ticks[1]) or not int(ticks[2]):
         raise DeviceError(
             "the board said nothing of the time of an inference",
@@ -154,7 +164,7 @@ def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
             fix="flash a project of 'edgeprune firmware', whose check writes it",
         )
     runtime = re.search(r"^runtime (.+)$", text, re.M)
-    arena = re.search(r"^arena_used_bytes (\d+)", text, re.M)
+    arena = re.search(r"^arena_used_bytes (\d{1,18})", text, re.M)
     ms = int(ticks[1]) / int(ticks[2]) * 1e3
     return Times(
         runtime=runtime[1].strip() if runtime else "unknown runtime",
@@ -164,6 +174,7 @@ def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
         runs=1,
         arena_bytes=int(arena[1]) if arena else None,
         golden=True,
+        is_identified=model is not None,
     )
 
 

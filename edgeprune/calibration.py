@@ -12,23 +12,26 @@ from edgeprune.device.fitting import Law, Sample, count_architectures, fit_law, 
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import Profile, find_profile, load_profile
 from edgeprune.device.profile_text import replace_table
-from edgeprune.device.record import ENGINE, Record, read_record
+from edgeprune.device.record import ENGINE, PLACES, Record, read_record
 from edgeprune.errors import DataError, ProfileError
 from edgeprune.workdir import refuse_existing, whole_file
 
 _MODELS_FOR_PACES = 3
-_OF_MODELS, _REACH = 0.08, 1.8
-"""What a law with one factor of its own errs by for unseen models, standard deviation of the logarithm on a
-NUCLEO-L4R5ZI, and how many of them hold nine of ten cases."""
+_OF_MODELS, _REACH = {"instructions": 0.08, "macs": 0.48}, 1.8
+"""What a law with one factor of its own errs by for unseen models, standard deviation of the logarithm (on a
+NUCLEO-L4R5ZI, and by multiply-accumulates on an STM32MP157), and how many of them hold nine of ten cases."""
+_LEAST_REACH = 1.02
+"""No interval is narrower: clocks and compilers differ by as much."""
+_FILES_NAMED = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibrated:
-    """One record under the old law and the new one, in milliseconds."""
+    """One record under the old law, if there was one, and the new one, in milliseconds at its clock."""
 
     file: str
     measured_ms: float
-    before_ms: float
+    before_ms: float | None
     after_ms: float
 
 
@@ -68,7 +71,8 @@ def calibrate(
     """Fit a profile's latency law to records and write the profile.
 
     One or two different models scale the law there is; from three on, a law of their own is fitted and taken
-    if it foretells models it has not seen better than the scaled one.
+    if it foretells models it has not seen better than the scaled one. A profile without a law gets one by
+    multiply-accumulates.
 
     Args:
         device: a profile's id or file.
@@ -77,8 +81,9 @@ def calibrate(
         force: replace an output that exists; the file that `device` names is always replaced.
 
     Raises:
-        DataError: a record cannot be used, or was measured on another device.
-        ProfileError: the profile is broken, or its latency comes from an NPU's compiler.
+        DataError: a record cannot be used, or was measured elsewhere than on the device.
+        ProfileError: the profile is broken, or its latency comes from an NPU's compiler, or its file does not
+            have [latency] as a table of its own.
         OutputError: the output exists and `force` is not set, or it cannot be written.
     """
     profile = load_profile(device)
@@ -90,31 +95,29 @@ def calibrate(
     read = [_check_record(path, read_record(path), profile) for path in records]
     law, method = fit_profile([record.to_sample() for record in read], profile)
     law = replace(law, source=_describe_source(read, method))
-    text = source.read_text(encoding="utf-8")
+    text = _write_law(source, law)
     with whole_file(target, force=force or in_place) as temporary:
-        temporary.write_text(replace_table(text, "latency", _to_table(law)), encoding="utf-8")
-    old, new = _constants(profile.latency), _constants(law)
-    per_unit = 1.0 if profile.latency.by == "macs" else 1 / (profile.clock_mhz * 1e3)
-    rows = [
+        temporary.write_text(text, encoding="utf-8")
+    rows = tuple(
         Calibrated(
             file=record.file,
             measured_ms=record.latency_ms,
-            before_ms=old.estimate(sample) * per_unit,
-            after_ms=new.estimate(sample) * per_unit,
+            before_ms=None if profile.latency.by == "none" else _foretell(record, profile.latency),
+            after_ms=_foretell(record, law),
         )
         for record in read
-        for sample in [record.to_sample()]
-    ]
-    return Calibration(profile=profile.id, output=target, law=law, rows=tuple(rows), method=method)
+    )
+    return Calibration(profile=profile.id, output=target, law=law, rows=rows, method=method)
 
 
 def fit_profile(samples: Sequence[Sample], profile: Profile) -> tuple[LatencyModel, str]:
     """The profile's law with constants from the samples, and how they were found."""
-    old = _constants(profile.latency)
+    law = profile.latency if profile.latency.by != "none" else replace(profile.latency, by="macs")
+    old = _constants(law)
     models = count_architectures(samples)
     scaled = _rescale(old, samples)
     logs = [log(sample.cycles / scaled.estimate(sample)) for sample in samples]
-    reach = exp(_REACH * hypot(_OF_MODELS, float(np.sqrt(np.mean(np.square(logs))))))
+    reach = exp(_REACH * hypot(_OF_MODELS[law.by], float(np.sqrt(np.mean(np.square(logs))))))
     fitted, low, high = scaled, 1 / reach, reach
     method = f"the law there was, times one factor, from {models} {'model' if models == 1 else 'models'}"
     if models >= _MODELS_FOR_PACES:
@@ -123,9 +126,12 @@ def fit_profile(samples: Sequence[Sample], profile: Profile) -> tuple[LatencyMod
             fitted, scaled_ratios = fit_law(samples), own_ratios
             method = f"a law of its own from {models} models"
         low, high = interval_of(scaled_ratios, independent=models)
-    law = profile.latency
     paces = {kind: pace for kind, pace in fitted.cycles_by_kind.items() if kind != "macs"}
-    changed: dict[str, Any] = {"low": min(low, 1.0), "high": max(high, 1.0), "evidence": "measured"}
+    changed: dict[str, Any] = {
+        "low": min(low, 1 / _LEAST_REACH),
+        "high": max(high, _LEAST_REACH),
+        "evidence": "measured",
+    }
     if law.by == "macs":
         pace = fitted.cycles_by_kind.get("macs", fitted.cycles_per_instruction)
         return replace(law, ms_per_mac=pace, base_ms=fitted.cycles_per_op, **changed), method
@@ -142,6 +148,25 @@ def fit_profile(samples: Sequence[Sample], profile: Profile) -> tuple[LatencyMod
     )
 
 
+def _foretell(record: Record, law: LatencyModel) -> float:
+    """What a law says of a recorded model, in milliseconds at its clock."""
+    estimate = _constants(law).estimate(record.to_sample())
+    return estimate if law.by == "macs" else estimate / (record.clock_mhz * 1e3)
+
+
+def _write_law(source: Path, law: LatencyModel) -> str:
+    """The text of a profile's file with that law."""
+    try:
+        return replace_table(source.read_text(encoding="utf-8"), "latency", _to_table(law))
+    except ValueError as error:
+        raise ProfileError(
+            "its latency cannot be written anew",
+            where=str(source),
+            why=str(error),
+            fix="write [latency] as one table, on a line of its own",
+        ) from error
+
+
 def _to_table(law: LatencyModel) -> dict[str, Any]:
     """The law as a profile's table, without what is as it would be anyway; with its interval."""
     defaults = {field.name: field.default for field in fields(law)}
@@ -151,11 +176,17 @@ def _to_table(law: LatencyModel) -> dict[str, Any]:
 
 def _check_record(path: Path, record: Record, profile: Profile) -> Record:
     law = profile.latency
-    if law.by not in ("instructions", "macs"):
+    if law.by == "vela":
         raise ProfileError(
             f"the latency of {profile.id} cannot be calibrated",
-            why="it comes from Vela" if law.by == "vela" else "the profile has no law to fit",
-            fix="give its [latency] table by = 'instructions' or 'macs' first",
+            why="it is the NPU's, which Vela counts",
+            fix="calibrate the profile of the core alone, or rely on the measurement itself",
+        )
+    if record.on not in PLACES[profile.kind]:
+        raise DataError(
+            f"was measured with --on {record.on}, so not on {profile.id}",
+            where=str(path),
+            fix=f"measure with --on {' or '.join(PLACES[profile.kind])}",
         )
     if record.device != profile.id:
         raise DataError(
@@ -230,7 +261,9 @@ def _describe_source(records: Sequence[Record], method: str) -> str:
     runtimes = (
         ", ".join(sorted({record.runtime for record in records if record.runtime})) or "unknown runtime"
     )
-    files = ", ".join(sorted({record.file for record in records}))
+    names = sorted({record.file for record in records})
+    rest = f" and {len(names) - _FILES_NAMED} more" if len(names) > _FILES_NAMED else ""
+    files = ", ".join(names[:_FILES_NAMED]) + rest
     days = sorted(record.measured_at[:10] for record in records)
     when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     return f"edgeprune bench on the {places}, {when}, {runtimes}: {files}; {method}"

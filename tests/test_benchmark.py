@@ -10,7 +10,7 @@ from small_models import dense_int8
 
 from edgeprune.benchmark import BenchRequest, bench, phone_commands, read_benchmark_model, read_console
 from edgeprune.device.record import read_record
-from edgeprune.errors import DataError, DeviceError, OutputError, RecipeError, ToolMissingError
+from edgeprune.errors import DataError, DeviceError, OutputError, ToolMissingError
 from edgeprune.runtimes.serial_port import listen
 
 DATA = b"a model"
@@ -46,9 +46,15 @@ def test_a_program_that_says_nothing_of_the_time_is_told():
         read_console(["hello", "PASS"], data=DATA, where="here")
 
 
-def test_a_board_needs_a_port():
-    with pytest.raises(RecipeError, match="--port"):
-        listen("", baud=115200, seconds=1.0, ends=("PASS",))
+def test_a_board_that_does_not_say_which_model_it_runs_is_noticed():
+    assert read_console(CONSOLE, data=DATA, where="here").is_identified
+    assert not read_console(CONSOLE[-2:], data=DATA, where="here").is_identified
+
+
+def test_numbers_of_absurd_length_are_no_time():
+    line = f"ticks {'9' * 400} for one inference, at 1 per second"
+    with pytest.raises(DeviceError, match="nothing of the time"):
+        read_console([line, "PASS"], data=DATA, where="here")
 
 
 def test_a_port_that_is_not_there_is_told():

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from edgeprune.calibration import calibrate, fit_profile
-from edgeprune.device.profile import load_profile
+from edgeprune.device.profile import find_profile, load_profile
 from edgeprune.device.record import ENGINE, Record, read_record
 from edgeprune.errors import DataError, OutputError, ProfileError
 
@@ -29,7 +29,8 @@ def make_record(folder, name="a", **changes):
         ops=10,
         measured_at="2026-11-22T10:00:00+00:00",
     )
-    record = dataclasses.replace(record, **changes)
+    took = changes.get("latency_ms", record.latency_ms)
+    record = dataclasses.replace(record, **{"low_ms": took, "high_ms": took, **changes})
     path = folder / f"{name}.bench.json"
     path.write_text(record.to_json(), encoding="utf-8")
     return path
@@ -98,12 +99,60 @@ def test_a_file_of_ones_own_is_calibrated_in_place_and_keeps_its_comments(tmp_pa
         ({"golden": False}, "other outputs"),
         ({"runtime": ENGINE}, "C engine"),
         ({"instructions": {}}, "no counts"),
+        ({"on": "host"}, "--on host"),
+        ({"instructions": {"conv": -1.0}}, "instructions.conv: is -1"),
+        ({"instructions": {"conv": float("inf")}}, "instructions.conv: is inf"),
+        ({"instructions": {"zebra": 1.0}}, "zebra: is not a kind of op"),
+        ({"weight_bytes": -1.0}, "weight_bytes: is -1"),
+        ({"latency_ms": 1e308}, "latency_ms: is 1e.308"),
+        ({"low_ms": 11.0}, "latency_ms: is 10, outside low_ms and high_ms"),
     ],
 )
 def test_a_record_that_does_not_belong_is_refused(tmp_path, changes, said):
     with pytest.raises(DataError, match=said):
         calibrate("cortex-m7", [make_record(tmp_path, **changes)], output=tmp_path / "x.toml")
     assert not (tmp_path / "x.toml").exists()
+
+
+def test_a_record_is_compared_at_the_clock_it_was_measured_at(tmp_path):
+    slow = make_record(tmp_path, clock_mhz=240.0)
+    result = calibrate("cortex-m7", [slow], output=tmp_path / "x.toml")
+    assert result.rows[0].after_ms == pytest.approx(10.0, rel=1e-6)
+
+
+def test_models_that_the_law_fits_exactly_still_give_an_interval(tmp_path):
+    paths = []
+    for index in range(4):
+        counts = {"conv": 1e6 * (index + 1)}
+        ms = 3.0 * (index + 1)
+        paths.append(
+            make_record(tmp_path, name=f"m{index}", instructions=counts, latency_ms=ms, weight_bytes=0, ops=0)
+        )
+    law = calibrate("cortex-m7", paths, output=tmp_path / "x.toml").law
+    assert law.low < 0.99 < 1.01 < law.high
+
+
+def test_a_device_without_a_law_gets_one_by_multiply_accumulates(tmp_path):
+    record = make_record(tmp_path, device="pixel-8", on="adb", table="", instructions={"macs": 1e7}, ops=1)
+    result = calibrate("pixel-8", [record], output=tmp_path / "mine.toml")
+    assert result.rows[0].before_ms is None
+    law = load_profile(str(tmp_path / "mine.toml")).latency
+    assert (law.by, law.ms_per_mac) == ("macs", pytest.approx(1e-6))
+    # Multiply-accumulates tell far less than instructions.
+    assert law.high > 2
+
+
+def test_a_profile_whose_law_is_no_table_of_its_own_is_left_as_it_is(tmp_path):
+    mine = tmp_path / "mine.toml"
+    text = find_profile("pixel-8").read_text(encoding="utf-8")
+    before, _, after = text.partition("[latency]\n")
+    law, _, after = after.partition("\n[")
+    inline = "latency = { " + ", ".join(filter(None, law.splitlines())) + " }\n"
+    mine.write_text(inline + before + "[" + after, encoding="utf-8")
+    record = make_record(tmp_path, device="pixel-8", on="adb", table="", instructions={"macs": 1e7}, ops=1)
+    with pytest.raises(ProfileError, match="one table"):
+        calibrate(str(mine), [record])
+    assert mine.read_text(encoding="utf-8").startswith("latency = {")
 
 
 def test_all_that_is_wrong_with_a_record_is_said_at_once(tmp_path):

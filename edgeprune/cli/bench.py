@@ -12,6 +12,8 @@ from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import wrap
 from edgeprune.quantities import format_quantity
 
+_FASTEST_BAUD = 50_000_000
+
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
@@ -26,7 +28,13 @@ from edgeprune.quantities import format_quantity
 @click.option(
     "--port", default="", metavar="PORT", help="Serial port of the board, for example /dev/ttyACM0."
 )
-@click.option("--baud", type=click.IntRange(min=1), default=115200, show_default=True, help="Its speed.")
+@click.option(
+    "--baud",
+    type=click.IntRange(min=1, max=_FASTEST_BAUD),
+    default=115200,
+    show_default=True,
+    help="Its speed.",
+)
 @click.option(
     "--wait",
     type=options.Finite(min=0, min_open=True),
@@ -62,6 +70,8 @@ def bench(file: Path, *, output: Path | None, **asked: Any) -> Answer:
     from edgeprune.benchmark import BenchRequest
     from edgeprune.benchmark import bench as measure
 
+    if asked["place"] == "board" and not asked["port"]:
+        raise click.UsageError("--on board needs --port, for example /dev/ttyACM0 or COM3.")
     wait = asked.pop("wait")
     target = output or Path(f"{file.stem}.bench.json")
     request = BenchRequest(file=file, output=target, wait_seconds=wait, **asked)

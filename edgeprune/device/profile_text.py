@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ def replace_table(text: str, name: str, values: Mapping[str, Any]) -> str:
     """The file's text with that table, its sub-tables included, replaced, or added at the end.
 
     Raises:
-        ValueError: the file has the table more than once, so that it is no valid TOML.
+        ValueError: the table cannot be told from the rest of the file, for example because it stands there
+            twice, or as `name = { … }`.
     """
     table = re.compile(
         rf"^\[{re.escape(name)}\][^\n]*\n(?:(?!\[)[^\n]*\n|\[{re.escape(name)}\.[^\n]*\n)*", re.M
@@ -28,11 +30,19 @@ def replace_table(text: str, name: str, values: Mapping[str, Any]) -> str:
     found = table.findall(text)
     if len(found) > 1:
         raise ValueError(f"[{name}] stands there {len(found)} times")
-    if not found:
-        return f"{text}\n{format_table(name, values)}"
-    # Blank lines before the next table are part of the match.
-    tail = "\n" if found[0].endswith("\n\n") else ""
-    return text.replace(found[0], format_table(name, values) + tail)
+    if found:
+        # Blank lines and comments before the next table are part of the match.
+        tail = re.search(r"^(?:[ \t]*(?:#[^\n]*)?\n)*\Z", found[0], re.M)
+        written = text.replace(found[0], format_table(name, values) + (tail[0] if tail else ""), 1)
+    else:
+        written = f"{text}\n{format_table(name, values)}"
+    if _read_others(written, name) != _read_others(text, name):
+        raise ValueError("other tables would change with it")
+    return written
+
+
+def _read_others(text: str, name: str) -> dict[str, Any]:
+    return {key: value for key, value in tomllib.loads(text).items() if key != name}
 
 
 def _format(value: Any) -> str:

@@ -4,20 +4,28 @@ A record holds what the fit needs to know of the model, so that the model need n
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
+from typing import Literal
 
 from edgeprune.device.fitting import Sample, describe_sample
 from edgeprune.device.instructions import load_instruction_table
+from edgeprune.device.latency import PACES
 from edgeprune.device.profile import Profile
 from edgeprune.errors import DataError
 from edgeprune.graph.opshape import OpShape
-from edgeprune.tables import parse_table, ruled
+from edgeprune.tables import TableError, parse_table, ruled
 
 SCHEMA = 1
 ENGINE = "edgeprune's C engine"
 """What the check of a project that the C engine made calls its runtime."""
+
+Place = Literal["board", "host", "adb"]
+"""Where `edgeprune bench` measures: at a serial port, on this machine, on a phone."""
+PLACES: Mapping[str, tuple[Place, ...]] = {"mcu": ("board",), "phone": ("adb",), "sbc": ("host", "adb")}
+"""Where each kind of device can be measured; anywhere else it is the time of another machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +39,8 @@ class Record:
         device: id of the profile.
         on: "board", "host" or "adb".
         runtime: name and version of what executed it, as far as it is known.
-        latency_ms: of one inference; the median of the runs.
-        low_ms, high_ms: quartiles of the runs.
+        latency_ms: of one inference; the median of the runs, with adb their mean.
+        low_ms, high_ms: quartiles of the runs, with adb their least and most.
         runs: how many there were.
         threads: of the runtime; 0 where there are none.
         clock_mhz: of the core while it ran; the profile's unless it was given.
@@ -49,20 +57,20 @@ class Record:
     file: str
     sha256: str
     device: str
-    on: str
+    on: Place
     runtime: str
-    latency_ms: float = ruled(above=0)
-    low_ms: float = ruled(above=0)
-    high_ms: float = ruled(above=0)
+    latency_ms: float = ruled(low=1e-6, high=1e9)
+    low_ms: float = ruled(low=1e-6, high=1e9)
+    high_ms: float = ruled(low=1e-6, high=1e9)
     runs: int = ruled(low=1)
     threads: int = ruled(low=0, default=0)
-    clock_mhz: float = ruled(above=0)
+    clock_mhz: float = ruled(above=0, high=1e5)
     arena_bytes: int | None = None
     golden: bool | None = None
     table: str = ""
     instructions: Mapping[str, float] = field(default_factory=dict)
-    weight_bytes: float = 0.0
-    ops: int = 0
+    weight_bytes: float = ruled(low=0, default=0.0)
+    ops: int = ruled(low=0, default=0)
     measured_at: str
 
     def to_json(self) -> str:
@@ -95,6 +103,19 @@ def describe_ops(ops: Sequence[OpShape], profile: Profile) -> dict[str, object]:
     return {"instructions": {"macs": float(sum(op.macs for op in ops))}, "ops": 1}
 
 
+def _find_faults(record: Record) -> Iterator[TableError]:
+    """What contradicts itself in a record."""
+    if not record.low_ms <= record.latency_ms <= record.high_ms:
+        problem = f"is {record.latency_ms:g}, outside low_ms and high_ms"
+        yield TableError(key="latency_ms", problem=problem)
+    for kind, count in record.instructions.items():
+        key = f"instructions.{kind}"
+        if kind not in (*PACES, "macs"):
+            yield TableError(key=key, problem=f"is not a kind of op; known: {', '.join(PACES)}, macs")
+        elif not (isfinite(count) and count >= 0):
+            yield TableError(key=key, problem=f"is {count:g}; it takes a number at least 0")
+
+
 def read_record(path: Path) -> Record:
     """A record's file.
 
@@ -118,7 +139,8 @@ def read_record(path: Path) -> Record:
         raise DataError("is no record of edgeprune bench", where=str(path), fix="measure again")
     known = {key: value for key, value in document.items() if value is not None}
     record, errors = parse_table(known, Record)
-    if record is None:
+    errors = errors if record is None else list(_find_faults(record))
+    if record is None or errors:
         raise DataError(
             "; ".join(map(str, errors)), where=str(path), fix="measure again with edgeprune bench"
         )

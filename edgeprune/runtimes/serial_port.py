@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from edgeprune.errors import DeviceError, RecipeError, ToolMissingError
+from edgeprune.errors import DeviceError, ToolMissingError
 
 _POLL_SECONDS = 0.2
 _LONGEST_LINE = 4096
@@ -21,14 +21,9 @@ def listen(port: str, *, baud: int, seconds: float, ends: Sequence[str]) -> list
         ends: lines that end it, without what surrounds them.
 
     Raises:
-        RecipeError: no port is given.
         ToolMissingError: pyserial is not installed.
         DeviceError: the port cannot be opened, is lost, or falls silent; what was heard is in the message.
     """
-    if not port:
-        raise RecipeError(
-            "a board needs --port", fix="give its serial port, for example /dev/ttyACM0 or COM3"
-        )
     try:
         from serial import Serial, SerialException
     except ImportError as error:

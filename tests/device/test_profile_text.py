@@ -44,6 +44,12 @@ def test_what_is_written_reads_back():
     assert tomllib.loads(format_table("t", values)) == {"t": values}
 
 
-def test_a_table_that_stands_there_twice_is_refused():
-    with pytest.raises(ValueError, match="2 times"):
-        replace_table("[t]\na = 1\n[t]\na = 2\n", "t", {"a": 3})
+def test_a_comment_that_belongs_to_the_next_table_stays():
+    text = replace_table("[t]\na = 1  # mine\n\n# Of u.\n[u]\nb = 2\n", "t", {"a": 3})
+    assert text == "[t]\na = 3\n\n# Of u.\n[u]\nb = 2\n"
+
+
+@pytest.mark.parametrize("text", ["[t]\na = 1\n[t]\na = 2\n", "t = { a = 1 }\n", "t.a = 1\n"])
+def test_a_table_that_cannot_be_told_from_the_rest_is_refused(text):
+    with pytest.raises(ValueError, match=r"2 times|[Cc]annot"):
+        replace_table(text, "t", {"a": 3})
