@@ -1,12 +1,13 @@
 """A model as layers with places: every op compiled, every tensor somewhere in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgeprune.errors import OpError
 from edgeprune.firmware.c import ops as _ops  # noqa: F401  (registers the emitters)
 from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Site
 from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
+from edgeprune.firmware.c.ordering import Task, find_order
 from edgeprune.firmware.c.padding import fold_padding
 from edgeprune.tflite.model import Model, Op
 
@@ -116,22 +117,65 @@ def _place(model: Model, steps: tuple[Step, ...]) -> Program:
         for place, tensor in enumerate(tensors):
             homes.setdefault(root(tensor), (side, place))
     elsewhere = {*homes, *(t.index for t in model.tensors if t.is_constant or t.is_variable)}
+    sizes = {
+        root(tensor): model.tensors[root(tensor)].bytes
+        for step in steps
+        for tensor in (*step.layer.inputs, *step.layer.outputs)
+        if tensor >= 0 and root(tensor) not in elsewhere
+    }
+    order = find_order(_list_tasks(model, steps, root), sizes=sizes)
+    orders = dict.fromkeys((steps, tuple(steps[place] for place in order)))
+    programs = [_plan(model, each, roots=roots, homes=homes, sizes=sizes) for each in orders]
+    return min(programs, key=lambda program: program.plan.total_bytes)
+
+
+def _list_tasks(model: Model, steps: tuple[Step, ...], root: Callable[[int], int]) -> list[Task]:
+    """What each step needs memory for; those of the same variable stay in their order."""
+    tasks: list[Task] = []
+    last_user: dict[int, int] = {}
+    for place, step in enumerate(steps):
+        layer = step.layer
+        reads = tuple(root(tensor) for tensor in layer.inputs if tensor >= 0)
+        variables = [tensor for tensor in reads if model.tensors[tensor].is_variable]
+        tasks.append(
+            Task(
+                reads=reads,
+                writes=() if layer.is_alias else tuple(map(root, layer.outputs)),
+                after=tuple(last_user[tensor] for tensor in variables if tensor in last_user),
+                scratch_bytes=layer.scratch_bytes,
+                overlaps={root(tensor): slack for tensor, slack in layer.overlaps.items()},
+            )
+        )
+        last_user |= dict.fromkeys(variables, place)
+    return tasks
+
+
+def _plan(
+    model: Model,
+    steps: tuple[Step, ...],
+    *,
+    roots: Mapping[int, int],
+    homes: Mapping[int, tuple[str, int]],
+    sizes: Mapping[int, int],
+) -> Program:
+    """The arena for steps in this order; `sizes` are bytes of the roots that lie in it."""
     spans: dict[int, list[int]] = {}
     for now, step in enumerate(steps):
         for tensor in (*step.layer.inputs, *step.layer.outputs):
-            if tensor >= 0 and root(tensor) not in elsewhere:
-                spans.setdefault(root(tensor), [now, now])[1] = now
+            root = roots.get(tensor, tensor)
+            if root in sizes:
+                spans.setdefault(root, [now, now])[1] = now
     tensor_blocks = {tensor: place for place, tensor in enumerate(spans)}
     blocks = []
     for tensor, (first, last) in spans.items():
+        sources = {roots.get(source, source): s for source, s in steps[first].layer.overlaps.items()}
         over = {
-            tensor_blocks[root(source)]: slack
-            for source, slack in steps[first].layer.overlaps.items()
-            if root(source) in tensor_blocks and spans[root(source)][1] == first
+            tensor_blocks[source]: slack
+            for source, slack in sources.items()
+            if source in tensor_blocks and spans[source][1] == first
         }
         name = f"tensor {tensor}"
-        size = model.tensors[tensor].bytes
-        blocks.append(Block(name=name, size_bytes=size, first=first, last=last, over=over))
+        blocks.append(Block(name=name, size_bytes=sizes[tensor], first=first, last=last, over=over))
     scratch_blocks = {}
     for now, step in enumerate(steps):
         if step.layer.scratch_bytes:
