@@ -1,9 +1,11 @@
 """Published latencies, each with what its model executes."""
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp, log
 from pathlib import Path
 
@@ -32,6 +34,22 @@ TABLES = {
 
 SIZE_OPTIMISED = {"nrf52840", "stm32h747xi", "rp2040"}
 """Boards whose Arduino core compiles with -Os unless told otherwise."""
+
+
+DENSE = re.compile(r"FC_(?P<layers>10\+50|\d+_x_10)_(?P<data>\w+)\.tflite")
+"""Names of tinyml_benchmark_nns's networks: so many hidden layers of 10, or one of 10 and one of 50."""
+DATA_SETS = {"Iris": (4, 3), "Wine": (13, 3), "Breast_cancer": (30, 2), "Digits": (64, 10)}
+"""Inputs and classes of their data."""
+
+SIBLINGS = {
+    "mlperf_tiny/image_classification/pretrainedResnet.tflite": (
+        "mlperf_tiny/image_classification/pretrainedResnet_quant.tflite"
+    ),
+    "mlperf_tiny/keyword_spotting/kws_ref_model_fp32_converted_here.tflite": (
+        "mlperf_tiny/keyword_spotting/kws_ref_model.tflite"
+    ),
+}
+"""int8 siblings of float models whose names do not say so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +123,11 @@ def describe_row(
     shapes: Mapping[str, list[Row]],
     totals: Mapping[str, Mapping[str, str]],
 ) -> Sample | None:
-    """What a row measured: int8 models op by op, float models by their counted total."""
+    """What a row measured: int8 models op by op, float models by their counted total.
+
+    The published float models were built otherwise than edgeprune's projects, with TFLM's assertions or for
+    size, and counted so; the laws only say how much of the total is of which pace.
+    """
     model = line["model_file"]
     if line["dtype"] == "int8" and model in shapes:
         return describe_sample(
@@ -118,19 +140,44 @@ def describe_row(
     if line["dtype"] != "float32" or model not in totals:
         return None
     total = totals[model]
-    count = count_float(total, totals, build=build_of(line), has_fpu=core != "Cortex-M0+")
+    build = build_of(line)
+    count = count_float(total, totals, build=build, has_fpu=core != "Cortex-M0+")
     if count is None:
         return None
-    sibling = shapes.get(model.replace("float", "int8"), [])
-    weights = sum(float(np.prod(row.op.filter)) for row in sibling if row.op.filter) or float(total["macs"])
-    return Sample(
-        model=line["model"],
-        architecture=architecture_of(model.replace("_float", "")),
-        instructions={"float32": count},
-        weight_bytes=4 * weights,
-        ops=int(total["nops"]),
+    table = load_instruction_table(TABLES["Cortex-M0+" if "without FPU" in build else core])
+    described = describe_sample(
+        float_ops(model, shapes),
+        table,
         cycles=cycles,
+        model=line["model"],
+        architecture=architecture_of(re.sub("_float|_fp32", "", model)),
     )
+    times = count / sum(described.instructions.values())
+    return replace(
+        described,
+        instructions={pace: times * part for pace, part in described.instructions.items()},
+    )
+
+
+def float_ops(model: str, shapes: Mapping[str, list[Row]]) -> list[OpShape]:
+    """The ops of a float model: those of its int8 sibling, or the dense layers that its name tells."""
+    named = DENSE.search(model)
+    if not named:
+        sibling = shapes[SIBLINGS.get(model) or re.sub("float|fp32", "int8", model)]
+        return [replace(row.op, dtype="float32", weights_per_tensor=False) for row in sibling]
+    inputs, classes = DATA_SETS[named["data"]]
+    hidden = [10, 50] if named["layers"] == "10+50" else [10] * int(named["layers"].split("_")[0])
+    ops = [
+        OpShape(
+            op="FULLY_CONNECTED",
+            inputs=((1, before),),
+            output=(1, after),
+            filter=(after, before),
+            dtype="float32",
+        )
+        for before, after in pairwise([inputs, *hidden, classes])
+    ]
+    return [*ops, OpShape(op="SOFTMAX", inputs=((1, classes),), output=(1, classes), dtype="float32")]
 
 
 def count_float(

@@ -11,6 +11,7 @@ from edgeprune.device.latency import (
     EXTERNAL_ARENA_REACH,
     EXTERNAL_ARENA_TIMES,
     is_beyond_cache,
+    slowdown_of,
     spread,
     total_cycles,
 )
@@ -96,6 +97,7 @@ def estimate_latency(
     figure = _time(total_cycles(ops, law, table), instructions=instructions, profile=profile)
     beyond = [op for op in ops if is_beyond_cache(op, law)]
     if beyond:
+        times = max(slowdown_of(op, law, table) for op in beyond)
         share = total_cycles(beyond, law, table) / total_cycles(ops, law, table)
         figure = _slow_down(
             figure,
@@ -103,7 +105,7 @@ def estimate_latency(
             high=1 + share * (BEYOND_CACHE_REACH - 1),
             why=(
                 f"the weights of {len(beyond)} ops fill the {law.cached_weights_kib:g} KiB cache of the "
-                f"external flash, which costs them about {law.beyond_cache:.0f} times: copy the model to RAM"
+                f"external flash, which costs them about {times:.0f} times: copy the model to RAM"
             ),
         )
     if arena.value is not None and is_external(arena.value, profile):

@@ -12,7 +12,7 @@ had not seen, so that every estimate has an interval.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from math import hypot, prod
@@ -28,8 +28,12 @@ Evidence = Literal["measured", "borrowed", "assumed"]
 """Where a number of a profile comes from: measured on this very part; measured on another part and taken
 over; or assumed."""
 
-PACES = ("conv", "conv_1x1", "depthwise", "fully_connected", "float32", "other")
+PACES = ("conv", "conv_1x1", "depthwise", "fully_connected", "float32", "float32_exp", "other")
 """Kinds of ops that a law may give cycles per instruction of their own."""
+
+_WITH_EXP = ("ELU", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
+"""Ops that on floats call exp() of the C library, which may compute it in double precision without an FPU
+for that: about 1,500 cycles on a Cortex-M4 instead of 250."""
 
 BEYOND_CACHE_REACH = 2.5
 """How far `beyond_cache` is off: 12 and 30 times on the RP2350, for an autoencoder and for ResNet-8."""
@@ -53,7 +57,7 @@ class LatencyModel:
         cycles_per_op: what the runtime does between ops.
         cached_weights_kib: where weights lie in external flash: what its cache holds. An op with as many
             takes `beyond_cache` times as long, because it fetches them again and again.
-        beyond_cache: see there.
+        beyond_cache: see there; of int8 ops.
         ms_per_mac: milliseconds per multiply-accumulate, for "macs".
         base_ms: milliseconds of any inference, for "macs".
         low, high: measured over estimated latency: 5th and 95th percentile for models the fit has not seen.
@@ -80,7 +84,7 @@ class LatencyModel:
 def pace_of(op: OpShape) -> str:
     """Which of `PACES` an op has."""
     if op.dtype == "float32":
-        return "float32"
+        return "float32_exp" if op.op in _WITH_EXP else "float32"
     kind = count_features(op)[0]
     if kind.startswith("depthwise"):
         return "depthwise"
@@ -97,13 +101,23 @@ def cycles_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
     assert law.cycles_per_instruction is not None
     pace = law.cycles_by_kind.get(pace_of(op), law.cycles_per_instruction)
     fetching = weight_bytes(op) * law.cycles_per_weight_byte
-    cycles = instructions_of(op, table) * pace + fetching + law.cycles_per_op
-    return cycles * law.beyond_cache if is_beyond_cache(op, law) else cycles
+    return (instructions_of(op, table) * pace + fetching + law.cycles_per_op) * slowdown_of(op, law, table)
 
 
 def is_beyond_cache(op: OpShape, law: LatencyModel) -> bool:
     """Whether an op's weights lie in external flash and fill its cache."""
     return law.cached_weights_kib is not None and weight_bytes(op) >= law.cached_weights_kib * 1024
+
+
+def slowdown_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
+    """How many times as long an op takes because its weights fill the cache of an external flash."""
+    if not is_beyond_cache(op, law):
+        return 1.0
+    waits = law.beyond_cache - 1
+    if op.dtype == "float32":
+        # Fitted to int8 ops: floats wait for four times the bytes, however long they compute.
+        waits *= 4 * instructions_of(replace(op, dtype="int8"), table) / instructions_of(op, table)
+    return 1 + waits
 
 
 def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.0) -> tuple[float, float]:

@@ -30,6 +30,27 @@ def test_with_many_models_the_paces_of_kinds_are_found():
     assert law.cycles_by_kind["fully_connected"] == pytest.approx(1.0, rel=0.05)
 
 
+def test_the_pace_of_exp_strays_further_from_the_others_than_that_of_any_kind():
+    def pace_of_ten_times(kind):
+        draw = random.Random(0)
+        samples = []
+        for index in range(8):
+            plain, slow = draw.uniform(1e4, 1e5), draw.uniform(1e2, 5e3)
+            samples.append(
+                Sample(
+                    model=str(index),
+                    architecture=str(index),
+                    instructions={"float32": plain, kind: slow},
+                    weight_bytes=0.0,
+                    ops=0,
+                    cycles=plain + 10 * slow,
+                )
+            )
+        return fit_law(samples).cycles_by_kind[kind]
+
+    assert 1.5 * pace_of_ten_times("other") < pace_of_ten_times("float32_exp") < 10.0
+
+
 def test_with_two_models_there_is_one_pace_for_all():
     law = fit_law(make_samples(2))
     assert not law.cycles_by_kind

@@ -207,6 +207,13 @@ def test_a_type_that_was_not_counted_does_not_take_the_price_of_the_other():
     assert "FULLY_CONNECTED on float32" in figure.evidence
 
 
+def test_convolutions_on_floats_say_that_assertions_would_cost_more():
+    table = load_instruction_table("cortex-m4")
+    floats = estimate_instructions([dataclasses.replace(conv(8), dtype="float32")], table).figure
+    assert "assertions" in floats.evidence
+    assert "assertions" not in estimate_instructions([conv(8)], table).figure.evidence
+
+
 def test_floats_in_software_cost_more_than_those_of_an_fpu_and_have_an_error_of_their_own():
     fast, slow = (
         estimate_instructions([dense(dtype="float32")], load_instruction_table(core)).figure

@@ -1,7 +1,16 @@
+import dataclasses
+
 import pytest
 
 from edgeprune.device.instructions import InstructionTable, KindCost
-from edgeprune.device.latency import LatencyModel, cycles_of, find_latency_faults, pace_of, spread
+from edgeprune.device.latency import (
+    LatencyModel,
+    cycles_of,
+    find_latency_faults,
+    pace_of,
+    slowdown_of,
+    spread,
+)
 from edgeprune.graph.opshape import OpShape
 
 DENSE = OpShape(op="FULLY_CONNECTED", inputs=((1, 100),), output=(1, 10), filter=(10, 100))
@@ -22,6 +31,7 @@ TABLE = InstructionTable(
     core="a test",
     kinds={
         "fully_connected": KindCost(coefficients=(8.0, 0.0, 40.0, *(0.0,) * 11), rows=1, low=1.0, high=1.0),
+        "fully_connected_float32": KindCost(coefficients=(12.0, *(0.0,) * 4), rows=1, low=1.0, high=1.0),
         "other": KindCost(coefficients=(1.0, 0.0), rows=1, low=1.0, high=1.0),
     },
     median_error=0.0,
@@ -44,6 +54,22 @@ def test_kinds_without_a_pace_of_their_own_share_one():
         op="DEPTHWISE_CONV_2D", inputs=((1, 8, 8, 4),), output=(1, 8, 8, 4), filter=(1, 5, 5, 4)
     )
     assert pace_of(windows) == "depthwise"
+
+
+def test_exp_on_floats_has_a_pace_of_its_own():
+    softmax = OpShape(op="SOFTMAX", inputs=((1, 10),), output=(1, 10), dtype="float32")
+    relu = OpShape(op="RELU", inputs=((1, 10),), output=(1, 10), dtype="float32")
+    assert [pace_of(softmax), pace_of(relu)] == ["float32_exp", "float32"]
+
+
+def test_floats_beyond_a_cache_wait_for_four_times_the_bytes_however_long_they_compute():
+    law = dataclasses.replace(LAW, cached_weights_kib=0.5, beyond_cache=11.0)
+    floats = dataclasses.replace(DENSE, dtype="float32")
+    assert slowdown_of(DENSE, law, TABLE) == 11
+    # 1,000 weights x 12 instructions against 1,200 on int8: 10 times as long, so 10 x 4 / 10 for the waits.
+    assert slowdown_of(floats, law, TABLE) == 5
+    small = dataclasses.replace(law, cached_weights_kib=5.0)
+    assert slowdown_of(floats, small, TABLE) == 1
 
 
 def test_errors_of_law_and_count_add_as_the_sides_of_a_right_angle():
