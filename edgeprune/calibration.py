@@ -121,11 +121,11 @@ def fit_profile(samples: Sequence[Sample], profile: Profile) -> tuple[LatencyMod
     fitted, low, high = scaled, 1 / reach, reach
     method = f"the law there was, times one factor, from {models} {'model' if models == 1 else 'models'}"
     if models >= _MODELS_FOR_PACES:
-        scaled_ratios, own_ratios = _hold_out_scaled(old, samples), hold_out(samples)
-        if _size(own_ratios) < _size(scaled_ratios):
-            fitted, scaled_ratios = fit_law(samples), own_ratios
+        ratios, own = _hold_out_scaled(old, samples), _fit_own(samples)
+        if own is not None and _size(own[1]) < _size(ratios):
+            fitted, ratios = own
             method = f"a law of its own from {models} models"
-        low, high = interval_of(scaled_ratios, independent=models)
+        low, high = interval_of(ratios, independent=models)
     paces = {kind: pace for kind, pace in fitted.cycles_by_kind.items() if kind != "macs"}
     changed: dict[str, Any] = {
         "low": min(low, 1 / _LEAST_REACH),
@@ -241,6 +241,20 @@ def _constants(law: LatencyModel) -> Law:
 def _rescale(law: Law, samples: Sequence[Sample]) -> Law:
     logs = [log(sample.cycles / law.estimate(sample)) for sample in samples]
     return law.times(exp(float(np.mean(logs))))
+
+
+def _fit_own(samples: Sequence[Sample]) -> tuple[Law, list[float]] | None:
+    """A law of these samples alone and what they took relative to it where it had not seen them.
+
+    None where the samples disagree so much that some ops would take no time at all.
+    """
+    law = fit_law(samples)
+    if min(law.cycles_per_instruction, *law.cycles_by_kind.values()) <= 0:
+        return None
+    try:
+        return law, hold_out(samples)
+    except ZeroDivisionError:
+        return None
 
 
 def _hold_out_scaled(law: Law, samples: Sequence[Sample]) -> list[float]:

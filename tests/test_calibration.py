@@ -4,7 +4,7 @@ import json
 import pytest
 
 from edgeprune.calibration import calibrate, fit_profile
-from edgeprune.device.profile import find_profile, load_profile
+from edgeprune.device.profile import find_profile, load_profile, validate_profile
 from edgeprune.device.record import ENGINE, Record, read_record
 from edgeprune.errors import DataError, OutputError, ProfileError
 
@@ -130,6 +130,20 @@ def test_models_that_the_law_fits_exactly_still_give_an_interval(tmp_path):
         )
     law = calibrate("cortex-m7", paths, output=tmp_path / "x.toml").law
     assert law.low < 0.99 < 1.01 < law.high
+
+
+def test_models_that_contradict_one_another_scale_the_law_there_is(tmp_path):
+    took = (1.0, 1e6, 1e-3, 1e4, 5.0, 1e5)
+    paths = [
+        make_record(
+            tmp_path, name=f"m{i}", instructions={"conv": 10.0 ** (9 - i), "other": 1e3}, latency_ms=ms
+        )
+        for i, ms in enumerate(took)
+    ]
+    result = calibrate("cortex-m7", paths, output=tmp_path / "x.toml")
+    assert "times one factor" in result.method
+    assert validate_profile(tmp_path / "x.toml") == []
+    assert 0 < result.law.low < 0.01 < 100 < result.law.high
 
 
 def test_a_device_without_a_law_gets_one_by_multiply_accumulates(tmp_path):
