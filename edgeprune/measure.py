@@ -124,12 +124,12 @@ def check_ops(measured: Measured, profile: Profile) -> Check:
 def budget_limits(budgets: Budgets) -> dict[str, float]:
     """Budget name ("flash", "ram", "latency") → what a figure may be, in bytes or ms, if anything is asked.
 
-    Where budgets are strict, latency stays below its limit by as much as its estimate may be wrong.
+    Where budgets are strict, each stays below its limit by as much as its estimate may be wrong.
     """
     asked = {"flash": budgets.flash_bytes, "ram": budgets.ram_bytes, "latency": budgets.latency_ms}
     limits = {name: budget.value for name, budget in asked.items() if budget.value is not None}
-    if budgets.is_strict and "latency" in limits:
-        limits["latency"] /= budgets.latency_reach
+    if budgets.is_strict:
+        limits = {name: limit - budgets.spare.get(name, 0.0) for name, limit in limits.items()}
     return limits
 
 

@@ -5,7 +5,7 @@ core run in TFLM with CMSIS-NN, and are priced as on a device without an NPU.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeprune.device.arena import plan_head, read_arena_inputs, tail_bytes
 from edgeprune.device.estimate import arena_kernels, estimate_ram, time_instructions
@@ -136,10 +136,8 @@ def _ram(compiled: VelaResult, arena: Figure, *, profile: Profile) -> Figure:
         beside, what = size, "the compiled file, which must lie in SRAM"
     if not beside:
         return ram
-    value = None if ram.value is None else ram.value + beside
-    return Figure(
-        value=value, unit="bytes", source=ram.source, evidence=f"{ram.evidence}; and {what} ({beside})"
-    )
+    value, low, high = (None if end is None else end + beside for end in (ram.value, ram.low, ram.high))
+    return replace(ram, value=value, low=low, high=high, evidence=f"{ram.evidence}; and {what} ({beside})")
 
 
 def _instructions(cpu_ops: list[OpShape], profile: Profile) -> Figure:

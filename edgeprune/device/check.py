@@ -1,10 +1,11 @@
 """Budgets: what is asked of an artefact, by whom, and whether it holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
 
+from edgeprune.device.estimate import spare_for_errors
 from edgeprune.device.latency import latency_reach
 from edgeprune.device.profile import Profile
 from edgeprune.errors import RecipeError
@@ -35,15 +36,15 @@ class Budget:
 class Budgets:
     """The limits of a build: bytes of flash and RAM, milliseconds of latency.
 
-    `is_strict` is whether an estimate must stay below its limit with the whole of its interval, and
-    `latency_reach` how many times its value the upper end of a latency is.
+    `is_strict` is whether an estimate must stay below its limit with the whole of its interval, and `spare`
+    what of each limit that takes, in the limit's unit, by "flash", "ram" and "latency".
     """
 
     flash_bytes: Budget
     ram_bytes: Budget
     latency_ms: Budget
     is_strict: bool = False
-    latency_reach: float = 1.0
+    spare: Mapping[str, float] = field(default_factory=dict)
 
 
 def resolve_budgets(
@@ -74,7 +75,14 @@ def resolve_budgets(
     resolved = {}
     for key, (figure, scale) in KEYS.items():
         resolved[figure] = _resolve(key, scale, profile, flags or {}, recipe or {})
-    return Budgets(**resolved, is_strict=is_strict, latency_reach=latency_reach(profile.latency))
+    spare = _find_spare(profile, {figure: budget.value for figure, budget in resolved.items()})
+    return Budgets(**resolved, is_strict=is_strict, spare=spare)
+
+
+def _find_spare(profile: Profile, limits: Mapping[str, float | None]) -> dict[str, float]:
+    flash, ram = spare_for_errors(profile, flash=limits["flash_bytes"], ram=limits["ram_bytes"])
+    latency = (limits["latency_ms"] or 0.0) * (1 - 1 / latency_reach(profile.latency))
+    return {"flash": flash, "ram": ram, "latency": latency}
 
 
 def check_budgets(figures: Mapping[str, Figure], budgets: Budgets, profile: Profile) -> list[Check]:

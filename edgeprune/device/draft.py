@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from edgeprune.device.profile import find_profile, list_ids, load_profile
+from edgeprune.device.profile import ID, find_profile, list_ids, load_profile
 from edgeprune.errors import ProfileError
 from edgeprune.workdir import whole_file
 
@@ -39,6 +39,7 @@ def draft_profile(file: Path, *, origin: str, force: bool = False) -> None:
     load_profile(origin)
     text = find_profile(origin).read_text(encoding="utf-8")
     directive, _, rest = text.partition("\n") if text.startswith("#:schema") else ("", "", text)
+    rest = re.sub(r"\A(?:#[^\n]*\n)+", "", rest)  # a draft's own first lines
     rest = re.sub(r'^id = ".*"$', f'id = "{file.stem}"', rest, count=1, flags=re.MULTILINE)
     rest = re.sub(r'^evidence = "measured"', 'evidence = "borrowed"', rest, flags=re.MULTILINE)
     header = _HEADER.format(origin=origin, file=file.name)
@@ -51,7 +52,7 @@ def _check_name(file: Path) -> None:
         raise ProfileError(
             "a profile's file ends in .toml", where=str(file), fix=f"call it {file.stem or 'mine'}.toml"
         )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", file.stem):
+    if not ID.fullmatch(file.stem):
         raise ProfileError(
             "its name is no id",
             where=str(file),

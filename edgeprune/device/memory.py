@@ -37,7 +37,7 @@ class Memory:
 
     name: str
     role: Literal["flash", "ram"]
-    kib: float = ruled(above=0)
+    kib: float = ruled(above=0, high=1 << 40)
     largest_block_kib: float | None = ruled(above=0, default=None)
     address: int | None = ruled(low=0, high=_ADDRESS_SPACE - 1, default=None)
     holds: tuple[Use, ...] = ruled(items=1, default=())

@@ -35,7 +35,7 @@ def describe_placement(arena_bytes: float, profile: Profile, *, largest: tuple[s
     if not blocks:
         biggest = max(candidates, key=lambda memory: memory.block_kib)
         return f"{_miss('it', arena_bytes, biggest)}{_describe_largest(largest, biggest)}"
-    names = _join([f"{memory.name} ({memory.kib:g} KiB)" for memory in blocks])
+    names = _join([f"{memory.name} ({_size(memory)})" for memory in blocks])
     if blocks[0].external:
         return f"only {names}, outside the chip, holds it"
     too_small = [memory.name for memory in candidates if memory not in blocks and not memory.external]
@@ -53,7 +53,12 @@ def _describe_largest(largest: tuple[str, int] | None, block: Memory) -> str:
 
 def _miss(what: str, size: float, block: Memory) -> str:
     over = format_quantity(size - block.block_kib * _KIB, "bytes")
-    return f"{what} misses the largest block, {block.name} ({block.block_kib:g} KiB), by {over}"
+    return f"{what} misses the largest block, {block.name} ({_size(block)}), by {over}"
+
+
+def _size(block: Memory) -> str:
+    """Its largest block."""
+    return format_quantity(block.block_kib * _KIB, "bytes")
 
 
 def _join(names: Sequence[str]) -> str:

@@ -4,12 +4,12 @@ Over the networks that one board was measured with, power differs by a few perce
 per board will do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import hypot
 
 from edgeprune.figures import Figure
-from edgeprune.tables import ruled
+from edgeprune.tables import TableError, ruled
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +26,15 @@ class Power:
     low_mw: float = ruled(above=0)
     high_mw: float = ruled(above=0)
     source: str
+
+
+def find_power_faults(power: Power) -> Iterator[TableError]:
+    """What contradicts itself in a `[power]` table."""
+    if not power.low_mw <= power.active_mw <= power.high_mw:
+        problem = f"is {power.active_mw:g}, outside low_mw ({power.low_mw:g}) to high_mw ({power.high_mw:g})"
+        yield TableError(key="power.active_mw", problem=problem)
+    if not power.source:
+        yield TableError(key="power.source", problem="is empty; a number without a source is no fact")
 
 
 def add_energy(figures: Mapping[str, Figure], power: Power | None) -> dict[str, Figure]:

@@ -4,6 +4,7 @@ A profile holds facts with their source, and default budgets with their reason. 
 a file to `device_profiles/`; a file of one's own is used by giving its path.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,7 +16,7 @@ from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
 from edgeprune.device.memory import Cache, Memory, find_homeless, find_memory_faults
 from edgeprune.device.npu import Npu, find_npu_faults
-from edgeprune.device.power import Power
+from edgeprune.device.power import Power, find_power_faults
 from edgeprune.errors import ProfileError, UnknownNameError
 from edgeprune.table_schema import make_schema
 from edgeprune.tables import TableError, parse_table, read_toml, ruled
@@ -58,6 +59,9 @@ class BudgetDefaults:
     latency_ms: float | None = ruled(above=0, default=None)
     reason: str
 
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a device may be called: it is the name of a file, too."""
 
 FlashBuild = Literal[
     "",
@@ -130,7 +134,7 @@ class Profile:
     kind: Literal["mcu", "phone", "sbc"]
     board: str
     core: str
-    clock_mhz: float = ruled(above=0)
+    clock_mhz: float = ruled(above=0, high=1e5)
     memory: tuple[Memory, ...] = ()
     cache: Cache | None = None
     runtime: RuntimeChoice
@@ -209,7 +213,7 @@ def validate_profile(path: Path) -> list[TableError]:
 
 
 def _shipped() -> dict[str, Path]:
-    return {path.stem: path for path in _folder_files()}
+    return {path.stem: path for path in _folder().glob("*.toml")}
 
 
 @lru_cache(maxsize=1)
@@ -218,10 +222,6 @@ def _folder() -> Path:
     package = Path(str(resources.files("edgeprune")))
     inside, beside = package / "device_profiles", package.parent / "device_profiles"
     return inside if inside.is_dir() else beside
-
-
-def _folder_files() -> Iterator[Path]:
-    return _folder().glob("*.toml")
 
 
 def _read(path: Path) -> Profile:
@@ -245,6 +245,9 @@ def _parse(path: Path) -> tuple[Profile | None, list[TableError]]:
 def _inconsistencies(profile: Profile) -> Iterator[TableError]:
     """What each value's type cannot tell: values that contradict or need one another."""
     latency, costs = profile.latency, profile.costs
+    if not ID.fullmatch(profile.id):
+        problem = f"is {profile.id!r}; an id has letters, digits, dots, hyphens and underscores"
+        yield TableError(key="id", problem=problem)
     yield from find_latency_faults(latency)
     if profile.runtime.name == "tflm" and not costs.flash_build:
         yield TableError(key="costs.flash_build", problem="is missing; TFLM's code is linked into the image")
@@ -253,6 +256,10 @@ def _inconsistencies(profile: Profile) -> Iterator[TableError]:
     yield from find_memory_faults(profile.memory, profile.cache)
     if profile.flashing is not None:
         yield from find_flashing_faults(profile.flashing)
+    if profile.power is not None:
+        yield from find_power_faults(profile.power)
+    if not costs.source:
+        yield TableError(key="costs.source", problem="is empty; a number without a source is no fact")
     if not profile.sources:
         yield TableError(key="sources", problem="is empty; say where the facts come from")
     for key, budget, offered in (

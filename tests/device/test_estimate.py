@@ -74,6 +74,26 @@ def test_a_device_that_nobody_measured_has_no_latency():
     assert "benchmark_model" in figure.evidence
 
 
+@pytest.mark.parametrize("device", ["cortex-m7", "esp32", "pixel-8"])
+def test_an_estimate_has_an_interval_with_some_width(device):
+    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile(device))
+    for name, figure in figures.items():
+        if figure.source == "estimated" and name != "arena_bytes":
+            assert 0 < figure.low < figure.value < figure.high
+
+
+def test_code_of_other_kernels_tells_little():
+    flash = {
+        device: estimate_figures([DENSE], tflite_bytes=0, arena=ARENA, profile=load_profile(device))[
+            "flash_bytes"
+        ]
+        for device in ("cortex-m4", "esp32")
+    }
+    assert flash["cortex-m4"].high / flash["cortex-m4"].value < 1.02
+    assert flash["esp32"].high / flash["esp32"].value == pytest.approx(1.5)
+    assert "stands in for esp-nn" in flash["esp32"].evidence
+
+
 def test_ram_of_a_microcontroller_is_arena_runtime_and_stack():
     figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("cortex-m7"))
     assert figures["ram_bytes"].value == 4000 + 3072 + 2048

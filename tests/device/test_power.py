@@ -1,6 +1,6 @@
 import pytest
 
-from edgeprune.device.power import Power, add_energy
+from edgeprune.device.power import Power, add_energy, find_power_faults
 from edgeprune.figures import Figure, unavailable
 
 POWER = Power(active_mw=50.0, low_mw=40.0, high_mw=65.0, source="a test")
@@ -19,3 +19,9 @@ def test_without_power_or_latency_there_is_no_energy():
     latency = Figure(value=10.0, unit="ms", source="measured", evidence="")
     assert "energy_uj" not in add_energy({"latency_ms": latency}, None)
     assert "energy_uj" not in add_energy({"latency_ms": unavailable("latency_ms", "")}, POWER)
+
+
+def test_a_power_outside_its_own_range_is_a_fault():
+    assert list(find_power_faults(POWER)) == []
+    wrong = Power(active_mw=10.0, low_mw=20.0, high_mw=5.0, source="")
+    assert [fault.key for fault in find_power_faults(wrong)] == ["power.active_mw", "power.source"]

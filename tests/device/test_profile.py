@@ -62,6 +62,12 @@ FAULTS = {
     "unknown_machine": ["emulator.machine: is 'mps2-an368'; did you mean 'mps2-an386'?"],
     "unknown_flashing_method": ["flashing.method: is 'jtag'; it takes one of 'pyocd', 'esptool'"],
     "flashing_without_a_target": ["flashing.target: is missing; 'pyocd' needs the name"],
+    "clock_beyond_any_core": ["clock_mhz: is 1e+308; it takes a number above 0 and at most 100000"],
+    "power_outside_its_range": [
+        "id: is 'my board'; an id has letters",
+        "power.active_mw: is 46.07, outside low_mw (900)",
+        "costs.source: is empty",
+    ],
     "many_at_once": [
         "clock_mhz: is 0; it takes a number above 0",
         "runtime.round_to: is the text 'four'; it takes a whole number",
