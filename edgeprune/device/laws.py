@@ -8,7 +8,7 @@ libraries do otherwise.
 from functools import lru_cache
 
 from edgeprune.device.laws_cmsis_nn import FEATURES
-from edgeprune.device.laws_elsewhere import FEATURES_ELSEWHERE, Kernels, name_elsewhere
+from edgeprune.device.laws_elsewhere import FEATURES_ELSEWHERE, FEATURES_FLOAT, Kernels, name_elsewhere
 from edgeprune.device.loops import Counts
 from edgeprune.graph.opshape import OpShape
 
@@ -117,14 +117,14 @@ def is_on_floats(op: OpShape) -> bool:
 def count_features(op: OpShape, *, kernels: Kernels = "dsp") -> tuple[str, Counts]:
     """Kind of the op and its counts in these kernels, in the order of the kind's coefficients.
 
-    On floats every library runs the reference kernels, whose loops are those of the integer ones.
+    On floats every library runs the reference kernels, most of whose loops are those of the integer ones.
     """
     if not is_on_floats(op):
         kind = name_elsewhere(kind_of(op), op, kernels=kernels)
         count = FEATURES_ELSEWHERE[kernels].get(kind) or FEATURES[kind]
         return kind, count(op)
     kind = name_elsewhere(kind_of(op), op, kernels="reference")
-    count = FEATURES_ELSEWHERE["reference"].get(kind) or FEATURES[kind]
+    count = FEATURES_FLOAT.get(kind) or FEATURES_ELSEWHERE["reference"].get(kind) or FEATURES[kind]
     if kind == "mean" and len(op.inputs[0]) == len(op.output) == 4:
         kind = "mean_image"  # a loop of its own, where the axes of the image are kept
     return kind + FLOAT, count(op)

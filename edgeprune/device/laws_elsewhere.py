@@ -170,6 +170,27 @@ def _transpose_conv_reference(op: OpShape) -> Counts:
     return (taps * channels, taps, prod(op.inputs[0]), prod(op.output), 1.0)
 
 
+def _conv_float(op: OpShape) -> Counts:
+    """As `_conv_reference`, along the depth in steps of four, as compilers do where the core has vectors."""
+    assert op.filter is not None
+    _, taps, *others = _conv_reference(op)
+    depth = op.filter[3]
+    return (taps * (depth // 4), taps * (depth % 4), taps * (depth >= 4), taps, *others)
+
+
+def _fully_connected_float(op: OpShape) -> Counts:
+    """Output by output, likewise."""
+    assert op.filter is not None
+    outputs, depth = prod(op.output), op.filter[1]
+    return (outputs * (depth // 4), outputs * (depth % 4), outputs, 1.0)
+
+
+FEATURES_FLOAT: dict[str, Callable[[OpShape], Counts]] = {
+    "conv": _conv_float,
+    "fully_connected": _fully_connected_float,
+}
+"""Counts of the kinds that reference kernels count otherwise on floats."""
+
 FEATURES_ELSEWHERE: dict[Kernels, dict[str, Callable[[OpShape], Counts]]] = {
     "dsp": {},
     "plain": {"depthwise_window": _one_tap_at_a_time, "depthwise_plain": _one_tap_at_a_time},

@@ -16,7 +16,7 @@ from edgeprune.device.instructions import (
 )
 from edgeprune.device.laws import FLOAT, count_features
 from edgeprune.device.laws_cmsis_nn import FEATURES
-from edgeprune.device.laws_elsewhere import FEATURES_ELSEWHERE
+from edgeprune.device.laws_elsewhere import FEATURES_ELSEWHERE, FEATURES_FLOAT
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import OpShape
 
@@ -140,6 +140,8 @@ def test_a_table_prices_each_count_of_each_kind_and_nothing_is_negative(core):
         name = kind.removesuffix(FLOAT).replace("mean_image", "mean")
         kernels = "reference" if kind.endswith(FLOAT) else table.kernels
         counts = FEATURES_ELSEWHERE[kernels].get(name) or FEATURES[name]
+        if kind.endswith(FLOAT):
+            counts = FEATURES_FLOAT.get(name) or counts
         example = OpShape(op="X", inputs=((1, 9, 9, 8),) * 2, output=(1, 9, 9, 8), filter=(8, 3, 3, 8))
         if name in ("fully_connected", "lstm", "svdf"):
             example = OpShape(op="X", inputs=((1, 8),), output=(1, 8), filter=(8, 8))
@@ -185,8 +187,8 @@ def test_a_kind_that_its_law_describes_badly_widens_the_interval():
 
 def test_floats_take_the_same_loops_in_every_library():
     op = dataclasses.replace(conv(2, depth=1, size=2), dtype="float32")
-    # SAME padding on 2 x 2: 16 taps inside for each of 2 channels, of 8 outputs x 9 taps.
-    expected = ("conv_float32", (32, 32, 72, 24, 8, 1))
+    # SAME padding on 2 x 2: 16 taps inside for each of 2 channels, one deep, of 8 outputs x 9 taps.
+    expected = ("conv_float32", (0, 32, 0, 32, 72, 24, 8, 1))
     assert {count_features(op, kernels=kernels) for kernels in FEATURES_ELSEWHERE} == {expected}
     mean = OpShape(op="MEAN", inputs=((1, 4, 4, 8),), output=(1, 8), dtype="float32")
     kept = dataclasses.replace(mean, output=(1, 1, 1, 8))
@@ -194,12 +196,12 @@ def test_floats_take_the_same_loops_in_every_library():
 
 
 def test_a_type_that_was_not_counted_does_not_take_the_price_of_the_other():
-    priced = KindCost(coefficients=(7.0, 0.0, 0.0, 0.0, 0.0), rows=9, low=1, high=1)
+    priced = KindCost(coefficients=(28.0, 0.0, 0.0, 0.0), rows=9, low=1, high=1)
     other = KindCost(coefficients=(62.0, 2000.0), rows=0, low=0.1, high=10)
     others = {"other": other, "other_float32": KindCost(coefficients=(9.0, 900.0), rows=0, low=0.1, high=10)}
     floats = make_table({"fully_connected_float32": priced, **others})
     integers = make_table({"fully_connected": priced, **others})
-    # 32 weights at 7; an int8 layer that was never counted: 62 x 4 outputs + 2000.
+    # 4 outputs x 2 steps of four weights at 28; an int8 layer that was never counted: 62 x 4 outputs + 2000.
     assert instructions_of(dense(dtype="float32"), floats) == 224
     assert instructions_of(dense(), floats) == 2248
     figure = estimate_instructions([dense(dtype="float32")], integers).figure

@@ -31,7 +31,7 @@ TABLE = InstructionTable(
     core="a test",
     kinds={
         "fully_connected": KindCost(coefficients=(8.0, 0.0, 40.0, *(0.0,) * 11), rows=1, low=1.0, high=1.0),
-        "fully_connected_float32": KindCost(coefficients=(12.0, *(0.0,) * 4), rows=1, low=1.0, high=1.0),
+        "fully_connected_float32": KindCost(coefficients=(48.0, 0.0, 0.0, 0.0), rows=1, low=1.0, high=1.0),
         "other": KindCost(coefficients=(1.0, 0.0), rows=1, low=1.0, high=1.0),
     },
     median_error=0.0,
@@ -66,7 +66,7 @@ def test_floats_beyond_a_cache_wait_for_four_times_the_bytes_however_long_they_c
     law = dataclasses.replace(LAW, cached_weights_kib=0.5, beyond_cache=11.0)
     floats = dataclasses.replace(DENSE, dtype="float32")
     assert slowdown_of(DENSE, law, TABLE) == 11
-    # 1,000 weights x 12 instructions against 1,200 on int8: 10 times as long, so 10 x 4 / 10 for the waits.
+    # 10 outputs x 25 steps x 48 instructions, 10 times as many as on int8: the waits are 10 x 4 / 10.
     assert slowdown_of(floats, law, TABLE) == 5
     small = dataclasses.replace(law, cached_weights_kib=5.0)
     assert slowdown_of(floats, small, TABLE) == 1
