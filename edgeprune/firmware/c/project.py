@@ -14,7 +14,7 @@ from edgeprune.firmware.c.engine import Engine, describe_file, write_engine
 from edgeprune.firmware.c.layer import C_TYPES, Optimize
 from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device
 from edgeprune.firmware.c.source import name_ends
-from edgeprune.firmware.c.toolchain import LEVELS
+from edgeprune.firmware.c.toolchain import choose_level
 from edgeprune.firmware.golden import Golden, format_samples
 from edgeprune.firmware.rendering import fill_template, render_folder, write_texts
 from edgeprune.firmware.tflm import one_line
@@ -90,7 +90,7 @@ def write_engine_project(
             "device": one_line(profile.id),
             "core": board.core,
             "flags": " ".join(board.flags),
-            "level": " ".join(LEVELS[optimize]),
+            "level": " ".join(choose_level(board, optimize=optimize)),
             "images": "\n".join(f"  add_image({image} {_SCRIPTS[image]})" for image in layouts),
             "scripts": "".join(
                 f"| `{_SCRIPTS[image]}` | memory of {layout.name} |\n" for image, layout in layouts.items()

@@ -11,7 +11,7 @@ from edgeprune.firmware.c.boards import EmulatedBoard
 from edgeprune.firmware.c.layer import Optimize
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
-LEVELS: Mapping[Optimize, tuple[str, ...]] = {
+_LEVELS: Mapping[Optimize, tuple[str, ...]] = {
     "speed": ("-O2", "-fno-schedule-insns"),
     "size": ("-Os",),
     "ram": ("-O2",),
@@ -47,6 +47,18 @@ def is_installed() -> bool:
     return which(COMPILER) is not None
 
 
+def choose_level(board: EmulatedBoard, *, optimize: Optimize) -> tuple[str, ...]:
+    """The compiler's flags that say what it optimizes for.
+
+    Layers that are inlined into the function of the whole model share their registers with it: DS-CNN takes
+    8 % more instructions on a Cortex-M7 then, but 4 % fewer on a Cortex-M55.
+    """
+    level = _LEVELS[optimize]
+    if optimize == "speed" and board.instructions != "mve":
+        return (*level, "-fno-inline-functions-called-once")
+    return level
+
+
 def compile_sources(
     sources: Sequence[Path],
     *,
@@ -71,7 +83,7 @@ def compile_sources(
         ToolFailedError: it failed.
     """
     objects = tuple(directory / f"{source.stem}.o" for source in sources)
-    flags = [*board.flags, "-mthumb", *LEVELS[optimize], *SECTIONS, *WARNINGS]
+    flags = [*board.flags, "-mthumb", *choose_level(board, optimize=optimize), *SECTIONS, *WARNINGS]
     flags += [f"-I{folder}" for folder in includes] + [f"-D{macro}" for macro in defines]
     for source, target in zip(sources, objects, strict=True):
         run_tool(COMPILER, *flags, "-c", str(source), "-o", str(target))
