@@ -2,7 +2,7 @@
 
 What each count costs is fitted per core. Adding a kind: one function and its line in `FEATURES`
 (`laws_cmsis_nn.py`), and what leads to it in `KINDS` or `kind_of`; `laws_elsewhere.py` has what other kernel
-libraries do otherwise.
+libraries, and kernels for floats, do otherwise.
 """
 
 from functools import lru_cache
@@ -125,7 +125,7 @@ def count_features(op: OpShape, *, kernels: Kernels = "dsp") -> tuple[str, Count
         return kind, count(op)
     kind = name_elsewhere(kind_of(op), op, kernels="reference")
     count = FEATURES_FLOAT.get(kind) or FEATURES_ELSEWHERE["reference"].get(kind) or FEATURES[kind]
-    if kind == "mean" and len(op.inputs[0]) == len(op.output) == 4:
+    if kind == "mean" and op.inputs and len(op.inputs[0]) == len(op.output) == 4:
         kind = "mean_image"  # a loop of its own, where the axes of the image are kept
     return kind + FLOAT, count(op)
 
