@@ -296,9 +296,11 @@ def verdict(checks: tuple[Check, ...], device: str) -> str:
     tightest = min(bounded, key=lambda c: (c.margin or 0.0) / (c.budget or 1.0))
     if uncertain:
         names = " and ".join(c.name for c in uncertain)
+        latency = any(c.name == "latency" for c in uncertain)
+        how = "measure it ('edgeprune bench')" if latency else "build and link the firmware"
         return (
             f"may fit {device}: {names} cannot be told from the estimate, whose interval holds the budget; "
-            "measure it ('edgeprune bench'), or use --strict to refuse it."
+            f"{how}, or use --strict to refuse it."
         )
     estimated = [c.name for c in bounded if c.figure.source == "estimated"]
     hint = f"; estimated: {', '.join(estimated)}" if estimated else ""

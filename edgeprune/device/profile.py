@@ -228,7 +228,13 @@ def _read(path: Path) -> Profile:
     profile, errors = _parse(path)
     if profile is None:
         count = f"{len(errors)} errors: " if len(errors) > 1 else ""
-        raise ProfileError(count + "; ".join(map(str, errors)), where=str(path))
+        raise ProfileError(
+            count + "; ".join(map(str, errors)),
+            where=str(path),
+            fix=f"correct it until 'edgeprune devices validate {path}' finds nothing"
+            if path.is_file()
+            else "check the path, or choose an id from 'edgeprune devices list'",
+        )
     return profile
 
 

@@ -64,7 +64,10 @@ def read_model(data: bytes, *, where: str) -> Model:
         return _Reader(data, where).model()
     except MALFORMED as error:
         raise ModelError(
-            "is damaged or cut off", where=where, why=str(error) or type(error).__name__
+            "is damaged or cut off",
+            where=where,
+            why=str(error) or type(error).__name__,
+            fix="copy or convert the model again",
         ) from error
 
 

@@ -32,7 +32,7 @@ def test_the_largest_contiguous_block_counts_not_the_sum():
 
 def test_it_says_where_an_arena_fits():
     text = describe_placement(200 * KIB, M7, largest=None)
-    assert text == "it fits SRAM (600 KiB), not DTCM"
+    assert text == "it fits SRAM (512 KiB), not DTCM"
 
 
 def test_it_says_by_how_much_an_arena_and_its_largest_tensor_miss():
