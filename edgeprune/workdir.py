@@ -151,7 +151,7 @@ def writing(path: Path) -> Iterator[None]:
             "cannot be written",
             where=str(path),
             why=error.strerror or str(error),
-            fix="free some space or choose another --output; finished stages are kept for --resume",
+            fix="free some space, or choose a place that can be written to",
         ) from error
 
 

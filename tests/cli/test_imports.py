@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_models import REAL_MODELS, SHARED_MODELS
+from tests.small_models import REAL_MODELS, SHARED_MODELS, dense_int8
 
 ROOT = Path(__file__).parents[2]
 _CODE = """
@@ -75,3 +75,13 @@ def test_devices_list_answers_in_a_blink(spawn):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(took) < 0.3
+
+
+def test_measuring_and_calibrating_import_no_tensorflow(tmp_path):
+    model, record, profile = (tmp_path / name for name in ("m.tflite", "r.json", "p.toml"))
+    model.write_bytes(dense_int8())
+    asked = ("--device", "raspberry-pi-4", "--on", "host", "--runs", "2", "-o", str(record))
+    assert imported_by("bench", str(model), *asked) == "imported:"
+    calibrated = ("devices", "calibrate", "raspberry-pi-4", str(record), "-o", str(profile))
+    assert imported_by(*calibrated) == "imported:"
+    assert profile.is_file()
