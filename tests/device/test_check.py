@@ -3,9 +3,11 @@ import dataclasses
 import pytest
 
 from edgeprune.device.check import check_budgets, resolve_budgets
+from edgeprune.device.latency import latency_reach
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import RecipeError
 from edgeprune.figures import Figure, unavailable
+from edgeprune.measure import budget_limits
 
 M7 = load_profile("cortex-m7")
 
@@ -106,3 +108,14 @@ def test_a_budget_within_the_interval_is_uncertain_which_passes_unless_it_is_str
     assert check.verdict == strict.verdict == verdict
     assert check.ok == (verdict != "exceeds")
     assert strict.ok == (verdict == "fits")
+
+
+def test_a_strict_limit_leaves_room_for_the_error_of_an_estimate_and_no_more():
+    flags = {"flash_kib": 1024, "ram_kib": 128, "latency_ms": 30}
+    strict = resolve_budgets(M7, flags=flags, is_strict=True)
+    loose, limits = budget_limits(resolve_budgets(M7, flags=flags)), budget_limits(strict)
+    assert loose == {"flash": 1024 * 1024, "ram": 128 * 1024, "latency": 30}
+    # 24 % of the 5 KiB beside the arena.
+    assert limits["ram"] == pytest.approx(128 * 1024 - 0.24 * 5120)
+    assert limits["latency"] == pytest.approx(30 / latency_reach(M7.latency))
+    assert 0 < loose["flash"] - limits["flash"] < 0.02 * loose["flash"]

@@ -35,6 +35,7 @@ def test_a_draft_starts_from_a_file_of_ones_own_too(tmp_path):
     draft_profile(tmp_path / "one.toml", origin="cortex-m4")
     draft_profile(tmp_path / "two.toml", origin=str(tmp_path / "one.toml"))
     assert load_profile(str(tmp_path / "two.toml")).id == "two"
+    assert "Started from cortex-m4" not in (tmp_path / "two.toml").read_text(encoding="utf-8")
 
 
 def test_a_file_that_exists_is_kept_unless_told_otherwise(tmp_path):
