@@ -137,7 +137,7 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
         label, unit = units.get(figure, (figure, ""))
         origin = provenance.get(figure, {})
         low, high = origin.get("low"), origin.get("high")
-        if figure == "instructions" and low is not None:
+        if figure == "instructions" and low is not None and high is not None:
             low, high = round(low), round(high)
         between = "" if low is None else f"{format_quantity(low, unit)}..{format_quantity(high, unit)}"
         cells = [label.format(metric="accuracy"), format_quantity(value, unit), between]
