@@ -27,7 +27,12 @@ BOARDS = {
     "arduino-nano-33-ble": "nrf52840",
     "arduino-portenta-h7": "stm32h747xi",
     "b-u585i-iot02a": "stm32u585ai",
+    "cortex-m0plus": "rp2040",
+    "cortex-m33": "ra6m4",
     "cortex-m4": "stm32l4r5zi",
+    "cortex-m55": "apollo510",
+    "cortex-m7": "stm32h743zi",
+    "cortex-m85": "ra8d1",
     "cy8cproto-062-4343w": "psoc62_cy8c624",
     "ek-ra6m4": "ra6m4",
     "ek-ra8d1": "ra8d1",
@@ -47,7 +52,7 @@ BOARDS = {
     "stm32h747i-disco": "stm32h747xi",
     "teensy-4.1": "teensy41",
 }
-"""Profile → the device whose latencies were published."""
+"""Profile → the device whose latencies were published; a generic one takes the board it stands for."""
 
 NOT_LIKE_OTHERS = {"stm32f767zi"}
 """Devices that had their tensors in external memory."""

@@ -175,3 +175,14 @@ def test_a_rescaling_layer_that_fits_the_data_outvotes_an_accuracy_by_chance(fir
     bias[3] = 100.0  # it always says 3, whatever it is fed
     model.layers[-1].set_weights([model.layers[-1].get_weights()[0], bias])
     check(model, np.round(255 * X))
+
+
+def test_labels_that_are_all_alike_say_nothing() -> None:
+    keras.utils.set_random_seed(0)
+    model = network(norm=False)
+    # An untrained network answers one class throughout; which one, may depend on the scale.
+    answers = model.predict(255 * X, verbose=0).argmax(axis=1)
+    common = int(np.bincount(answers).argmax())
+    raw = RawData(parts={"train": Part(x=(X,), y=np.full(len(X), common))}, source="d.npz")
+    given = prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
+    open_representative(model, given, check_range=True, seed=0, progress=Silent())
