@@ -32,7 +32,13 @@ def test_every_builtin_in_the_table_is_in_the_schema():
 def test_the_shape_of_a_dense_op():
     (shape,) = op_shapes(read_model(dense_int8(), where="dense"))
     assert shape == OpShape(
-        op="FULLY_CONNECTED", name="output", inputs=((1, 2),), output=(1, 3), filter=(3, 2), has_bias=True
+        op="FULLY_CONNECTED",
+        name="output",
+        inputs=((1, 2),),
+        output=(1, 3),
+        filter=(3, 2),
+        has_bias=True,
+        weights_per_tensor=True,
     )
     assert shape.macs == 6
 
