@@ -11,13 +11,14 @@ from edgeprune.device.profile import Profile
 from edgeprune.firmware.c.boards import NANOSECONDS_PER_INSTRUCTION, EmulatedBoard, find_board
 from edgeprune.firmware.c.emulator import find_command
 from edgeprune.firmware.c.engine import Engine, describe_file, write_engine
-from edgeprune.firmware.c.layer import C_TYPES, Optimize
+from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device
 from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import choose_level
 from edgeprune.firmware.golden import Golden, format_samples
 from edgeprune.firmware.rendering import fill_template, render_folder, write_texts
 from edgeprune.firmware.tflm import one_line
+from edgeprune.firmware.wrapper import quote
 from edgeprune.tflite.model import Model
 
 DESCRIPTION = "edgeprune.json"
@@ -108,6 +109,9 @@ def write_engine_project(
         },
     )
     texts |= {_SCRIPTS[image]: _render_script(layout) for image, layout in layouts.items()}
+    if golden.labels:
+        names = "\n".join(f"    {quote(label)}," for label in golden.labels)
+        texts["model/labels.h"] = render("labels.h", facts=facts, count=len(golden.labels), labels=names)
     texts[DESCRIPTION] = (
         json.dumps(
             {

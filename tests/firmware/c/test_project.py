@@ -184,3 +184,20 @@ def test_the_console_of_a_project_is_what_bench_reads(tmp_path):
     assert times.runtime == ENGINE
     assert times.golden
     assert times.median_ms > 0
+
+
+@needs_gcc
+def test_names_of_classes_stand_in_a_header(tmp_path):
+    data, profile = dense_int8(), load_profile("cortex-m7")
+    _, golden = write(tmp_path / "plain", data, profile)
+    assert not (tmp_path / "plain/model/labels.h").exists()
+    write(tmp_path / "p", data, profile, golden=replace(golden, labels=('a "b"', "naïve", "??/")))
+    (tmp_path / "main.c").write_text(
+        '#include <stdio.h>\n#include "p/model/labels.h"\nint main(void) {\n'
+        "  for (int i = 0; i < EDGEPRUNE_MODEL_LABELS; ++i) puts(edgeprune_model_labels[i]);\n"
+        "  return 0;\n}\n"
+    )
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(["gcc", *flags, "main.c", "-o", "names"], cwd=tmp_path, check=True)
+    said = subprocess.run([tmp_path / "names"], capture_output=True, check=True).stdout.decode()
+    assert said.splitlines() == ['a "b"', "naïve", "??/"]
