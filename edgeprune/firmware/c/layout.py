@@ -8,6 +8,9 @@ from edgeprune.device.profile import Profile
 from edgeprune.firmware.c.boards import EmulatedBoard
 
 _KIB = 1024
+_BOOT_WORDS = {"RP2350_ARM_S": (0xFFFFDED3, 0x10210142, 0x000001FF, 0x00000000, 0xAB123579)}
+"""UF2 family → words within the first 4 KiB of an image: the smallest image definition of an Arm program
+(RP2350 datasheet, 5.9.5.1); its vectors are then taken from the start of the image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,11 +30,13 @@ class Layout:
         name: whose memory it is, for people.
         flash: holds code and constants.
         ram: holds everything else.
+        boot_words: what the boot ROM looks for behind the vectors; empty where it wants nothing.
     """
 
     name: str
     flash: Region
     ram: Region
+    boot_words: tuple[int, ...] = ()
 
 
 def lay_out_board(board: EmulatedBoard) -> Layout:
@@ -49,7 +54,8 @@ def lay_out_device(profile: Profile) -> Layout | None:
     ram = _choose([m for m in profile.memory if "arena" in m.holds])
     if flash is None or ram is None:
         return None
-    return Layout(name=profile.name, flash=flash, ram=ram)
+    target = profile.flashing.target if profile.flashing is not None else ""
+    return Layout(name=profile.name, flash=flash, ram=ram, boot_words=_BOOT_WORDS.get(target, ()))
 
 
 def _choose(memories: Sequence[Memory]) -> Region | None:

@@ -152,6 +152,7 @@ def _render_script(layout: Layout) -> str:
         "flash_bytes": str(layout.flash.size_bytes),
         "ram_bytes": str(layout.ram.size_bytes),
         "stack_bytes": str(LEAST_STACK_BYTES),
+        "boot_words": "".join(f"\n        LONG({word:#010x})" for word in layout.boot_words),
     }
     return fill_template("c/board/memory.ld.in", {**_describe(layout), **sizes})
 

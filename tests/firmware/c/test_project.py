@@ -201,3 +201,19 @@ def test_names_of_classes_stand_in_a_header(tmp_path):
     subprocess.run(["gcc", *flags, "main.c", "-o", "names"], cwd=tmp_path, check=True)
     said = subprocess.run([tmp_path / "names"], capture_output=True, check=True).stdout.decode()
     assert said.splitlines() == ['a "b"', "naïve", "??/"]
+
+
+@needs_qemu
+def test_an_image_for_the_rp2350_defines_itself_to_the_boot_rom(tmp_path):
+    profile = load_profile("raspberry-pi-pico-2")
+    project, _ = write(tmp_path, dense_int8(), profile)
+    images = build_images(project, profile=profile)
+    assert run_golden_check(images).passed
+    image = images.device["bin"].read_bytes()
+    words = [int.from_bytes(image[at : at + 4], "little") for at in range(0, 4096, 4)]
+    start = words.index(0xFFFFDED3)
+    assert words[start : start + 5] == [0xFFFFDED3, 0x10210142, 0x000001FF, 0x00000000, 0xAB123579]
+    # The vectors stay in front: a stack in SRAM, and a function in flash with the bit of Thumb.
+    assert 0x20000000 < words[0] <= 0x20082000
+    assert words[1] % 2 == 1
+    assert 0x10000000 < words[1] < 0x10400000
