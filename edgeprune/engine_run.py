@@ -18,6 +18,7 @@ from edgeprune.firmware.c.engine import Engine, write_engine
 from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
+from edgeprune.golden_samples import draw_inputs
 from edgeprune.measure import read_file
 from edgeprune.project_source import find_device, find_file
 from edgeprune.runtimes.samples import Array
@@ -115,7 +116,8 @@ def run_engine(
     tflite = read_file(file)
     profile = choose_runtime(load_profile(device or find_device(path)), "c")
     model = read_model(tflite, where=str(file))
-    inputs = draw_inputs(model, samples=samples)
+    _require_inputs(model)
+    inputs = draw_inputs(model, samples=samples, seed=0)
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
         engine = write_engine(tflite, directory=root, core=profile.core, optimize=optimize)
@@ -154,27 +156,15 @@ def run_engine(
     )
 
 
-def draw_inputs(model: Model, *, samples: int, seed: int = 0) -> tuple[Array, ...]:
-    """Random inputs, (samples, *the input's shape): all of int8's values, or a normal distribution.
-
-    Raises:
-        ModelError: an input is of another type.
-    """
-    chance = np.random.default_rng(seed)
-    arrays: list[Array] = []
+def _require_inputs(model: Model) -> None:
+    """Raises ModelError for inputs of types that the C engine does not take."""
     for tensor in model.inputs:
-        shape = (samples, *tensor.shape)
-        if tensor.dtype == "int8":
-            arrays.append(chance.integers(-128, 128, shape, dtype=np.int8))
-        elif tensor.dtype == "float32":
-            arrays.append(chance.standard_normal(shape).astype(np.float32))
-        else:
+        if tensor.dtype not in ("int8", "float32"):
             raise ModelError(
                 f"takes {tensor.dtype} inputs, the C engine int8 and float32",
                 where=model.where,
                 fix="convert with the scheme int8",
             )
-    return tuple(arrays)
 
 
 def _run_in_qemu(

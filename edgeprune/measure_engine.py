@@ -10,8 +10,6 @@ from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from edgeprune.device.estimate import time_instructions
 from edgeprune.device.instructions import estimate_instructions, load_instruction_table
 from edgeprune.device.profile import Profile
@@ -27,10 +25,9 @@ from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.firmware.c.layout import lay_out_board
 from edgeprune.firmware.c.project import LEAST_STACK_BYTES, write_engine_project
 from edgeprune.firmware.c.toolchain import COMPILER
-from edgeprune.firmware.golden import Golden
+from edgeprune.golden_samples import draw_inputs, record_golden
 from edgeprune.graph.opshape import OpShape
-from edgeprune.runtimes.tflm_host import run_tflm
-from edgeprune.tflite.model import NUMPY_TYPES, Model
+from edgeprune.tflite.model import Model
 
 _CODE_BYTES, _CODE_BYTES_PER_LAYER = 1500, 350
 _CODE_LOW, _CODE_HIGH = 0.4, 1.8
@@ -85,9 +82,10 @@ def measure_on_engine(
         figures = _estimate(program, ops=ops, obstacle=obstacle, profile=profile)
     else:
         with TemporaryDirectory(prefix="edgeprune-") as folder:
-            project = write_engine_project(
-                Path(folder), tflite, golden=_draw_golden(tflite, model), profile=profile
-            )
+            # The figures hardly depend on what is computed.
+            inputs = draw_inputs(model, samples=1, seed=0)
+            golden = record_golden(tflite, inputs, samples=1, origin="Random numbers")
+            project = write_engine_project(Path(folder), tflite, golden=golden, profile=profile)
             images = build_images(project, profile=profile)
             run = require_pass(run_golden_check(images))
             figures = figure_image(images, run, samples=1, profile=profile)
@@ -174,25 +172,6 @@ def _find_obstacle(program: Program, profile: Profile) -> str:
         if size + _BOARD_MARGIN_BYTES > there:
             return f"qemu's {board.machine} has {there // 1024} KiB for {what}, and {size} bytes are needed"
     return ""
-
-
-def _draw_golden(tflite: bytes, model: Model) -> Golden:
-    """One sample of random numbers; the figures hardly depend on them."""
-    chance = np.random.default_rng(0)
-    inputs = []
-    for tensor in model.inputs:
-        dtype = np.dtype(NUMPY_TYPES[tensor.dtype])
-        values = chance.integers(-128, 128, (1, *tensor.shape))
-        inputs.append(values.astype(dtype) if dtype.kind in "iu" else (values / 128).astype(dtype))
-    outputs = run_tflm(tflite, tuple(inputs)).outputs
-    return Golden(
-        inputs=tuple(inputs),
-        outputs=tuple(
-            output.raw.reshape(1, *tensor.shape)
-            for tensor, output in zip(model.outputs, outputs, strict=True)
-        ),
-        origin="Random numbers",
-    )
 
 
 def _estimate(

@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.engine_run import draw_inputs
 from edgeprune.firmware.c import sparse
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.layer_counts import count_layers
+from edgeprune.golden_samples import draw_inputs
 from edgeprune.tflite.model import constant_values
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,10 @@ def count_model(path: Path, *, core: str, weights: str) -> list[tuple[str, Row]]
         engine = write_engine(path.read_bytes(), directory=Path(folder), core=core)
         model = engine.program.model
         counts = count_layers(
-            engine, draw_inputs(model, samples=1), directory=Path(folder) / "image", board=find_board(core)
+            engine,
+            draw_inputs(model, samples=1, seed=0),
+            directory=Path(folder) / "image",
+            board=find_board(core),
         )
     for count in counts:
         if count.name not in ("CONV_2D", "FULLY_CONNECTED"):

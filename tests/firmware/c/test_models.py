@@ -5,11 +5,11 @@ import pytest
 from small_models import REAL_MODELS, real_model
 from sparse_models import sparsify
 
-from edgeprune.engine_run import draw_inputs
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_image
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.image import build_image
+from edgeprune.golden_samples import draw_inputs
 from edgeprune.runtimes.tflm_host import run_tflm
 from tests.firmware.c.test_ops import needs_qemu
 
@@ -30,7 +30,7 @@ def run(data, core, directory, *, samples=2):
     engine = write_engine(data, directory=directory, core=core)
     board = find_board(core)
     elf, sizes = build_image(engine, directory=directory / "image", board=board)
-    inputs = draw_inputs(engine.program.model, samples=samples)
+    inputs = draw_inputs(engine.program.model, samples=samples, seed=0)
     return engine, sizes, inputs, run_image(elf, inputs, model=engine.program.model, board=board)
 
 

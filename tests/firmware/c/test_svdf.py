@@ -3,10 +3,10 @@
 import numpy as np
 from small_models import model
 
-from edgeprune.engine_run import draw_inputs
 from edgeprune.firmware.c.emulator import run_host_program
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.image import build_host_program
+from edgeprune.golden_samples import draw_inputs
 from edgeprune.runtimes.tflm_host import run_tflm
 from tests.firmware.c.example import int8
 from tests.firmware.c.examples_matrices import svdf
@@ -24,7 +24,7 @@ def test_the_state_moves_on_with_each_inference(tmp_path):
     ops = [("SVDF", (at, 1, 2, 3, 4), (out,), example.options) for at, out in ((0, 5), (6, 8), (7, 9))]
     data = model(tensors, ops, inputs=[0, 6, 7], outputs=[5, 8, 9])
     engine = write_engine(data, directory=tmp_path)
-    inputs = draw_inputs(engine.program.model, samples=10)
+    inputs = draw_inputs(engine.program.model, samples=10, seed=0)
     program = build_host_program(engine, directory=tmp_path / "host", flags=SANITIZERS)
     outputs = run_host_program(program, inputs, model=engine.program.model)
     for ours, theirs in zip(outputs, run_tflm(data, inputs).outputs, strict=True):
