@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 
 from edgeprune.device.decoding import decode_instructions
 from edgeprune.device.laws import FLOAT, count_features, count_other, is_on_floats
@@ -19,6 +20,9 @@ from edgeprune.device.loops import Counts
 from edgeprune.errors import UnknownNameError
 from edgeprune.figures import Figure, unavailable
 from edgeprune.graph.opshape import OpShape
+
+_TABLES = Path(str(resources.files("edgeprune.device"))) / "tables"
+_PREFIX = "instructions_"
 
 INT16_FACTOR = (0.64, 1.0, 1.68)
 """What int16x8 kernels took relative to int8 ones: lowest, assumed, highest of the published pairs on a
@@ -175,16 +179,19 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
     return InstructionEstimate(figure=figure, per_op=tuple(per_op), unseen=tuple(unseen))
 
 
+@lru_cache(maxsize=1)
+def list_instruction_tables() -> tuple[str, ...]:
+    """Cores of the instruction tables that ship."""
+    return tuple(sorted(file.stem.removeprefix(_PREFIX) for file in _TABLES.glob(f"{_PREFIX}*.json")))
+
+
 @lru_cache(maxsize=16)
 def load_instruction_table(core: str) -> InstructionTable:
     """The committed table of a core. Raises UnknownNameError for a core that has none."""
-    folder = resources.files("edgeprune.device") / "tables"
-    path = folder / f"instructions_{core}.json"
-    if not path.is_file():
-        found = (item.name for item in folder.iterdir())
-        known = [n[len("instructions_") : -len(".json")] for n in found if n.startswith("instructions_")]
+    known = list_instruction_tables()
+    if core not in known:
         raise UnknownNameError("instruction table", core, known)
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = json.loads((_TABLES / f"{_PREFIX}{core}.json").read_text(encoding="utf-8"))
     kinds = {
         name: KindCost(
             coefficients=tuple(map(float, kind["coefficients"])),

@@ -13,13 +13,15 @@ had not seen, so that every estimate has an interval.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from importlib import resources
 from math import hypot, prod
-from pathlib import Path
 from typing import Literal
 
-from edgeprune.device.instructions import InstructionTable, instructions_of, load_instruction_table
+from edgeprune.device.instructions import (
+    InstructionTable,
+    instructions_of,
+    list_instruction_tables,
+    load_instruction_table,
+)
 from edgeprune.device.laws import count_features
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tables import TableError, ruled
@@ -160,13 +162,6 @@ def find_latency_faults(law: LatencyModel) -> Iterator[TableError]:
             yield TableError(key=key, problem=f"is {cycles:g}; it takes a number above 0")
     if not law.source:
         yield TableError(key="latency.source", problem="is empty; a number without a source is no fact")
-
-
-@lru_cache(maxsize=1)
-def list_instruction_tables() -> tuple[str, ...]:
-    """Cores of the instruction tables that ship."""
-    tables = Path(str(resources.files("edgeprune.device"))) / "tables"
-    return tuple(sorted(file.stem[len("instructions_") :] for file in tables.glob("instructions_*.json")))
 
 
 def total_cycles(ops: Sequence[OpShape], law: LatencyModel, table: InstructionTable) -> float:
