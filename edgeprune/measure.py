@@ -127,10 +127,11 @@ def budget_limits(budgets: Budgets) -> dict[str, float]:
     Where budgets are strict, each stays below its limit by as much as its estimate may be wrong.
     """
     asked = {"flash": budgets.flash_bytes, "ram": budgets.ram_bytes, "latency": budgets.latency_ms}
-    limits = {name: budget.value for name, budget in asked.items() if budget.value is not None}
-    if budgets.is_strict:
-        limits = {name: limit - budgets.spare.get(name, 0.0) for name, limit in limits.items()}
-    return limits
+    return {
+        name: budget.value - budgets.spare.get(name, 0.0)
+        for name, budget in asked.items()
+        if budget.value is not None
+    }
 
 
 def _place(arena: Figure, model: Model, profile: Profile) -> Figure:

@@ -37,7 +37,8 @@ class Budgets:
     """The limits of a build: bytes of flash and RAM, milliseconds of latency.
 
     `is_strict` is whether an estimate must stay below its limit with the whole of its interval, and `spare`
-    what of each limit that takes, in the limit's unit, by "flash", "ram" and "latency".
+    what of each limit that takes, in the limit's unit, by "flash", "ram" and "latency"; empty where it need
+    not.
     """
 
     flash_bytes: Budget
@@ -75,7 +76,8 @@ def resolve_budgets(
     resolved = {}
     for key, (figure, scale) in KEYS.items():
         resolved[figure] = _resolve(key, scale, profile, flags or {}, recipe or {})
-    spare = _find_spare(profile, {figure: budget.value for figure, budget in resolved.items()})
+    limits = {figure: budget.value for figure, budget in resolved.items()}
+    spare = _find_spare(profile, limits) if is_strict else {}
     return Budgets(**resolved, is_strict=is_strict, spare=spare)
 
 
