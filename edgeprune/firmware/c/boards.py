@@ -1,6 +1,6 @@
 """Boards that qemu emulates, one for each core the C engine knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeprune.errors import RecipeError
 from edgeprune.firmware.c.layer import Instructions
@@ -38,6 +38,16 @@ class EmulatedBoard:
 
 _HARD_FLOAT = ("-mfloat-abi=hard",)
 
+_CORTEX_M55 = EmulatedBoard(
+    core="Cortex-M55",
+    machine="mps3-an547",
+    flags=("-mcpu=cortex-m55", *_HARD_FLOAT),
+    instructions="mve",
+    nanoseconds_per_tick=31.25,
+    code=(0x00000000, 512),
+    data=(0x20000000, 512),
+)
+
 BOARDS = (
     EmulatedBoard(core="Cortex-M0", machine="mps2-an385", flags=("-mcpu=cortex-m0",), instructions="plain"),
     # qemu has no board with a Cortex-M0+ and room for a network; its code runs on a Cortex-M3 unchanged.
@@ -66,25 +76,9 @@ BOARDS = (
         code=(0x10000000, 4096),
         data=(0x38000000, 2048),
     ),
-    EmulatedBoard(
-        core="Cortex-M55",
-        machine="mps3-an547",
-        flags=("-mcpu=cortex-m55", *_HARD_FLOAT),
-        instructions="mve",
-        nanoseconds_per_tick=31.25,
-        code=(0x00000000, 512),
-        data=(0x20000000, 512),
-    ),
+    _CORTEX_M55,
     # GCC 12 does not know the Cortex-M85, which executes a Cortex-M55's code.
-    EmulatedBoard(
-        core="Cortex-M85",
-        machine="mps3-an547",
-        flags=("-mcpu=cortex-m55", *_HARD_FLOAT),
-        instructions="mve",
-        nanoseconds_per_tick=31.25,
-        code=(0x00000000, 512),
-        data=(0x20000000, 512),
-    ),
+    replace(_CORTEX_M55, core="Cortex-M85"),
 )
 
 
