@@ -6,6 +6,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
+from serial_board import serial_board
 from small_models import dense_int8
 
 from edgeprune.benchmark import BenchRequest, bench, phone_commands, read_benchmark_model, read_console
@@ -103,8 +104,8 @@ SECTIONS { .text : { KEEP(*(.vectors)) *(.text*) *(.rodata*) } > code }
 """
 
 
-def start_board(folder: Path, text: str) -> tuple[subprocess.Popen[str], str]:
-    """A Cortex-M7 in qemu that writes the text to its UART once it hears something; its terminal's name."""
+def build_board(folder: Path, text: str) -> Path:
+    """An image for a Cortex-M7 that writes the text to its UART once it hears something."""
     if not (shutil.which("qemu-system-arm") and shutil.which("arm-none-eabi-gcc")):
         pytest.skip("qemu-system-arm or arm-none-eabi-gcc is not installed")
     (folder / "board.c").write_text(PROGRAM)
@@ -115,27 +116,7 @@ def start_board(folder: Path, text: str) -> tuple[subprocess.Popen[str], str]:
     subprocess.run(
         ["arm-none-eabi-gcc", *flags, "-T", folder / "board.ld", folder / "board.c", "-o", image], check=True
     )
-    machine = [
-        "-M",
-        "mps2-an500",
-        "-display",
-        "none",
-        "-monitor",
-        "none",
-        "-serial",
-        "pty",
-        "-kernel",
-        str(image),
-    ]
-    board = subprocess.Popen(
-        ["qemu-system-arm", *machine], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert board.stdout is not None
-    # "char device redirected to /dev/pts/3 (label serial0)"
-    for line in board.stdout:
-        if "/dev/" in line:
-            return board, next(word for word in line.split() if word.startswith("/dev/"))
-    raise AssertionError("qemu named no terminal")
+    return image
 
 
 def test_a_board_is_measured_over_its_serial_port(tmp_path):
@@ -149,8 +130,7 @@ def test_a_board_is_measured_over_its_serial_port(tmp_path):
             "PASS\n",
         ]
     )
-    board, port = start_board(tmp_path, text)
-    try:
+    with serial_board(build_board(tmp_path, text), machine="mps2-an500") as port:
         record = bench(
             BenchRequest(
                 file=tmp_path / "m.tflite",
@@ -161,9 +141,6 @@ def test_a_board_is_measured_over_its_serial_port(tmp_path):
                 output=tmp_path / "r.json",
             )
         )
-    finally:
-        board.kill()
-        board.communicate()
     assert record.latency_ms == pytest.approx(2.0)
     assert (record.arena_bytes, record.golden, record.on) == (900, True, "board")
     assert read_record(tmp_path / "r.json") == record

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from serial_board import serial_board
 from small_models import real_model
 from sparse_models import sparsify
 
@@ -134,10 +135,8 @@ def test_bench_measures_a_project_over_its_serial_port(tmp_path):
     data = real_model("ad01")
     source, _ = write(tmp_path, data, core="cortex-m7")
     image = build(source, core="cortex-m7", kernels="cmsis_nn", options=["-DCONSOLE_UART=ON"])
-    machine = ["-M", BOARDS["cortex-m7"], "-icount", f"shift={ICOUNT_SHIFT}", "-display", "none"]
-    command = ["qemu-system-arm", *machine, "-monitor", "none", "-serial", "pty", "-kernel", str(image)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as board:
-        port = next(word for line in board.stdout for word in line.split() if word.startswith("/dev/"))
+    options = ["-icount", f"shift={ICOUNT_SHIFT}"]
+    with serial_board(image, machine=BOARDS["cortex-m7"], options=options) as port:
         record = bench(
             BenchRequest(
                 file=tmp_path / "model.tflite",
@@ -147,7 +146,6 @@ def test_bench_measures_a_project_over_its_serial_port(tmp_path):
                 output=tmp_path / "record.json",
             )
         )
-        board.kill()
     assert record.golden is True
     # A tick of 40 ns is 1.25 instructions of 32 ns.
     instructions = record.latency_ms * 1e6 / 32

@@ -17,6 +17,26 @@ from tests.firmware.c.example import (
 )
 
 
+def window_options(kind, *, padding, stride, dilation, activation, **more):
+    """Options of a convolution."""
+    return options_of(
+        kind,
+        padding=PADDINGS[padding],
+        stride_h=stride[0],
+        stride_w=stride[1],
+        dilation_h_factor=dilation[0],
+        dilation_w_factor=dilation[1],
+        fused_activation_function=ACTIVATIONS[activation],
+        **more,
+    )
+
+
+def draw_bias(rng, scales, outputs, *, largest):
+    """Biases in the scale of inputs of 0.05 and these weights."""
+    values = rng.integers(-largest, largest, outputs).astype(np.int32)
+    return tensor((outputs,), "INT32", scale=0.05 * scales, data=values)
+
+
 def conv_2d(
     name,
     *,
@@ -47,20 +67,12 @@ def conv_2d(
     tensors = (
         int8((batches, *image), zero_point=zeros[0]),
         int8(weights.shape, scale=scales, data=weights),
-        tensor(
-            (outputs,), "INT32", scale=0.05 * scales, data=rng.integers(-3000, 3000, outputs).astype(np.int32)
-        ),
+        draw_bias(rng, scales, outputs, largest=3000),
         int8((batches, *size, outputs), scale=out_scale, zero_point=zeros[1]),
     )
     tensors[1].quantization.quantizedDimension = 0
-    options = options_of(
-        "Conv2D",
-        padding=PADDINGS[padding],
-        stride_h=stride[0],
-        stride_w=stride[1],
-        dilation_h_factor=dilation[0],
-        dilation_w_factor=dilation[1],
-        fused_activation_function=ACTIVATIONS[activation],
+    options = window_options(
+        "Conv2D", padding=padding, stride=stride, dilation=dilation, activation=activation
     )
     return Example(
         name=name,
@@ -95,21 +107,17 @@ def depthwise(
     tensors = (
         int8((batches, *image), zero_point=zeros[0]),
         int8(weights.shape, scale=scales, data=weights),
-        tensor(
-            (outputs,), "INT32", scale=0.05 * scales, data=rng.integers(-900, 900, outputs).astype(np.int32)
-        ),
+        draw_bias(rng, scales, outputs, largest=900),
         int8((batches, *size, outputs), scale=out_scale, zero_point=zeros[1]),
     )
     tensors[1].quantization.quantizedDimension = 3
-    options = options_of(
+    options = window_options(
         "DepthwiseConv2D",
-        padding=PADDINGS[padding],
-        stride_h=stride[0],
-        stride_w=stride[1],
-        dilation_h_factor=dilation[0],
-        dilation_w_factor=dilation[1],
+        padding=padding,
+        stride=stride,
+        dilation=dilation,
+        activation=activation,
         depth_multiplier=multiplier,
-        fused_activation_function=ACTIVATIONS[activation],
     )
     return Example(
         name=name, op="DEPTHWISE_CONV_2D", tensors=tensors, inputs=(0, 1, 2), outputs=(3,), options=options
@@ -155,9 +163,7 @@ def transpose_conv(
         tensor((4,), "INT32", data=np.array([1, *size, outputs], np.int32)),
         int8(weights.shape, scale=scales, data=weights),
         int8((1, *image), zero_point=zeros[0]),
-        tensor(
-            (outputs,), "INT32", scale=0.05 * scales, data=rng.integers(-900, 900, outputs).astype(np.int32)
-        ),
+        draw_bias(rng, scales, outputs, largest=900),
         int8((1, *size, outputs), scale=0.09, zero_point=zeros[1]),
     )
     options = options_of("TransposeConv", padding=PADDINGS[padding], stride_h=stride[0], stride_w=stride[1])
