@@ -128,7 +128,7 @@ class InfeasibleError(EdgepruneError):
     """Edgeprune worked; the answer is no: a budget cannot be met, or outputs differ.
 
     Attributes:
-        report: what was found all the same, as an `edgeprune.report.Report`; None where nothing was.
+        report: what was found all the same, as an `edgeprune.report.schema.Report`; None where nothing was.
     """
 
     exit_code = 1

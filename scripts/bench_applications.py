@@ -72,12 +72,12 @@ def prune_one(name: str) -> dict[str, Any]:
     import keras
     import numpy as np
 
-    from edgeprune.explore import prune
-    from edgeprune.keras_bridge.convert import convert
-    from edgeprune.keras_bridge.load import load_model
+    from edgeprune.commands.prune import prune
+    from edgeprune.keras_bridge.conversion.convert import convert
+    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.methods.ranking import Ranking
     from edgeprune.progress import Silent
     from edgeprune.prune.solve import Limits
-    from edgeprune.ranking import Ranking
 
     def peak_mib() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

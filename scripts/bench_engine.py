@@ -22,10 +22,10 @@ from typing import Any
 
 import edgeprune.firmware.c as engine_package
 from edgeprune.cli.progress import show_progress
-from edgeprune.engine_run import run_engine
+from edgeprune.commands.run import run_engine
 from edgeprune.errors import EdgepruneError
-from edgeprune.report_charts import Bar, draw_bars
-from edgeprune.workdir import whole_file
+from edgeprune.files import whole_file
+from edgeprune.report.charts import Bar, draw_bars
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT / ".." / "shared"

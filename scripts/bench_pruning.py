@@ -29,14 +29,14 @@ from typing import Any
 
 import numpy as np
 
-from edgeprune.artefact import Artefact, make_artefact
-from edgeprune.budget_loop import open_loop, shrink_to_budgets
+from edgeprune.build.artefact import Artefact, make_artefact
+from edgeprune.build.job import BuildRequest, Job, open_job, plan_recovery
+from edgeprune.build.workdir import WorkDirectory
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.layergraph import Array
-from edgeprune.job import BuildRequest, Job, open_job, plan_recovery
+from edgeprune.methods.budget_loop import open_loop, shrink_to_budgets
 from edgeprune.progress import Silent
 from edgeprune.prune.criteria import CRITERIA
-from edgeprune.workdir import WorkDirectory
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 Methods = dict[str, dict[str, Any]]
@@ -147,8 +147,8 @@ def run_model(name: str, request: BuildRequest, ratios: list[str], methods: Meth
 
 def fine_tune_dense(job: Job) -> Artefact:
     """The dense model after as many steps of the same recovery."""
-    from edgeprune.keras_bridge.judge import copy_model
-    from edgeprune.keras_bridge.train import Trained, Tuner
+    from edgeprune.keras_bridge.training.evaluation import copy_model
+    from edgeprune.keras_bridge.training.train import Trained, Tuner
 
     model, recovery = copy_model(job.inputs.teacher), plan_recovery(job)
     tuner = Tuner(model, job.inputs.teacher, training=job.inputs.training, recovery=recovery)

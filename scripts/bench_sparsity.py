@@ -30,23 +30,23 @@ from typing import Any
 import numpy as np
 from bench_pruning import SHARED, fine_tune_dense, log_mel, prepare_dscnn, prepare_resnet8
 
-from edgeprune.artefact import Artefact, make_artefact
-from edgeprune.budget_loop import open_loop, shrink_to_budgets
-from edgeprune.cluster_step import Clustering
+from edgeprune.build.artefact import Artefact, make_artefact
+from edgeprune.build.job import BuildRequest, Job, open_job, plan_recovery
+from edgeprune.build.workdir import WorkDirectory
 from edgeprune.device.check import Budget, Budgets
 from edgeprune.device.profile import load_profile
+from edgeprune.encoding.xnnpack_sparse import choose_sparse
 from edgeprune.errors import EdgepruneError, InfeasibleError
-from edgeprune.job import BuildRequest, Job, open_job, plan_recovery
-from edgeprune.keras_bridge.convert import convert
-from edgeprune.phone_step import choose_sparse
+from edgeprune.keras_bridge.conversion.convert import convert
+from edgeprune.methods.budget_loop import open_loop, shrink_to_budgets
+from edgeprune.methods.clustering import Clustering
+from edgeprune.methods.method import shape_weights
+from edgeprune.methods.sparsity import Sparsified, Zeroing, sparsify
 from edgeprune.progress import Silent
 from edgeprune.prune.masks import Zeros
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.timing import time_litert
-from edgeprune.shaping import shape_weights
-from edgeprune.sparse_step import Sparsified, Zeroing, sparsify
 from edgeprune.tflite.strip import strip
-from edgeprune.workdir import WorkDirectory
 
 HOST = "host, XNNPACK"
 TARGETS = ("cortex-m7", "cortex-m55-ethos-u55-128", HOST)

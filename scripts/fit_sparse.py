@@ -18,7 +18,7 @@ from edgeprune.firmware.c import sparse
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.layer_counts import count_layers
-from edgeprune.golden_samples import draw_inputs
+from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.tflite.model import constant_values
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Writes edgeprune/keras_bridge/digits.npz, the data of the embedded example. Needs scikit-learn."""
+"""Writes edgeprune/keras_bridge/data/digits.npz, the data of the embedded example. Needs scikit-learn."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.datasets import load_digits  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 TEST_SAMPLES = 500
-TARGET = Path(__file__).parents[1] / "edgeprune" / "keras_bridge" / "digits.npz"
+TARGET = Path(__file__).parents[1] / "edgeprune" / "keras_bridge" / "data" / "digits.npz"
 
 
 def main() -> None:

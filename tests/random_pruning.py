@@ -5,9 +5,9 @@ import numpy as np
 
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.surgery import Kept
-from edgeprune.keras_bridge.probes import draw_inputs
-from edgeprune.keras_bridge.rebuild import Compacted, compact
-from edgeprune.keras_bridge.trace import Traced, trace
+from edgeprune.keras_bridge.model.probes import draw_inputs
+from edgeprune.keras_bridge.model.rebuild import Compacted, compact
+from edgeprune.keras_bridge.model.trace import Traced, trace
 
 
 def randomise(model: keras.Model, rng: np.random.Generator) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from edgeprune.figures import Check, Figure
-from edgeprune.report import LayerPart, Report, StepPart
+from edgeprune.device.figures import Check, Figure
+from edgeprune.report.schema import LayerPart, Report, StepPart
 
 _CHANNELS = ((16, 12), (16, 8), (16, 12), (32, 16), (32, 24), (32, 24), (64, 24), (64, 40), (64, 40))
 _NAMES = ("conv2d", *(f"conv2d_{i}" for i in range(1, 9)))

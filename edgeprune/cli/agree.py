@@ -10,7 +10,7 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import NOTHING
+from edgeprune.units import NOTHING
 
 
 @click.command(cls=Command)
@@ -35,7 +35,7 @@ def agree(file: Path, *, data: str | None, samples: int | None, seed: int) -> An
     Exit 1 if TFLM differs from LiteRT's reference kernels by more than one quantization step: what is
     measured on this machine then does not hold on the device.
     """
-    from edgeprune.agreement import compare_file
+    from edgeprune.commands.agree import compare_file
 
     result = compare_file(file, data=data, samples=samples, seed=seed)
     document = result.to_json()

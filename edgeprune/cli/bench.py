@@ -10,7 +10,7 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import wrap
-from edgeprune.quantities import format_quantity
+from edgeprune.units import format_quantity
 
 _FASTEST_BAUD = 50_000_000
 
@@ -67,8 +67,8 @@ def bench(file: Path, *, output: Path | None, **asked: Any) -> Answer:
     A board must run a project of 'edgeprune firmware' made from FILE; its golden check writes the time. Give
     records to 'edgeprune devices calibrate' to fit the device's profile to them.
     """
-    from edgeprune.benchmark import BenchRequest
-    from edgeprune.benchmark import bench as measure
+    from edgeprune.commands.bench import BenchRequest
+    from edgeprune.commands.bench import bench as measure
 
     if asked["place"] == "board" and not asked["port"]:
         raise click.UsageError("--on board needs --port, for example /dev/ttyACM0 or COM3.")

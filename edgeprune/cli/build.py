@@ -11,8 +11,8 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.results import format_report
-from edgeprune.load_options import parse_load_options
-from edgeprune.recipe import MAX_ROUND_TO, Recipe, merge, read_recipe
+from edgeprune.config.load_options import parse_load_options
+from edgeprune.config.recipe import MAX_ROUND_TO, Recipe, merge, read_recipe
 
 DEFAULT_OUTPUT = "edgeprune-out"
 
@@ -112,11 +112,11 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     given = {name: asked.pop(name, None) for name in ("custom", "trust", "input_shape", "weights")}
     asked["load"] = parse_load_options(**given)
 
-    from edgeprune import pipeline
-    from edgeprune.annotation import parse_annotating
-    from edgeprune.cluster_step import parse_clustering
-    from edgeprune.job import BuildRequest
-    from edgeprune.sparse_step import ASKED, parse_zeroing
+    from edgeprune.build.file_metadata import parse_annotating
+    from edgeprune.build.job import BuildRequest
+    from edgeprune.commands import build as pipeline
+    from edgeprune.methods.clustering import parse_clustering
+    from edgeprune.methods.sparsity import ASKED, parse_zeroing
 
     zeros = {name: asked.pop(name, None) for name in ASKED}
     keep, clusters = tuple(asked.get("keep", ())), asked.pop("clusters", None)

@@ -32,9 +32,9 @@ def check(
     Where a budget lies within the interval of an estimate, the verdict is uncertain: it passes with a
     warning, and fails with --strict.
     """
-    from edgeprune import measure
+    from edgeprune.commands import check as command
 
-    result = measure.check(
+    result = command.check(
         file,
         device=device,
         flash_kib=flash_kib,

@@ -10,7 +10,7 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import NOTHING, format_quantity
+from edgeprune.units import NOTHING, format_quantity
 
 
 @click.command(cls=Command)
@@ -40,7 +40,7 @@ def compress(
 
     Exit 1, and no file, if nothing is worth it.
     """
-    from edgeprune.compression import compress_file
+    from edgeprune.commands.compress import compress_file
 
     flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
     result = compress_file(file, output=output, device=device, flags=flags, force=force)

@@ -13,7 +13,7 @@ from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.results import format_checks
 from edgeprune.cli.tables import wrap
-from edgeprune.load_options import parse_load_options
+from edgeprune.config.load_options import parse_load_options
 
 
 @click.command(cls=Command)
@@ -63,8 +63,8 @@ def convert(
     --labels implies --metadata. Exit 1 if --device is given and the file does not fit it; the file is written
     all the same.
     """
-    from edgeprune.annotation import parse_annotating
-    from edgeprune.conversion import ConvertRequest, convert_file
+    from edgeprune.build.file_metadata import parse_annotating
+    from edgeprune.commands.convert import ConvertRequest, convert_file
 
     said = parse_annotating(
         # Labels are only of use where the file can say them.

@@ -5,7 +5,7 @@ from typing import Any
 
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import format_quantity, format_ratio
+from edgeprune.units import format_quantity, format_ratio
 
 
 def format_sizes(document: Mapping[str, Any]) -> str:

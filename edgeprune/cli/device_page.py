@@ -7,7 +7,7 @@ from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.profile import Profile
 from edgeprune.device.selection import list_runtimes
-from edgeprune.quantities import NOTHING, format_quantity
+from edgeprune.units import NOTHING, format_quantity
 
 
 def format_devices(profiles: Sequence[Profile], *, of: int) -> str:

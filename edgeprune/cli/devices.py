@@ -10,7 +10,7 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import format_quantity
+from edgeprune.units import format_quantity
 
 _AT_LEAST = options.Finite(min=0, min_open=True)
 
@@ -102,7 +102,7 @@ def print_schema() -> Answer:
 @options.force
 def calibrate_device(device: str, records: tuple[Path, ...], *, output: Path | None, force: bool) -> Answer:
     """Fit a profile's latency to what 'edgeprune bench' measured, and write the profile."""
-    from edgeprune.calibration import calibrate
+    from edgeprune.commands.calibrate import calibrate
 
     result = calibrate(device, records, output=output, force=force)
     columns = [Column(heading="model", wrap=True)]

@@ -12,12 +12,12 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import wrap
-from edgeprune.quantities import format_quantity
+from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
-    from edgeprune.engine_project import EngineProjectResult
+    from edgeprune.commands.engine_firmware import EngineProjectResult
+    from edgeprune.commands.firmware import ProjectResult
     from edgeprune.firmware.c.layer import Optimize
-    from edgeprune.project import ProjectResult
 
 _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 
@@ -86,7 +86,7 @@ def firmware(
     if runtime == "c":
         if project not in (None, "cmake"):
             raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
-        from edgeprune.engine_project import write_engine_firmware
+        from edgeprune.commands.engine_firmware import write_engine_firmware
 
         result = write_engine_firmware(
             source,
@@ -104,7 +104,7 @@ def firmware(
         raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
     if build:
         raise click.UsageError("--build needs --runtime c; TFLM is built with the project's own SDK.")
-    from edgeprune.project import write_project
+    from edgeprune.commands.firmware import write_project
 
     written = write_project(
         source, project=project, output=output, device=device, data=data, samples=samples, force=force

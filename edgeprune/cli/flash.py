@@ -45,7 +45,7 @@ def flash(
     is_dry_run: bool,
 ) -> Answer:
     """Bring the image of a built project (or a build's output directory) onto a board."""
-    from edgeprune.flashing import flash as flash_folder
+    from edgeprune.commands.flash import flash as flash_folder
 
     result = flash_folder(
         folder,

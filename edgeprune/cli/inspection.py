@@ -11,8 +11,8 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.load_options import parse_load_options
-from edgeprune.quantities import format_quantity
+from edgeprune.config.load_options import parse_load_options
+from edgeprune.units import format_quantity
 
 
 @click.command("inspect", cls=Command)
@@ -74,9 +74,9 @@ def inspect(
         raise click.UsageError("--sensitivity measures on data: give --data, too.")
     if html_file is not None and not sensitivity:
         raise click.UsageError("--html shows what --sensitivity measures: give both.")
-    from edgeprune import inspection
-    from edgeprune.ranking import Ranking
-    from edgeprune.workdir import refuse_existing
+    from edgeprune.commands import inspect as inspection
+    from edgeprune.files import refuse_existing
+    from edgeprune.methods.ranking import Ranking
 
     if html_file is not None:
         refuse_existing(html_file, force=force)

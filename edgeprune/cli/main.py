@@ -35,7 +35,7 @@ from edgeprune.cli.strip import strip
 from edgeprune.cli.tables import printable
 from edgeprune.cli.view import view
 from edgeprune.errors import EdgepruneError, OutputError
-from edgeprune.report import Report, format_json
+from edgeprune.report.schema import Report, format_json
 
 _USAGE, _BUG, _INTERRUPTED, _PIPE_CLOSED = 2, 70, 130, 141
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -133,7 +133,7 @@ def _refuse_usage(error: click.ClickException, *, as_json: bool) -> int:
 
 
 def _report_error(error: EdgepruneError, *, as_json: bool) -> int:
-    # An infeasible build says how far it came: `pipeline.build` attaches the report of the best model found.
+    # An infeasible build says how far it came: `commands.build` attaches the report of the best model found.
     report = getattr(error, "report", None)
     if as_json:
         best = report.to_json() if isinstance(report, Report) else {}

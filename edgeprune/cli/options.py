@@ -93,7 +93,7 @@ _LOADING = (
 
 
 def loading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that `load_options.parse_load_options` reads."""
+    """Adds the options that `parse_load_options` reads."""
     for option in reversed(_LOADING):
         command = option(command)
     return command
@@ -110,7 +110,7 @@ _QUANTIZATION = (
 
 
 def quantization(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --scheme and --io-type, as `keras_bridge.convert.convert` takes them; None where not given."""
+    """Adds --scheme and --io-type, as `convert` takes them; None where not given."""
     for option in reversed(_QUANTIZATION):
         command = option(command)
     return command
@@ -134,7 +134,7 @@ _CALIBRATION = (
 
 
 def calibration(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --representative-samples and --accept-input-range, as `inputs.open_representative` takes them."""
+    """Adds --representative-samples and --accept-input-range, as `open_representative` takes them."""
     for option in reversed(_CALIBRATION):
         command = option(command)
     return command
@@ -194,7 +194,7 @@ _ZEROS = (
 
 
 def zeros(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that `sparse_step.parse_zeroing` reads, and --accept-no-gain."""
+    """Adds the options that `parse_zeroing` reads, and --accept-no-gain."""
     for option in reversed(_ZEROS):
         command = option(command)
     return command

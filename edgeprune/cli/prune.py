@@ -12,7 +12,7 @@ from edgeprune.cli.dead import format_sizes, format_stripped
 from edgeprune.cli.inspection import format_frozen
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import wrap
-from edgeprune.load_options import parse_load_options
+from edgeprune.config.load_options import parse_load_options
 
 
 @click.command(cls=Command)
@@ -90,9 +90,9 @@ def prune(
 
     With --dead-only remove what is constant or unread, proven equal to the original model.
     """
-    from edgeprune import explore
+    from edgeprune.commands import prune as explore
+    from edgeprune.methods.ranking import Ranking
     from edgeprune.prune.solve import Limits
-    from edgeprune.ranking import Ranking
 
     _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=ranking["data"], seen_on_data=seen_on_data)
     load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)

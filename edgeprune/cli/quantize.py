@@ -11,9 +11,9 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.load_options import parse_load_options
-from edgeprune.quantities import NOTHING, format_drop, format_metric
-from edgeprune.workdir import refuse_existing
+from edgeprune.config.load_options import parse_load_options
+from edgeprune.files import refuse_existing
+from edgeprune.units import NOTHING, format_drop, format_metric
 
 _WORST_SHOWN = 12
 
@@ -85,7 +85,7 @@ def quantize(
         raise click.UsageError("Nothing to do: give --output, --explain or --html.")
     if html_file is not None:
         refuse_existing(html_file, force=asked["force"])
-    from edgeprune.quantization import QuantizeRequest, quantize_file, write_quantization
+    from edgeprune.commands.quantize import QuantizeRequest, quantize_file, write_quantization
 
     load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
     request = QuantizeRequest(model=model, load=load, accept_input_range=bool(accept_input_range), **asked)

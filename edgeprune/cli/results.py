@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import (
+from edgeprune.report.schema import BudgetPart, Numbers, Report
+from edgeprune.units import (
     NOTHING,
     format_drop,
     format_quantity,
@@ -12,7 +13,6 @@ from edgeprune.quantities import (
     format_signed,
     short_unit,
 )
-from edgeprune.report import BudgetPart, Numbers, Report
 
 _FIGURES = (
     # figure, what people call it, unit, the budget it is held against

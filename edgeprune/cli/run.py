@@ -12,10 +12,10 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import format_quantity
+from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
-    from edgeprune.engine_run import Target
+    from edgeprune.commands.run import Target
     from edgeprune.firmware.c.layer import Optimize
 
 _LABELS = {
@@ -53,7 +53,7 @@ def run(
 
     Samples are random; the reference is TFLM with its reference kernels. Exit 1 if any output differs.
     """
-    from edgeprune.engine_run import run_engine
+    from edgeprune.commands.run import run_engine
 
     result = run_engine(file, device=device, target=target, samples=samples, optimize=optimize)
     document = result.to_json()

@@ -11,8 +11,8 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.load_options import parse_load_options
-from edgeprune.quantities import format_quantity, format_ratio
+from edgeprune.config.load_options import parse_load_options
+from edgeprune.units import format_quantity, format_ratio
 
 
 @click.command(cls=Command)
@@ -65,8 +65,8 @@ def sparsify(
 
     Zeros save nothing by themselves: --device says what its runtime makes of them, before any training.
     """
-    from edgeprune import sparsification
-    from edgeprune.sparse_step import parse_zeroing
+    from edgeprune.commands import sparsify as sparsification
+    from edgeprune.methods.sparsity import parse_zeroing
 
     request = sparsification.SparsifyRequest(
         model=model,

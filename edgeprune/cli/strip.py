@@ -10,7 +10,7 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import format_quantity
+from edgeprune.units import format_quantity
 
 
 @click.command(cls=Command)
@@ -27,7 +27,7 @@ def strip(file: Path, *, output: Path, keep_interface: bool, force: bool) -> Ans
 
     The result computes the same, bit for bit; tensors and ops keep their numbers.
     """
-    from edgeprune.stripping import strip_file
+    from edgeprune.commands.strip import strip_file
 
     result = strip_file(file, output=output, keep_interface=keep_interface, force=force)
     document = result.to_json()

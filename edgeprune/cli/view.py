@@ -9,7 +9,7 @@ import click
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.quantities import NOTHING, format_quantity
+from edgeprune.units import NOTHING, format_quantity
 
 Row = Mapping[str, Any]
 _NAME_CHARACTERS = 40
@@ -33,7 +33,7 @@ _ORDERS: dict[str, Callable[[Row], Any]] = {
 )
 def view(file: Path, *, sort: str) -> Answer:
     """Show what is in a .tflite file: ops, tensors, quantization, sizes, zeros, memory, metadata."""
-    from edgeprune.viewing import view_file
+    from edgeprune.commands.view import view_file
 
     document = view_file(file).to_json()
     return Answer(text=format_view(document, sort=sort), document=document)

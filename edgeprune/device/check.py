@@ -6,10 +6,11 @@ from math import isfinite
 from typing import Literal
 
 from edgeprune.device.estimate import spare_for_errors
+from edgeprune.device.figures import Check, Figure, unavailable
 from edgeprune.device.latency import latency_reach
 from edgeprune.device.profile import Profile
 from edgeprune.errors import RecipeError
-from edgeprune.figures import Check, Figure, unavailable
+from edgeprune.units import format_quantity
 
 Origin = Literal["flag", "recipe", "profile", "device", "none"]
 
@@ -146,3 +147,40 @@ def _note(budget: Budget, profile: Profile) -> str:
         "device": budget.reason,
         "none": "",
     }[budget.origin]
+
+
+def verdict(checks: tuple[Check, ...], device: str) -> str:
+    """One sentence: what fits and by how much, or what does not."""
+    broken = [c for c in checks if not c.ok]
+    uncertain = [c for c in checks if c.verdict == "uncertain"]
+    if broken:
+        return f"does not fit {device}: {'; '.join(_describe_miss(c) for c in broken)}."
+    bounded = [c for c in checks if c.budget and c.margin is not None and not c.at_least]
+    if not bounded:
+        return f"runs on {device}; no budget was asked for."
+    tightest = min(bounded, key=lambda c: (c.margin or 0.0) / (c.budget or 1.0))
+    if uncertain:
+        names = " and ".join(c.name for c in uncertain)
+        latency = any(c.name == "latency" for c in uncertain)
+        how = "measure it ('edgeprune bench')" if latency else "build and link the firmware"
+        return (
+            f"may fit {device}: {names} cannot be told from the estimate, whose interval holds the budget; "
+            f"{how}, or use --strict to refuse it."
+        )
+    estimated = [c.name for c in bounded if c.figure.source == "estimated"]
+    hint = f"; estimated: {', '.join(estimated)}" if estimated else ""
+    return f"fits {device}: {tightest.name} is tightest with {_amount(tightest)} to spare{hint}."
+
+
+def _describe_miss(item: Check) -> str:
+    if item.figure.value is None:
+        return f"{item.name} is not known ({item.figure.evidence})"
+    if item.verdict == "uncertain":
+        return f"{item.name} may exceed its budget within its interval (--strict)"
+    if item.name == "ops":
+        return f"the runtime cannot execute {int(item.figure.value)} of its ops"
+    return f"{item.name} misses its budget by {_amount(item)}"
+
+
+def _amount(item: Check) -> str:
+    return format_quantity(abs(item.margin or 0.0), item.figure.unit)

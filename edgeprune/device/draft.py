@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edgeprune.device.profile import ID, find_profile, list_ids, load_profile
 from edgeprune.errors import ProfileError
-from edgeprune.workdir import whole_file
+from edgeprune.files import whole_file
 
 _HEADER = """\
 # Started from {origin}. What to change, in this order:

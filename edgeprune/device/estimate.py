@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import hypot
 
+from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.flash import UNLISTED_OP_BYTES, estimate_code, load_flash_table
 from edgeprune.device.instructions import estimate_instructions, load_instruction_table
 from edgeprune.device.latency import (
@@ -18,7 +19,6 @@ from edgeprune.device.latency import (
 from edgeprune.device.placement import is_external
 from edgeprune.device.profile import Profile
 from edgeprune.device.scratch import Kernels
-from edgeprune.figures import Figure, unavailable
 from edgeprune.graph.opshape import OpShape
 
 _WEIGHT_BYTES = {"float32": 4}

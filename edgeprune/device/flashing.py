@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeprune.tables import TableError
+from edgeprune.config.tables import TableError
 
 Machine = Literal["mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547"]
 """Machines of `qemu-system-arm` that the C engine links for: those of `firmware/c/boards.py`."""

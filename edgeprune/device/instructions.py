@@ -14,11 +14,11 @@ from importlib import resources
 from pathlib import Path
 
 from edgeprune.device.decoding import decode_instructions
+from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.laws import FLOAT, count_features, count_other, is_on_floats
 from edgeprune.device.laws_elsewhere import Kernels
 from edgeprune.device.loops import Counts
 from edgeprune.errors import UnknownNameError
-from edgeprune.figures import Figure, unavailable
 from edgeprune.graph.opshape import OpShape
 
 _TABLES = Path(str(resources.files("edgeprune.device"))) / "tables"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from math import hypot, prod
 from typing import Literal
 
+from edgeprune.config.tables import TableError, ruled
 from edgeprune.device.instructions import (
     InstructionTable,
     instructions_of,
@@ -24,7 +25,6 @@ from edgeprune.device.instructions import (
 )
 from edgeprune.device.laws import count_features
 from edgeprune.graph.opshape import OpShape
-from edgeprune.tables import TableError, ruled
 
 Evidence = Literal["measured", "borrowed", "assumed"]
 """Where a number of a profile comes from: measured on this very part; measured on another part and taken

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeprune.tables import TableError, ruled
+from edgeprune.config.tables import TableError, ruled
 
 Use = Literal["arena", "weights", "code"]
 

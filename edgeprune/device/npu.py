@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeprune.tables import TableError, ruled
+from edgeprune.config.tables import TableError, ruled
 
 Accelerator = Literal[
     "ethos-u55-32",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from edgeprune.device.memory import Memory
 from edgeprune.device.profile import Profile
-from edgeprune.quantities import format_quantity
+from edgeprune.units import format_quantity
 
 _KIB = 1024.0
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import hypot
 
-from edgeprune.figures import Figure
-from edgeprune.tables import TableError, ruled
+from edgeprune.config.tables import TableError, ruled
+from edgeprune.device.figures import Figure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

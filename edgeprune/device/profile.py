@@ -12,14 +12,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from edgeprune.config.table_schema import make_schema
+from edgeprune.config.tables import TableError, parse_table, read_toml, ruled
 from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
 from edgeprune.device.memory import Cache, Memory, find_homeless, find_memory_faults
 from edgeprune.device.npu import Npu, find_npu_faults
 from edgeprune.device.power import Power, find_power_faults
 from edgeprune.errors import ProfileError, UnknownNameError
-from edgeprune.table_schema import make_schema
-from edgeprune.tables import TableError, parse_table, read_toml, ruled
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

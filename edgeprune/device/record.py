@@ -10,13 +10,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
+from edgeprune.config.tables import TableError, parse_table, ruled
 from edgeprune.device.fitting import Sample, describe_sample
 from edgeprune.device.instructions import load_instruction_table
 from edgeprune.device.latency import PACES
 from edgeprune.device.profile import Profile
 from edgeprune.errors import DataError
 from edgeprune.graph.opshape import OpShape
-from edgeprune.tables import TableError, parse_table, ruled
 
 SCHEMA = 1
 ENGINE = "edgeprune's C engine"

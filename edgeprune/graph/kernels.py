@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.graph.keeping import find_layers
+from edgeprune.graph.kept_layers import find_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 
 _SUFFIX = "kernel"  # of all weights that Keras multiplies with: "kernel", "recurrent_kernel", "query/kernel"

@@ -3,7 +3,7 @@
 import logging
 import os
 
-from edgeprune.keras_bridge.quiet import quiet_stderr
+from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
 
 # Notes about CPUs, GPUs and retracing are for TensorFlow's developers; its errors arrive as exceptions.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

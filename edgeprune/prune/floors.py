@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edgeprune.config.recipe import LayerLimit
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.graph.keeping import find_layers
+from edgeprune.graph.kept_layers import find_layers
 from edgeprune.prune.solve import Floor
-from edgeprune.recipe import LayerLimit
 
 
 def set_floors(channels: ChannelMap, limits: Mapping[str, LayerLimit]) -> tuple[Floor, ...]:

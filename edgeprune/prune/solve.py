@@ -13,7 +13,7 @@ import numpy as np
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap, Ids
-from edgeprune.graph.keeping import summarise_reasons
+from edgeprune.graph.kept_layers import summarise_reasons
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, peak_activation_bytes
 from edgeprune.graph.opshape import OpShape

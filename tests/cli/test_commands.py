@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeprune.cli.build import build
-from edgeprune.recipe import Recipe
+from edgeprune.config.recipe import Recipe
 from tests.small_models import REAL_MODELS, SHARED_MODELS
 
 
@@ -135,7 +135,7 @@ def test_every_key_of_a_recipe_is_a_flag_of_build_and_the_other_way_round():
 
 
 def test_the_defaults_in_the_help_of_build_are_those_of_a_request():
-    pipeline = pytest.importorskip("edgeprune.pipeline")
+    pipeline = pytest.importorskip("edgeprune.commands.build")
     defaults = {field.name: field.default for field in fields(pipeline.BuildRequest)}
     for parameter in build.params:
         told = re.search(r"\[default: (.*)\]", getattr(parameter, "help", None) or "")

@@ -10,7 +10,7 @@ from keras import layers
 
 from edgeprune.tflite.read import read_model
 
-DIGITS = Path(__file__).parents[2] / "edgeprune/keras_bridge/digits.npz"
+DIGITS = Path(__file__).parents[2] / "edgeprune/keras_bridge/data/digits.npz"
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from small_models import dense_int8, real_model, unary
 
 from edgeprune.cli.main import run
+from edgeprune.commands.run import EngineRun
 from edgeprune.device.profile import load_profile
-from edgeprune.engine_run import EngineRun
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc here")
 needs_qemu = pytest.mark.skipif(

@@ -6,9 +6,9 @@ import pytest
 
 from edgeprune.device.arena import predict_arena, read_arena_inputs
 from edgeprune.device.estimate import arena_kernels, estimate_figures, time_instructions
+from edgeprune.device.figures import UNITS, Figure
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import list_profiles, load_profile
-from edgeprune.figures import UNITS, Figure
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 from edgeprune.device.estimate import estimate_figures
+from edgeprune.device.figures import Figure
 from edgeprune.device.memory import Memory
 from edgeprune.device.placement import blocks_for, describe_placement, is_external
 from edgeprune.device.profile import load_profile
-from edgeprune.figures import Figure
 from edgeprune.graph.opshape import OpShape
 
 KIB = 1024

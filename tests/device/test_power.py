@@ -1,7 +1,7 @@
 import pytest
 
+from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.power import Power, add_energy, find_power_faults
-from edgeprune.figures import Figure, unavailable
 
 POWER = Power(active_mw=50.0, low_mw=40.0, high_mw=65.0, source="a test")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DIGITS = ROOT / "edgeprune/keras_bridge/digits.npz"
+DIGITS = ROOT / "edgeprune/keras_bridge/data/digits.npz"
 COMMAND = [sys.executable, "-c", "from edgeprune.cli.main import main; main()"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from e2e.conftest import DIGITS, ENVIRONMENT, Ended
 
-from edgeprune.annotation import hash_origin
+from edgeprune.build.file_metadata import hash_origin
 from edgeprune.tflite.metadata import ENTRY, read_metadata
 from edgeprune.tflite.read import read_model
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from e2e.conftest import DIGITS
 
-from edgeprune import shrink
-from edgeprune.artefact import make_artefact
-from edgeprune.budget_loop import open_loop, shrink_to_budgets
-from edgeprune.job import BuildRequest, open_job, plan_recovery
-from edgeprune.keras_bridge.train import steps_per_epoch
+from edgeprune.build.artefact import make_artefact
+from edgeprune.build.job import BuildRequest, open_job, plan_recovery
+from edgeprune.build.workdir import WorkDirectory
+from edgeprune.keras_bridge.training.train import steps_per_epoch
+from edgeprune.methods import loop as shrink
+from edgeprune.methods.budget_loop import open_loop, shrink_to_budgets
 from edgeprune.progress import Silent
-from edgeprune.workdir import WorkDirectory
 
 EPOCHS = 4
 

@@ -14,10 +14,10 @@ from serial_board import serial_board
 from small_models import real_model
 from sparse_models import sparsify
 
-from edgeprune.benchmark import BenchRequest, bench
-from edgeprune.compression import compress_file
+from edgeprune.commands.bench import BenchRequest, bench
+from edgeprune.commands.compress import compress_file
+from edgeprune.commands.firmware import write_project
 from edgeprune.firmware.kernel_sources import list_kernels
-from edgeprune.project import write_project
 from edgeprune.tflite.op_table import OPS
 
 TREE = os.environ.get("TFLM_DIR", "")

@@ -14,8 +14,8 @@ import edgeprune.graph.layers  # noqa: F401  (fills the registry)
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import Call, Flow, Ids, name_channels
 from edgeprune.graph.rules import RULES
-from edgeprune.keras_bridge.rebuild import TOLERANCE, compact
-from edgeprune.keras_bridge.trace import kind_of, trace
+from edgeprune.keras_bridge.model.rebuild import TOLERANCE, compact
+from edgeprune.keras_bridge.model.trace import kind_of, trace
 
 pytestmark = pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`:UserWarning")  # deprecated
 

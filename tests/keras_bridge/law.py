@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from random_pruning import draw_plan, random_inputs, randomise
 
 from edgeprune.graph.channels import name_channels
-from edgeprune.keras_bridge.calling import call
-from edgeprune.keras_bridge.rebuild import TOLERANCE, Compacted, compact, rebuild
-from edgeprune.keras_bridge.trace import trace
+from edgeprune.keras_bridge.model.calling import call
+from edgeprune.keras_bridge.model.rebuild import TOLERANCE, Compacted, compact, rebuild
+from edgeprune.keras_bridge.model.trace import trace
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 BuildModel = Callable[[Draw, str], keras.Model]

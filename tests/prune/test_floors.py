@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from graph.hand_made import conv, graph_of
 
+from edgeprune.config.recipe import LayerLimit
 from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.graph.channels import ChannelMap, name_channels
-from edgeprune.graph.keeping import keep_layers
+from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.prune.floors import set_floors
 from edgeprune.prune.solve import Costs, Floor, Limits, remove_ratio, solve
-from edgeprune.recipe import LayerLimit
 
 
 def chain() -> tuple[LayerGraph, ChannelMap]:

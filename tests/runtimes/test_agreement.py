@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_models import dense_int8, real_model, unary
 
-from edgeprune.agreement import AgreeResult, compare_file, draw_input
+from edgeprune.commands.agree import AgreeResult, compare_file, draw_input
 from edgeprune.runtimes.agreement import Comparison, choose_sample_count, compare_runtimes
 from edgeprune.runtimes.compare import Agreement
 from edgeprune.tflite.ops import output_steps

@@ -16,15 +16,15 @@ from small_models import model, tensor
 from tflite_mutations import list_victims, mutate
 
 from edgeprune.cli.view import format_view
+from edgeprune.commands.view import view_file
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import ModelError
-from edgeprune.measure import measure
-from edgeprune.report import format_json
+from edgeprune.measuring.backend import measure
+from edgeprune.report.schema import format_json
 from edgeprune.tflite.outline import outline_model
 from edgeprune.tflite.parts import list_parts
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
-from edgeprune.viewing import view_file
 
 VICTIMS = list_victims()
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -78,7 +78,7 @@ def test_reading_and_stripping_take_less_than_ten_times_the_file():
 def test_the_fuzzer_sees_a_reader_that_crashes(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(SCRIPTS))
     fuzzer = import_module("fuzz_tflite")
-    monkeypatch.setattr("edgeprune.viewing.read_model", lambda data, *, where: {}[where])
+    monkeypatch.setattr("edgeprune.commands.view.read_model", lambda data, *, where: {}[where])
     file = tmp_path / "dense.tflite"
     file.write_bytes(VICTIMS["dense"])
     problem, code = fuzzer.judge_command(["view", str(file)])

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from edgeprune.device.profile import Profile
 from edgeprune.errors import InfeasibleError
+from edgeprune.files import writing
 from edgeprune.firmware.c.layout import Layout
 from edgeprune.firmware.c.project import EMULATOR, FIRMWARE, LEAST_STACK_BYTES, EngineProject
 from edgeprune.firmware.c.toolchain import ImageSizes, compile_sources, link, read_sizes, run_tool
 from edgeprune.firmware.uf2 import FAMILIES, format_uf2
-from edgeprune.workdir import writing
 
 BUILD_FOLDER = "build"
 _FORMATS = {"hex": "ihex", "bin": "binary"}

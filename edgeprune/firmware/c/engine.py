@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeprune.errors import RecipeError
+from edgeprune.files import writing
 from edgeprune.firmware.c.boards import instructions_of
 from edgeprune.firmware.c.graph import Program, compile_model
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.source import format_sources
 from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.read import read_model
-from edgeprune.workdir import writing
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeprune.files import writing
 from edgeprune.firmware.c.boards import EmulatedBoard
 from edgeprune.firmware.c.engine import Engine
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
@@ -15,7 +16,6 @@ from edgeprune.firmware.c.toolchain import (
     read_sizes,
     run_tool,
 )
-from edgeprune.workdir import writing
 
 
 def build_image(

@@ -9,7 +9,7 @@ from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_image
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.image import build_image
-from edgeprune.golden_samples import draw_inputs
+from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.runtimes.tflm_host import run_tflm
 from tests.firmware.c.test_ops import needs_qemu
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from small_models import dense_int8, real_model
 
-from edgeprune.benchmark import read_console
+from edgeprune.commands.bench import read_console
 from edgeprune.device.flashing import Flashing
 from edgeprune.device.profile import load_profile
 from edgeprune.device.record import ENGINE
@@ -18,7 +18,7 @@ from edgeprune.firmware.c.build import build_images, describe_misfit, refuse_mis
 from edgeprune.firmware.c.emulator import emulate
 from edgeprune.firmware.c.golden_run import run_golden_check
 from edgeprune.firmware.c.project import write_engine_project
-from edgeprune.golden_samples import draw_inputs, record_golden
+from edgeprune.runtimes.golden import draw_inputs, record_golden
 from edgeprune.tflite.read import read_model
 from tests.firmware.c.test_ops import needs_gcc, needs_qemu
 

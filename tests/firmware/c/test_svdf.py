@@ -6,7 +6,7 @@ from small_models import model
 from edgeprune.firmware.c.emulator import run_host_program
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.image import build_host_program
-from edgeprune.golden_samples import draw_inputs
+from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.runtimes.tflm_host import run_tflm
 from tests.firmware.c.example import int8
 from tests.firmware.c.examples_matrices import svdf

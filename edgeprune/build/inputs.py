@@ -1,0 +1,304 @@
+"""Everything a build starts from, opened and checked: model, data, task, teacher."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeprune import __version__
+from edgeprune.errors import DataError, InputError
+from edgeprune.graph.layergraph import Array
+from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.files import read_file
+from edgeprune.progress import Progress
+from edgeprune.files import hash_bytes
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.data.augment import Augmentation
+    from edgeprune.keras_bridge.data.dataset import Data
+    from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.data.representative import Representative
+    from edgeprune.keras_bridge.training.task import Task
+    from edgeprune.keras_bridge.training.train import Recovery, Training
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Inputs:
+    """A model and what to prune it with.
+
+    Attributes:
+        model: the original; never changed.
+        teacher: the original, with BatchNorm statistics of the training data where they score better.
+        source, sha256: where the model came from, and the hash of its file ("" for the example).
+        data: training, validation and test arrays.
+        task: loss and metric.
+        training: what recovery trains on.
+        validation, test: judges of models and of artefacts; decisions only look at the first.
+        augmentation: what is done to training batches.
+        calibration: the representative set, and how it was drawn.
+        notes: sentences for the report.
+    """
+
+    model: keras.Model
+    teacher: keras.Model
+    source: str
+    sha256: str
+    data: Data
+    task: Task
+    training: Training
+    validation: Judge
+    test: Judge
+    augmentation: Augmentation
+    calibration: Representative
+    notes: tuple[str, ...]
+
+    @property
+    def representative(self) -> tuple[Array, ...]:
+        """Calibration inputs, one array per model input."""
+        return self.calibration.inputs
+
+    def plan_recovery(self, *, epochs: int, seed: int) -> Recovery:
+        """How these models are fine-tuned for so many epochs."""
+        from edgeprune.keras_bridge.training.train import Recovery, steps_per_epoch
+
+        recovery = Recovery(total_steps=0, augmentation=self.augmentation, seed=seed)
+        return replace(recovery, total_steps=epochs * steps_per_epoch(self.training, recovery))
+
+    def key(self, settings: Mapping[str, Any]) -> str:
+        """A hash of everything the result depends on."""
+        arrays = [*self.data.x_train, *self.data.x_val, *self.data.x_test]
+        arrays += [y for y in (self.data.y_train, self.data.y_val, self.data.y_test) if y is not None]
+        return hash_bytes(
+            __version__.encode(),
+            self.sha256.encode(),
+            json.dumps(settings, sort_keys=True, default=str).encode(),
+            *(np.ascontiguousarray(a).tobytes() for a in arrays),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Samples:
+    """Data to look at a model with; unlike for a build, there need be no test set.
+
+    Attributes:
+        training: what gradients and activations are taken of.
+        validation: scores models.
+    """
+
+    training: Training
+    validation: Judge
+
+
+def open_samples(
+    model: keras.Model, data: str, *, loss: str | None, metric: str | None, seed: int
+) -> Samples:
+    """The data, checked against the model.
+
+    Args:
+        model: Functional or Sequential.
+        data: what `load_data` takes.
+        loss: a name, where the model does not settle it.
+        metric: likewise.
+        seed: of splits.
+
+    Raises:
+        DataError: the data cannot be used.
+        RecipeError: loss or metric do not fit.
+    """
+    from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.training.evaluation import make_judge
+    from edgeprune.keras_bridge.training.task import resolve_task
+    from edgeprune.keras_bridge.training.train import Training
+
+    loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=seed)
+    task = resolve_task(model, loaded, loss=loss, metric=metric)
+    labels = task.choose_labels(loaded.x_train, loaded.y_train)
+    return Samples(
+        training=Training(inputs=loaded.x_train, labels=labels, task=task),
+        validation=make_judge(task, model, inputs=loaded.x_val, labels=loaded.y_val),
+    )
+
+
+def open_inputs(
+    model: Path | None,
+    data: str | None,
+    *,
+    loss: str | None,
+    metric: str | None,
+    seed: int,
+    load: LoadOptions = AS_SAVED,
+    representative_samples: int | None = None,
+    check_range: bool = True,
+    progress: Progress,
+) -> Inputs:
+    """The model and its data, checked against one another.
+
+    Args:
+        model: a saved Keras model, or None for the embedded example.
+        data: what `load_data` takes; may be None for the example only.
+        loss: a name, where the model does not settle it.
+        metric: likewise.
+        seed: of splits and selections.
+        load: how the model is opened.
+        representative_samples: size of the representative set; None for the usual one.
+        check_range: whether data that seem to have another range than the model expects are refused.
+        progress: is told what is going on.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: the data cannot be used, or there are none.
+    """
+    from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.data.example import make_example
+    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.keras_bridge.training.task import resolve_task
+    from edgeprune.keras_bridge.model.trace import trace
+
+    if model is None:
+        progress.stage("train the embedded example")
+        original, loaded = make_example(seed=seed)
+        loaded = replace(loaded, source="handwritten digits, packed with edgeprune")
+        source, sha256 = "the embedded example", ""
+    else:
+        if data is None:
+            raise DataError(
+                "there are no data to build with",
+                why="recovery, calibration of int8 ranges and the accuracy check all need real inputs",
+                fix="pass --data (inputs alone are enough, labels are optional); "
+                "'edgeprune prune' removes channels without data",
+            )
+        source, sha256 = model.name, hash_model(model, load)
+        original = load_model(model, options=load, progress=progress)
+        loaded = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed)
+    trace(original)  # refuses models without a graph before any work is spent on them
+    task = resolve_task(original, loaded, loss=loss, metric=metric)
+    if not loaded.has_test:
+        raise DataError(
+            "there is no test set",
+            where=loaded.source,
+            why="the artefact's accuracy is checked on samples that no decision looked at",
+            fix="add x_test (and y_test) to the data",
+        )
+    progress.stage("study the original model")
+    # Before anything else is done with the data: statistics re-estimated on a wrong range would hide it.
+    calibration = open_representative(
+        original,
+        loaded,
+        samples=representative_samples,
+        task=task,
+        check_range=check_range,
+        seed=seed,
+        progress=progress,
+    )
+    return _prepare(original, loaded, task, calibration=calibration, source=source, sha256=sha256, seed=seed)
+
+
+def hash_model(model: Path, load: LoadOptions) -> str:
+    """A hash of all files that the model is in."""
+    if not model.is_dir():
+        weights = () if load.weights is None else (read_file(load.weights),)
+        return hash_bytes(read_file(model), *weights)
+    files = sorted(path for path in model.rglob("*") if path.is_file())
+    return hash_bytes(*(read_file(path) for path in files))
+
+
+def _prepare(
+    original: keras.Model,
+    data: Data,
+    task: Task,
+    *,
+    calibration: Representative,
+    source: str,
+    sha256: str,
+    seed: int,
+) -> Inputs:
+    from edgeprune.keras_bridge.data.augment import Augmentation, choose_augmentation
+    from edgeprune.keras_bridge.training.evaluation import make_judge
+    from edgeprune.keras_bridge.training.train import Training, predict
+
+    validation = make_judge(task, original, inputs=data.x_val, labels=data.y_val)
+    training = Training(inputs=data.x_train, labels=task.choose_labels(data.x_train, data.y_train), task=task)
+    teacher, note = _make_teacher(original, validation, inputs=data.x_train, seed=seed)
+    augmentation = Augmentation()
+    if task.output_kind != "values" and task.higher_is_better:
+        augmentation = choose_augmentation(
+            data.x_val, score=lambda x: validation.score_outputs(predict(teacher, x)), seed=seed
+        )
+    return Inputs(
+        model=original,
+        teacher=teacher,
+        source=source,
+        sha256=sha256,
+        data=data,
+        task=task,
+        training=training,
+        validation=validation,
+        test=make_judge(task, original, inputs=data.x_test, labels=data.y_test),
+        augmentation=augmentation,
+        calibration=calibration,
+        notes=(*data.notes, *calibration.warnings, *((note,) if note else ())),
+    )
+
+
+def open_representative(
+    model: keras.Model,
+    data: Data,
+    *,
+    samples: int | None = None,
+    task: Task | None = None,
+    check_range: bool = True,
+    seed: int,
+    progress: Progress,
+) -> Representative:
+    """The representative set, drawn from the training data and checked against the model.
+
+    Args:
+        model: what will be converted.
+        data: checked against it.
+        samples: how many; `REPRESENTATIVE_SAMPLES` if not given.
+        task: what the model is for; found out where it is not given.
+        check_range: whether data that seem to have another range than the model expects are refused.
+        seed: of the draw.
+        progress: is told what speaks against the set.
+
+    Raises:
+        DataError: the model seems to expect another range.
+    """
+    from edgeprune.keras_bridge.data.input_range import require_input_range
+    from edgeprune.keras_bridge.data.representative import REPRESENTATIVE_SAMPLES, draw_representative
+    from edgeprune.keras_bridge.training.task import resolve_task
+
+    drawn = draw_representative(data, samples=samples or REPRESENTATIVE_SAMPLES, seed=seed)
+    for warning in drawn.warnings:
+        progress.warn(warning)
+    if check_range:
+        if task is None:
+            with suppress(InputError):  # layers have something to say even where scores cannot be had
+                task = resolve_task(model, data)
+        require_input_range(model, drawn, task=task, where=data.source)
+    return drawn
+
+
+def _make_teacher(
+    original: keras.Model, validation: Judge, *, inputs: tuple[Array, ...], seed: int
+) -> tuple[keras.Model, str]:
+    """The original, or a copy with re-estimated BatchNorm statistics if that one scores better."""
+    from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+
+    before = validation.score_model(original)
+    teacher, after = settle_batch_norm(original, validation, inputs=inputs, seed=seed)
+    if teacher is original:
+        return original, ""
+    metric = validation.task.metric
+    return teacher, (
+        f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} "
+        f"from {before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
+    )

@@ -1,0 +1,284 @@
+"""What `edgeprune build` was asked for, and everything it names, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeprune.build.file_metadata import Annotating, read_labels
+from edgeprune.methods.clustering import Clustering
+from edgeprune.device.check import Budgets, resolve_budgets
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.runtime import Choice, choose_runtime
+from edgeprune.device.schemes import refuse_scheme
+from edgeprune.device.zeros import require_cluster_worth, require_worth
+from edgeprune.errors import RecipeError
+from edgeprune.firmware.c.boards import find_board
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.kept_layers import keep_layers
+from edgeprune.build.inputs import Inputs, open_inputs
+from edgeprune.config.load_options import LoadOptions
+from edgeprune.progress import Progress
+from edgeprune.prune.criteria import CRITERIA, NORMALISERS
+from edgeprune.prune.floors import set_floors
+from edgeprune.prune.solve import Limits
+from edgeprune.config.recipe import LayerLimit
+from edgeprune.registry import Registry
+from edgeprune.runtimes.vela import find_vela
+from edgeprune.methods.sparsity import Zeroing, check_zeroing
+from edgeprune.tflite.schemes import choose_io_type
+from edgeprune.build.workdir import WorkDirectory
+
+Shaping = Zeroing | Clustering
+"""What may be done to weights so that they are stored in fewer bytes."""
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.training.train import Recovery
+
+DEFAULT_EPOCHS = 16
+DEFAULT_CRITERION = "l2"
+"""The best over ResNet-8 and DS-CNN (scripts/bench_pruning.py), and the quickest."""
+_ENGINE_PRICES = "TFLM's laws in proportion to the C engine's counts; candidates are built and run"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildRequest:
+    """What `edgeprune build` was asked for; None where the recipe, the profile or edgeprune decides.
+
+    Attributes:
+        model: a saved Keras model; None for the embedded example.
+        device: a profile's id or file.
+        runtime: "tflm" or "c"; None for the profile's.
+        data: what `load_data` takes; None only with the embedded example.
+        output: the directory to be made.
+        flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
+        strict: whether an estimate must stay below its budget with the whole of its interval.
+        max_drop: largest drop of the metric, as in `Task.drop`.
+        metric, loss: names, where the model and its outputs do not settle them.
+        scheme, criterion, scope, schedule: names in their registries; no criterion: `DEFAULT_CRITERION`.
+        io_type: type of the file's inputs and outputs; None for the scheme's default.
+        normalise: how scores are made comparable across families; None for the criterion's own way.
+        keep: patterns of layer names whose channels stay.
+        layers: pattern of layer names → what must stay of each of them.
+        min_channels: least channels of a group, or all it has; by default `round_to`.
+        round_to: numbers of channels become multiples of this; by default the profile's.
+        whole_layers: whether whole layers may go.
+        shaping: zeros or clusters that are asked for; None where the device decides.
+        accept_no_gain: make them even where the device can make nothing of them.
+        epochs: of recovery, all steps together.
+        seed: of everything random.
+        labels: file with the names of the classes; None for those of the data.
+        annotating: what the file says about itself.
+        load: how the model is opened.
+        representative_samples: size of the representative set; None for the usual one.
+        accept_input_range: go on where the data seem to have another range than the model expects.
+        resume: go on after the last finished stage of the same build.
+        force: replace an existing output.
+    """
+
+    model: Path | None
+    device: str
+    data: str | None
+    output: Path
+    runtime: Choice | None = None
+    flash_kib: float | None = None
+    ram_kib: float | None = None
+    latency_ms: float | None = None
+    strict: bool = False
+    max_drop: float = 0.02
+    metric: str | None = None
+    loss: str | None = None
+    scheme: str = "int8"
+    io_type: str | None = None
+    criterion: str | None = None
+    scope: str = "global"
+    normalise: str | None = None
+    keep: tuple[str, ...] = ()
+    layers: Mapping[str, LayerLimit] = field(default_factory=dict)
+    min_channels: int | None = None
+    round_to: int | None = None
+    whole_layers: bool = True
+    schedule: str = "polynomial_decay"
+    shaping: Shaping | None = None
+    accept_no_gain: bool = False
+    epochs: int | None = None
+    seed: int = 0
+    labels: Path | None = None
+    annotating: Annotating = field(default_factory=Annotating)
+    load: LoadOptions = field(default_factory=LoadOptions)
+    representative_samples: int | None = None
+    accept_input_range: bool = False
+    resume: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Job:
+    """A build request with everything it names opened.
+
+    Attributes:
+        request: what was asked.
+        inputs: model, data and task.
+        profile: the device.
+        budgets: what must hold.
+        limits: what the solver must respect besides: alignment, least widths, scope, layers that are kept.
+    """
+
+    request: BuildRequest
+    inputs: Inputs
+    profile: Profile
+    budgets: Budgets
+    limits: Limits
+
+    @property
+    def criterion(self) -> str:
+        """The criterion that ranks channels."""
+        return self.request.criterion or DEFAULT_CRITERION
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of recovery, all steps together."""
+        return self.request.epochs or DEFAULT_EPOCHS
+
+
+def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: Progress) -> Job:
+    """Everything the request names, opened and checked.
+
+    Args:
+        request: what was asked.
+        inputs: those of a job with the same model, data, loss, metric and seed, to spare opening them again.
+        progress: is told what is going on.
+
+    Raises:
+        InputError: something cannot be used.
+        ToolMissingError: the device has an NPU, and its compiler is not installed.
+    """
+    profile = choose_runtime(load_profile(request.device), request.runtime)
+    refuse_scheme(request.scheme, profile, io_type=request.io_type)
+    if profile.npu is not None:
+        find_vela()  # before hours of training, not after
+    if profile.runtime.name == "c":
+        find_board(profile.core)  # likewise
+    flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
+    budgets = resolve_budgets(profile, flags=flags, is_strict=request.strict)
+    _refuse_bad_settings(request)
+    if request.shaping is not None:
+        _require_worth(profile, request)
+    from edgeprune.keras_bridge.training.determinism import fix_seeds
+
+    fix_seeds(request.seed)
+    inputs = inputs or open_inputs(
+        request.model,
+        request.data,
+        loss=request.loss,
+        metric=request.metric,
+        seed=request.seed,
+        load=request.load,
+        representative_samples=request.representative_samples,
+        check_range=not request.accept_input_range,
+        progress=progress,
+    )
+    if request.labels is not None:
+        names = read_labels(request.labels, outputs=inputs.model.outputs)
+        inputs = replace(inputs, data=replace(inputs.data, class_names=names))
+    limits = _resolve_limits(request, profile, inputs.model)
+    return Job(request=request, inputs=inputs, profile=profile, budgets=budgets, limits=limits)
+
+
+def _require_worth(profile: Profile, request: BuildRequest) -> None:
+    """Raises RecipeError where what was asked for buys nothing on the device, and nobody said so."""
+    accept, shaping = request.accept_no_gain, request.shaping
+    if isinstance(shaping, Zeroing):
+        check_zeroing(shaping)
+        require_worth(profile, shaping.pattern, scheme=request.scheme, accept_no_gain=accept)
+    else:
+        require_cluster_worth(profile, accept_no_gain=accept)
+
+
+def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model) -> Limits:
+    """What the solver must respect. Raises RecipeError where a pattern means no layer."""
+    from edgeprune.keras_bridge.model.trace import trace
+
+    channels = keep_layers(name_channels(trace(model).graph), request.keep)
+    align = request.round_to or profile.runtime.round_to
+    return Limits(
+        round_to=align,
+        min_channels=request.min_channels or align,
+        floors=set_floors(channels, request.layers),
+        keep=tuple(request.keep),
+        scope=request.scope,
+    )
+
+
+def _refuse_bad_settings(request: BuildRequest) -> None:
+    from edgeprune.keras_bridge.training.schedules import SCHEDULES
+
+    named: tuple[tuple[Registry[Any], str], ...] = (
+        (SCHEDULES, request.schedule),
+        (CRITERIA, request.criterion or DEFAULT_CRITERION),
+        (NORMALISERS, request.normalise or "none"),
+    )
+    for registry, name in named:
+        registry[name]
+    if request.scope not in ("global", "local"):
+        raise RecipeError(f"unknown scope '{request.scope}'", fix="choose global or local")
+    if not request.max_drop >= 0:
+        raise RecipeError(f"max_drop is {request.max_drop}", fix="give a number from 0, for example 0.02")
+    for name, count in (("min_channels", request.min_channels), ("round_to", request.round_to)):
+        if count is not None and count < 1:
+            raise RecipeError(f"{name} is {count}", fix="give at least 1")
+    if request.epochs is not None and request.epochs < 1:
+        raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
+
+
+def describe_settings(job: Job) -> dict[str, Any]:
+    """What was chosen, for the report."""
+    calibration = job.inputs.calibration
+    engine = {"layer_prices": _ENGINE_PRICES} if job.profile.runtime.name == "c" else {}
+    return {
+        "criterion": job.criterion,
+        "normalise": job.request.normalise or CRITERIA[job.criterion].normalise,
+        "scope": job.request.scope,
+        "schedule": job.request.schedule,
+        "scheme": job.request.scheme,
+        "io_type": choose_io_type(job.request.scheme, job.request.io_type),
+        "representative": f"{calibration.samples} samples {calibration.selection}",
+        "epochs": job.epochs,
+        "max_drop": job.request.max_drop,
+        "round_to": job.limits.round_to,
+        "min_channels": job.limits.min_channels,
+        "whole_layers": job.request.whole_layers,
+        "weights": "as the device decides" if job.request.shaping is None else job.request.shaping.describe(),
+        "keep": list(job.limits.keep),
+        "layers": {
+            pattern: f"at least {limit.min_channels} channels, at most {limit.max_ratio:g} of them go"
+            for pattern, limit in job.request.layers.items()
+        },
+        "augmentation": job.inputs.augmentation.describe(),
+        **engine,
+    }
+
+
+def plan_recovery(job: Job) -> Recovery:
+    """How the job's model is fine-tuned."""
+    return job.inputs.plan_recovery(epochs=job.epochs, seed=job.request.seed)
+
+
+def with_epochs(job: Job, epochs: int) -> Job:
+    """The job with another number of epochs."""
+    return replace(job, request=replace(job.request, epochs=epochs))
+
+
+def open_work(job: Job) -> WorkDirectory:
+    """The directory that keeps the finished stages of this build."""
+    request = job.request
+    ignored = ("output", "resume", "force", "model", "data")
+    settings = {name: value for name, value in asdict(request).items() if name not in ignored}
+    path = request.output.with_name(f"{request.output.name}.work")
+    return WorkDirectory(
+        path, key=job.inputs.key({**settings, "profile": asdict(job.profile)}), resume=request.resume
+    )

@@ -1,0 +1,97 @@
+"""What firmware is made from: a build's output directory, a project's, or a `.tflite` file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from edgeprune.errors import DataError, ModelError, OpError, RecipeError
+from edgeprune.firmware.c.project import DESCRIPTION
+from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
+from edgeprune.firmware.golden import Golden, load_golden
+from edgeprune.runtimes.golden import draw_inputs, record_golden
+from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.model import Model
+
+_RANDOM_SEED = 0
+
+
+def find_file(source: Path) -> Path:
+    """The `.tflite` file itself, or that of a folder, as it was before weights were encoded."""
+    return source / "model.tflite" if source.is_dir() else source
+
+
+def find_flashed_file(source: Path) -> Path:
+    """The same as it is flashed where TFLM runs it. Raises OpError for what Vela compiled."""
+    if source.is_dir() and (source / "model_vela.tflite").exists():
+        raise OpError(
+            "a project cannot hold what Vela compiled",
+            where=str(source),
+            why="it needs the driver of the NPU",
+            fix="take the files of its tflm/ folder into the vendor's project",
+        )
+    encoded = source / "model_encoded.tflite"
+    return encoded if encoded.exists() else find_file(source)
+
+
+def find_device(source: Path) -> str:
+    """The device that a build or a project was for.
+
+    Raises:
+        RecipeError: it is a file, which does not say.
+        ModelError: the folder does not say either.
+    """
+    if not source.is_dir():
+        raise RecipeError(
+            "a .tflite file does not say which device it is for", where=str(source), fix="give --device"
+        )
+    try:
+        if (source / DESCRIPTION).exists():
+            return str(json.loads((source / DESCRIPTION).read_text("utf-8"))["device"])
+        return str(json.loads((source / "report.json").read_text("utf-8"))["device"]["id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            "is no output of edgeprune build or edgeprune firmware",
+            where=str(source),
+            why=f"its report.json or {DESCRIPTION} is missing or damaged",
+            fix="give the folder that a build wrote, or a .tflite file with --device",
+        ) from error
+
+
+def find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, samples: int) -> Golden:
+    """Golden samples: of the data, else of the build, else of random inputs.
+
+    Args:
+        source: a build's output directory, or a `.tflite` file.
+        tflite: the file's bytes.
+        model: the same, read.
+        data: where inputs come from, as `load_data` takes it.
+        samples: how many.
+
+    Raises:
+        DataError: there are fewer, or they belong to another model.
+        ToolError: TFLM is not installed, or failed.
+    """
+    if data is not None:
+        inputs, labels = _load_inputs(data, model)
+        golden = record_golden(
+            tflite, as_real(tflite, inputs), samples=samples, origin="Test data", labels=labels
+        )
+    elif source.is_dir():
+        golden = load_golden(source / GOLDEN_FILE, model).take(samples)
+    else:
+        inputs = draw_inputs(model, samples=samples, seed=_RANDOM_SEED)
+        golden = record_golden(tflite, inputs, samples=samples, origin=f"Random inputs, seed {_RANDOM_SEED}")
+    if golden.samples < samples:
+        raise DataError(
+            f"there are {golden.samples} golden samples, not {samples}",
+            where=data or str(source),
+            fix="ask for fewer with --samples, or give more with --data",
+        )
+    return golden
+
+
+def _load_inputs(data: str, model: Model) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    from edgeprune.keras_bridge.data.dataset import load_data
+
+    loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=_RANDOM_SEED)
+    return loaded.x_test or loaded.x_val, loaded.class_names or ()

@@ -1,0 +1,1 @@
+"""One module for each command: a request in, a result out. No click, no printing."""

@@ -1,0 +1,146 @@
+"""`edgeprune agree`: the same inputs through LiteRT's reference kernels, XNNPACK, tflite-runtime and TFLM."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeprune.errors import ModelError
+from edgeprune.files import read_file
+from edgeprune.graph.layergraph import Array
+from edgeprune.runtimes.agreement import (
+    Comparison,
+    choose_sample_count,
+    compare_runtimes,
+    find_newer_litert,
+)
+from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
+from edgeprune.tflite.ops import op_shapes
+from edgeprune.tflite.read import read_model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgreeResult:
+    """What `edgeprune agree` found.
+
+    Attributes:
+        file: the file that ran.
+        comparison: every runtime against the reference.
+        samples: how many inputs were compared.
+        inputs: where they came from, a clause.
+    """
+
+    file: Path
+    comparison: Comparison
+    samples: int
+    inputs: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether TFLM, if it ran, agrees with reference kernels that round as it does."""
+        row = self.comparison.tflm
+        return row is None or row.ok or not self.comparison.decides
+
+    @property
+    def sentence(self) -> str:
+        """The answer."""
+        row = self.comparison.tflm
+        if row is None or row.agreement is None:
+            reason = "" if row is None else f": {row.unavailable}"
+            return f"TFLM was not compared{reason}"
+        found = row.agreement
+        if found.is_exact:
+            return f"TFLM computes the same as {self.comparison.reference}, bit for bit."
+        gap = (
+            f"{found.max_fraction:.1e} of the output's range"
+            if found.max_steps is None
+            else f"{found.max_steps} quantization step{'' if found.max_steps == 1 else 's'}"
+        )
+        if row.ok:
+            return f"TFLM agrees with {self.comparison.reference}: {gap} at most, which rounding explains."
+        if not self.comparison.decides:
+            return (
+                f"TFLM is {gap} away from {self.comparison.reference}, which round otherwise; whether TFLM "
+                "is at fault only tflite-runtime 2.14 can tell (Python 3.11, Linux)."
+            )
+        return (
+            f"TFLM does not agree with {self.comparison.reference}: {gap} in {found.differing} of "
+            f"{found.elements} output elements, and {found.changed_top1} of {found.samples} answers change; "
+            "accuracy measured in LiteRT does not hold on the device."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `agree --json`."""
+        return {
+            "schema": 1,
+            "file": str(self.file),
+            "samples": self.samples,
+            "inputs": self.inputs,
+            "reference": self.comparison.reference,
+            "runtimes": [row.to_json() for row in self.comparison.rows],
+            "ok": self.ok,
+            "sentence": self.sentence,
+        }
+
+
+def compare_file(path: Path, *, data: str | None, samples: int | None, seed: int) -> AgreeResult:
+    """Runs a file in every runtime there is here.
+
+    Args:
+        path: the `.tflite` file.
+        data: what `load_data` takes, the test part first; None for random inputs.
+        samples: how many inputs; by default as many as reference kernels compute in seconds, 100 at most.
+        seed: of random inputs, and of which samples are taken.
+
+    Raises:
+        ModelError: the file cannot be used.
+        DataError: the data do not fit it.
+        OpError: LiteRT has no kernel for one of its ops.
+        ToolError: LiteRT is missing, or failed.
+    """
+    tflite = read_file(path)
+    model = read_model(tflite, where=str(path))
+    count = samples or choose_sample_count(sum(op.macs for op in op_shapes(model)))
+    if data is None:
+        inputs = tuple(
+            draw_input(tensor, count, seed=seed + place) for place, tensor in enumerate(model.inputs)
+        )
+        origin = f"random, seed {seed}"
+    else:
+        inputs, origin = _read_inputs(model, data, count, seed=seed)
+        inputs = as_real(tflite, inputs)
+    return AgreeResult(
+        file=path,
+        comparison=compare_runtimes(tflite, inputs, newer=find_newer_litert()),
+        samples=len(inputs[0]),
+        inputs=origin,
+    )
+
+
+def draw_input(tensor: Tensor, count: int, *, seed: int) -> Array:
+    """Random values of the tensor's own type, (count, ...): integers over their range, floats around 0."""
+    if tensor.dtype not in NUMPY_TYPES:
+        raise ModelError(
+            f"inputs of type {tensor.dtype} cannot be drawn", where=tensor.name, fix="pass --data"
+        )
+    rng = np.random.default_rng([seed, 13])
+    dtype, shape = np.dtype(NUMPY_TYPES[tensor.dtype]), (count, *tensor.shape[1:])
+    if dtype.kind == "b":
+        return rng.integers(0, 2, shape).astype(dtype)
+    if dtype.kind in "iu" and tensor.scales.size:
+        limits = np.iinfo(dtype)
+        return rng.integers(limits.min, limits.max, shape, endpoint=True, dtype=dtype)
+    if dtype.kind in "iu":  # numbers of words, most likely; how many there are is not in the file
+        return np.zeros(shape, dtype)
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def _read_inputs(model: Model, source: str, count: int, *, seed: int) -> tuple[tuple[Array, ...], str]:
+    from edgeprune.keras_bridge.data.dataset import load_data
+
+    data = load_data(source, inputs=model.inputs, outputs=model.outputs, seed=seed)
+    part, x = ("test", data.x_test) if data.has_test else ("validation", data.x_val)
+    rows = np.sort(np.random.default_rng([seed, 13]).permutation(len(x[0]))[:count])
+    return tuple(array[rows] for array in x), f"{part} samples of {source}, seed {seed}"

@@ -1,0 +1,280 @@
+"""How long a model takes where it runs: on this machine, a phone, or a board that is flashed already."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from shutil import which
+from zlib import crc32
+
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.record import PLACES, Place, Record, describe_ops
+from edgeprune.errors import DataError, DeviceError, ToolMissingError
+from edgeprune.files import read_file, refuse_existing, whole_file
+from edgeprune.progress import Progress, Silent
+from edgeprune.runtimes.serial_port import listen
+from edgeprune.runtimes.timing import time_litert
+from edgeprune.tflite.ops import op_shapes
+from edgeprune.tflite.read import read_model
+
+PHONE_FOLDER = PurePosixPath("/data/local/tmp")
+"""Where `adb` may write and execute."""
+BENCHMARK_MODEL = str(PHONE_FOLDER / "benchmark_model")
+_PHONE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Times:
+    """What was measured.
+
+    Attributes:
+        runtime: name and version of what executed the model; "" where it does not say.
+        median_ms, low_ms, high_ms: of one inference, with quartiles; of a phone the mean, the least and the
+            most, which is what `benchmark_model` says.
+        runs: how many there were.
+        threads: of the runtime; 0 on a board.
+        arena_bytes: what TFLM used, None elsewhere.
+        golden: whether the outputs were the golden ones, None where none were compared.
+        is_identified: whether the program on a board said that it runs this very file.
+    """
+
+    runtime: str
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    runs: int
+    threads: int = 0
+    arena_bytes: int | None = None
+    golden: bool | None = None
+    is_identified: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchRequest:
+    """What `edgeprune bench` is asked.
+
+    Attributes:
+        file: the `.tflite` file.
+        device: id or file of the profile that the record is for.
+        place: where it runs.
+        output: the record to write.
+        port: serial port of the board.
+        baud: its speed.
+        wait_seconds: how long to wait for the board.
+        runs: inferences, on the host and the phone.
+        threads: likewise.
+        clock_mhz: of the core while it runs; the profile's if not given.
+        force: replace a record that exists.
+    """
+
+    file: Path
+    device: str
+    place: Place
+    output: Path
+    port: str = ""
+    baud: int = 115200
+    wait_seconds: float = 60.0
+    runs: int = 50
+    threads: int = 1
+    clock_mhz: float | None = None
+    force: bool = False
+
+
+def bench(request: BenchRequest, *, progress: Progress | None = None) -> Record:
+    """Measure a model and write the record.
+
+    Raises:
+        ModelError: the file cannot be read.
+        ProfileError, UnknownNameError: there is no such device, or its profile is broken.
+        DataError: the board runs another model.
+        DeviceError: the board or phone does not answer, or its program failed.
+        ToolError: a program or package that is needed is missing or failed.
+        OutputError: the record exists and `force` is not set, or cannot be written.
+    """
+    profile = load_profile(request.device)
+    refuse_existing(request.output, force=request.force)
+    data = read_file(request.file)
+    model = read_model(data, where=str(request.file))
+    told = progress or Silent()
+    if request.place not in PLACES[profile.kind]:
+        told.warn(
+            f"--on {request.place} does not measure {profile.id}: 'edgeprune devices calibrate' will refuse "
+            f"the record; give --on {' or '.join(PLACES[profile.kind])}"
+        )
+    if request.place == "host":
+        times = _time_here(data, runs=request.runs, threads=request.threads)
+    elif request.place == "adb":
+        times = time_on_phone(request.file, runs=request.runs, threads=request.threads)
+    else:
+        told.stage(f"listen to {request.port}; press the board's reset button if it has run already")
+        lines = listen(request.port, baud=request.baud, seconds=request.wait_seconds, ends=("PASS", "FAIL"))
+        times = read_console(lines, data=data, where=request.port)
+        if not times.is_identified:
+            told.warn(f"the board did not say which model it runs; it is taken to be {request.file.name}")
+    record = _make_record(
+        request, times, data=data, profile=profile, counts=describe_ops(op_shapes(model), profile)
+    )
+    with whole_file(request.output, force=request.force) as temporary:
+        temporary.write_text(record.to_json(), encoding="utf-8")
+    return record
+
+
+def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
+    """What the golden check of a project wrote on its console.
+
+    The lines it looks for are those of `golden_check.cc`: the runtime, the model's CRC-32 and size, the arena
+    used, the ticks of one inference and ticks per second, and PASS or FAIL. Others are left alone.
+
+    Args:
+        lines: what came from the board.
+        data: the file that the board should run.
+        where: the port, for messages.
+
+    Raises:
+        DataError: the board runs another model.
+        DeviceError: the check failed, or said nothing of the time.
+    """
+    text = "\n".join(lines)
+    model = re.search(r"^model_crc32 (\d{1,18}) of (\d{1,18}) bytes", text, re.M)
+    if model and (int(model[1]), int(model[2])) != (crc32(data), len(data)):
+        raise DataError(
+            f"the board runs another model ({model[2]} bytes, CRC-32 {int(model[1]):08x})",
+            where=where,
+            why=f"the file has {len(data)} bytes, CRC-32 {crc32(data):08x}",
+            fix="flash the project that was made from this file, or give the file it was made from",
+        )
+    if "FAIL" in (line.strip() for line in lines):
+        said = " | ".join(line for line in lines if line.strip() and line.strip() != "FAIL")
+        raise DeviceError(
+            "the check on the board failed",
+            where=where,
+            why=said[-300:] or "it does not say why",
+            fix="build and flash the project as 'edgeprune firmware' wrote it",
+        )
+    ticks = re.search(r"^ticks (\d{1,18}) for one inference, at (\d{1,18}) per second", text, re.M)
+    if not ticks or not int(ticks[1]) or not int(ticks[2]):
+        raise DeviceError(
+            "the board said nothing of the time of an inference",
+            where=where,
+            why=f"{len(lines)} lines, the last: {lines[-1][:80] if lines else 'none'}",
+            fix="flash a project of 'edgeprune firmware', whose check writes it",
+        )
+    runtime = re.search(r"^runtime (.+)$", text, re.M)
+    arena = re.search(r"^arena_used_bytes (\d{1,18})", text, re.M)
+    ms = int(ticks[1]) / int(ticks[2]) * 1e3
+    return Times(
+        runtime=runtime[1].strip() if runtime else "unknown runtime",
+        median_ms=ms,
+        low_ms=ms,
+        high_ms=ms,
+        runs=1,
+        arena_bytes=int(arena[1]) if arena else None,
+        golden=True,
+        is_identified=model is not None,
+    )
+
+
+def phone_commands(file: Path, *, runs: int, threads: int) -> tuple[list[str], list[str]]:
+    """The two commands that measure a file on a phone: copy it, run TFLite's benchmark on it."""
+    there = str(PHONE_FOLDER / "edgeprune_bench.tflite")
+    run = [
+        BENCHMARK_MODEL,
+        f"--graph={there}",
+        f"--num_threads={threads}",
+        f"--num_runs={runs}",
+        "--use_xnnpack=true",
+    ]
+    return ["adb", "push", str(file), there], ["adb", "shell", *run]
+
+
+def time_on_phone(file: Path, *, runs: int, threads: int) -> Times:
+    """Time a file with `benchmark_model` on the phone that adb is connected to.
+
+    Raises:
+        ToolMissingError: there is no adb.
+        DeviceError: no phone, no `benchmark_model` on it, or it failed.
+    """
+    if which("adb") is None:
+        raise ToolMissingError(
+            "adb is not installed", fix="install Android's platform tools (Debian: apt-get install adb)"
+        )
+    push, run = phone_commands(file, runs=runs, threads=threads)
+    _run_adb(push)
+    return read_benchmark_model(_run_adb(run), threads=threads)
+
+
+def read_benchmark_model(text: str, *, threads: int) -> Times:
+    """What TFLite's `benchmark_model` printed.
+
+    Raises:
+        DeviceError: it printed no times.
+    """
+    counts = re.findall(r"count=(\d+).*?min=(\d+) max=(\d+) avg=([\d.e+]+)", text)
+    average = re.search(r"Inference \(avg\): ([\d.e+]+)", text)
+    if not counts or average is None:
+        raise DeviceError("benchmark_model printed no times", where="adb", why=text.strip()[-300:])
+    # The first block is the warm-up, the last the measured runs; microseconds.
+    count, low, high, _ = counts[-1]
+    return Times(
+        runtime="LiteRT benchmark_model",
+        median_ms=float(average[1]) / 1e3,
+        low_ms=float(low) / 1e3,
+        high_ms=float(high) / 1e3,
+        runs=int(count),
+        threads=threads,
+    )
+
+
+def _run_adb(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PHONE_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(f"{' '.join(command[:2])} took over {_PHONE_SECONDS:.0f} s", where="adb") from error
+    said = f"{done.stdout}\n{done.stderr}"
+    if done.returncode != 0:
+        missing = "benchmark_model" in said and ("not found" in said or "No such file" in said)
+        fix = f"push LiteRT's benchmark_model to {PHONE_FOLDER} and make it executable" if missing else ""
+        raise DeviceError(
+            f"{' '.join(command[:2])} failed",
+            where="adb",
+            why=said.strip()[-300:],
+            fix=fix or "connect one phone with USB debugging on ('adb devices' lists it)",
+        )
+    return said
+
+
+def _time_here(data: bytes, *, runs: int, threads: int) -> Times:
+    timing = time_litert(data, runs=runs, threads=threads)
+    return Times(
+        runtime=timing.runtime,
+        median_ms=timing.median_ms,
+        low_ms=timing.low_ms,
+        high_ms=timing.high_ms,
+        runs=timing.runs,
+        threads=timing.threads,
+    )
+
+
+def _make_record(
+    request: BenchRequest, times: Times, *, data: bytes, profile: Profile, counts: dict[str, object]
+) -> Record:
+    return Record(
+        file=request.file.name,
+        sha256=sha256(data).hexdigest(),
+        device=profile.id,
+        on=request.place,
+        runtime=times.runtime,
+        latency_ms=times.median_ms,
+        low_ms=times.low_ms,
+        high_ms=times.high_ms,
+        runs=times.runs,
+        threads=times.threads,
+        clock_mhz=request.clock_mhz or profile.clock_mhz,
+        arena_bytes=times.arena_bytes,
+        golden=times.golden,
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        **counts,  # type: ignore[arg-type]
+    )

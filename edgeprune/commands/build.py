@@ -1,0 +1,113 @@
+"""The road of a build, top to bottom.
+
+    open the inputs → measure the dense model → remove channels → shape weights → convert → strip → encode
+    → build firmware (C engine) → verify → check → write
+
+`build` is that road. Everything it calls is a function with plain values on both ends; the only things that
+change on the way are the Keras model being trained and the files on disk.
+"""
+
+from __future__ import annotations
+
+from edgeprune.build.artefact import check_artefact, find_shortage, make_artefact, refuse_unsupported, verify
+from edgeprune.build.firmware import Firmware, build_firmware
+from edgeprune.build.job import BuildRequest, Job, describe_settings, open_job, open_work
+from edgeprune.build.output import Outcome, compose_report, write_output
+from edgeprune.build.workdir import WorkDirectory
+from edgeprune.errors import InfeasibleError
+from edgeprune.files import refuse_existing
+from edgeprune.methods.budget_loop import exceeded, open_loop, shrink_to_budgets
+from edgeprune.methods.choose import choose_means, leave_flash_to_weights, shape_last
+from edgeprune.methods.loop import Shrunk
+from edgeprune.progress import Progress
+from edgeprune.quantization.requantize import requantize
+from edgeprune.report.schema import Report
+
+
+def build(request: BuildRequest, *, progress: Progress) -> Report:
+    """Makes the output directory and returns its report.
+
+    Raises:
+        InfeasibleError: the budgets cannot be met within `max_drop`; `report` says what was found.
+        InputError: an input cannot be used; nothing was written.
+        ToolError: a runtime failed.
+    """
+    refuse_existing(request.output, force=request.force)
+    job = open_job(request, progress=progress)
+    work = open_work(job)
+    with work.kept_if_useful():
+        outcome = take_road(job, work=work, progress=progress)
+    report = compose_report(outcome)
+    if not report.verdict:
+        raise _infeasible(report, outcome, work)
+    progress.stage("write")
+    write_output(request.output, outcome, report=report, force=request.force)
+    work.remove()
+    return report
+
+
+def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
+    """From the dense model to a checked artefact; nothing is written but finished stages."""
+    progress.stage("dense model: convert, measure, evaluate")
+    dense = make_artefact(job.inputs.model, job)
+    refuse_unsupported(dense, job)
+    for note in dense.measured.notes:
+        progress.note(note)
+    shortage = find_shortage(dense, job)
+    if shortage:
+        progress.warn(shortage)
+    opening, lean = open_loop(job, dense, progress=progress)
+    means = choose_means(job, lean, opening=opening, work=work, progress=progress)
+    if means.note:
+        progress.note(means.note)
+    shrunk, zeros, pruned = Shrunk.opened(opening), None, lean
+    loop = leave_flash_to_weights(job, means, dense=dense)
+    if exceeded(lean.measured, loop.budgets):
+        shrunk = shrink_to_budgets(loop, lean, opening=opening, work=work, progress=progress)
+    if means.shaping is not None:
+        shrunk, zeros = shape_last(job, shrunk, means=means, work=work, progress=progress)
+    if shrunk.model is not opening.model:
+        progress.stage("pruned model: convert, measure, evaluate")
+        pruned = make_artefact(shrunk.model, job, zeros=zeros)
+    elif lean is not dense:
+        progress.note("without its dead channels the model already fits: nothing else is pruned")
+    else:
+        progress.note("the dense model already fits: nothing is pruned")
+        shrunk = Shrunk(model=job.inputs.model, steps=[], equivalence=[])
+    progress.stage("quantize with care")
+    pruned, climbed = requantize(pruned, job, zeros=zeros, progress=progress)
+    firmware: Firmware | None = None
+    if job.profile.runtime.name == "c":
+        progress.stage("build the firmware and run it")
+        pruned, firmware = build_firmware(pruned, job)
+    progress.stage("compare runtimes")
+    comparison = verify(pruned, job)
+    checks = check_artefact(pruned, job, dense=dense, comparison=comparison)
+    return Outcome(
+        inputs=job.inputs,
+        profile=job.profile,
+        budgets=job.budgets,
+        dense=dense,
+        pruned=pruned,
+        shrunk=shrunk,
+        comparison=comparison,
+        climbed=climbed,
+        shortage=shortage,
+        means=means.note,
+        checks=checks if firmware is None else (*checks, firmware.check),
+        firmware=firmware,
+        settings=describe_settings(job),
+        seed=job.request.seed,
+    )
+
+
+def _infeasible(report: Report, outcome: Outcome, work: WorkDirectory) -> InfeasibleError:
+    """The error of a build whose best model breaks a check; that model is kept in the work directory."""
+    best = work.path / "best"
+    write_output(best, outcome, report=report, force=True)
+    error = InfeasibleError(
+        f"the best model found {report.sentence.removesuffix('.')}",
+        fix=f"it is kept in {best}; allow a larger --max-drop, more --epochs, or a wider budget",
+    )
+    error.report = report
+    return error

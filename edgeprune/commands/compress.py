@@ -1,0 +1,108 @@
+"""`edgeprune compress`: a `.tflite` file whose weights are stored as the device's runtime can unpack them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeprune.device.check import check_budgets, resolve_budgets, verdict
+from edgeprune.device.figures import Check
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.encoding import xnnpack_sparse
+from edgeprune.encoding.choices import Compressed
+from edgeprune.encoding.sparse_choices import SparseChoice
+from edgeprune.encoding.tflm_decode import choose_encodings
+from edgeprune.files import read_file, refuse_existing, whole_file
+from edgeprune.measuring.backend import measure
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.strip import strip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompressResult:
+    """What `edgeprune compress` did.
+
+    Attributes:
+        file, output: the file that was read, and the one that was written, None where nothing is encoded.
+        profile: the device.
+        choice: what became of each constant, for TFLM or for XNNPACK.
+        checks: figures of the result against budgets.
+    """
+
+    file: Path
+    output: Path | None
+    profile: Profile
+    choice: Compressed | SparseChoice
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether anything is encoded."""
+        return self.output is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `compress --json`."""
+        return {
+            "schema": 1,
+            "file": str(self.file),
+            "output": None if self.output is None else str(self.output),
+            "device": self.profile.id,
+            **self.choice.to_json(),
+            "checks": [check.to_json() for check in self.checks],
+            "ok": self.ok,
+            "sentence": verdict(self.checks, self.profile.id),
+        }
+
+
+def compress_file(
+    path: Path, *, output: Path, device: str, flags: Mapping[str, float | None], force: bool = False
+) -> CompressResult:
+    """Write a file with its constants stored smaller where that pays; where it does not, write nothing.
+
+    For TFLM they are encoded for its DECODE op, for LiteRT stored without zeros. What no runtime reads is
+    left out, too, but the interface stays: names of inputs and outputs, signatures.
+
+    Args:
+        path: the `.tflite` file.
+        output: the file to write.
+        device: a profile's id or file.
+        flags: budgets that replace the profile's, by `flash_kib`, `ram_kib` and `latency_ms`.
+        force: replace an output that exists.
+
+    Raises:
+        ModelError: the file cannot be read.
+        UnknownNameError: there is no such device.
+        ProfileError: the profile is wrong.
+        OutputError: the output exists and `force` is not set, or it cannot be written.
+        ToolError: LiteRT is needed and not installed, or failed.
+    """
+    profile = load_profile(device)
+    budgets = resolve_budgets(profile, flags=flags)
+    refuse_existing(output, force=force)
+    data = read_file(path)
+    # Stripping takes the names away that people know tensors by; indices stay.
+    names = [tensor.name for tensor in read_model(data, where=str(path)).tensors]
+    stripped = strip(data, keep_interface=True, where=str(path))
+    choice: Compressed | SparseChoice
+    if xnnpack_sparse.DECODES in profile.runtime.decodes:
+        sparse = xnnpack_sparse.choose_sparse(stripped, profile=profile)
+        choice = replace(
+            sparse, tensors=tuple(replace(row, name=names[row.tensor]) for row in sparse.tensors)
+        )
+        figures = measure(choice.tflite, profile=profile, where=str(path)).figures
+    else:
+        encoded = choose_encodings(stripped, profile=profile, budgets=budgets)
+        choice = replace(
+            encoded, tensors=tuple(replace(row, name=names[row.tensors[0]]) for row in encoded.tensors)
+        )
+        figures = encoded.after
+    if choice.encoded:
+        with whole_file(output, force=force) as temporary:
+            temporary.write_bytes(choice.tflite)
+    return CompressResult(
+        file=path,
+        output=output if choice.encoded else None,
+        profile=profile,
+        choice=choice,
+        checks=tuple(check_budgets(figures, budgets, profile)),
+    )

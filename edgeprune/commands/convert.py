@@ -1,0 +1,204 @@
+"""`edgeprune convert`: a Keras model as a stripped `.tflite` file, without pruning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeprune import __version__
+from edgeprune.build.artefact import name_unsupported
+from edgeprune.build.file_metadata import Annotating, compose_annotation, read_labels
+from edgeprune.build.inputs import hash_model, open_representative
+from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.device.check import check_budgets, resolve_budgets, verdict
+from edgeprune.device.figures import Check
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.schemes import refuse_scheme
+from edgeprune.errors import DataError
+from edgeprune.files import refuse_existing, whole_file
+from edgeprune.measuring.backend import check_ops, measure
+from edgeprune.progress import Progress
+from edgeprune.quantization.shortage import describe_shortage
+from edgeprune.tflite.annotate import annotate
+from edgeprune.tflite.schemes import SCHEMES, choose_io_type
+from edgeprune.tflite.strip import strip
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.data.dataset import Data
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConvertRequest:
+    """What `edgeprune convert` was asked for.
+
+    Attributes:
+        model: a saved Keras model.
+        output: the `.tflite` file to write.
+        data: what `load_data` takes; schemes that calibrate need them.
+        scheme, io_type: as `keras_bridge.conversion.convert` takes them.
+        device: a profile's id or file, whose runtime and budgets the file is held against; None for none.
+        labels: file of labels; None for the names of the data's classes.
+        annotating: what the file says about itself.
+        seed: of the samples that are calibrated on.
+        representative_samples: how many; None for the usual number.
+        accept_input_range: go on where the data seem to have another range than the model expects.
+        load: how the model is opened.
+        force: replace an output that exists.
+    """
+
+    model: Path
+    output: Path
+    data: str | None = None
+    scheme: str = "int8"
+    io_type: str | None = None
+    device: str | None = None
+    labels: Path | None = None
+    annotating: Annotating = field(default_factory=Annotating)
+    seed: int = 0
+    representative_samples: int | None = None
+    accept_input_range: bool = False
+    load: LoadOptions = AS_SAVED
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConvertResult:
+    """What `edgeprune convert` did.
+
+    Attributes:
+        output: the file that was written.
+        scheme, io_type: how it is quantized.
+        tflite_bytes: its size.
+        samples: how many training samples it was calibrated on; 0 for schemes that do not calibrate.
+        profile: the device; None where none was given.
+        checks: figures of the file on it against budgets.
+    """
+
+    output: Path
+    scheme: str
+    io_type: str
+    tflite_bytes: int
+    samples: int
+    profile: Profile | None
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file fits the device, if there is one."""
+        return all(check.ok for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `convert --json`."""
+        return {
+            "schema": 1,
+            "output": str(self.output),
+            "scheme": self.scheme,
+            "io_type": self.io_type,
+            "tflite_bytes": self.tflite_bytes,
+            "samples": self.samples,
+            "device": None if self.profile is None else self.profile.id,
+            "checks": [check.to_json() for check in self.checks],
+            "ok": self.ok,
+            "sentence": "" if self.profile is None else verdict(self.checks, self.profile.id),
+        }
+
+
+def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResult:
+    """Convert, strip, annotate, and hold the file against the device; it is written even if it does not fit.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: the scheme calibrates and there are no data, or data or labels cannot be used.
+        RecipeError: the device's runtime cannot execute files of this scheme.
+        OpError: the device's runtime lacks an op of the file.
+        OutputError: the output exists and `force` is not set, or it cannot be written.
+    """
+    refuse_existing(request.output, force=request.force)
+    io_type = choose_io_type(request.scheme, request.io_type)
+    profile = None if request.device is None else load_profile(request.device)
+    if profile is not None:
+        refuse_scheme(request.scheme, profile, io_type=io_type)
+    if SCHEMES[request.scheme].needs_data and request.data is None:
+        raise DataError(
+            f"the scheme {request.scheme} needs representative data",
+            why="activation ranges are measured on real inputs",
+            fix="pass --data (inputs alone are enough), or choose --scheme float16",
+        )
+    from edgeprune.keras_bridge.conversion.convert import convert
+    from edgeprune.keras_bridge.loading.load import load_model
+
+    progress.stage("load")
+    model = load_model(request.model, options=request.load, progress=progress)
+    data = _load_data(request, model, progress)
+    drawn = None
+    if data is not None and SCHEMES[request.scheme].needs_data:
+        drawn = open_representative(
+            model,
+            data,
+            samples=request.representative_samples,
+            check_range=not request.accept_input_range,
+            seed=request.seed,
+            progress=progress,
+        )
+    labels = _find_labels(request, model, data)
+    progress.stage("convert")
+    named = convert(
+        model, scheme=request.scheme, representative=drawn.inputs if drawn else None, io_type=io_type
+    )
+    if drawn is not None and data is not None:
+        shortage = describe_shortage(
+            model, drawn, tflite=named, scheme=request.scheme, io_type=io_type, inputs=data.x_val
+        )
+        if shortage:
+            progress.warn(shortage)
+    tflite = annotate(
+        strip(named),
+        compose_annotation(
+            model,
+            asked=request.annotating,
+            profile=profile,
+            data=data,
+            labels=labels,
+            description=f"Converted by edgeprune {__version__} from {request.model.name}, "
+            f"SHA-256 {hash_model(request.model, request.load)}.",
+        ),
+    )
+    checks: tuple[Check, ...] = ()
+    if profile is not None:
+        progress.stage("measure")
+        measured = measure(tflite, profile=profile, where=str(request.output))
+        if measured.unsupported:
+            raise name_unsupported(measured, profile, model=model, named=named)
+        budgets = resolve_budgets(profile, flags={})
+        checks = (*check_budgets(measured.figures, budgets, profile), check_ops(measured, profile))
+    with whole_file(request.output, force=request.force) as temporary:
+        temporary.write_bytes(tflite)
+    return ConvertResult(
+        output=request.output,
+        scheme=request.scheme,
+        io_type=io_type,
+        tflite_bytes=len(tflite),
+        samples=drawn.samples if drawn else 0,
+        profile=profile,
+        checks=checks,
+    )
+
+
+def _load_data(request: ConvertRequest, model: keras.Model, progress: Progress) -> Data | None:
+    from edgeprune.keras_bridge.data.dataset import load_data
+
+    if request.data is None:
+        return None
+    data = load_data(request.data, inputs=model.inputs, outputs=model.outputs, seed=request.seed)
+    for note in data.notes:
+        progress.note(note)
+    return data
+
+
+def _find_labels(request: ConvertRequest, model: keras.Model, data: Data | None) -> tuple[str, ...]:
+    if request.labels is not None:
+        return read_labels(request.labels, outputs=model.outputs)
+    return (data.class_names or ()) if data is not None else ()

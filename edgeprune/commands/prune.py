@@ -1,0 +1,202 @@
+"""Pruning a model by ratio: no training, and data only where the ranking needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeprune.build.output import list_frozen
+from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.errors import InfeasibleError
+from edgeprune.files import refuse_existing, whole_file
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.kept_layers import keep_layers
+from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.methods.dead_channels import Stripped, strip_dead
+from edgeprune.methods.ranking import Ranking, rank_channels
+from edgeprune.progress import Progress
+from edgeprune.prune.solve import Limits, remove_ratio
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PruneResult:
+    """What `edgeprune prune` did.
+
+    Attributes:
+        output: the file written.
+        params_before, params_after: weights, trainable or not.
+        macs_before, macs_after: multiply-accumulates of one inference.
+        error: largest difference between masked and compacted outputs, as a fraction of their range.
+        tolerance: what counts as equal.
+        samples: random inputs it was compared on.
+        layers: name, kind and channels before and after of each layer whose channels changed.
+        frozen: what stayed, with reasons.
+    """
+
+    output: str
+    params_before: int
+    params_after: int
+    macs_before: int
+    macs_after: int
+    error: float
+    tolerance: float
+    samples: int
+    layers: list[dict[str, Any]]
+    frozen: list[dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `prune --json`."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return {"schema": 1, **fields, "equal": self.error <= self.tolerance}
+
+
+def prune(
+    model: Path,
+    *,
+    ratio: float,
+    output: Path,
+    ranking: Ranking,
+    limits: Limits,
+    load: LoadOptions = AS_SAVED,
+    force: bool,
+    progress: Progress,
+) -> PruneResult:
+    """Removes a fraction of the prunable channels and writes the smaller model once it is proven equal.
+
+    Args:
+        model: a saved Keras model.
+        ratio: fraction of channels that go, in [0, 1).
+        output: the `.keras` file to write.
+        ranking: by what channels are ranked.
+        limits: alignment, least widths, layers that are kept, and the scope: "local" takes that fraction of
+            every family, "global" the least important anywhere.
+        load: how the model is opened.
+        force: replace an existing output.
+        progress: is told what is going on.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: the criterion needs data, and there are none or they cannot be used.
+        RecipeError: a pattern of `limits.keep` matches no layer.
+        InfeasibleError: nothing can be removed, or the two models differ.
+    """
+    refuse_existing(output, force=force)
+    ranking.check()
+    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.keras_bridge.loading.save import save_model
+    from edgeprune.keras_bridge.model.probes import draw_inputs
+    from edgeprune.keras_bridge.model.rebuild import compact
+    from edgeprune.keras_bridge.model.trace import trace
+    from edgeprune.keras_bridge.training.determinism import fix_seeds
+
+    fix_seeds(ranking.seed)
+    progress.stage("load and trace")
+    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
+    traced = trace(original)
+    channels = keep_layers(name_channels(traced.graph), limits.keep)
+    progress.stage("rank and plan")
+    scores = rank_channels(original, traced, channels=channels, ranking=ranking)
+    kept = remove_ratio(channels, scores=scores, ratio=ratio, limits=limits)
+    progress.stage("rebuild and prove")
+    probe = draw_inputs(original, traced.graph, seed=ranking.seed)
+    smaller = compact(original, traced, channels=channels, kept=kept, probe=probe)
+    lowering = Lowering(traced.graph, channels)
+    with whole_file(output, force=force) as temporary:
+        save_model(smaller.model, temporary)
+    return PruneResult(
+        output=str(output),
+        params_before=traced.graph.params,
+        params_after=smaller.graph.params,
+        macs_before=count_macs(lowering.lower(channels.everything)),
+        macs_after=count_macs(lowering.lower(kept)),
+        error=smaller.error,
+        tolerance=smaller.tolerance,
+        samples=smaller.samples,
+        layers=_changed_layers(traced.graph, smaller.graph),
+        frozen=list_frozen(traced.graph, channels),
+    )
+
+
+def remove_dead_channels(
+    model: Path,
+    *,
+    output: Path,
+    data: str | None,
+    trust_seen: bool,
+    limits: Limits,
+    seed: int,
+    load: LoadOptions = AS_SAVED,
+    force: bool,
+    progress: Progress,
+) -> Stripped:
+    """Removes channels that are constant or read by nothing; the smaller model computes the same.
+
+    Args:
+        model: a saved Keras model.
+        output: the `.keras` file to write.
+        data: what `load_data` takes: inputs are then within its range. None: they may be anything.
+        trust_seen: whether channels go that are merely constant on all of the data.
+        limits: alignment, least widths and layers that are kept; dead channels stay where these ask for it.
+        seed: of random inputs and of the choice of samples.
+        load: how the model is opened.
+        force: replace an existing output.
+        progress: is told what is going on.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: the data cannot be used.
+        RecipeError: a pattern of `limits.keep` matches no layer.
+        InfeasibleError: no channel is dead, so nothing was written; or the outputs differ.
+    """
+    refuse_existing(output, force=force)
+    from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.keras_bridge.loading.save import save_model
+    from edgeprune.keras_bridge.training.determinism import fix_seeds
+
+    fix_seeds(seed)
+    progress.stage("load and trace")
+    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
+    samples = None
+    if data is not None:
+        samples = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed).x_train
+    progress.stage("find dead channels")
+    stripped = strip_dead(original, data=samples, trust_seen=trust_seen, limits=limits, seed=seed)
+    if not stripped.removed:
+        raise InfeasibleError(
+            "no channel is dead: nothing was written",
+            where=str(model),
+            why="no channel is constant or unread"
+            + (f", not even on {stripped.seen_samples} samples" if trust_seen else " for every input"),
+            fix=_suggest(data=data, trust_seen=trust_seen),
+        )
+    with whole_file(output, force=force) as temporary:
+        save_model(stripped.model, temporary)
+    return stripped
+
+
+def _suggest(*, data: str | None, trust_seen: bool) -> str:
+    if trust_seen:
+        return "to prune channels that do something, give --ratio"
+    if data is None:
+        return "pass --data, too: then channels count that are constant within its range"
+    return "pass --seen-on-data as well: what was constant on all samples goes, too"
+
+
+def _changed_layers(before: LayerGraph, after: LayerGraph) -> list[dict[str, Any]]:
+    rows = []
+    for node in before.nodes:
+        tensor = node.outputs[0]
+        old, new = before.shapes[tensor], after.shapes[tensor]
+        if old != new and before.layers[node.layer].weights:
+            rows.append(
+                {
+                    "name": node.layer,
+                    "kind": before.layers[node.layer].kind,
+                    "channels_before": old[-1],
+                    "channels_after": new[-1],
+                }
+            )
+    return rows

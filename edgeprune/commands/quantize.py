@@ -1,0 +1,220 @@
+"""`edgeprune quantize`: a Keras model as an int8 file that keeps its accuracy, and where it would be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeprune.build.artefact import name_unsupported
+from edgeprune.build.inputs import open_inputs
+from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.schemes import can_execute, refuse_scheme
+from edgeprune.files import refuse_existing, whole_file
+from edgeprune.measuring.backend import measure
+from edgeprune.progress import Progress
+from edgeprune.quantization.ladder import (
+    MAX_DROP,
+    RECOVERY,
+    RECOVERY_EPOCHS,
+    WIDE,
+    Climbed,
+    climb,
+    plan_climb,
+)
+from edgeprune.report.sections.quantization import render_quantization
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.schemes import SCHEMES, choose_io_type
+from edgeprune.tflite.strip import strip
+from edgeprune.units import format_drop, format_metric
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuantizeRequest:
+    """What `edgeprune quantize` was asked for.
+
+    Attributes:
+        model: a saved Keras model.
+        data: what `load_data` takes.
+        output: the `.tflite` file to write; None to be told only.
+        device: a profile's id or file; its runtime decides whether int16x8 may be tried. None for any.
+        io_type: of inputs and outputs; None for int8.
+        max_drop: of the metric, by quantizing, that is good enough.
+        epochs: of quantization-aware recovery; 0 for none.
+        representative_samples: of calibration; None for the usual number.
+        accept_input_range: go on where the data seem to have another range than the model expects.
+        loss, metric: names, where the model does not settle them.
+        seed: of everything random.
+        load: how the model is opened.
+        force: replace an output that exists.
+    """
+
+    model: Path
+    data: str
+    output: Path | None = None
+    device: str | None = None
+    io_type: str | None = None
+    max_drop: float = MAX_DROP
+    epochs: int = RECOVERY_EPOCHS
+    representative_samples: int | None = None
+    accept_input_range: bool = False
+    loss: str | None = None
+    metric: str | None = None
+    seed: int = 0
+    load: LoadOptions = AS_SAVED
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class QuantizeResult:
+    """What `edgeprune quantize` did.
+
+    Attributes:
+        model: name of the file that was read.
+        output: the file that was written, None where none was asked for.
+        climbed: the ladder.
+        tflite_bytes: size of the stripped file.
+        metric: name of the metric.
+        samples: of the test set.
+        before, after: the metric on the test set, of the Keras model and of the file.
+        drop: between the two, as `Task.drop` has it.
+        relative: whether it is one relative to the metric, as for losses.
+        max_drop: what was good enough.
+    """
+
+    model: str
+    output: Path | None
+    climbed: Climbed
+    tflite_bytes: int
+    metric: str
+    samples: int
+    before: float
+    after: float
+    drop: float
+    relative: bool
+    max_drop: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file is good enough on the test set."""
+        return self.drop <= self.max_drop
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `quantize --json`."""
+        return {
+            "schema": 1,
+            "model": self.model,
+            "output": None if self.output is None else str(self.output),
+            "tflite_bytes": self.tflite_bytes,
+            "metric": self.metric,
+            "test_samples": self.samples,
+            "float": self.before,
+            "quantized": self.after,
+            "drop": self.drop,
+            "max_drop": self.max_drop,
+            **self.climbed.to_json(),
+            "ok": self.ok,
+            "sentence": self._say(),
+        }
+
+    def _say(self) -> str:
+        wide = self.climbed.scheme == WIDE
+        kept = [
+            rung.name for rung in self.climbed.rungs[1:] if rung.kept and (not wide or rung.name == RECOVERY)
+        ]
+        by = f" after {', '.join(kept)}" if kept else ""
+        return (
+            f"{self.climbed.scheme}{by}: {self.metric} {format_metric(self.after)} on {self.samples} test "
+            f"samples, where the float model has {format_metric(self.before)}. "
+            f"The {'relative ' if self.relative else ''}drop of {format_drop(self.drop)} is "
+            f"{'within' if self.ok else 'more than'} the {self.max_drop:g} allowed."
+        )
+
+
+def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeResult:
+    """Climbs the ladder on validation data, and measures what came out on test data.
+
+    Raises:
+        InputError: model, data or output cannot be used.
+        OpError: the device's runtime lacks an op of the file.
+        ToolError: LiteRT failed.
+    """
+    if request.output is not None:
+        refuse_existing(request.output, force=request.force)
+    profile = None if request.device is None else load_profile(request.device)
+    io_type = choose_io_type("int8", request.io_type)
+    if profile is not None:
+        refuse_scheme("int8", profile, io_type=io_type)
+    from edgeprune.keras_bridge.training.determinism import fix_seeds
+
+    fix_seeds(request.seed)
+    inputs = open_inputs(
+        request.model,
+        request.data,
+        loss=request.loss,
+        metric=request.metric,
+        seed=request.seed,
+        load=request.load,
+        representative_samples=request.representative_samples,
+        check_range=not request.accept_input_range,
+        progress=progress,
+    )
+    progress.stage("quantize, measure, improve")
+    asked = plan_climb(
+        inputs,
+        io_type=io_type,
+        max_drop=request.max_drop,
+        epochs=request.epochs,
+        seed=request.seed,
+        progress=progress,
+    )
+    wide = _choose_wide_io_type(request, profile)
+    climbed = climb(inputs.model, replace(asked, wide_io_type=wide), progress=progress)
+    tflite = strip(climbed.tflite)
+    if profile is not None:
+        measured = measure(tflite, profile=profile, where=str(request.output or request.model))
+        if measured.unsupported:
+            raise name_unsupported(measured, profile, model=climbed.model, named=climbed.tflite)
+    progress.stage("evaluate on test data")
+    before = inputs.test.score_model(inputs.model)
+    outputs = run_litert(tflite, as_real(tflite, inputs.test.inputs)).outputs
+    after = inputs.test.score_outputs([output.values for output in outputs])
+    if request.output is not None:
+        with whole_file(request.output, force=request.force) as temporary:
+            temporary.write_bytes(tflite)
+    return QuantizeResult(
+        model=request.model.name,
+        output=request.output,
+        climbed=climbed,
+        tflite_bytes=len(tflite),
+        metric=inputs.task.metric,
+        samples=len(inputs.test.inputs[0]),
+        before=before,
+        after=after,
+        drop=inputs.test.drop(before=before, after=after),
+        relative=not inputs.task.higher_is_better,
+        max_drop=request.max_drop,
+    )
+
+
+def _choose_wide_io_type(request: QuantizeRequest, profile: Profile | None) -> str | None:
+    """The type of inputs and outputs of an int16x8 file, None where there may be none."""
+    if profile is not None and not can_execute(WIDE, profile):
+        return None
+    types = SCHEMES[WIDE].io_types
+    if request.io_type is None:
+        return types[0]
+    return request.io_type if request.io_type in types else None
+
+
+def write_quantization(path: Path, document: Mapping[str, Any], *, force: bool) -> None:
+    """Writes the page with the ladder and the errors of all tensors.
+
+    Raises:
+        OutputError: the file exists and `force` is not set, or it cannot be written.
+    """
+    with whole_file(path, force=force) as temporary:
+        temporary.write_text(render_quantization(document), "utf-8")

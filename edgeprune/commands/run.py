@@ -1,0 +1,203 @@
+"""`edgeprune run`: a `.tflite` file compiled by the C engine and run, every output compared with TFLM's."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+
+from edgeprune.build.project_source import find_device, find_file
+from edgeprune.device.figures import Figure
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.runtime import choose_runtime
+from edgeprune.errors import ModelError, RecipeError
+from edgeprune.files import read_file
+from edgeprune.firmware.c.boards import find_board
+from edgeprune.firmware.c.emulator import run_host_program, run_image
+from edgeprune.firmware.c.engine import Engine, write_engine
+from edgeprune.firmware.c.image import build_host_program, build_image
+from edgeprune.firmware.c.layer import Optimize
+from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
+from edgeprune.runtimes.golden import draw_inputs
+from edgeprune.runtimes.samples import Array
+from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.read import read_model
+
+Target = Literal["qemu", "host", "board"]
+
+_NOT_COUNTED = "programs for this machine are not counted; run it --on qemu"
+_SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineRun:
+    """What `edgeprune run` found.
+
+    Attributes:
+        file: the `.tflite` file.
+        profile: the device.
+        target: where it ran.
+        samples: how many were run.
+        differing: elements of all outputs that are not what TFLM's reference kernels give.
+        figures: instructions, flash_bytes, code_bytes, ram_bytes, arena_bytes, stack_bytes.
+        layers: what each op takes; none where nothing is counted.
+    """
+
+    file: Path
+    profile: Profile
+    target: Target
+    samples: int
+    differing: int
+    figures: Mapping[str, Figure]
+    layers: tuple[LayerCount, ...] = ()
+
+    @property
+    def bit_exact(self) -> bool:
+        """Whether every element of every output is the same."""
+        return self.differing == 0
+
+    @property
+    def sentence(self) -> str:
+        """The verdict."""
+        if self.bit_exact:
+            return f"PASS: {self.samples} samples, every output as TFLM's reference kernels compute it."
+        return (
+            f"FAIL: {self.differing} output elements of {self.samples} samples differ from TFLM's reference "
+            "kernels; please report this as a bug in edgeprune."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `run --json`."""
+        return {
+            "schema": 1,
+            "file": str(self.file),
+            "device": self.profile.id,
+            "on": self.target,
+            "samples": self.samples,
+            "bit_exact": self.bit_exact,
+            "differing": self.differing,
+            **{name: figure.value for name, figure in self.figures.items()},
+            "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
+            "per_layer": [asdict(layer) for layer in self.layers],
+            "sentence": self.sentence,
+        }
+
+
+def run_engine(
+    path: Path, *, device: str | None, target: Target, samples: int = 10, optimize: Optimize = "speed"
+) -> EngineRun:
+    """Compile a file, run it on random samples and compare each output with TFLM's reference kernels.
+
+    Args:
+        path: a `.tflite` file, the output directory of a build, or a project of the C engine.
+        device: a profile's id or file; None for what the directory was made for.
+        target: "qemu" for the device's core, "host" for this machine with gcc's sanitizers; no "board".
+        samples: how many.
+        optimize: what choices between kernels go by.
+
+    Raises:
+        ModelError: the file cannot be read.
+        OpError: the C engine lacks an op.
+        RecipeError: no device is given, or the C engine does not run on it; or the target is a board.
+        UnknownNameError: there is no such device.
+        ToolError: a compiler or the emulator is missing or failed.
+    """
+    if target == "board":
+        raise RecipeError(
+            "a board cannot be run from here: it takes flashing, and somebody who knows its serial port",
+            where="--on board",
+            fix="use 'edgeprune firmware --runtime c --build', 'edgeprune flash', and 'edgeprune bench --on "
+            "board', which tells whether the golden samples passed",
+        )
+    file = find_file(path)
+    tflite = read_file(file)
+    profile = choose_runtime(load_profile(device or find_device(path)), "c")
+    model = read_model(tflite, where=str(file))
+    _require_inputs(model)
+    inputs = draw_inputs(model, samples=samples, seed=0)
+    with TemporaryDirectory(prefix="edgeprune-") as folder:
+        root = Path(folder)
+        engine = write_engine(tflite, directory=root, core=profile.core, optimize=optimize)
+        layers: tuple[LayerCount, ...] = ()
+        if target == "qemu":
+            outputs, figures = _run_in_qemu(engine, inputs, root=root, core=profile.core, optimize=optimize)
+            layers = count_layers(
+                engine,
+                inputs,
+                directory=root / "counted",
+                board=find_board(profile.core),
+                optimize=optimize,
+            )
+        else:
+            program = build_host_program(engine, directory=root / "host", flags=_SANITIZERS)
+            outputs, figures = run_host_program(program, inputs, model=model), _missing_figures()
+    figures["arena_bytes"] = Figure(
+        value=float(engine.program.plan.total_bytes),
+        unit="bytes",
+        source="simulated",
+        evidence="the arena of the generated sources, without inputs and outputs",
+    )
+    reference = run_tflm(tflite, inputs)
+    differing = sum(
+        int((ours.reshape(-1) != np.ascontiguousarray(theirs.raw).reshape(-1)).sum())
+        for ours, theirs in zip(outputs, reference.outputs, strict=True)
+    )
+    return EngineRun(
+        file=file,
+        profile=profile,
+        target=target,
+        samples=samples,
+        differing=differing,
+        figures=figures,
+        layers=layers,
+    )
+
+
+def _require_inputs(model: Model) -> None:
+    """Raises ModelError for inputs of types that the C engine does not take."""
+    for tensor in model.inputs:
+        if tensor.dtype not in ("int8", "float32"):
+            raise ModelError(
+                f"takes {tensor.dtype} inputs, the C engine int8 and float32",
+                where=model.where,
+                fix="convert with the scheme int8",
+            )
+
+
+def _run_in_qemu(
+    engine: Engine, inputs: tuple[Array, ...], *, root: Path, core: str, optimize: Optimize
+) -> tuple[tuple[Array, ...], dict[str, Figure]]:
+    board = find_board(core)
+    elf, sizes = build_image(engine, directory=root / "image", board=board, optimize=optimize)
+    run = run_image(elf, inputs, model=engine.program.model, board=board)
+    count = f"counted in qemu ({board.machine}), the largest of {len(run.instructions)} samples"
+    linked = f"read back from the ELF that ran, linked for {board.core}"
+    stack = f"painted in qemu ({board.machine}): the deepest of one inference, from the call on"
+    values = {
+        "instructions": (max(run.instructions), "", count),
+        "flash_bytes": (sizes.flash, "bytes", f"{linked}, with start-up and the program around the model"),
+        "code_bytes": (sizes.code, "bytes", f"{linked}, without weights"),
+        "ram_bytes": (
+            sizes.ram + run.stack_bytes,
+            "bytes",
+            f"{linked}: arena, state, inputs and outputs ({sizes.ram}), and the stack",
+        ),
+        "stack_bytes": (run.stack_bytes, "bytes", stack),
+    }
+    return run.outputs, {
+        name: Figure(value=float(value), unit=unit, source="simulated", evidence=evidence)
+        for name, (value, unit, evidence) in values.items()
+    }
+
+
+def _missing_figures() -> dict[str, Figure]:
+    units = {"instructions": ""} | dict.fromkeys(
+        ("flash_bytes", "code_bytes", "ram_bytes", "stack_bytes"), "bytes"
+    )
+    return {
+        name: Figure(value=None, unit=unit, source="unavailable", evidence=_NOT_COUNTED)
+        for name, unit in units.items()
+    }

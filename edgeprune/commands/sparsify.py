@@ -1,0 +1,190 @@
+"""`edgeprune sparsify`: a sparse Keras model on its own, and what that is worth on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeprune.build.inputs import Inputs, open_inputs
+from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.device.check import resolve_budgets
+from edgeprune.device.figures import Figure
+from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.zeros import require_worth
+from edgeprune.encoding.tflm_decode import choose_encodings
+from edgeprune.errors import RecipeError
+from edgeprune.files import refuse_existing, whole_file
+from edgeprune.measuring.backend import measure
+from edgeprune.methods.sparsity import Sparsified, Zeroing, sparsify, sparsify_at_once
+from edgeprune.progress import Progress
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.strip import strip
+from edgeprune.tflite.zeros import require_zeros
+
+if TYPE_CHECKING:
+    import keras
+
+DEFAULT_EPOCHS = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SparsifyRequest:
+    """What `edgeprune sparsify` was asked for.
+
+    Attributes:
+        model: a saved Keras model.
+        output: the `.keras` file to write.
+        zeroing: the zeros.
+        device: a profile's id or file, to say what the zeros are worth; None for no device.
+        data: what `load_data` takes; None for zeros at once, without training.
+        epochs: of fine-tuning while the zeros come in.
+        accept_no_gain: go on where zeros buy nothing on the device.
+        accept_input_range: go on where the data seem to have another range than the model expects.
+        loss, metric: names, where the model does not settle them.
+        seed: of everything random.
+        load: how the model is opened.
+        force: replace an existing output.
+    """
+
+    model: Path
+    output: Path
+    zeroing: Zeroing
+    device: str | None = None
+    data: str | None = None
+    epochs: int = DEFAULT_EPOCHS
+    accept_no_gain: bool = False
+    accept_input_range: bool = False
+    loss: str | None = None
+    metric: str | None = None
+    seed: int = 0
+    load: LoadOptions = AS_SAVED
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SparsifyResult:
+    """What `edgeprune sparsify` did.
+
+    Attributes:
+        output: the file written.
+        sparse: the model and its zeros.
+        metric: name of the metric, "" without data.
+        accuracy: the metric on the test set, of the original and of the sparse model; None without data.
+        worth: what zeros buy on the device, as a sentence; "" without a device.
+        figures: of the int8 file on the device, of the original and of the sparse model; empty without both.
+        sentences: what was stored encoded, and what that costs.
+    """
+
+    output: Path
+    sparse: Sparsified
+    metric: str = ""
+    accuracy: tuple[float, float] | None = None
+    worth: str = ""
+    figures: tuple[Mapping[str, Figure], Mapping[str, Figure]] | None = None
+    sentences: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `sparsify --json`."""
+        before, after = self.figures or ({}, {})
+        return {
+            "schema": 1,
+            "output": str(self.output),
+            "sparsity": self.sparse.sparsity,
+            "kernels": self.sparse.to_json(),
+            "metric": self.metric,
+            "accuracy": None if self.accuracy is None else dict(zip(_SIDES, self.accuracy, strict=True)),
+            "worth": self.worth,
+            "dense": {name: figure.value for name, figure in before.items()},
+            "sparse": {name: figure.value for name, figure in after.items()},
+            "provenance": {name: figure.to_json() for name, figure in after.items()},
+            "sentences": list(self.sentences),
+        }
+
+
+_SIDES = ("dense", "sparse")
+
+
+def sparsify_file(request: SparsifyRequest, *, progress: Progress) -> SparsifyResult:
+    """Writes a sparse model; what zeros are worth on the device is said before anything is trained.
+
+    Raises:
+        InputError: something cannot be used; zeros that buy nothing on the device are a RecipeError.
+        InfeasibleError: the model has no kernels, or zeros were lost in conversion.
+    """
+    refuse_existing(request.output, force=request.force)
+    profile = None if request.device is None else load_profile(request.device)
+    worth = ""
+    if profile is not None:
+        pattern, accept = request.zeroing.pattern, request.accept_no_gain
+        worth = require_worth(profile, pattern, accept_no_gain=accept).reason
+        progress.note(worth)
+    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.keras_bridge.loading.save import save_model
+    from edgeprune.keras_bridge.training.determinism import fix_seeds
+
+    fix_seeds(request.seed)
+    inputs = None
+    if request.data is None:
+        progress.stage("load and make sparse")
+        original = load_model(
+            request.model, options=replace(request.load, assume_image=True), progress=progress
+        )
+        sparse = sparsify_at_once(original, request.zeroing)
+    else:
+        inputs = _open(request, progress)
+        sparse = _train(inputs, request, progress)
+    result = SparsifyResult(output=request.output, sparse=sparse, worth=worth)
+    if inputs is not None:
+        scores = (inputs.test.score_model(inputs.model), inputs.test.score_model(sparse.model))
+        result = replace(result, metric=inputs.task.metric, accuracy=scores)
+        if profile is not None:
+            progress.stage("convert and measure")
+            result = _weigh(result, inputs, profile=profile)
+    with whole_file(request.output, force=request.force) as temporary:
+        save_model(sparse.model, temporary)
+    return result
+
+
+def _open(request: SparsifyRequest, progress: Progress) -> Inputs:
+    return open_inputs(
+        request.model,
+        request.data,
+        loss=request.loss,
+        metric=request.metric,
+        seed=request.seed,
+        load=request.load,
+        check_range=not request.accept_input_range,
+        progress=progress,
+    )
+
+
+def _train(inputs: Inputs, request: SparsifyRequest, progress: Progress) -> Sparsified:
+    if request.epochs < 1:
+        raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
+    return sparsify(
+        inputs.teacher,
+        inputs.teacher,
+        zeroing=request.zeroing,
+        training=inputs.training,
+        judge=inputs.validation,
+        recovery=inputs.plan_recovery(epochs=request.epochs, seed=request.seed),
+        progress=progress,
+    )
+
+
+def _weigh(result: SparsifyResult, inputs: Inputs, *, profile: Profile) -> SparsifyResult:
+    """The result, with what the int8 files of both models cost on a device."""
+    dense, sparse = (_convert(model, inputs) for model in (inputs.model, result.sparse.model))
+    require_zeros(read_model(sparse, where="the sparse model"), result.sparse.zeros)
+    budgets = resolve_budgets(profile, flags={})
+    compressed = choose_encodings(sparse, profile=profile, budgets=budgets)
+    before = measure(dense, profile=profile, where="the dense model").figures
+    return replace(result, figures=(before, compressed.after), sentences=tuple(compressed.describe()))
+
+
+def _convert(model: keras.Model, inputs: Inputs) -> bytes:
+    from edgeprune.keras_bridge.conversion.convert import convert
+
+    return strip(convert(model, scheme="int8", representative=inputs.representative))

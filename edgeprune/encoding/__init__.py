@@ -1,0 +1,1 @@
+"""Weights stored in fewer bytes: for TFLM's DECODE op, and without zeros for XNNPACK."""

@@ -1,0 +1,1 @@
+"""Data: read from wherever they are, checked against a model, split."""

@@ -1,0 +1,1 @@
+"""Files to Keras 3 models, and back; no code from a file runs."""

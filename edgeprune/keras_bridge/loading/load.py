@@ -1,0 +1,236 @@
+"""Opens a saved model: checks the file first, then lets Keras build it, and runs no code from it."""
+
+import io
+import logging
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import tensorflow as tf
+
+from edgeprune.config.load_options import LoadOptions
+from edgeprune.errors import ModelError
+from edgeprune.keras_bridge.loading.archive import (
+    ModelFile,
+    find_weights,
+    read_model_file,
+    read_weights_member,
+    replace_config,
+)
+from edgeprune.keras_bridge.loading.custom import import_custom
+from edgeprune.keras_bridge.loading.keras2 import build_model
+from edgeprune.keras_bridge.loading.keras2_training import compile_as_in_keras2
+from edgeprune.keras_bridge.loading.keras2_weights import (
+    give_archive_weights,
+    give_weights,
+    read_hdf5_weights,
+)
+from edgeprune.keras_bridge.loading.named_objects import (
+    find_foreign_object,
+    name_operations,
+    name_root_functional,
+    refuse_code,
+    refuse_foreign_classes,
+)
+from edgeprune.keras_bridge.loading.saved_model import read_weights
+from edgeprune.keras_bridge.model.input_shapes import (
+    assume_image,
+    check_graph,
+    check_shapes,
+    fix_input_shapes,
+)
+from edgeprune.progress import Progress, Silent
+
+# All that Keras, h5py and TensorFlow were seen to raise for a config or weights they cannot use. Not
+# `Exception`: a bug of ours should show.
+KERAS_FAILURES = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    OSError,
+    EOFError,
+    ImportError,
+    RuntimeError,  # includes RecursionError and NotImplementedError
+    MemoryError,
+    tf.errors.OpError,
+)
+
+
+def load_model(
+    path: Path, *, options: LoadOptions | None = None, progress: Progress | None = None
+) -> keras.Model:
+    """The model in a file or directory, compiled as it was saved where that can be restored.
+
+    Opens `.keras`, `.h5` and `.hdf5` files, SavedModel directories of Keras 2, and `.json` configs with
+    weights beside them; from Keras 2 or 3.
+
+    Args:
+        path: the file or directory.
+        options: custom layers, trust, and input shapes; none by default.
+        progress: is told when the model could not be compiled as it was saved.
+
+    Raises:
+        ModelError: the file is missing, damaged, dangerous or holds code; Keras cannot rebuild the model; or
+            the model is subclassed, has not been built, or has an input whose shape is not fixed.
+    """
+    options, progress = options or LoadOptions(), progress or Silent()
+    custom = import_custom(options.custom)
+    saved = read_model_file(path)
+    where = str(path)
+    if not options.trust:
+        refuse_code({"model": saved.config, "compiled": saved.compiled}, where=where)
+    refuse_foreign_classes(saved.config, known=custom, where=where)
+    with _quiet(), keras.saving.custom_object_scope(custom):
+        if is_keras3(saved):
+            model = _open_keras3(path, saved, options)
+        else:
+            model = _open_keras2(path, saved, options, custom)
+        if saved.compiled is not None and not model.compiled:
+            progress.warn(
+                f"{path}: its loss and metrics could not be restored, so they are taken from the "
+                "output's shape or from --loss and --metric"
+            )
+        check_graph(model, where=where)
+        if options.input_shapes:
+            model = fix_input_shapes(model, options.input_shapes, where=where)
+        elif options.assume_image and (assumed := assume_image(model)):
+            model = fix_input_shapes(model, assumed, where=where)
+            said = ", ".join("×".join(map(str, shape)) for shape in assumed)
+            progress.note(f"{path}: height and width are open; taken as {said} (--input-shape sets another)")
+    check_shapes(model, where=where)
+    return model
+
+
+def is_keras3(saved: ModelFile) -> bool:
+    """Whether Keras 3 wrote the file. Its configs name modules, and its JSON no version."""
+    if saved.form in ("keras", "json") and not saved.keras:
+        return "module" in saved.config
+    return saved.keras.startswith("3")
+
+
+def _open_keras3(path: Path, saved: ModelFile, options: LoadOptions) -> keras.Model:
+    if saved.form == "json":
+        weights = find_weights(path, given=options.weights)
+        model = _guard(lambda: _from_config(saved.config, options), path)
+        _guard(lambda: model.load_weights(weights), weights)
+        return model
+    compilable = saved.compiled is not None and (
+        options.trust or find_foreign_object(saved.compiled, known=keras.saving.get_custom_objects()) is None
+    )
+    with _translated(path, saved) as readable:
+        if compilable:
+            with suppress(*KERAS_FAILURES):
+                return keras.models.load_model(readable, compile=True, safe_mode=not options.trust)
+        return _guard(
+            lambda: keras.models.load_model(readable, compile=False, safe_mode=not options.trust), path
+        )
+
+
+def _from_config(config: dict[str, Any], options: LoadOptions) -> keras.Model:
+    known = ("module", "class_name", "config", "registered_name", "build_config")
+    plain = {key: value for key, value in config.items() if key in known}
+    return keras.saving.deserialize_keras_object(plain, safe_mode=not options.trust)
+
+
+def _open_keras2(
+    path: Path, saved: ModelFile, options: LoadOptions, custom: Mapping[str, Any]
+) -> keras.Model:
+    where = str(path)
+    made = _guard(lambda: build_model(saved.config, custom=custom, where=where), path)
+    if saved.form == "saved_model":
+        give_weights(made, read_weights(path), where=where)
+    elif saved.form == "keras":
+        with h5py.File(io.BytesIO(read_weights_member(path)), "r") as file:
+            give_archive_weights(made, file, where=where)
+    else:
+        source = find_weights(path, given=options.weights) if saved.form == "json" else path
+        with h5py.File(source, "r") as file:
+            listed = any(key.startswith("layer_names") for key in file.attrs)
+            if listed or saved.form == "h5":
+                give_weights(made, read_hdf5_weights(file, where=str(source)), where=where)
+            else:
+                give_archive_weights(made, file, where=where)
+    if saved.compiled is not None:
+        with suppress(*KERAS_FAILURES):
+            compile_as_in_keras2(made.model, saved.compiled, custom=custom)
+    return made.model
+
+
+def _guard(open_: Callable[[], Any], path: Path) -> Any:
+    try:
+        return open_()
+    except KERAS_FAILURES as error:
+        raise _explain(error, path=path) from error
+
+
+@contextmanager
+def _translated(path: Path, saved: ModelFile) -> Iterator[Path]:
+    """A file that Keras reads: `path` itself, or a copy under a name or with a config that it understands."""
+    config = name_root_functional(saved.config, known=keras.saving.get_custom_objects())
+    config = name_operations(config) if saved.form == "h5" else config
+    if config == saved.config and path.suffix in (".keras", ".h5", ".hdf5"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="edgeprune-") as directory:
+        copy = Path(directory, "model").with_suffix(path.suffix.lower())
+        shutil.copyfile(path, copy)
+        if config != saved.config:
+            replace_config(copy, config, form=saved.form)
+        yield copy
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Keras from printing: what matters is said in our words."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _explain(error: Exception, *, path: Path) -> ModelError:
+    """What Keras said, in one sentence, with the layer it said it about."""
+    text = str(error)
+    found = re.search(
+        r"layer #\d+ \(named ([^ )]+)|'name': '([^']+)'|<\w+ name=([^,>]+)|[Ll]ayer '([^']+)'", text
+    )
+    layer = next((name for name in found.groups() if name), None) if found else None
+    unknown = re.search(
+        r"(?:Unknown layer:|Could not locate class|Could not deserialize) '?[\w.]*?(\w+)'", text
+    )
+    if unknown:
+        return ModelError(
+            f"layer class '{unknown[1]}' is unknown to Keras {keras.__version__}",
+            where=str(path),
+            fix="build that part from Keras layers and save again",
+        )
+    what = f"layer '{layer}' cannot be rebuilt" if layer else "Keras cannot rebuild the model"
+    return ModelError(
+        what,
+        where=str(path),
+        why=_shorten(text) or type(error).__name__,
+        fix="save it again with the Keras it was built with, or from Keras 3",
+    )
+
+
+def _shorten(text: str, *, limit: int = 200) -> str:
+    """The telling part of a message of Keras: without the configs it quotes, on one line."""
+    cause = text.rpartition("Exception encountered: ")[2] or text
+    example = cause.partition("Example error message for object")[2].partition(":\n")[2] or cause
+    line = " ".join(example.partition("Full object config")[0].split()).rstrip(".")
+    return line if len(line) <= limit else f"{line[:limit].rstrip()} …"

@@ -1,0 +1,1 @@
+"""Fine-tuning, what shapes weights meanwhile, and scores."""

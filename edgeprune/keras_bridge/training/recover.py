@@ -1,0 +1,58 @@
+"""Fine-tuning a copy of a model while a Keras callback shapes its weights after each step."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import keras
+
+from edgeprune.keras_bridge.training.evaluation import Judge, copy_model, settle_batch_norm
+from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner, steps_per_epoch
+from edgeprune.progress import Progress
+
+
+def recover_with(
+    callback: keras.callbacks.Callback,
+    model: keras.Model,
+    *,
+    teacher: keras.Model,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+    progress: Progress,
+    around: Callable[[keras.Model], AbstractContextManager[None]] = nullcontext,
+) -> tuple[keras.Model, float]:
+    """A fine-tuned copy of the model with BatchNorm statistics estimated anew, and its validation metric.
+
+    The teacher fades: all channels stay, so that the copy comes near the teacher, or beyond it.
+
+    Args:
+        callback: is told about the model and about each optimizer step, as `fit` does it.
+        model: what is copied; not changed.
+        teacher: what the copy follows; only run.
+        training: inputs, labels and loss.
+        judge: scores models on validation data.
+        recovery: how to train, and for how many steps.
+        progress: is told about every optimizer step, within the stage that is on.
+        around: what the copy is trained within.
+
+    Raises:
+        InfeasibleError, RecipeError: as the callback's `set_model` does.
+    """
+    shaped = copy_model(model)
+    callback.set_model(shaped)
+
+    def advance() -> None:
+        callback.on_train_batch_end(0)
+        progress.advance()
+
+    with around(shaped):
+        tuner = Tuner(shaped, teacher, training=training, recovery=replace(recovery, fading=True))
+        trained = Trained(step=0, optimizer=[], losses=[])
+        while (left := recovery.total_steps - trained.step) > 0:
+            trained = tuner.tune(
+                min(steps_per_epoch(training, recovery), left), start=trained, advance=advance
+            )
+            progress.advance(0, detail=f"validation {judge.task.metric} {judge.score_model(shaped):.3f}")
+    callback.on_train_end()
+    return settle_batch_norm(shaped, judge, inputs=training.inputs, seed=recovery.seed)

@@ -1,0 +1,1 @@
+"""What a file costs on a device, and what else differs from runtime to runtime: one module a backend."""

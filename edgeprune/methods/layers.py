@@ -1,0 +1,236 @@
+"""Removing whole layers: which ones, by short trials of recovery, and the step that does it.
+
+How well a model recovers without a branch cannot be read off its weights, gradients or loss. On ResNet-8 the
+branch whose loss rises least is missed most once the rest has been fine-tuned. So the branches
+that would spare the channels much are removed on trial, the rest is pruned to the budgets, fine-tuned for a
+moment and compared with channels alone on validation data. Trials are short-sighted, they favour what
+disturbs least: of the branches that do better than channels alone, the one goes that spares channels most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edgeprune.errors import InfeasibleError
+from edgeprune.graph.branches import Branch, bypass, find_branches, unfolded_name
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.kept_layers import find_layers, keep_layers
+from edgeprune.graph.layergraph import Array
+from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.methods.channels import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
+from edgeprune.progress import Progress
+from edgeprune.prune.layers import importance_lost
+from edgeprune.prune.solve import family_widths
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.model.trace import Traced
+    from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner
+
+TRIAL_SHARE = 0.09
+"""Fraction of all recovery steps that trials may take."""
+MOST_CANDIDATES = 8
+LEAST_TRIAL_STEPS = 24
+"""A trial of fewer steps says nothing."""
+LEAST_RELIEF = 0.25
+"""How much less importance the channels must lose, as a fraction, for a branch to be worth a trial."""
+LEAST_GAIN = 0.01
+"""How much better than channels alone, as in `Task.drop`, a branch's removal must do in its trial."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerChoice:
+    """What the trials found.
+
+    Attributes:
+        branches: names of the branches to remove.
+        steps: optimizer steps that the trials took.
+        note: a sentence for the report.
+    """
+
+    branches: tuple[str, ...] = ()
+    steps: int = 0
+    note: str = ""
+
+
+def choose_layers(
+    model: keras.Model,
+    *,
+    pruner: Pruner,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+    progress: Progress,
+) -> LayerChoice:
+    """The branches without which the model recovers better than if only channels went.
+
+    Args:
+        model: what to prune; not changed.
+        pruner: how channels are ranked, and the budgets.
+        training: what to fine-tune on.
+        judge: scores models on validation data.
+        recovery: of the whole build; the trials take `TRIAL_SHARE` of its steps.
+        progress: is told about every step.
+    """
+    from edgeprune.keras_bridge.model.trace import trace
+
+    traced = trace(model)
+    candidates = _list_candidates(model, traced, pruner=pruner, training=training, seed=recovery.seed)
+    budget = int(TRIAL_SHARE * recovery.total_steps)
+    first, second = budget // 2 // (len(candidates) + 1), budget // 4
+    if not candidates or first < LEAST_TRIAL_STEPS:
+        return LayerChoice()
+    short = replace(recovery, total_steps=first + second)
+    progress.stage("try without whole layers", total=budget)
+    trials = [
+        _start_trial(model, traced, branches, pruner=pruner, training=training, judge=judge, recovery=short)
+        for branches in ((), *((branch,) for branch in candidates))
+    ]
+    alone, *others = trials
+    for trial in trials:
+        trial.run(first, judge=judge, progress=progress)
+    better = [trial for trial in others if trial.beats(alone, judge)]
+    if better:
+        for trial in (alone, better[0]):
+            trial.run(second, judge=judge, progress=progress)
+    steps = sum(trial.trained.step for trial in trials)
+    if not better or not better[0].beats(alone, judge):
+        return LayerChoice(steps=steps)
+    names = tuple(branch.name for branch in better[0].branches)
+    return LayerChoice(
+        branches=names,
+        steps=steps,
+        note=f"{', '.join(names)}: validation {judge.task.metric} {better[0].score:.4f} after a trial, "
+        f"against {alone.score:.4f} with channels alone",
+    )
+
+
+def take_branches(model: keras.Model, pruner: Pruner, names: Sequence[str]) -> Pruner:
+    """The pruner that first removes the branches of these names; the same one where there are none."""
+    from edgeprune.keras_bridge.model.trace import trace
+
+    if not names:
+        return pruner
+    graph = trace(model).graph
+    branches = tuple(branch for branch in find_branches(graph) if branch.name in names)
+    widths = family_widths(name_channels(bypass(graph, branches)))
+    return replace(
+        pruner,
+        branches=branches,
+        widths={unfolded_name(name): width for name, width in widths.items()},
+    )
+
+
+def layer_step(model: keras.Model, *, pruner: Pruner, probe: tuple[Array, ...]) -> PrunedStep:
+    """The model without the pruner's branches, proven and measured.
+
+    Raises:
+        InfeasibleError: it differs from the model in which they are skipped.
+    """
+    from edgeprune.keras_bridge.model.rebuild import drop_branches
+    from edgeprune.keras_bridge.model.trace import trace
+
+    few = tuple(x[:PROBE_SAMPLES] for x in probe)
+    compacted = drop_branches(model, trace(model), branches=pruner.branches, probe=few)
+    channels = name_channels(compacted.graph)
+    macs = count_macs(Lowering(compacted.graph, channels).lower(channels.everything))
+    return PrunedStep(compacted=compacted, cost=pruner.measure(compacted.model), macs=macs)
+
+
+def _list_candidates(
+    model: keras.Model, traced: Traced, *, pruner: Pruner, training: Training, seed: int
+) -> tuple[Branch, ...]:
+    """The branches worth a trial, those first that spare the channels most; no layer that is to be kept."""
+    limits = pruner.limits
+    channels = name_channels(traced.graph)
+    kept = {name for p in limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
+    kept |= {floor.layer for floor in limits.floors}
+    branches = [b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers)]
+    if not branches or (traced.nested and kept):
+        return ()  # without layers a nested model is unfolded, and patterns would miss its layers' names
+    channels = keep_layers(channels, limits.keep)
+    scores = score_channels(model, traced, channels, pruner=pruner, training=training, seed=seed)
+
+    def lose(*gone: Branch) -> float:
+        return importance_lost(
+            traced.graph, gone, scores=scores, costs=pruner.costs, budgets=pruner.budgets, limits=limits
+        )
+
+    most = (1 - LEAST_RELIEF) * lose()
+    found = sorted(((lose(branch), i) for i, branch in enumerate(branches)))
+    return tuple(branches[i] for lost, i in found if lost <= most and lost < math.inf)[:MOST_CANDIDATES]
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Trial:
+    """A model without some branches, pruned to the budgets, while it is fine-tuned.
+
+    Where even that misses the budgets there is no tuner, and no score.
+    """
+
+    branches: tuple[Branch, ...]
+    training: Training
+    trained: Trained
+    tuner: Tuner | None = None
+    score: float = math.nan
+
+    def run(self, steps: int, *, judge: Judge, progress: Progress) -> None:
+        """Fine-tunes some more and scores the model, with BatchNorm statistics that suit it."""
+        from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+
+        if self.tuner is not None:
+            self.trained = self.tuner.tune(steps, start=self.trained, advance=progress.advance)
+            _, self.score = settle_batch_norm(self.tuner.student, judge, inputs=self.training.inputs, seed=0)
+
+    def beats(self, other: _Trial, judge: Judge) -> bool:
+        """Whether this one has a score, and the other has none or one that is worse by `LEAST_GAIN`."""
+        if self.tuner is None or other.tuner is None:
+            return other.tuner is None and self.tuner is not None
+        return judge.drop(before=other.score, after=self.score) <= -LEAST_GAIN
+
+
+def _start_trial(
+    model: keras.Model,
+    traced: Traced,
+    branches: Sequence[Branch],
+    *,
+    pruner: Pruner,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+) -> _Trial:
+    """The model without the branches and as many channels as the budgets ask."""
+    from edgeprune.keras_bridge.model.rebuild import compact, drop_branches
+    from edgeprune.keras_bridge.model.trace import trace
+    from edgeprune.keras_bridge.training.evaluation import copy_model
+    from edgeprune.keras_bridge.training.train import Trained, Tuner
+
+    unfinished = _Trial(
+        branches=tuple(branches),
+        training=training,
+        trained=Trained(step=0, optimizer=[], losses=[]),
+    )
+    few = tuple(x[:PROBE_SAMPLES] for x in judge.inputs)
+    pruner = take_branches(model, pruner, [branch.name for branch in branches])
+    smaller = model
+    if branches:
+        smaller = drop_branches(model, traced, branches=branches, probe=few).model
+    again = trace(smaller)
+    channels = keep_layers(name_channels(again.graph), pruner.limits.keep)
+    scores = score_channels(smaller, again, channels, pruner=pruner, training=training, seed=recovery.seed)
+    try:
+        solution = solve_gently(
+            again.graph, channels, scores=scores, costs=pruner.costs, targets=pruner.budgets, pruner=pruner
+        )
+    except InfeasibleError:
+        return unfinished
+    if solution.kept.all():
+        student = copy_model(smaller)
+    else:
+        student = compact(smaller, again, channels=channels, kept=solution.kept, probe=few).model
+    return replace(unfinished, tuner=Tuner(student, model, training=training, recovery=recovery))

@@ -1,0 +1,326 @@
+"""The loop: prune a little, recover, look, until the budgets hold.
+
+The reductions follow a schedule. Each round of the loop is a *segment*: channels go until the costs have come
+a fraction of the way to the budgets, then the model is fine-tuned for some steps. The last segments only
+fine-tune. A segment after which accuracy has collapsed is rolled back and done in two smaller ones. Every
+finished segment is saved, so that an interrupted build goes on from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeprune.build.workdir import WorkDirectory
+from edgeprune.methods.channels import PrunedStep, Pruner, prune_step
+from edgeprune.methods.layers import layer_step
+from edgeprune.methods.start import Opening, describe_step
+from edgeprune.progress import Progress
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.training.train import Recovery, Trained, Training
+
+PRUNING_SHARE = 0.16
+"""Fraction of all recovery steps that is spent between the pruning steps; the rest comes after the last."""
+MAX_PRUNING_STEPS = 8
+COLLAPSE_DROP = 0.3
+"""A validation drop after a segment's recovery that counts as collapse (as in `Task.drop`)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """One round of the loop.
+
+    Attributes:
+        fraction: how much of the way to the budgets the costs must have come; 0 prunes nothing.
+        layers: whether the branches of the pruner go first.
+        steps: optimizer steps of recovery afterwards.
+        halvings: how often this segment was halved after a collapse.
+    """
+
+    fraction: float
+    steps: int
+    layers: bool = False
+    halvings: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What a row of the report's steps calls it."""
+        return "layers" if self.layers else "prune" if self.fraction else "recover"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shrunk:
+    """What the loop ends with.
+
+    Attributes:
+        model: the pruned and recovered Keras model.
+        steps: what happened, one JSON object per step (see `report.json`).
+        equivalence: the proofs that masked and compacted models are equal, one per pruning step.
+    """
+
+    model: keras.Model
+    steps: list[dict[str, Any]]
+    equivalence: list[dict[str, Any]]
+
+    @classmethod
+    def opened(cls, opening: Opening) -> Shrunk:
+        """A loop in which nothing happened yet."""
+        return cls(model=opening.model, steps=opening.steps, equivalence=opening.equivalence)
+
+
+def plan_segments(
+    pruner: Pruner, *, schedule: str, total_steps: int, steps_per_epoch: int
+) -> tuple[Segment, ...]:
+    """The rounds of the loop: whole layers, channels along the schedule, then fine-tuning by epochs."""
+    from edgeprune.keras_bridge.training.schedules import fractions
+
+    reduction = max(
+        1 - budget / pruner.dense[name]
+        for name, budget in pruner.budgets.items()
+        if pruner.dense[name] > budget
+    )
+    count = min(MAX_PRUNING_STEPS, max(1, math.ceil(8 * reduction)))
+    between = max(1, int(PRUNING_SHARE * total_steps / (count + bool(pruner.branches))))
+    wanted = fractions(schedule, steps=count)
+    pruning = [Segment(fraction=f, steps=between) for f in dict.fromkeys(wanted)]
+    if pruner.branches:
+        pruning.insert(0, Segment(fraction=0.0, steps=between, layers=True))
+    left = total_steps - between * len(pruning)
+    tuning = []
+    while left > 0:
+        steps = min(steps_per_epoch, left)
+        tuning.append(Segment(fraction=0.0, steps=steps))
+        left -= steps
+    return (*pruning, *tuning)
+
+
+def shrink(
+    teacher: keras.Model,
+    *,
+    training: Training,
+    judge: Judge,
+    recovery: Recovery,
+    pruner: Pruner,
+    schedule: str,
+    opening: Opening,
+    work: WorkDirectory,
+    progress: Progress,
+) -> Shrunk:
+    """A model whose measured costs are within the budgets, recovered for `recovery.total_steps`.
+
+    Args:
+        teacher: what recovery follows; not changed.
+        training: inputs, labels and loss to fine-tune and to rank channels with.
+        judge: scores models on validation data.
+        recovery: how to fine-tune.
+        pruner: how to prune, and the budgets.
+        schedule: a name in `SCHEDULES`.
+        opening: where pruning starts.
+        work: keeps finished segments.
+        progress: is told about every optimizer step.
+
+    Raises:
+        InfeasibleError: no plan meets the budgets.
+    """
+    from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+    from edgeprune.keras_bridge.training.train import Trained, Tuner, steps_per_epoch
+
+    per_epoch = steps_per_epoch(training, recovery)
+    run = _Run.resume(
+        work,
+        fresh=_Run(
+            model=opening.model,
+            trained=Trained(step=0, optimizer=[], losses=[]),
+            remaining=plan_segments(
+                pruner, schedule=schedule, total_steps=recovery.total_steps, steps_per_epoch=per_epoch
+            ),
+            steps=opening.steps,
+            equivalence=opening.equivalence,
+            cost=opening.cost,
+            macs=opening.macs,
+        ),
+    )
+    reference = judge.score_model(teacher)
+    progress.stage("prune and recover", total=recovery.total_steps)
+    progress.advance(run.trained.step)
+    tuner: Tuner | None = None
+    while run.remaining:
+        segment, *rest = run.remaining
+        before = replace(run)
+        if segment.layers:
+            run.take(layer_step(run.model, pruner=pruner, probe=judge.inputs))
+        if segment.fraction:
+            seed = recovery.seed + run.count
+            run.take(
+                prune_step(
+                    run.model,
+                    segment.fraction,
+                    pruner=run.adapt(pruner),
+                    training=training,
+                    probe=judge.inputs,
+                    seed=seed,
+                ),
+            )
+            run.reached = segment.fraction
+        if tuner is None or tuner.student is not run.model:
+            tuner = Tuner(run.model, teacher, training=training, recovery=recovery)
+        run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
+        score = judge.score_model(run.model)
+        if (
+            segment.kind != "recover"
+            and judge.drop(before=reference, after=score) > COLLAPSE_DROP
+            and segment.halvings < 2
+        ):
+            run = _roll_back(before, segment, score=score, per_epoch=per_epoch)
+        else:
+            run.remaining = tuple(rest)
+            note = ", ".join(branch.name for branch in pruner.branches) if segment.layers else ""
+            run.log(segment.kind, epochs=run.trained.step / per_epoch, accuracy=score, note=note)
+        run.save(work)
+        progress.advance(0, detail=f"validation {judge.task.metric} {score:.3f}")
+    settled, score = settle_batch_norm(run.model, judge, inputs=training.inputs, seed=recovery.seed)
+    note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
+    run.model = settled
+    run.log("final", epochs=run.trained.step / per_epoch, accuracy=score, note=note)
+    return Shrunk(model=run.model, steps=run.steps, equivalence=run.equivalence)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Run:
+    """Where the loop stands; the one thing in it that changes."""
+
+    model: keras.Model
+    trained: Trained
+    remaining: tuple[Segment, ...]
+    steps: list[dict[str, Any]]
+    equivalence: list[dict[str, Any]]
+    cost: Mapping[str, float]
+    macs: int
+    reached: float = 0.0
+    count: int = 0
+
+    def adapt(self, pruner: Pruner) -> Pruner:
+        """The pruner, with the way to the budgets counted from where whole layers have left the model."""
+        costs = [row["cost"] for row in self.steps if row["kind"] == "layers"]
+        return replace(pruner, dense=costs[-1]) if costs else pruner
+
+    def take(self, step: PrunedStep) -> None:
+        """Goes on with a smaller model."""
+        self.model, self.cost, self.macs = step.compacted.model, step.cost, step.macs
+        self.trained = replace(self.trained, optimizer=[])  # its slots belong to the wider weights
+        proof = {
+            "step": len(self.steps),
+            "error": step.compacted.error,
+            "samples": step.compacted.samples,
+            "tolerance": step.compacted.tolerance,
+        }
+        self.equivalence = [*self.equivalence, proof]
+
+    def log(self, kind: str, *, epochs: float, accuracy: float, note: str = "") -> None:
+        """Adds a row to the report's steps."""
+        row = describe_step(
+            len(self.steps),
+            kind,
+            model=self.model,
+            cost=self.cost,
+            macs=self.macs,
+            accuracy=accuracy,
+            epochs=epochs,
+            note=note,
+        )
+        self.steps = [*self.steps, row]
+
+    def save(self, work: WorkDirectory) -> None:
+        """Writes the state after a segment."""
+        from edgeprune.keras_bridge.loading.save import save_model
+
+        self.count += 1
+        state = {
+            "step": self.trained.step,
+            "losses": self.trained.losses,
+            "remaining": [asdict(segment) for segment in self.remaining],
+            "steps": self.steps,
+            "equivalence": self.equivalence,
+            "cost": dict(self.cost),
+            "macs": self.macs,
+            "reached": self.reached,
+        }
+        with work.finish(f"segment-{self.count:03d}", state) as folder:
+            save_model(self.model, folder / "model.keras")
+            np.savez(folder / "optimizer.npz", *self.trained.optimizer)
+
+    @classmethod
+    def resume(cls, work: WorkDirectory, *, fresh: _Run) -> _Run:
+        """The state after the last finished segment; `fresh` where there is none."""
+        from edgeprune.keras_bridge.loading.save import open_saved
+        from edgeprune.keras_bridge.training.train import Trained
+
+        count, found = 0, None
+        while (stage := work.load(f"segment-{count + 1:03d}")) is not None:
+            count, found = count + 1, stage
+        if found is None:
+            return fresh
+        folder, state = found
+        with np.load(folder / "optimizer.npz") as arrays:
+            optimizer = [arrays[name] for name in arrays.files]
+        return cls(
+            model=open_saved(folder / "model.keras"),
+            trained=Trained(step=state["step"], optimizer=optimizer, losses=state["losses"]),
+            remaining=tuple(Segment(**segment) for segment in state["remaining"]),
+            steps=state["steps"],
+            equivalence=state["equivalence"],
+            cost=state["cost"],
+            macs=state["macs"],
+            reached=state["reached"],
+            count=count,
+        )
+
+
+def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) -> _Run:
+    """The run before the segment, which will now be reached in two steps of half the size.
+
+    Layers have no half: they stay, and the steps of their recovery go to the end.
+    """
+    if segment.layers:
+        before.remaining = before.remaining[1:]
+        if before.remaining:
+            last = before.remaining[-1]
+            before.remaining = (*before.remaining[:-1], replace(last, steps=last.steps + segment.steps))
+        before.log(
+            "rollback",
+            epochs=before.trained.step / per_epoch,
+            accuracy=score,
+            note="accuracy collapsed without whole layers; they stay",
+        )
+        return before
+    middle = (before.reached + segment.fraction) / 2
+    half = replace(segment, fraction=middle, halvings=segment.halvings + 1)
+    again = replace(segment, halvings=segment.halvings + 1)
+    before.remaining = (half, again, *_shorten(before.remaining[1:], segment.steps))
+    before.log(
+        "rollback",
+        epochs=before.trained.step / per_epoch,
+        accuracy=score,
+        note=f"accuracy collapsed; going to {half.fraction:.2f} of the way first",
+    )
+    return before
+
+
+def _shorten(segments: tuple[Segment, ...], steps: int) -> tuple[Segment, ...]:
+    """The segments with some recovery steps fewer, taken from the end; pruning segments keep one at least."""
+    shortened = []
+    for segment in reversed(segments):
+        least = 1 if segment.fraction else 0
+        taken = min(steps, segment.steps - least)
+        steps -= taken
+        if segment.steps - taken:
+            shortened.append(replace(segment, steps=segment.steps - taken))
+    return tuple(reversed(shortened))

@@ -1,0 +1,86 @@
+"""Ranking the channels of a model that is looked at or pruned by ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgeprune.build.inputs import open_samples
+from edgeprune.graph.channels import ChannelMap
+from edgeprune.prune.criteria import (
+    CRITERIA,
+    NORMALISERS,
+    Evidence,
+    Scores,
+    refuse_without_data,
+    score_groups,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.model.trace import Traced
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranking:
+    """By what channels are ranked.
+
+    Attributes:
+        criterion: a name in `CRITERIA`.
+        normalise: a name in `NORMALISERS`; None for the criterion's own way.
+        data: what `load_data` takes; only opened where something needs data.
+        loss, metric: names, where the model does not settle them.
+        seed: of splits, batches, probes and random scores.
+    """
+
+    criterion: str = "l2"
+    normalise: str | None = None
+    data: str | None = None
+    loss: str | None = None
+    metric: str | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raises before any work is spent on a model.
+
+        Raises:
+            UnknownNameError: there is no such criterion or normaliser.
+            DataError: the criterion needs data and there are none.
+        """
+        chosen = CRITERIA[self.criterion]
+        NORMALISERS[self.normalise or chosen.normalise]
+        if self.data is None:
+            refuse_without_data(chosen)
+
+
+def rank_channels(model: keras.Model, traced: Traced, *, channels: ChannelMap, ranking: Ranking) -> Scores:
+    """(groups,) scores, comparable across families.
+
+    Args:
+        model: what to rank the channels of; not changed.
+        traced: its trace.
+        channels: its channel map.
+        ranking: by what.
+
+    Raises:
+        DataError: the criterion needs data, and there are none or they cannot be used.
+        RecipeError: loss or metric do not fit.
+    """
+    chosen = CRITERIA[ranking.criterion]
+    evidence = Evidence(graph=traced.graph, channels=channels, seed=ranking.seed)
+    if chosen.needs_data and ranking.data is not None:
+        from edgeprune.keras_bridge.training.evidence import gather_evidence
+
+        samples = open_samples(
+            model, ranking.data, loss=ranking.loss, metric=ranking.metric, seed=ranking.seed
+        )
+        evidence = gather_evidence(
+            model,
+            traced,
+            channels=channels,
+            training=samples.training,
+            judge=samples.validation,
+            seed=ranking.seed,
+        )
+    return score_groups(chosen, evidence, normalise=ranking.normalise)

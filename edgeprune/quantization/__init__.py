@@ -1,0 +1,1 @@
+"""The int8 file, and the ladder that repairs it."""

@@ -1,0 +1,90 @@
+"""The representative set: from the training part alone, by class, by the seed."""
+
+import numpy as np
+import pytest
+
+from edgeprune.keras_bridge.data.dataset import Data, InputRange
+from edgeprune.keras_bridge.data.representative import draw_representative
+
+
+def made(x: np.ndarray, y: np.ndarray | None, **more: object) -> Data:
+    given = {
+        "x_train": (x,),
+        "x_val": (x[:1] * 0 - 1,),
+        "x_test": (x[:1] * 0 - 2,),
+        "y_train": y,
+        "y_val": None,
+        "y_test": None,
+        "class_names": None,
+        "source": "made",
+        "notes": (),
+        "ranges": (InputRange(name="x", minimum=0.0, maximum=1.0, dtype="float32"),),
+    }
+    return Data(**{**given, **more})  # type: ignore[arg-type]
+
+
+def numbered(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.float32)[:, None]
+
+
+def test_samples_come_from_the_training_part_alone_and_once() -> None:
+    drawn = draw_representative(made(numbered(500), None), seed=0)
+    rows = drawn.inputs[0][:, 0]
+    assert drawn.samples == len(set(rows.tolist())) == 200
+    assert rows.min() >= 0
+    assert drawn.selection == "drawn from the 500 training samples with seed 0"
+
+
+def test_the_seed_decides() -> None:
+    data = made(numbered(500), np.arange(500) % 7)
+    one, same, other = (draw_representative(data, seed=seed).inputs[0] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_each_class_gives_its_share_and_the_rarest_at_least_one(one_hot: bool) -> None:
+    y = np.array([0] * 700 + [1] * 299 + [2])
+    labels = np.eye(3, dtype=np.float32)[y] if one_hot else y
+    drawn = draw_representative(made(numbered(1000), labels), samples=100, seed=0)
+    counts = np.bincount(y[drawn.inputs[0][:, 0].astype(int)])
+    assert counts[2] == 1
+    assert abs(counts[0] - 70) <= 1
+    assert counts.sum() == 100
+    assert not drawn.warnings
+    assert "by class" in drawn.selection
+
+
+def test_labels_stay_with_their_samples() -> None:
+    y = np.arange(300) % 10
+    drawn = draw_representative(made(numbered(300), y), samples=50, seed=0)
+    np.testing.assert_array_equal(drawn.labels, drawn.inputs[0][:, 0].astype(int) % 10)
+
+
+def test_fewer_samples_than_classes_are_warned_of() -> None:
+    drawn = draw_representative(made(numbered(100), np.arange(100) % 10), samples=4, seed=0)
+    assert len(set(np.asarray(drawn.labels).tolist())) == 4
+    assert "6 of 10 classes have no sample" in drawn.warnings[0]
+
+
+def test_a_class_that_only_the_test_part_has_is_warned_of_and_not_drawn() -> None:
+    data = made(numbered(100), np.arange(100) % 2, y_test=np.array([2]))
+    assert (
+        "1 of 3 classes have no sample in the representative set (2)"
+        in (draw_representative(data, seed=0).warnings[0])
+    )
+
+
+def test_channels_that_never_change_are_warned_of() -> None:
+    images = np.random.default_rng(0).random((20, 4, 4, 3), dtype=np.float32)
+    assert not draw_representative(made(images, None), seed=0).warnings
+    images[..., 1] = 0.5
+    (warning,) = draw_representative(made(images, None), seed=0).warnings
+    assert "1 of 3 channels are constant" in warning
+    assert "first channel 1" in warning
+
+
+def test_values_as_labels_are_no_classes() -> None:
+    drawn = draw_representative(made(numbered(30), np.linspace(0, 1, 30)[:, None]), seed=0)
+    assert drawn.samples == 30
+    assert "by class" not in drawn.selection

@@ -1,0 +1,269 @@
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from edgeprune.errors import DataError, RecipeError, UnknownNameError
+from edgeprune.keras_bridge.data.dataset import Data, prepare_data
+from edgeprune.keras_bridge.data.sources import Part, RawData
+from edgeprune.keras_bridge.training.compiled import find_output_activation
+from edgeprune.keras_bridge.training.task import Task, resolve_task
+
+
+def build(units: int, activation: str | None, **compiled: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(units, activation=activation)])
+    if compiled:
+        model.compile(**compiled)
+    return model
+
+
+def pack(model: keras.Model, labels: Sequence[Any] | np.ndarray | None) -> Data:
+    y = None if labels is None else np.asarray(labels)
+    count = 12 if y is None else len(y)
+    x = tuple(np.zeros((count, *tensor.shape[1:]), np.float32) for tensor in model.inputs)
+    part = Part(x=x, y=y)
+    raw = RawData(parts={"train": part, "test": part}, source="here")
+    return prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
+
+
+def resolve(model: keras.Model, labels: Any, **flags: str) -> Task:
+    return resolve_task(model, pack(model, labels), **flags)
+
+
+CLASSES = [0, 1, 2, 0, 1, 2]
+ONE_HOT = np.eye(3)[CLASSES]
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "labels", "loss", "kind", "logits"),
+    [
+        (3, "softmax", CLASSES, "sparse_categorical_crossentropy", "sparse", False),
+        (3, None, CLASSES, "sparse_categorical_crossentropy", "sparse", True),
+        (3, "softmax", ONE_HOT, "categorical_crossentropy", "one_hot", False),
+        (3, None, ONE_HOT.astype(int), "categorical_crossentropy", "one_hot", True),
+        (1, "sigmoid", [0, 1, 1, 0], "binary_crossentropy", "binary", False),
+        (2, "sigmoid", [[0, 1], [1, 1], [0, 0], [1, 0]], "binary_crossentropy", "binary", False),
+        (1, None, [0.5, 1.5, 2.5, 0.1], "mean_squared_error", "regression", True),
+    ],
+)
+def test_output_and_labels_settle_the_loss_where_only_one_fits(
+    units: int, activation: str | None, labels: Any, loss: str, kind: str, logits: bool
+) -> None:
+    task = resolve(build(units, activation), labels)
+    assert (task.loss_name, task.label_kind, task.from_logits) == (loss, kind, logits)
+    assert loss in task.origin
+    assert "since the labels are" in task.origin
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "labels"),
+    [
+        (3, "sigmoid", CLASSES),
+        (3, None, ONE_HOT),
+        (1, None, [0, 1, 1, 0]),
+        (1, None, [17, 42, 80, 3]),
+        (3, "softmax", np.full((6, 3), 1 / 3)),
+    ],
+)
+def test_a_loss_that_would_be_a_guess_is_asked_for(units: int, activation: str | None, labels: Any) -> None:
+    with pytest.raises(RecipeError, match="--loss") as caught:
+        resolve(build(units, activation), labels)
+    assert "more than one possible" in caught.value.what
+
+
+def test_the_flag_settles_it() -> None:
+    task = resolve(build(1, None), [17, 42, 80, 3], loss="mae")
+    assert (task.loss_name, task.metric, task.label_kind) == ("mean_absolute_error", "mae", "regression")
+    assert "from --loss" in task.origin
+
+
+def test_the_flag_outweighs_the_compiled_loss() -> None:
+    task = resolve(build(1, "sigmoid", loss="mse"), [0, 1, 1, 0], loss="binary_crossentropy")
+    assert task.loss_name == "binary_crossentropy"
+
+
+def test_misspelt_flags_are_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'accuracy'"):
+        resolve(build(3, "softmax"), CLASSES, metric="acuracy")
+    with pytest.raises(UnknownNameError, match="did you mean 'huber'"):
+        resolve(build(1, None), [0.5, 1.5], loss="hubber")
+
+
+def test_a_metric_that_cannot_be_computed_is_refused() -> None:
+    with pytest.raises(RecipeError, match="accuracy, f1, auc"):
+        resolve(build(3, "softmax"), CLASSES, metric="mae")
+    with pytest.raises(RecipeError, match="agreement"):
+        resolve(build(3, "softmax"), CLASSES, metric="agreement")
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "acc", keras.metrics.CategoricalAccuracy()])
+def test_a_compiled_one_hot_loss_takes_class_numbers(metric: Any) -> None:
+    task = resolve(build(3, "softmax", loss="categorical_crossentropy", metrics=[metric]), CLASSES)
+    assert (task.loss_name, task.label_kind) == ("sparse_categorical_crossentropy", "sparse")
+    assert (task.metric, "as compiled" in task.origin) == ("accuracy", True)
+    assert "since the labels are integers" in task.origin
+    # −ln 0.5 and −ln 0.2.
+    losses = task.loss(np.array([0, 2]), keras.ops.convert_to_tensor([[0.5, 0.3, 0.2], [0.7, 0.1, 0.2]]))
+    np.testing.assert_allclose(losses, [0.693147, 1.609438], rtol=1e-4)
+
+
+def test_label_smoothing_survives_the_change_to_class_numbers() -> None:
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.3)
+    task = resolve(build(3, "softmax", loss=loss), CLASSES)
+    # Labels become 0.8, 0.1, 0.1: −0.8 ln 0.5 − 0.1 ln 0.25 − 0.1 ln 0.25.
+    value = task.loss(np.array([0]), keras.ops.convert_to_tensor([[0.5, 0.25, 0.25]]))
+    np.testing.assert_allclose(value, [0.831777], rtol=1e-4)
+
+
+def test_a_compiled_sparse_loss_takes_one_hot_labels() -> None:
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    task = resolve(build(3, None, loss=loss), ONE_HOT)
+    assert (task.loss_name, task.label_kind, task.from_logits) == (
+        "categorical_crossentropy",
+        "one_hot",
+        True,
+    )
+    # All logits equal: −ln ⅓.
+    value = task.loss(np.array([[0.0, 1.0, 0.0]]), keras.ops.zeros((1, 3)))
+    np.testing.assert_allclose(value, [1.098612], rtol=1e-4)
+
+
+def test_flat_labels_are_not_broadcast_against_a_column_of_outputs() -> None:
+    task = resolve(build(1, None, loss="mse"), [1.5, 2.5, 3.5, 4.5])
+    # (1.5 − 1)² and (4.5 − 4)²; broadcast, there would be (1.5 − 4)² too.
+    value = task.loss(np.array([1.5, 4.5]), keras.ops.convert_to_tensor([[1.0], [4.0]]))
+    np.testing.assert_allclose(value, [0.25, 0.25])
+
+
+def test_a_loss_of_the_models_own_is_used_as_it_is() -> None:
+    def halved(y: Any, p: Any) -> Any:
+        return keras.losses.sparse_categorical_crossentropy(y, p) / 2
+
+    task = resolve(build(3, "softmax", loss=halved), CLASSES)
+    assert (task.loss_name, task.label_kind, task.metric) == ("halved", "sparse", "accuracy")
+    value = task.loss(np.array([0]), keras.ops.convert_to_tensor([[0.5, 0.3, 0.2]]))
+    np.testing.assert_allclose(value, [0.693147 / 2], rtol=1e-4)
+
+
+def test_the_first_compiled_metric_that_can_be_computed_is_taken() -> None:
+    metrics = ["mae", keras.metrics.AUC(), "accuracy"]
+    assert resolve(build(1, "sigmoid", loss="bce", metrics=["auc", "accuracy"]), [0, 1]).metric == "auc"
+    assert (
+        resolve(build(3, "softmax", loss="categorical_crossentropy", metrics=metrics), CLASSES).metric
+        == "auc"
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "labels", "said"),
+    [
+        ("binary_crossentropy", 1, [-1, 1, 1, -1], r"\(y \+ 1\) / 2"),
+        ("binary_crossentropy", 1, [0, 1, 2, 1], "0 or 1 per output"),
+        ("mse", 3, CLASSES, "values of the output's shape"),
+    ],
+)
+def test_labels_that_do_not_fit_the_compiled_loss_are_refused(
+    loss: str, units: int, labels: Any, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        resolve(build(units, "sigmoid", loss=loss), labels)
+
+
+def test_an_autoencoder_without_labels_is_judged_by_its_input() -> None:
+    task = resolve(build(4, None, loss="mse"), None)
+    assert (task.label_kind, task.metric, task.higher_is_better) == ("reconstruction", "mse", False)
+    x = (np.zeros((2, 4)),)
+    labels = task.choose_labels(x, None)
+    assert labels is x[0]
+    assert task.score(np.full((2, 4), 3.0), x[0]) == 9.0
+
+
+def test_a_classifier_without_labels_is_judged_by_agreement_with_the_original() -> None:
+    task = resolve(build(3, "softmax"), None)
+    assert (task.label_kind, task.metric, task.output_kind) == ("none", "agreement", "classes")
+    original = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]])
+    assert task.score(np.array([[0.4, 0.3, 0.3], [0.5, 0.4, 0.1]]), original) == 0.5
+    assert "original model" in task.origin
+
+
+def test_a_classifier_as_wide_as_its_input_is_no_autoencoder() -> None:
+    assert resolve(build(4, "softmax"), None).label_kind == "none"
+    assert resolve(build(4, None, loss="sparse_categorical_crossentropy"), None).label_kind == "none"
+
+
+def test_other_outputs_without_labels_are_judged_by_the_variance_explained() -> None:
+    task = resolve(build(2, None), None)
+    assert (task.label_kind, task.metric, task.higher_is_better) == ("none", "r2", True)
+    assert task.score(np.array([[1.0, 1.0]]), np.array([[0.0, 2.0]])) == 0.0
+
+
+def test_several_outputs_without_labels_are_scored_by_their_mean() -> None:
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, [layers.Dense(2)(inputs), layers.Dense(2)(inputs)])
+    task = resolve(model, None)
+    first, second = np.array([[0.0, 2.0]]), np.array([[4.0, 8.0]])
+    assert task.score([first, np.array([[6.0, 6.0]])], [first, second]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("task", "predictions", "labels", "score"),
+    [
+        ((3, "softmax", CLASSES), [[0.1, 0.8, 0.1], [0.6, 0.3, 0.1]], [1, 2], 0.5),
+        ((3, "softmax", ONE_HOT), [[0.1, 0.8, 0.1], [0.6, 0.3, 0.1]], [[0, 1, 0], [0, 0, 1]], 0.5),
+        ((1, "sigmoid", [0, 1]), [[0.4], [0.6], [0.7]], [0, 1, 0], 2 / 3),
+        ((2, "sigmoid", [[0, 1], [1, 1]]), [[0.9, 0.1]], [[1, 1]], 0.5),
+    ],
+)
+def test_scores_can_be_redone_by_hand(task: Any, predictions: Any, labels: Any, score: float) -> None:
+    units, activation, trained_on = task
+    resolved = resolve(build(units, activation), trained_on)
+    assert resolved.score(np.array(predictions), np.array(labels)) == pytest.approx(score)
+
+
+def test_samples_without_labels_are_judged_by_the_outputs_of_the_original() -> None:
+    task = resolve(build(3, "softmax"), CLASSES)
+    original = np.array([[0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
+    assert task.score(np.array([[0.3, 0.4, 0.3], [0.2, 0.7, 0.1]]), original) == 0.5
+    task = resolve(build(1, None, loss=keras.losses.BinaryCrossentropy(from_logits=True)), [0, 1, 1])
+    assert task.score(np.array([[0.2], [-3.0]]), np.array([[0.3], [0.2]])) == 0.5
+
+
+def test_logits_are_cut_at_zero() -> None:
+    task = resolve(build(1, None, loss=keras.losses.BinaryCrossentropy(from_logits=True)), [0, 1, 1])
+    assert task.score(np.array([[0.3], [-0.3]]), np.array([1, 0])) == 1.0
+
+
+def test_every_pixel_of_a_segmentation_counts() -> None:
+    inputs = keras.Input((2, 2, 1))
+    model = keras.Model(inputs, layers.Conv2D(3, 1, activation="softmax")(inputs))
+    labels = np.zeros((6, 2, 2, 1), int)
+    labels[0, 0, 0] = 2
+    task = resolve(model, labels)
+    predictions = np.zeros((1, 2, 2, 3))
+    predictions[..., 0] = 1
+    assert task.label_kind == "sparse"
+    assert task.score(predictions, labels[:1, ..., 0]) == 0.75
+
+
+def test_a_drop_is_absolute_for_scores_and_relative_for_errors() -> None:
+    score, error = resolve(build(3, "softmax"), CLASSES), resolve(build(1, None), [0.5, 1.5])
+    assert score.drop(before=0.93, after=0.91) == pytest.approx(0.02)
+    assert score.worst_allowed(0.93, max_drop=0.02) == pytest.approx(0.91)
+    assert error.drop(before=0.50, after=0.51) == pytest.approx(0.02)
+    assert error.worst_allowed(0.50, max_drop=0.02) == pytest.approx(0.51)
+    assert error.drop(before=0.0, after=0.1) == float("inf")
+
+
+def test_the_last_activation_is_found_through_reshapes_and_nested_models() -> None:
+    inputs = keras.Input((4,))
+    inner = keras.Model(inputs, layers.Dense(6, activation="sigmoid")(inputs))
+    outside = keras.Input((4,))
+    assert find_output_activation(keras.Model(outside, layers.Reshape((2, 3))(inner(outside)))) == "sigmoid"
+    assert find_output_activation(keras.Model(outside, layers.Softmax()(inner(outside)))) == "softmax"
+    assert find_output_activation(keras.Model(outside, keras.ops.softmax(inner(outside)))) == "softmax"
+    assert find_output_activation(keras.Model(outside, layers.ReLU()(outside))) == "relu"
+    assert find_output_activation(build(2, None)) == "linear"
+    assert find_output_activation(keras.Model(outside, outside + 1.0)) == "linear"

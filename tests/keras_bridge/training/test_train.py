@@ -1,0 +1,187 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from edgeprune.keras_bridge.data.augment import Augmentation
+from edgeprune.keras_bridge.data.dataset import Data, prepare_data
+from edgeprune.keras_bridge.data.sources import Part, RawData
+from edgeprune.keras_bridge.training.task import Task, resolve_task
+from edgeprune.keras_bridge.training.train import (
+    Recovery,
+    Trained,
+    Training,
+    Tuner,
+    distance,
+    draw_batch,
+    predict,
+    reestimate_batch_norm,
+    steps_per_epoch,
+)
+
+START = Trained(step=0, optimizer=[], losses=[])
+
+
+def make_model(seed: int, *, dropout: bool = False) -> keras.Model:
+    """A tiny classifier with everything that has a state: normalization, dropout, bias."""
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((6, 6, 1))
+    x = layers.Conv2D(4, 3)(image)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.Dropout(0.5)(x) if dropout else x
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, layers.Dense(3, activation="softmax")(x))
+
+
+def make_data(*, labelled: bool = True, count: int = 40) -> Data:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((count, 6, 6, 1)).astype(np.float32)
+    y = rng.integers(0, 3, count) if labelled else None
+    model = make_model(0)
+    part = Part(x=(x,), y=y)
+    raw = RawData(parts={"train": part, "test": part, "val": part}, source="made by a test")
+    return prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
+
+
+def make_training(*, labelled: bool = True) -> Training:
+    data = make_data(labelled=labelled)
+    task: Task = resolve_task(make_model(0), data)
+    return Training(inputs=data.x_train, labels=data.y_train, task=task)
+
+
+def weights_after(pieces: list[int], *, dropout: bool, fresh_tuner: bool) -> list[np.ndarray]:
+    recovery = Recovery(
+        total_steps=sum(pieces), batch_size=8, augmentation=Augmentation(flip=True, shift=1), seed=3
+    )
+    student, teacher, training = make_model(1, dropout=dropout), make_model(2), make_training()
+    tuner, state = Tuner(student, teacher, training=training, recovery=recovery), START
+    for steps in pieces:
+        if fresh_tuner:
+            tuner = Tuner(student, teacher, training=training, recovery=recovery)
+        state = tuner.tune(steps, start=state)
+    assert state.step == sum(pieces)
+    assert len(state.losses) == len(pieces)
+    return student.get_weights()
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("fresh_tuner", [False, True])
+def test_a_run_cut_in_pieces_gives_the_same_weights_bit_for_bit(dropout: bool, fresh_tuner: bool) -> None:
+    whole = weights_after([9], dropout=dropout, fresh_tuner=False)
+    pieces = weights_after([2, 4, 3], dropout=dropout, fresh_tuner=fresh_tuner)
+    for a, b in zip(whole, pieces, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_number_of_steps_gives_other_weights() -> None:
+    whole, fewer = (weights_after([n], dropout=False, fresh_tuner=False) for n in (9, 8))
+    assert any((a != b).any() for a, b in zip(whole, fewer, strict=True))
+
+
+def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
+    recovery = Recovery(total_steps=1000, learning_rate=0.01)
+    assert recovery.rate_at(0) == pytest.approx(0.01 / 100)
+    assert recovery.rate_at(500) == pytest.approx(0.01 / 2)
+    assert recovery.rate_at(1000) == pytest.approx(0, abs=1e-12)
+    assert recovery.rate_at(5000) == pytest.approx(0, abs=1e-12)
+    rates = [recovery.rate_at(step) for step in range(100, 1001)]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_an_epoch_takes_every_sample_once_and_the_next_in_another_order() -> None:
+    inputs = (np.arange(12.0)[:, None],)
+    recovery = Recovery(total_steps=8, batch_size=3)
+    epochs = [[draw_batch(inputs, recovery=recovery, step=4 * e + i)[1] for i in range(4)] for e in (0, 1)]
+    for epoch in epochs:
+        assert sorted(np.concatenate(epoch).tolist()) == list(range(12))
+    assert [rows.tolist() for rows in epochs[0]] != [rows.tolist() for rows in epochs[1]]
+
+
+def test_the_last_incomplete_batch_is_left_out() -> None:
+    inputs = (np.arange(10.0)[:, None],)
+    recovery = Recovery(total_steps=8, batch_size=4)
+    rows = np.concatenate([draw_batch(inputs, recovery=recovery, step=i)[1] for i in range(2)])
+    assert len(rows) == len(set(rows.tolist())) == 8
+    training = Training(inputs=inputs, labels=None, task=make_training().task)
+    assert steps_per_epoch(training, recovery) == 2
+    assert steps_per_epoch(training, Recovery(total_steps=1, batch_size=64)) == 1
+
+
+def test_a_batch_is_float32_and_holds_the_rows_it_names() -> None:
+    inputs = (np.arange(20, dtype=np.uint8).reshape(10, 2), np.arange(10, dtype=np.int64)[:, None])
+    batch, rows = draw_batch(inputs, recovery=Recovery(total_steps=1, batch_size=4), step=7)
+    for drawn, array in zip(batch, inputs, strict=True):
+        assert drawn.dtype == np.float32
+        np.testing.assert_array_equal(drawn, array[rows])
+
+
+def test_distance_of_classifiers_is_the_softened_cross_entropy() -> None:
+    task = make_training().task
+    taught = np.array([[0.7, 0.2, 0.1]], np.float32)
+    same = float(distance([taught], [taught], task=task, temperature=1.0))
+    assert same == pytest.approx(-(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)), rel=1e-4)
+    other = np.array([[0.1, 0.2, 0.7]], np.float32)
+    expected = -(0.7 * np.log(0.1) + 0.2 * np.log(0.2) + 0.1 * np.log(0.7))
+    assert float(distance([other], [taught], task=task, temperature=1.0)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_distillation_without_labels_brings_the_student_to_the_teacher() -> None:
+    training = make_training(labelled=False)
+    student, teacher = make_model(1), make_model(2)
+    teacher.layers[-1].kernel.assign(teacher.layers[-1].kernel * 3)  # so that it has opinions
+
+    def gap() -> float:
+        (found,), (wanted,) = predict(student, training.inputs), predict(teacher, training.inputs)
+        return float(np.abs(found - wanted).mean())
+
+    before = gap()
+    recovery = Recovery(total_steps=150, batch_size=20, learning_rate=0.02)
+    Tuner(student, teacher, training=training, recovery=recovery).tune(150, start=START)
+    assert gap() < 0.5 * before
+
+
+def test_the_teacher_is_left_as_it_was() -> None:
+    training, student, teacher = make_training(), make_model(1), make_model(2)
+    before = teacher.get_weights()
+    recovery = Recovery(total_steps=3, batch_size=8)
+    Tuner(student, teacher, training=training, recovery=recovery).tune(3, start=START)
+    for a, b in zip(before, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_predictions_do_not_depend_on_the_batch_size() -> None:
+    model = make_model(0)
+    x = make_data().x_train
+    (few,), (many,) = predict(model, x, batch_size=7), predict(model, x, batch_size=1000)
+    assert few.shape == (len(x[0]), 3)
+    np.testing.assert_allclose(few, many, atol=1e-6)
+
+
+def test_reestimated_statistics_are_the_mean_over_batches() -> None:
+    image = keras.Input((4,))
+    model = keras.Model(image, layers.BatchNormalization()(image))
+    x = np.random.default_rng(0).normal(3, 2, (64, 4)).astype(np.float32)
+    assert reestimate_batch_norm(model, (x,), batch_size=16, batches=6, seed=5) == 1
+    drawing = Recovery(total_steps=6, batch_size=16, seed=5)
+    drawn = [draw_batch((x,), recovery=drawing, step=i)[0][0] for i in range(6)]
+    norm = model.layers[-1]
+    np.testing.assert_allclose(norm.moving_mean, np.mean([b.mean(axis=0) for b in drawn], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        norm.moving_variance, np.mean([b.var(axis=0) for b in drawn], axis=0), rtol=1e-5
+    )
+    assert norm.momentum == 0.99
+
+
+def test_statistics_that_are_not_trained_are_not_reestimated() -> None:
+    image = keras.Input((4,))
+    model = keras.Model(image, layers.BatchNormalization(trainable=False)(image))
+    x = np.ones((8, 4), np.float32)
+    assert reestimate_batch_norm(model, (x,), seed=0) == 0
+    np.testing.assert_array_equal(model.layers[-1].moving_mean, np.zeros(4))
+
+
+def test_the_teacher_fades_only_where_there_are_labels_and_it_was_asked_for() -> None:
+    fading, steady = (Recovery(total_steps=10, fading=fades) for fades in (True, False))
+    assert [fading.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.5, 0.25, 0.0]
+    assert [steady.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.5, 0.5, 0.5]
+    assert fading.weight_at(9, labelled=False) == 1.0

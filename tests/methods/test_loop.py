@@ -1,0 +1,55 @@
+"""The loop's plan: how the reduction is cut into rounds, and what a collapse does to it."""
+
+import numpy as np
+import pytest
+
+from edgeprune.methods.channels import Pruner
+from edgeprune.methods.loop import PRUNING_SHARE, Segment, _shorten, plan_segments
+from edgeprune.prune.solve import Costs, Limits
+
+
+def pruner(*, dense: float, budget: float) -> Pruner:
+    return Pruner(
+        criterion="l2",
+        limits=Limits(),
+        dense={"latency": dense, "flash": 100.0},
+        budgets={"latency": budget, "flash": 500.0},
+        widths={},
+        costs=Costs(per_op={}),
+        measure=lambda model: {},
+    )
+
+
+def test_targets_go_from_the_dense_cost_to_the_budget_and_leave_met_budgets_alone() -> None:
+    asked = pruner(dense=10.0, budget=4.0)
+    assert asked.targets(0.5) == {"latency": 7.0, "flash": 500.0}
+    assert asked.targets(1.0) == {"latency": 4.0, "flash": 500.0}
+
+
+@pytest.mark.parametrize(("budget", "rounds"), [(9.0, 1), (7.5, 2), (5.0, 4), (0.1, 8)])
+def test_a_larger_reduction_takes_more_rounds(budget: float, rounds: int) -> None:
+    segments = plan_segments(
+        pruner(dense=10.0, budget=budget), schedule="polynomial_decay", total_steps=1000, steps_per_epoch=100
+    )
+    pruning = [s for s in segments if s.fraction]
+    assert len(pruning) == rounds
+    assert pruning[-1].fraction == 1.0
+    assert sum(s.steps for s in segments) == 1000
+    assert sum(s.steps for s in pruning) <= PRUNING_SHARE * 1000
+
+
+def test_constant_sparsity_prunes_once() -> None:
+    segments = plan_segments(
+        pruner(dense=10.0, budget=2.0), schedule="constant_sparsity", total_steps=100, steps_per_epoch=40
+    )
+    assert [s.fraction for s in segments if s.fraction] == [1.0]
+
+
+def test_steps_that_a_collapse_costs_are_taken_from_the_end() -> None:
+    segments = (
+        Segment(fraction=1.0, steps=10),
+        Segment(fraction=0.0, steps=30),
+        Segment(fraction=0.0, steps=5),
+    )
+    assert _shorten(segments, 12) == (Segment(fraction=1.0, steps=10), Segment(fraction=0.0, steps=23))
+    assert np.sum([s.steps for s in _shorten(segments, 1000)]) == 1

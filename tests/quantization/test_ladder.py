@@ -1,0 +1,175 @@
+"""The ladder: rungs in order, each kept only if it pays, and none where the plain file will do."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import edgeprune
+from edgeprune.keras_bridge.data.dataset import Data, prepare_data
+from edgeprune.keras_bridge.data.sources import Part, RawData
+from edgeprune.keras_bridge.model.trace import trace
+from edgeprune.keras_bridge.training.evaluation import Judge, copy_model, make_judge
+from edgeprune.keras_bridge.training.fake_quant import GridCallback, fake_quantized, find_rounded
+from edgeprune.keras_bridge.training.quantization_aware import recover_quantized
+from edgeprune.keras_bridge.training.task import resolve_task
+from edgeprune.keras_bridge.training.train import Recovery, Training
+from edgeprune.progress import Silent
+from edgeprune.quantization.ladder import Climb, climb
+
+DIGITS = Path(edgeprune.__file__).parent / "keras_bridge" / "data" / "digits.npz"
+RUNGS = [
+    *("int8", "more calibration samples", "range clipping, percentile", "range clipping, MSE"),
+    *("cross-layer equalization", "bias correction", "quantization-aware recovery", "int16x8"),
+]
+
+
+@pytest.fixture(scope="module")
+def trained() -> keras.Model:
+    """A small classifier of digits."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 1))
+    x = layers.Conv2D(12, 3, activation="relu", name="first")(layers.Rescaling(1 / 16)(image))
+    x = layers.BatchNormalization(name="normalized")(layers.Conv2D(8, 3, name="second")(x))
+    x = layers.GlobalAveragePooling2D()(layers.ReLU(name="rectified")(x))
+    made = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+    with np.load(DIGITS) as digits:
+        made.compile(keras.optimizers.Adam(0.01), loss="sparse_categorical_crossentropy")
+        made.fit(digits["x_train"].astype(np.float32), digits["y_train"], epochs=15, verbose=0)
+    return made
+
+
+def spread_out(model: keras.Model, *, least: float) -> keras.Model:
+    """The model with channels between its first layers scaled, the smallest by `least`; outputs stay."""
+    scaled = copy_model(model)
+    kernel, bias = model.get_layer("first").get_weights()
+    reading, other = model.get_layer("second").get_weights()
+    spread = np.geomspace(least, 1.0, 12)
+    scaled.get_layer("first").set_weights([kernel * spread, bias * spread])
+    scaled.get_layer("second").set_weights([reading / spread[:, None], other])
+    return scaled
+
+
+@pytest.fixture(scope="module")
+def model(trained: keras.Model) -> keras.Model:
+    """A classifier whose channels have ranges too different for 8 bits."""
+    return spread_out(trained, least=0.02)
+
+
+@pytest.fixture(scope="module")
+def data(model: keras.Model) -> Data:
+    with np.load(DIGITS) as digits:
+        train, test = (
+            Part(x=(digits[f"x_{part}"].astype(np.float32),), y=digits[f"y_{part}"])
+            for part in ("train", "test")
+        )
+    raw = RawData(parts={"train": train, "test": test}, source="scikit-learn's digits")
+    return prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
+
+
+@pytest.fixture(scope="module")
+def judge(model: keras.Model, data: Data) -> Judge:
+    return make_judge(resolve_task(model, data), model, inputs=data.x_test, labels=data.y_test)
+
+
+def ask(judge: Judge, data: Data, **changes: object) -> Climb:
+    asked = {"max_drop": 0.0, "io_type": "int8", "wide_io_type": "int16", **changes}
+    few = tuple(x[:100] for x in data.x_train)
+    return Climb(judge=judge, representative=few, more=tuple(x[:300] for x in data.x_train), **asked)
+
+
+def test_what_is_good_enough_is_not_climbed(model: keras.Model, data: Data, judge: Judge) -> None:
+    climbed = climb(model, ask(judge, data, max_drop=1.0), progress=Silent())
+    assert [rung.name for rung in climbed.rungs] == ["int8"]
+    assert climbed.scheme == "int8"
+    assert {error.layer for error in climbed.errors} >= {"first", "rectified"}
+
+
+def test_rungs_are_tried_in_order_and_the_best_of_them_stays(
+    model: keras.Model, data: Data, judge: Judge
+) -> None:
+    climbed = climb(model, ask(judge, data, max_drop=-1.0, recover=lambda model: model), progress=Silent())
+    names = [rung.name for rung in climbed.rungs]
+    assert names == RUNGS
+    drops = [rung.drop for rung in climbed.rungs if rung.kept]
+    assert drops == sorted(drops, reverse=True)
+    assert all(rung.drop >= min(drops) for rung in climbed.rungs if rung.drop is not None)
+    by_name = {rung.name: rung for rung in climbed.rungs}
+    assert by_name["cross-layer equalization"].kept
+    assert by_name["cross-layer equalization"].drop < 0.5 * climbed.rungs[0].drop
+
+
+def test_where_nothing_may_be_scaled_or_widened_it_is_not(
+    model: keras.Model, data: Data, judge: Judge
+) -> None:
+    asked = ask(judge, data, max_drop=-1.0, may_scale=False, wide_io_type=None)
+    rungs = climb(model, asked, progress=Silent()).rungs
+    assert [rung.name for rung in rungs] == RUNGS
+    assert [rung.name for rung in rungs if rung.metric is None] == [RUNGS[4], RUNGS[6], RUNGS[7]]
+    assert all(rung.detail.startswith("not tried: ") for rung in rungs if rung.metric is None)
+
+
+def test_rounding_sits_where_an_int8_file_stores_activations(model: keras.Model) -> None:
+    stored = find_rounded(trace(model).graph)
+    assert "first" in stored
+    assert "rectified" in stored
+    assert "second" not in stored, "its BatchNormalization and ReLU are fused into it"
+
+
+def test_within_it_activations_have_256_values_and_afterwards_the_model_is_whole(
+    model: keras.Model, data: Data
+) -> None:
+    inner = keras.Model(model.input, model.get_layer("first").output)
+    plain = np.asarray(inner(data.x_test[0][:20]))
+    with fake_quantized(model, inputs=data.x_train):
+        rounded = np.asarray(inner(data.x_test[0][:20]))
+        assert not model.get_layer("normalized").trainable, "statistics stay"
+    assert len(np.unique(rounded)) <= 256 < len(np.unique(plain))
+    np.testing.assert_array_equal(np.asarray(inner(data.x_test[0][:20])), plain)
+    assert model.get_layer("normalized").trainable
+
+
+def test_weights_stay_on_the_grid_while_training_and_come_off_it_afterwards(model: keras.Model) -> None:
+    copy = keras.models.clone_model(model)
+    callback = GridCallback()
+    callback.set_model(copy)
+    kernel = copy.get_layer("second").kernel
+    for _ in range(3):
+        kernel.assign_add(np.full(kernel.shape, 1e-4))
+        callback.on_train_batch_end(0)
+    rows = np.moveaxis(np.asarray(kernel), -1, 0).reshape(8, -1)
+    places = rows / np.abs(rows).max(axis=1, keepdims=True) * 127
+    np.testing.assert_allclose(places, np.rint(places), atol=1e-3)
+    before = np.asarray(kernel)
+    callback.on_train_end()
+    assert not np.array_equal(np.asarray(kernel), before)
+
+
+def test_recovery_with_rounding_brings_the_int8_file_up_to_the_float_model(
+    trained: keras.Model, data: Data, judge: Judge
+) -> None:
+    mild = spread_out(trained, least=0.2)
+    tuned = recover_quantized(
+        mild,
+        training=Training(inputs=data.x_train, labels=data.y_train, task=resolve_task(mild, data)),
+        judge=judge,
+        recovery=Recovery(total_steps=200, learning_rate=3e-4),
+        representative=(data.x_train[0][:100],),
+        progress=Silent(),
+    )
+    asked = ask(judge, data, max_drop=1.0)
+    before, after = (climb(each, asked, progress=Silent()).rungs[0].metric for each in (mild, tuned))
+    assert after > before + 0.05
+    assert after == pytest.approx(judge.score_model(tuned), abs=0.02)
+
+
+def test_training_feels_what_the_int8_file_loses(model: keras.Model, data: Data, judge: Judge) -> None:
+    copy = copy_model(model)
+    GridCallback().set_model(copy)
+    with fake_quantized(copy, inputs=(data.x_train[0][:100],)):
+        felt = judge.score_model(copy)
+    file = climb(model, ask(judge, data, max_drop=1.0), progress=Silent()).rungs[0].metric
+    assert felt == pytest.approx(file, abs=0.03)
+    assert felt < judge.score_model(model) - 0.1
