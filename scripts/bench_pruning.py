@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 
 from edgeprune.build.artefact import Artefact, make_artefact
-from edgeprune.build.job import BuildRequest, Job, open_job, plan_recovery
+from edgeprune.build.job import Job, open_job, plan_recovery
+from edgeprune.build.request import BuildRequest
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.layergraph import Array

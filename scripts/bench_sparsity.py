@@ -31,7 +31,8 @@ import numpy as np
 from bench_pruning import SHARED, fine_tune_dense, log_mel, prepare_dscnn, prepare_resnet8
 
 from edgeprune.build.artefact import Artefact, make_artefact
-from edgeprune.build.job import BuildRequest, Job, open_job, plan_recovery
+from edgeprune.build.job import Job, open_job, plan_recovery
+from edgeprune.build.request import BuildRequest
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.device.check import Budget, Budgets
 from edgeprune.device.profile import load_profile

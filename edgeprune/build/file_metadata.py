@@ -18,8 +18,8 @@ from edgeprune.tflite.metadata import ModelMetadata, TensorMetadata
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.data.dataset import Data, InputRange
     from edgeprune.keras_bridge.data.checks import Tensor
+    from edgeprune.keras_bridge.data.dataset import Data, InputRange
 
 LABELS_FILE = "labels.txt"
 """The attached file with one label per line."""

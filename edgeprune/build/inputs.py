@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune import __version__
-from edgeprune.errors import DataError, InputError
-from edgeprune.graph.layergraph import Array
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
-from edgeprune.files import read_file
+from edgeprune.errors import DataError, InputError
+from edgeprune.files import hash_bytes, read_file
+from edgeprune.graph.layergraph import Array
 from edgeprune.progress import Progress
-from edgeprune.files import hash_bytes
 
 if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.data.augment import Augmentation
     from edgeprune.keras_bridge.data.dataset import Data
-    from edgeprune.keras_bridge.training.evaluation import Judge
     from edgeprune.keras_bridge.data.representative import Representative
+    from edgeprune.keras_bridge.training.evaluation import Judge
     from edgeprune.keras_bridge.training.task import Task
     from edgeprune.keras_bridge.training.train import Recovery, Training
 
@@ -159,8 +158,8 @@ def open_inputs(
     from edgeprune.keras_bridge.data.dataset import load_data
     from edgeprune.keras_bridge.data.example import make_example
     from edgeprune.keras_bridge.loading.load import load_model
-    from edgeprune.keras_bridge.training.task import resolve_task
     from edgeprune.keras_bridge.model.trace import trace
+    from edgeprune.keras_bridge.training.task import resolve_task
 
     if model is None:
         progress.stage("train the embedded example")

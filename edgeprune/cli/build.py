@@ -113,7 +113,7 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     asked["load"] = parse_load_options(**given)
 
     from edgeprune.build.file_metadata import parse_annotating
-    from edgeprune.build.job import BuildRequest
+    from edgeprune.build.request import BuildRequest
     from edgeprune.commands import build as pipeline
     from edgeprune.methods.clustering import parse_clustering
     from edgeprune.methods.sparsity import ASKED, parse_zeroing

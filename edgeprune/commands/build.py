@@ -9,10 +9,13 @@ change on the way are the Keras model being trained and the files on disk.
 
 from __future__ import annotations
 
-from edgeprune.build.artefact import check_artefact, find_shortage, make_artefact, refuse_unsupported, verify
+from edgeprune.build.artefact import find_shortage, make_artefact, refuse_unsupported
 from edgeprune.build.firmware import Firmware, build_firmware
-from edgeprune.build.job import BuildRequest, Job, describe_settings, open_job, open_work
-from edgeprune.build.output import Outcome, compose_report, write_output
+from edgeprune.build.job import Job, describe_settings, open_job, open_work
+from edgeprune.build.output import write_output
+from edgeprune.build.report import Outcome, compose_report
+from edgeprune.build.request import BuildRequest
+from edgeprune.build.verify import check_artefact, verify
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.errors import InfeasibleError
 from edgeprune.files import refuse_existing

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune.build.inputs import open_samples
-from edgeprune.build.output import describe_layers, list_frozen
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.device.layer_costs import describe_layers
 from edgeprune.device.profile import load_profile
 from edgeprune.files import whole_file
 from edgeprune.graph.channels import ChannelMap, name_channels
-from edgeprune.graph.kept_layers import keep_layers
+from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import peak_activation_bytes
 from edgeprune.graph.rules import rule_for

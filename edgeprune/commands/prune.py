@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeprune.build.output import list_frozen
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.errors import InfeasibleError
 from edgeprune.files import refuse_existing, whole_file
 from edgeprune.graph.channels import name_channels
-from edgeprune.graph.kept_layers import keep_layers
+from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.methods.dead_channels import Stripped, strip_dead

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
 
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import ChannelMap
+from edgeprune.graph.layergraph import LayerGraph
 
 _SUGGESTIONS = 3
 _REASONS = 3
@@ -71,3 +75,16 @@ def find_layers(channels: ChannelMap, pattern: str, *, asked_by: str) -> list[st
             + "; 'edgeprune inspect MODEL' lists them all",
         )
     return found
+
+
+def list_frozen(graph: LayerGraph, channels: ChannelMap) -> list[dict[str, Any]]:
+    """Channels that stay, by the layer that makes them, with the reason."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for group in np.flatnonzero(~channels.prunable).tolist():
+        family = channels.family_names[channels.family[group]]
+        counted[family, channels.frozen[group]] += 1
+    return [
+        {"layer": layer, "channels": count, "reason": reason}
+        for (layer, reason), count in counted.items()
+        if layer in graph.layers
+    ]

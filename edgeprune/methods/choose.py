@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgeprune.build.artefact import Artefact
-from edgeprune.build.job import Job, Shaping, with_epochs
+from edgeprune.build.job import Job, with_epochs
+from edgeprune.build.request import Shaping
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.device.zeros import value_clusters, value_zeros
 from edgeprune.methods.budget_loop import exceeded, free_flash

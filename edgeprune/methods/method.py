@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgeprune.build.artefact import encode_for_device
-from edgeprune.build.job import Job, Shaping, plan_recovery, with_epochs
+from edgeprune.build.job import Job, plan_recovery, with_epochs
+from edgeprune.build.request import Shaping
 from edgeprune.errors import InfeasibleError
 from edgeprune.methods.clustering import Clustering, cluster, cluster_at_once
 from edgeprune.methods.sparsity import Zeroing, sparsify, sparsify_at_once

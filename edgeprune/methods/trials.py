@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgeprune.build.artefact import Artefact
-from edgeprune.build.job import Job, Shaping, plan_recovery, with_epochs
+from edgeprune.build.job import Job, plan_recovery, with_epochs
+from edgeprune.build.request import Shaping
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.device.zeros import value_clusters
 from edgeprune.errors import InfeasibleError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeprune.build.workdir import WorkDirectory
 from edgeprune.errors import OutputError
 from edgeprune.files import hash_bytes, whole_directory, whole_file, writing
-from edgeprune.build.workdir import WorkDirectory
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,8 @@ import pytest
 from e2e.conftest import DIGITS
 
 from edgeprune.build.artefact import make_artefact
-from edgeprune.build.job import BuildRequest, open_job, plan_recovery
+from edgeprune.build.job import open_job, plan_recovery
+from edgeprune.build.request import BuildRequest
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.keras_bridge.training.train import steps_per_epoch
 from edgeprune.methods import loop as shrink

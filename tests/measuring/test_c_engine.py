@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from small_models import real_model, unary
 
-from edgeprune.build.job import BuildRequest, open_job
+from edgeprune.build.job import open_job
+from edgeprune.build.request import BuildRequest
 from edgeprune.device.profile import load_profile
 from edgeprune.device.runtime import choose_runtime
 from edgeprune.device.schemes import refuse_scheme
