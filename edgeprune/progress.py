@@ -1,6 +1,13 @@
-"""The one way the library says how far it is; only `cli` decides what that looks like."""
+"""How far the library is, and what it has finished: two small interfaces that others fill.
 
-from typing import Protocol
+Only `cli` decides what progress looks like, and only `build` where finished stages are kept.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 
 class Progress(Protocol):
@@ -49,3 +56,27 @@ class Within(Silent):
     def warn(self, text: str) -> None:
         """Something not to be overlooked."""
         self._outer.warn(text)
+
+
+class Checkpoints(Protocol):
+    """Finished stages of something long, so that it can be interrupted and go on."""
+
+    def load(self, stage: str) -> tuple[Path, dict[str, Any]] | None:
+        """The folder and state of a finished stage, or None."""
+
+    def finish(self, stage: str, state: dict[str, Any]) -> AbstractContextManager[Path]:
+        """A folder to put the stage's files in; the stage is finished when the block ends."""
+
+
+class Forgetful:
+    """Checkpoints of something short: nothing is kept."""
+
+    def load(self, stage: str) -> tuple[Path, dict[str, Any]] | None:
+        """None."""
+        return None
+
+    @contextmanager
+    def finish(self, stage: str, state: dict[str, Any]) -> Iterator[Path]:
+        """A folder that is gone when the block ends."""
+        with TemporaryDirectory(prefix="edgeprune-") as folder:
+            yield Path(folder)

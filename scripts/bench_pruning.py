@@ -30,12 +30,13 @@ from typing import Any
 import numpy as np
 
 from edgeprune.build.artefact import Artefact, make_artefact
-from edgeprune.build.job import Job, open_job, plan_recovery
+from edgeprune.build.job import Job, make_trainer, open_job
+from edgeprune.build.pricing import ask_methods
 from edgeprune.build.request import BuildRequest
-from edgeprune.build.workdir import WorkDirectory
+from edgeprune.build.start import find_start
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.layergraph import Array
-from edgeprune.methods.budget_loop import open_loop, shrink_to_budgets
+from edgeprune.methods.channels import ChannelsMethod, ToBudgets
 from edgeprune.progress import Silent
 from edgeprune.prune.criteria import CRITERIA
 
@@ -133,16 +134,15 @@ def run_model(name: str, request: BuildRequest, ratios: list[str], methods: Meth
             started = time.monotonic()
             wanted = replace(request, latency_ms=ratio * latency_ms, **methods[method])
             again = open_job(wanted, inputs=job.inputs, progress=Silent())
-            work = WorkDirectory(
-                request.output.with_name("work"), key=f"{name} {method} {ratio}", resume=False
-            )
+            trainer = make_trainer(again, progress=Silent())
             try:
-                opening, start = open_loop(again, dense, progress=Silent())
-                shrunk = shrink_to_budgets(again, start, opening=opening, work=work, progress=Silent())
+                start, _ = find_start(again, dense, trainer=trainer)
+                setting = ToBudgets(asked=ask_methods(again, start=start))
+                applied = ChannelsMethod().apply(start.model, setting, trainer=trainer)
             except InfeasibleError as error:
                 print(f"{name}, {method} at {ratio:g}: {error.message}", file=sys.stderr)
                 continue
-            artefact = make_artefact(shrunk.model, again)
+            artefact = make_artefact(applied.model, again)
             yield make_row(name, method, ratio, artefact, seconds=time.monotonic() - started)
 
 
@@ -151,7 +151,8 @@ def fine_tune_dense(job: Job) -> Artefact:
     from edgeprune.keras_bridge.training.evaluation import copy_model
     from edgeprune.keras_bridge.training.train import Trained, Tuner
 
-    model, recovery = copy_model(job.inputs.teacher), plan_recovery(job)
+    model = copy_model(job.inputs.teacher)
+    recovery = make_trainer(job, progress=Silent()).plan_recovery()
     tuner = Tuner(model, job.inputs.teacher, training=job.inputs.training, recovery=recovery)
     tuner.tune(recovery.total_steps, start=Trained(step=0, optimizer=[], losses=[]))
     return make_artefact(model, job)

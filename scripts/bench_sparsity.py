@@ -21,7 +21,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,20 +31,20 @@ import numpy as np
 from bench_pruning import SHARED, fine_tune_dense, log_mel, prepare_dscnn, prepare_resnet8
 
 from edgeprune.build.artefact import Artefact, make_artefact
-from edgeprune.build.job import Job, open_job, plan_recovery
+from edgeprune.build.job import Job, make_trainer, open_job
+from edgeprune.build.pricing import ask_methods
 from edgeprune.build.request import BuildRequest
-from edgeprune.build.workdir import WorkDirectory
+from edgeprune.build.start import find_start
 from edgeprune.device.check import Budget, Budgets
 from edgeprune.device.profile import load_profile
 from edgeprune.encoding.xnnpack_sparse import choose_sparse
 from edgeprune.errors import EdgepruneError, InfeasibleError
 from edgeprune.keras_bridge.conversion.convert import convert
-from edgeprune.methods.budget_loop import open_loop, shrink_to_budgets
-from edgeprune.methods.clustering import Clustering
-from edgeprune.methods.method import shape_weights
-from edgeprune.methods.sparsity import Sparsified, Zeroing, sparsify
+from edgeprune.methods.channels import ChannelsMethod, ToBudgets
+from edgeprune.methods.clustering import Clustering, ClustersMethod
+from edgeprune.methods.method import Applied
+from edgeprune.methods.sparsity import Zeroing, ZerosMethod
 from edgeprune.progress import Silent
-from edgeprune.prune.masks import Zeros
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.timing import time_litert
 from edgeprune.tflite.strip import strip
@@ -117,11 +117,10 @@ def run_model(name: str, request: BuildRequest, targets: list[str]) -> Iterator[
     dense = fine_tune_dense(job)
     yield from measure_everywhere(name, "dense", dense.model, job, targets)
     sparse = make_sparse(job.inputs.teacher, job)
-    yield from measure_everywhere(name, "sparse", sparse.model, job, targets, zeros=sparse.zeros)
-    clustered = shape_weights(
-        job, job.inputs.teacher, Clustering(values=VALUES), epochs=job.epochs, progress=Silent()
-    )
-    yield from measure_everywhere(name, "clusters", clustered.model, job, targets, zeros={})
+    yield from measure_everywhere(name, "sparse", sparse.model, job, targets, applied=sparse)
+    trainer = make_trainer(job, progress=Silent())
+    clustered = ClustersMethod().apply(job.inputs.teacher, Clustering(values=VALUES), trainer=trainer)
+    yield from measure_everywhere(name, "clusters", clustered.model, job, targets, applied=clustered)
     goal = job.inputs.validation.score_model(sparse.model)
     given = make_artefact(job.inputs.model, job)
     fraction, model = narrow_to(goal, given, job=job)
@@ -131,21 +130,14 @@ def run_model(name: str, request: BuildRequest, targets: list[str]) -> Iterator[
     narrow = narrow_once(halfway, given, job=replace(job, request=replace(job.request, epochs=_half(job))))
     if narrow is not None:
         both = make_sparse(narrow, replace(job, request=replace(job.request, epochs=_half(job))))
-        yield from measure_everywhere(name, "both", both.model, job, targets, zeros=both.zeros)
+        yield from measure_everywhere(name, "both", both.model, job, targets, applied=both)
     print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
-def make_sparse(model: Any, job: Job) -> Sparsified:
+def make_sparse(model: Any, job: Job) -> Applied:
     """The model with its zeros, fine-tuned."""
-    return sparsify(
-        model,
-        job.inputs.teacher,
-        zeroing=Zeroing(final_sparsity=SPARSITY),
-        training=job.inputs.training,
-        judge=job.inputs.validation,
-        recovery=plan_recovery(job),
-        progress=Silent(),
-    )
+    trainer = make_trainer(job, progress=Silent())
+    return ZerosMethod().apply(model, Zeroing(final_sparsity=SPARSITY), trainer=trainer)
 
 
 def narrow_to(goal: float, given: Artefact, *, job: Job) -> tuple[float, Any]:
@@ -163,16 +155,16 @@ def narrow_to(goal: float, given: Artefact, *, job: Job) -> tuple[float, Any]:
 def narrow_once(fraction: float, given: Artefact, *, job: Job) -> Any:
     """The model with channels removed until flash beside the code is at a fraction; None if it cannot be."""
     flash, file = (given.figures[name].value or 0.0 for name in ("flash_bytes", "tflite_bytes"))
-    limit = Budget(value=flash - (1 - fraction) * file, origin="flag")
-    job = replace(job, budgets=replace(job.budgets, flash_bytes=limit))
-    with TemporaryDirectory() as folder:
-        work = WorkDirectory(Path(folder) / "work", key=str(fraction), resume=False)
-        try:
-            opening, start = open_loop(job, given, progress=Silent())
-            return shrink_to_budgets(job, start, opening=opening, work=work, progress=Silent()).model
-        except InfeasibleError as error:
-            print(f"channels to {fraction:g}: {error.message}", file=sys.stderr)
-            return None
+    budgets = {"flash": flash - (1 - fraction) * file}
+    trainer = make_trainer(job, progress=Silent())
+    start, _ = find_start(job, given, trainer=trainer)
+    start = replace(start, cost={"flash": flash})
+    setting = ToBudgets(asked=replace(ask_methods(job, start=start), budgets=budgets))
+    try:
+        return ChannelsMethod().apply(start.model, setting, trainer=trainer).model
+    except InfeasibleError as error:
+        print(f"channels to {fraction:g}: {error.message}", file=sys.stderr)
+        return None
 
 
 def measure_everywhere(
@@ -182,7 +174,7 @@ def measure_everywhere(
     job: Job,
     targets: list[str],
     *,
-    zeros: Mapping[str, Zeros] | None = None,
+    applied: Applied | None = None,
 ) -> Iterator[Row]:
     """A row for each target."""
     for target in targets:
@@ -191,7 +183,7 @@ def measure_everywhere(
             continue
         there = replace(job, profile=load_profile(target))
         try:
-            artefact = make_artefact(model, there, zeros=zeros)
+            artefact = make_artefact(model, there, applied=applied)
         except EdgepruneError as error:
             print(f"{name}, {variant} on {target}: {error.message}", file=sys.stderr)
             continue

@@ -21,12 +21,13 @@ from edgeprune.graph.channels import name_channels
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.measuring.backend import Measured, measure
+from edgeprune.methods.method import Applied
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.strip import strip
-from edgeprune.tflite.zeros import Arrived, Zeros, require_zeros
+from edgeprune.tflite.zeros import Arrived, require_zeros
 
 if TYPE_CHECKING:
     import keras
@@ -156,7 +157,7 @@ def make_artefact(
     model: keras.Model,
     job: Job,
     *,
-    zeros: Mapping[str, Zeros] | None = None,
+    applied: Applied | None = None,
     named: bytes | None = None,
 ) -> Artefact:
     """Converts, strips, measures and evaluates: every figure of the model and of its file.
@@ -164,9 +165,8 @@ def make_artefact(
     Args:
         model: what becomes a file.
         job: data, device and scheme.
-        zeros: name of a kernel → where zeros were made in it, which are looked for in the file; none for
-            clusters. What was shaped is stored encoded where the device's runtime can unpack it. None where
-            weights were not shaped.
+        applied: what was done to its weights, if anything: zeros are looked for in the file, and what was
+            shaped is stored encoded where the device's runtime can unpack it.
         named: its file as the converter made it, if there is one already.
 
     Raises:
@@ -176,8 +176,8 @@ def make_artefact(
 
     inputs, scheme = job.inputs, job.request.scheme
     tflite = make_file(job, model) if named is None else finish_file(job, model, named=named)
-    encoded = encode_for_device(tflite, job, shaped=zeros is not None)
-    arrived = require_zeros(encoded.measured.model, zeros) if zeros else ()
+    encoded = encode_for_device(tflite, job, shaped=applied is not None and applied.is_shaped)
+    arrived = require_zeros(encoded.measured.model, applied.zeros) if applied and applied.zeros else ()
     run = run_litert(tflite, as_real(tflite, inputs.test.inputs))
     samples = len(inputs.test.inputs[0])
     graph = trace(model).graph

@@ -16,7 +16,7 @@ from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.errors import DataError, InputError
 from edgeprune.files import hash_bytes, read_file
 from edgeprune.graph.layergraph import Array
-from edgeprune.progress import Progress
+from edgeprune.progress import Checkpoints, Forgetful, Progress
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.data.representative import Representative
     from edgeprune.keras_bridge.training.evaluation import Judge
     from edgeprune.keras_bridge.training.task import Task
-    from edgeprune.keras_bridge.training.train import Recovery, Training
+    from edgeprune.keras_bridge.training.train import Training
+    from edgeprune.keras_bridge.training.trainer import Samples, Trainer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,12 +65,29 @@ class Inputs:
         """Calibration inputs, one array per model input."""
         return self.calibration.inputs
 
-    def plan_recovery(self, *, epochs: int, seed: int) -> Recovery:
-        """How these models are fine-tuned for so many epochs."""
-        from edgeprune.keras_bridge.training.train import Recovery, steps_per_epoch
+    def make_trainer(
+        self, *, epochs: int, seed: int, progress: Progress, work: Checkpoints | None = None
+    ) -> Trainer:
+        """What fine-tunes these models and scores them.
 
-        recovery = Recovery(total_steps=0, augmentation=self.augmentation, seed=seed)
-        return replace(recovery, total_steps=epochs * steps_per_epoch(self.training, recovery))
+        Args:
+            epochs: of all that is done with it.
+            seed: of batches, augmentation and random choices.
+            progress: is told about every step.
+            work: keeps what is finished; None where nothing need be.
+        """
+        from edgeprune.keras_bridge.training.trainer import Trainer
+
+        return Trainer(
+            teacher=self.teacher,
+            training=self.training,
+            evaluator=self.validation,
+            augmentation=self.augmentation,
+            epochs=epochs,
+            seed=seed,
+            progress=progress,
+            work=work or Forgetful(),
+        )
 
     def key(self, settings: Mapping[str, Any]) -> str:
         """A hash of everything the result depends on."""
@@ -81,19 +99,6 @@ class Inputs:
             json.dumps(settings, sort_keys=True, default=str).encode(),
             *(np.ascontiguousarray(a).tobytes() for a in arrays),
         )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Samples:
-    """Data to look at a model with; unlike for a build, there need be no test set.
-
-    Attributes:
-        training: what gradients and activations are taken of.
-        validation: scores models.
-    """
-
-    training: Training
-    validation: Judge
 
 
 def open_samples(
@@ -116,6 +121,7 @@ def open_samples(
     from edgeprune.keras_bridge.training.evaluation import make_judge
     from edgeprune.keras_bridge.training.task import resolve_task
     from edgeprune.keras_bridge.training.train import Training
+    from edgeprune.keras_bridge.training.trainer import Samples
 
     loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=seed)
     task = resolve_task(model, loaded, loss=loss, metric=metric)

@@ -13,13 +13,12 @@ from edgeprune.device.check import Budgets, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.device.runtime import choose_runtime
 from edgeprune.device.schemes import refuse_scheme
-from edgeprune.device.zeros import require_cluster_worth, require_worth
 from edgeprune.errors import RecipeError
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers
-from edgeprune.methods.sparsity import Zeroing, check_zeroing
-from edgeprune.progress import Progress
+from edgeprune.methods.method import require_worth
+from edgeprune.progress import Checkpoints, Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
 from edgeprune.prune.solve import Limits
@@ -30,7 +29,7 @@ from edgeprune.tflite.schemes import choose_io_type
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.training.train import Recovery
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 DEFAULT_EPOCHS = 16
 DEFAULT_CRITERION = "l2"
@@ -89,7 +88,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     budgets = resolve_budgets(profile, flags=flags, is_strict=request.strict)
     _refuse_bad_settings(request)
     if request.shaping is not None:
-        _require_worth(profile, request)
+        require_worth(request.shaping, profile, scheme=request.scheme, accept_no_gain=request.accept_no_gain)
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(request.seed)
@@ -109,16 +108,6 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         inputs = replace(inputs, data=replace(inputs.data, class_names=names))
     limits = _resolve_limits(request, profile, inputs.model)
     return Job(request=request, inputs=inputs, profile=profile, budgets=budgets, limits=limits)
-
-
-def _require_worth(profile: Profile, request: BuildRequest) -> None:
-    """Raises RecipeError where what was asked for buys nothing on the device, and nobody said so."""
-    accept, shaping = request.accept_no_gain, request.shaping
-    if isinstance(shaping, Zeroing):
-        check_zeroing(shaping)
-        require_worth(profile, shaping.pattern, scheme=request.scheme, accept_no_gain=accept)
-    else:
-        require_cluster_worth(profile, accept_no_gain=accept)
 
 
 def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model) -> Limits:
@@ -185,14 +174,9 @@ def describe_settings(job: Job) -> dict[str, Any]:
     }
 
 
-def plan_recovery(job: Job) -> Recovery:
-    """How the job's model is fine-tuned."""
-    return job.inputs.plan_recovery(epochs=job.epochs, seed=job.request.seed)
-
-
-def with_epochs(job: Job, epochs: int) -> Job:
-    """The job with another number of epochs."""
-    return replace(job, request=replace(job.request, epochs=epochs))
+def make_trainer(job: Job, *, progress: Progress, work: Checkpoints | None = None) -> Trainer:
+    """What fine-tunes the job's models, for all of its epochs; see `Inputs.make_trainer`."""
+    return job.inputs.make_trainer(epochs=job.epochs, seed=job.request.seed, progress=progress, work=work)
 
 
 def open_work(job: Job) -> WorkDirectory:

@@ -20,8 +20,8 @@ from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.methods.loop import Shrunk
-from edgeprune.quantization.ladder import Climbed
+from edgeprune.methods.method import Applied
+from edgeprune.quantization.ladder import Ladder
 from edgeprune.report.schema import Report, SparsityPart
 from edgeprune.runtimes.agreement import Comparison
 
@@ -42,13 +42,14 @@ class Outcome:
     Attributes:
         inputs: what it started from.
         profile, budgets: what it was for.
-        dense, pruned: the artefacts before and after; the same one where nothing was pruned.
-        shrunk: how the loop went.
+        dense, pruned: the artefacts before and after.
+        is_pruned: whether anything was taken from the model, or done to its weights.
+        applied: how the methods went.
         checks: the pruned artefact's figures against what is allowed.
         comparison: of the artefact in several runtimes; None where there was none.
-        climbed: the ladder of quantization; None for other schemes than int8.
+        ladder: the ladder of quantization; None for other schemes than int8.
         shortage: what it costs that there are few representative samples; "" where there are enough.
-        means: why channels, zeros or both were chosen, as a sentence; "" where there was no question.
+        why: why these methods were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
         seed: of everything random.
         firmware: the project and images of the C engine; None for other runtimes.
@@ -59,12 +60,13 @@ class Outcome:
     budgets: Budgets
     dense: Artefact
     pruned: Artefact
-    shrunk: Shrunk
+    is_pruned: bool
+    applied: Applied
     checks: tuple[Check, ...]
     comparison: Comparison | None
-    climbed: Climbed | None
+    ladder: Ladder | None
     shortage: str
-    means: str
+    why: str
     settings: Mapping[str, Any]
     seed: int
     firmware: Firmware | None = None
@@ -75,7 +77,7 @@ def compose_report(outcome: Outcome) -> Report:
     inputs, profile = outcome.inputs, outcome.profile
     ok = all(check.ok for check in outcome.checks)
     sentence = verdict(outcome.checks, profile.id)
-    if outcome.pruned is outcome.dense:
+    if not outcome.is_pruned:
         sentence = f"{sentence.removesuffix('.')}; the dense model was not pruned."
     return Report(
         model={"name": inputs.model.name, "source": inputs.source, "sha256": inputs.sha256},
@@ -117,10 +119,10 @@ def compose_report(outcome: Outcome) -> Report:
             name: {figure: found.to_json() for figure, found in artefact.figures.items()}
             for name, artefact in (("dense", outcome.dense), ("pruned", outcome.pruned))
         },
-        steps=tuple(outcome.shrunk.steps),  # type: ignore[arg-type]
+        steps=tuple(outcome.applied.steps),  # type: ignore[arg-type]
         layers=tuple(compare_layers(outcome.dense.graph, outcome.pruned.graph, profile)),  # type: ignore[arg-type]
         frozen=tuple(_list_kept(outcome)),  # type: ignore[arg-type]
-        equivalence=tuple(outcome.shrunk.equivalence),  # type: ignore[arg-type]
+        equivalence=tuple(outcome.applied.equivalence),  # type: ignore[arg-type]
         sparsity=_describe_sparsity(outcome),
         quantization={
             "scheme": outcome.settings["scheme"],
@@ -129,7 +131,7 @@ def compose_report(outcome: Outcome) -> Report:
             "seed": inputs.calibration.seed,
             "selection": inputs.calibration.selection,
             "warning": outcome.shortage,
-            "ladder": None if outcome.climbed is None else outcome.climbed.to_json(),
+            "ladder": None if outcome.ladder is None else outcome.ladder.to_json(),
         },
         agreement=_describe_agreement(outcome),
         engine=None if outcome.firmware is None else outcome.firmware.facts,  # type: ignore[arg-type]
@@ -144,10 +146,10 @@ def compose_report(outcome: Outcome) -> Report:
 
 def _describe_sparsity(outcome: Outcome) -> SparsityPart | None:
     pruned = outcome.pruned
-    if not (outcome.means or pruned.arrived):
+    if not (outcome.why or pruned.arrived):
         return None
     return {
-        "why": outcome.means,
+        "why": outcome.why,
         "kernels": [{**asdict(item), "tensors": list(item.tensors)} for item in pruned.arrived],
         "stored": pruned.compressed.describe() if pruned.compressed else [],
     }

@@ -115,7 +115,7 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     from edgeprune.build.file_metadata import parse_annotating
     from edgeprune.build.request import BuildRequest
     from edgeprune.commands import build as pipeline
-    from edgeprune.methods.clustering import parse_clustering
+    from edgeprune.methods.clustering import Clustering
     from edgeprune.methods.sparsity import ASKED, parse_zeroing
 
     zeros = {name: asked.pop(name, None) for name in ASKED}
@@ -125,7 +125,7 @@ def build(*, recipe_file: Path | None, resume: bool, force: bool, **flags: Any) 
     if clusters is not None:
         if "shaping" in asked:
             raise click.UsageError("--clusters and --sparsity cannot be combined; choose one.")
-        asked["shaping"] = parse_clustering(clusters, keep=keep)
+        asked["shaping"] = Clustering(values=clusters, keep=keep)
     asked["annotating"] = parse_annotating(
         metadata=asked.pop("metadata", None),
         normalization=asked.pop("normalization", None),

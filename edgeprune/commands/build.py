@@ -11,19 +11,20 @@ from __future__ import annotations
 
 from edgeprune.build.artefact import find_shortage, make_artefact, refuse_unsupported
 from edgeprune.build.firmware import Firmware, build_firmware
-from edgeprune.build.job import Job, describe_settings, open_job, open_work
+from edgeprune.build.job import Job, describe_settings, make_trainer, open_job, open_work
 from edgeprune.build.output import write_output
+from edgeprune.build.pricing import ask_methods
 from edgeprune.build.report import Outcome, compose_report
+from edgeprune.build.requantize import requantize
 from edgeprune.build.request import BuildRequest
+from edgeprune.build.start import find_start
 from edgeprune.build.verify import check_artefact, verify
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.errors import InfeasibleError
 from edgeprune.files import refuse_existing
-from edgeprune.methods.budget_loop import exceeded, open_loop, shrink_to_budgets
-from edgeprune.methods.choose import choose_means, leave_flash_to_weights, shape_last
-from edgeprune.methods.loop import Shrunk
+from edgeprune.methods.choose import carry_out, choose_method
+from edgeprune.methods.method import Applied
 from edgeprune.progress import Progress
-from edgeprune.quantization.requantize import requantize
 from edgeprune.report.schema import Report
 
 
@@ -59,26 +60,27 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     shortage = find_shortage(dense, job)
     if shortage:
         progress.warn(shortage)
-    opening, lean = open_loop(job, dense, progress=progress)
-    means = choose_means(job, lean, opening=opening, work=work, progress=progress)
-    if means.note:
-        progress.note(means.note)
-    shrunk, zeros, pruned = Shrunk.opened(opening), None, lean
-    loop = leave_flash_to_weights(job, means, dense=dense)
-    if exceeded(lean.measured, loop.budgets):
-        shrunk = shrink_to_budgets(loop, lean, opening=opening, work=work, progress=progress)
-    if means.shaping is not None:
-        shrunk, zeros = shape_last(job, shrunk, means=means, work=work, progress=progress)
-    if shrunk.model is not opening.model:
+    trainer = make_trainer(job, progress=progress, work=work)
+    start, lean = find_start(job, dense, trainer=trainer)
+    asked = ask_methods(job, start=start)
+    choice = choose_method(asked, wanted=job.request.shaping, trainer=trainer)
+    if choice.note:
+        progress.note(choice.note)
+    dense_flash = dense.figures["flash_bytes"].value or 0.0
+    applied = carry_out(choice, asked, dense_flash_bytes=dense_flash, trainer=trainer)
+    is_pruned = True
+    if applied.model is not start.model:
         progress.stage("pruned model: convert, measure, evaluate")
-        pruned = make_artefact(shrunk.model, job, zeros=zeros)
+        pruned = make_artefact(applied.model, job, applied=applied)
     elif lean is not dense:
-        progress.note("without its dead channels the model already fits: nothing else is pruned")
+        progress.note("what was removed without loss is enough: nothing else is pruned")
+        pruned = lean
     else:
         progress.note("the dense model already fits: nothing is pruned")
-        shrunk = Shrunk(model=job.inputs.model, steps=[], equivalence=[])
+        pruned, is_pruned = dense, False
+        applied = Applied(model=job.inputs.model, accuracy=applied.accuracy)
     progress.stage("quantize with care")
-    pruned, climbed = requantize(pruned, job, zeros=zeros, progress=progress)
+    pruned, ladder = requantize(pruned, job, applied=applied, progress=progress)
     firmware: Firmware | None = None
     if job.profile.runtime.name == "c":
         progress.stage("build the firmware and run it")
@@ -92,11 +94,12 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         budgets=job.budgets,
         dense=dense,
         pruned=pruned,
-        shrunk=shrunk,
+        is_pruned=is_pruned,
+        applied=applied,
         comparison=comparison,
-        climbed=climbed,
+        ladder=ladder,
         shortage=shortage,
-        means=means.note,
+        why=choice.note,
         checks=checks if firmware is None else (*checks, firmware.check),
         firmware=firmware,
         settings=describe_settings(job),

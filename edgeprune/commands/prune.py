@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgeprune.build.inputs import open_samples
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.errors import InfeasibleError
 from edgeprune.files import refuse_existing, whole_file
@@ -96,7 +97,10 @@ def prune(
     traced = trace(original)
     channels = keep_layers(name_channels(traced.graph), limits.keep)
     progress.stage("rank and plan")
-    scores = rank_channels(original, traced, channels=channels, ranking=ranking)
+    samples = None
+    if (data := ranking.needed_data) is not None:
+        samples = open_samples(original, data, loss=ranking.loss, metric=ranking.metric, seed=ranking.seed)
+    scores = rank_channels(original, traced, channels=channels, ranking=ranking, samples=samples)
     kept = remove_ratio(channels, scores=scores, ratio=ratio, limits=limits)
     progress.stage("rebuild and prove")
     probe = draw_inputs(original, traced.graph, seed=ranking.seed)

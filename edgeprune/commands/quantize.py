@@ -17,12 +17,13 @@ from edgeprune.measuring.backend import measure
 from edgeprune.progress import Progress
 from edgeprune.quantization.ladder import (
     MAX_DROP,
+    MORE_SAMPLES,
     RECOVERY,
     RECOVERY_EPOCHS,
     WIDE,
-    Climbed,
-    climb,
-    plan_climb,
+    Ladder,
+    climb_ladder,
+    plan_ladder,
 )
 from edgeprune.report.sections.quantization import render_quantization
 from edgeprune.runtimes.litert_host import run_litert
@@ -75,7 +76,7 @@ class QuantizeResult:
     Attributes:
         model: name of the file that was read.
         output: the file that was written, None where none was asked for.
-        climbed: the ladder.
+        ladder: the ladder.
         tflite_bytes: size of the stripped file.
         metric: name of the metric.
         samples: of the test set.
@@ -87,7 +88,7 @@ class QuantizeResult:
 
     model: str
     output: Path | None
-    climbed: Climbed
+    ladder: Ladder
     tflite_bytes: int
     metric: str
     samples: int
@@ -115,19 +116,19 @@ class QuantizeResult:
             "quantized": self.after,
             "drop": self.drop,
             "max_drop": self.max_drop,
-            **self.climbed.to_json(),
+            **self.ladder.to_json(),
             "ok": self.ok,
             "sentence": self._say(),
         }
 
     def _say(self) -> str:
-        wide = self.climbed.scheme == WIDE
+        wide = self.ladder.scheme == WIDE
         kept = [
-            rung.name for rung in self.climbed.rungs[1:] if rung.kept and (not wide or rung.name == RECOVERY)
+            step.name for step in self.ladder.steps[1:] if step.kept and (not wide or step.name == RECOVERY)
         ]
         by = f" after {', '.join(kept)}" if kept else ""
         return (
-            f"{self.climbed.scheme}{by}: {self.metric} {format_metric(self.after)} on {self.samples} test "
+            f"{self.ladder.scheme}{by}: {self.metric} {format_metric(self.after)} on {self.samples} test "
             f"samples, where the float model has {format_metric(self.before)}. "
             f"The {'relative ' if self.relative else ''}drop of {format_drop(self.drop)} is "
             f"{'within' if self.ok else 'more than'} the {self.max_drop:g} allowed."
@@ -148,6 +149,7 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
     io_type = choose_io_type("int8", request.io_type)
     if profile is not None:
         refuse_scheme("int8", profile, io_type=io_type)
+    from edgeprune.keras_bridge.data.representative import draw_representative
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(request.seed)
@@ -163,21 +165,20 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
         progress=progress,
     )
     progress.stage("quantize, measure, improve")
-    asked = plan_climb(
-        inputs,
+    required = plan_ladder(
+        inputs.make_trainer(epochs=request.epochs, seed=request.seed, progress=progress),
+        representative=inputs.representative,
+        more=draw_representative(inputs.data, samples=MORE_SAMPLES, seed=request.seed).inputs,
         io_type=io_type,
         max_drop=request.max_drop,
-        epochs=request.epochs,
-        seed=request.seed,
-        progress=progress,
     )
     wide = _choose_wide_io_type(request, profile)
-    climbed = climb(inputs.model, replace(asked, wide_io_type=wide), progress=progress)
-    tflite = strip(climbed.tflite)
+    ladder = climb_ladder(inputs.model, replace(required, wide_io_type=wide), progress=progress)
+    tflite = strip(ladder.tflite)
     if profile is not None:
         measured = measure(tflite, profile=profile, where=str(request.output or request.model))
         if measured.unsupported:
-            raise name_unsupported(measured, profile, model=climbed.model, named=climbed.tflite)
+            raise name_unsupported(measured, profile, model=ladder.model, named=ladder.tflite)
     progress.stage("evaluate on test data")
     before = inputs.test.score_model(inputs.model)
     outputs = run_litert(tflite, as_real(tflite, inputs.test.inputs)).outputs
@@ -188,7 +189,7 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
     return QuantizeResult(
         model=request.model.name,
         output=request.output,
-        climbed=climbed,
+        ladder=ladder,
         tflite_bytes=len(tflite),
         metric=inputs.task.metric,
         samples=len(inputs.test.inputs[0]),

@@ -163,15 +163,8 @@ def _open(request: SparsifyRequest, progress: Progress) -> Inputs:
 def _train(inputs: Inputs, request: SparsifyRequest, progress: Progress) -> Sparsified:
     if request.epochs < 1:
         raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
-    return sparsify(
-        inputs.teacher,
-        inputs.teacher,
-        zeroing=request.zeroing,
-        training=inputs.training,
-        judge=inputs.validation,
-        recovery=inputs.plan_recovery(epochs=request.epochs, seed=request.seed),
-        progress=progress,
-    )
+    trainer = inputs.make_trainer(epochs=request.epochs, seed=request.seed, progress=progress)
+    return sparsify(inputs.teacher, request.zeroing, trainer=trainer)
 
 
 def _weigh(result: SparsifyResult, inputs: Inputs, *, profile: Profile) -> SparsifyResult:

@@ -88,6 +88,19 @@ def _find_spare(profile: Profile, limits: Mapping[str, float | None]) -> dict[st
     return {"flash": flash, "ram": ram, "latency": latency}
 
 
+def budget_limits(budgets: Budgets) -> dict[str, float]:
+    """Budget name ("flash", "ram", "latency") → what a figure may be, in bytes or ms, if anything is asked.
+
+    Where budgets are strict, each stays below its limit by as much as its estimate may be wrong.
+    """
+    asked = {"flash": budgets.flash_bytes, "ram": budgets.ram_bytes, "latency": budgets.latency_ms}
+    return {
+        name: budget.value - budgets.spare.get(name, 0.0)
+        for name, budget in asked.items()
+        if budget.value is not None
+    }
+
+
 def check_budgets(figures: Mapping[str, Figure], budgets: Budgets, profile: Profile) -> list[Check]:
     """The checks "flash", "ram" and "latency", in this order.
 

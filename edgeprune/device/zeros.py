@@ -15,11 +15,13 @@ class Worth:
     Attributes:
         flash, latency: whether they may make the file smaller, or inference faster.
         reason: the sentence that explains it.
+        instead: what to ask for where they buy nothing.
     """
 
     flash: bool = False
     latency: bool = False
     reason: str
+    instead: str = "channels alone"
 
     @property
     def useful(self) -> bool:

@@ -1,1 +1,6 @@
-"""Ways to reach a budget, one file each behind one Protocol; the loop, and the choice between them."""
+"""Ways to reach a budget, one file each behind one Protocol; the loop, and the choice between them.
+
+Importing the package fills the registry, in the order in which methods have their turn.
+"""
+
+from edgeprune.methods import dead_channels, layers, channels, sparsity, clustering  # noqa: F401, I001

@@ -1,155 +1,185 @@
-"""Channels, zeros or clusters, or two of them: by what means a build comes to its budgets.
+"""Channels, zeros or clusters, or two of them: by which methods a build comes to its budgets, and doing it.
 
-Channels save flash, RAM and time everywhere. Zeros, and few values for many weights, save what the device's
-runtime makes of them: where that is flash, and flash is over its budget, all are tried on the model at hand,
+Channels save flash, RAM and time everywhere. What is done to weights saves what the device's runtime makes of
+it: where that is flash, and flash is over its budget, all methods that do so are tried on the model at hand,
 and what loses least accuracy is taken; see `trials.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from edgeprune.build.artefact import Artefact
-from edgeprune.build.job import Job, with_epochs
-from edgeprune.build.request import Shaping
-from edgeprune.build.workdir import WorkDirectory
-from edgeprune.device.zeros import value_clusters, value_zeros
-from edgeprune.methods.budget_loop import exceeded, free_flash
-from edgeprune.methods.clustering import Clustering
-from edgeprune.methods.loop import Shrunk
-from edgeprune.methods.method import Shaped, shape_weights
-from edgeprune.methods.sparsity import Zeroing
-from edgeprune.methods.start import Opening, describe_step
-from edgeprune.methods.trials import try_means
-from edgeprune.progress import Progress
-from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Zeros
+import numpy as np
+
+from edgeprune.methods.channels import ToBudgets
+from edgeprune.methods.method import (
+    METHODS,
+    Applied,
+    Asked,
+    Setting,
+    list_methods,
+    read_setting,
+    write_setting,
+)
+from edgeprune.methods.pricing import Budgets, exceeded
+from edgeprune.methods.start import describe_step
+from edgeprune.methods.trials import try_methods
+
+if TYPE_CHECKING:
+    import keras
+
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 LEAST_EPOCHS = 4
 """With fewer epochs nothing is tried: a trial would say little, and leave little."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Means:
+class Choice:
     """What was chosen.
 
     Attributes:
-        shaping: zeros or clusters to be made; None for channels alone.
+        setting: what is done to weights last; None for channels alone.
         epochs: what is left of the build's epochs after trials.
         note: why, in at most two sentences; "" where there was no question.
     """
 
-    shaping: Shaping | None = None
+    setting: Setting | None = None
     epochs: int
     note: str = ""
 
 
-def choose_means(
-    job: Job, lean: Artefact, *, opening: Opening, work: WorkDirectory, progress: Progress
-) -> Means:
-    """By what means this model comes to its budgets on this device.
+def choose_method(asked: Asked, *, wanted: Setting | None, trainer: Trainer) -> Choice:
+    """By which methods this model comes to its budgets on this device.
 
-    What was asked for is done. Otherwise zeros and clusters are considered where flash is over its budget and
-    the device stores them in less: the least of each that brings flash under its budget is found on files,
-    and tried against channels alone.
+    What is wanted is done. Otherwise methods that shape weights are considered where flash is over its budget
+    and the device stores their weights in less: the mildest setting of each that brings flash under its
+    budget is found on files, and tried against channels alone.
 
     Args:
-        job: what was asked.
-        lean: what is pruned first, measured.
-        opening: the same model as `open_loop` gives it.
-        work: keeps the choice for `--resume`.
-        progress: is told what is going on.
+        asked: where pruning starts, and what must hold.
+        wanted: what somebody asked to be done to weights; None where the device decides.
+        trainer: of the whole build; its work keeps the choice.
     """
-    asked = job.request.shaping
-    if isinstance(asked, Clustering):
-        reason = value_clusters(job.profile).reason
-        return Means(shaping=asked, epochs=job.epochs, note=f"Clusters, as asked: {reason}.")
-    worth = value_zeros(
-        job.profile, UNSTRUCTURED if asked is None else asked.pattern, scheme=job.request.scheme
-    )
-    if asked is not None:
-        return Means(shaping=asked, epochs=job.epochs, note=f"Zeros, as asked: {worth.reason}.")
-    if "flash" not in exceeded(lean.measured, job.budgets):
-        return Means(epochs=job.epochs)
-    if not worth.flash:
-        return Means(epochs=job.epochs, note=f"Channels alone: {worth.reason}.")
-    if job.epochs < LEAST_EPOCHS:
-        return Means(epochs=job.epochs, note="Channels alone: with so few epochs nothing else is tried.")
-    if (finished := work.load("means")) is not None:
-        return read_means(finished[1])
-    tried = try_means(job, lean, opening=opening, progress=progress)
-    means = Means(shaping=tried.shaping, epochs=max(1, job.epochs - tried.epochs), note=tried.note)
-    with work.finish("means", describe_means(means)):
+    epochs = trainer.epochs
+    if wanted is not None:
+        worth = METHODS[wanted.name].worth(asked.profile, setting=wanted, scheme=asked.scheme)
+        note = f"{wanted.name.capitalize()}, as asked: {worth.reason}."
+        return Choice(setting=wanted, epochs=epochs, note=note)
+    if "flash" not in exceeded(asked.start.cost, asked.budgets):
+        return Choice(epochs=epochs)
+    worths = {
+        method.name: method.worth(asked.profile, scheme=asked.scheme) for method in list_methods("weights")
+    }
+    if not any(worth.flash for worth in worths.values()):
+        reasons = "; ".join(worth.reason for worth in worths.values())
+        return Choice(epochs=epochs, note=f"Channels alone: {reasons}.")
+    if epochs < LEAST_EPOCHS:
+        return Choice(epochs=epochs, note="Channels alone: with so few epochs nothing else is tried.")
+    if (finished := trainer.work.load("choice")) is not None:
+        return read_choice(finished[1])
+    methods = [METHODS[name] for name, worth in worths.items() if worth.flash]
+    tried = try_methods(asked, methods, trainer=trainer)
+    choice = Choice(setting=tried.setting, epochs=max(1, epochs - tried.epochs), note=tried.note)
+    with trainer.work.finish("choice", write_choice(choice)):
         pass
-    return means
+    return choice
 
 
-def leave_flash_to_weights(job: Job, means: Means, *, dense: Artefact) -> Job:
-    """The job of the channels: half of the epochs, and no flash to save, where weights are shaped later."""
-    if means.shaping is None:
-        return with_epochs(job, means.epochs)
-    job = with_epochs(job, max(1, means.epochs // 2))
-    if isinstance(means.shaping, Zeroing) and not value_zeros(job.profile, means.shaping.pattern).flash:
-        return job
-    return free_flash(job, dense=dense)
+def carry_out(choice: Choice, asked: Asked, *, dense_flash_bytes: float, trainer: Trainer) -> Applied:
+    """The model with the choice carried out: channels as far as the budgets ask, then the weights.
 
-
-def shape_last(
-    job: Job, shrunk: Shrunk, *, means: Means, work: WorkDirectory, progress: Progress
-) -> tuple[Shrunk, Mapping[str, Zeros]]:
-    """The loop with a model of shaped weights as its last step, and the zeros of each kernel.
+    Where weights are shaped last, channels get half of the epochs, and need save no flash that the weights
+    will save.
 
     Args:
-        job: what was asked.
-        shrunk: how the loop of channels went, or its opening.
-        means: what was chosen; `shaping` is not None.
-        work: keeps the model for `--resume`.
-        progress: is told about every optimizer step.
-    """
-    from edgeprune.keras_bridge.loading.save import open_saved, save_model
-    from edgeprune.keras_bridge.training.sparsity import list_zeros
+        choice: what was chosen.
+        asked: where pruning starts, and what must hold.
+        dense_flash_bytes: what the dense model takes.
+        trainer: of the whole build.
 
-    shaping = means.shaping
-    assert shaping is not None
-    pruned_before = any(row["kind"] == "prune" for row in shrunk.steps)
-    epochs = means.epochs - means.epochs // 2 if pruned_before else means.epochs
-    if (finished := work.load("shaped")) is not None:
-        folder, state = finished
-        model = open_saved(folder / "model.keras")
-        zeros = list_zeros(model, keep=shaping.keep) if isinstance(shaping, Zeroing) else {}
-        shaped = Shaped(model=model, zeros=zeros, accuracy=state["accuracy"], note=state["note"])
-    else:
-        shaped = shape_weights(job, shrunk.model, shaping, epochs=epochs, progress=progress)
-        with work.finish("shaped", {"accuracy": shaped.accuracy, "note": shaped.note}) as folder:
-            save_model(shaped.model, folder / "model.keras")
-    last = shrunk.steps[-1]
+    Raises:
+        InfeasibleError: no plan meets the budgets.
+    """
+    budgets, epochs = asked.budgets, choice.epochs
+    if choice.setting is not None:
+        epochs = max(1, epochs // 2)
+        worth = METHODS[choice.setting.name].worth(asked.profile, setting=choice.setting)
+        budgets = free_flash(budgets, to=dense_flash_bytes) if worth.flash else budgets
+    start = asked.start
+    applied = Applied(model=start.model, accuracy=start.steps[-1]["accuracy"])
+    is_narrowed = bool(exceeded(start.cost, budgets))
+    if is_narrowed:
+        setting = ToBudgets(asked=replace(asked, budgets=budgets))
+        applied = METHODS["channels"].apply(start.model, setting, trainer=trainer.for_epochs(epochs))
+    applied = replace(
+        applied,
+        steps=[*start.steps, *applied.steps],
+        equivalence=[*start.equivalence, *applied.equivalence],
+    )
+    if choice.setting is None:
+        return applied
+    left = choice.epochs - choice.epochs // 2 if is_narrowed else choice.epochs
+    return _shape(applied, choice.setting, trainer=trainer.for_epochs(left))
+
+
+def free_flash(budgets: Budgets, *, to: float) -> Budgets:
+    """The budgets with one of flash, if any, that already holds: something else will save flash."""
+    return {name: max(limit, to) if name == "flash" else limit for name, limit in budgets.items()}
+
+
+def _shape(narrowed: Applied, setting: Setting, *, trainer: Trainer) -> Applied:
+    """The model with its weights shaped, now or before the build was interrupted, as the last step."""
+    if (shaped := _load(trainer)) is None:
+        shaped = METHODS[setting.name].apply(narrowed.model, setting, trainer=trainer)
+        _save(shaped, trainer)
+    last = narrowed.steps[-1]
     row = describe_step(
-        len(shrunk.steps),
-        shaping.name,
+        len(narrowed.steps),
+        setting.name,
         model=shaped.model,
         cost=last["cost"],
         macs=last["macs"],
         accuracy=shaped.accuracy,
-        epochs=last["epochs"] + epochs,
+        epochs=last["epochs"] + trainer.epochs,
         note=shaped.note,
     )
-    again = Shrunk(model=shaped.model, steps=[*shrunk.steps, row], equivalence=shrunk.equivalence)
-    return again, shaped.zeros
+    return replace(shaped, steps=[*narrowed.steps, row], equivalence=narrowed.equivalence)
 
 
-def describe_means(means: Means) -> dict[str, Any]:
-    """The means as JSON takes them."""
-    kind = None if means.shaping is None else means.shaping.name
-    return {**asdict(means), "kind": kind}
+_FACTS = ("accuracy", "note", "is_shaped", "may_scale")
 
 
-def read_means(state: dict[str, Any]) -> Means:
-    """What `describe_means` made of the means."""
-    told = state["shaping"]
-    shaping: Shaping | None = None
-    if state["kind"] == "clusters":
-        shaping = Clustering(values=told["values"], keep=tuple(told["keep"]))
-    elif state["kind"] == "zeros":
-        shaping = Zeroing(**{**told, "pattern": Pattern(**told["pattern"]), "keep": tuple(told["keep"])})
-    return Means(shaping=shaping, epochs=state["epochs"], note=state["note"])
+def _save(shaped: Applied, trainer: Trainer) -> None:
+    from edgeprune.keras_bridge.loading.save import save_model
+
+    names = list(shaped.zeros)
+    state = {**{name: getattr(shaped, name) for name in _FACTS}, "kernels": names}
+    with trainer.work.finish("shaped", state) as folder:
+        save_model(shaped.model, folder / "model.keras")
+        np.savez(folder / "zeros.npz", *(shaped.zeros[name] for name in names))
+
+
+def _load(trainer: Trainer) -> Applied | None:
+    from edgeprune.keras_bridge.loading.save import open_saved
+
+    if (finished := trainer.work.load("shaped")) is None:
+        return None
+    folder, state = finished
+    with np.load(folder / "zeros.npz") as arrays:
+        masks = [arrays[name] for name in arrays.files]
+    model: keras.Model = open_saved(folder / "model.keras")
+    zeros = dict(zip(state["kernels"], masks, strict=True))
+    return Applied(model=model, zeros=zeros, **{name: state[name] for name in _FACTS})
+
+
+def write_choice(choice: Choice) -> dict[str, Any]:
+    """The choice as JSON takes it."""
+    return {"setting": write_setting(choice.setting), "epochs": choice.epochs, "note": choice.note}
+
+
+def read_choice(state: Mapping[str, Any]) -> Choice:
+    """What `write_choice` made of a choice."""
+    return Choice(setting=read_setting(state["setting"]), epochs=state["epochs"], note=state["note"])

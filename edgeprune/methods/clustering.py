@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgeprune.device.profile import Profile
+from edgeprune.device.zeros import Worth, value_clusters
 from edgeprune.errors import RecipeError
-from edgeprune.progress import Progress
+from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.training.evaluation import Judge
-    from edgeprune.keras_bridge.training.train import Recovery, Training
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 MOST_VALUES = 128
 """Entries that a table of TFLM's DECODE op may have."""
+VALUES = (64, 32, 16, 8, 4)
+"""Values per output that may be chosen where none were asked for: indices of 6 to 2 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,75 +36,65 @@ class Clustering:
 
     @property
     def name(self) -> str:
-        """What a report calls the step."""
+        """Of the method."""
         return "clusters"
+
+    @property
+    def flag(self) -> str:
+        """The option that asks for them."""
+        return "--clusters"
 
     def describe(self) -> str:
         """In a table."""
         return f"{self.values} values per output"
 
 
-def parse_clustering(values: int, *, keep: tuple[str, ...] = ()) -> Clustering:
-    """The clusters that a flag or a recipe asks for.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClustersMethod:
+    """Few values for the weights of each output."""
 
-    Raises:
-        RecipeError: there cannot be so many values.
-    """
-    if not 2 <= values <= MOST_VALUES:
-        raise RecipeError(f"clusters is {values}", fix=f"give 2 to {MOST_VALUES} values per output")
-    return Clustering(values=values, keep=keep)
+    name: str = "clusters"
+    title: str = "cluster weights"
+    phase: Phase = "weights"
+    setting: type[Clustering] = Clustering
+
+    def worth(self, profile: Profile, *, setting: Clustering | None = None, scheme: str = "int8") -> Worth:
+        """What the device's runtime makes of few values for many weights."""
+        return value_clusters(profile)
+
+    def check(self, setting: Clustering) -> None:
+        """Refuses numbers that no table holds."""
+        if not 2 <= setting.values <= MOST_VALUES:
+            raise RecipeError(
+                f"clusters is {setting.values}", fix=f"give 2 to {MOST_VALUES} values per output"
+            )
+
+    def settings(self, asked: Asked) -> Sequence[Clustering]:
+        """Fewer and fewer of `VALUES`."""
+        return [Clustering(values=count, keep=asked.limits.keep) for count in VALUES]
+
+    def preview(self, model: keras.Model, setting: Clustering) -> keras.Model:
+        """Every weight to the nearest of its output's values."""
+        from edgeprune.keras_bridge.training.clustering import ClusterCallback
+        from edgeprune.keras_bridge.training.evaluation import copy_model
+
+        clustered = copy_model(model)
+        ClusterCallback(setting.values, keep=setting.keep).set_model(clustered)
+        return clustered
+
+    def apply(self, model: keras.Model, setting: Clustering, *, trainer: Trainer) -> Applied:
+        """The same after each optimizer step, while the model is fine-tuned."""
+        from edgeprune.keras_bridge.training.clustering import ClusterCallback
+
+        trainer.progress.stage("cluster weights and recover", total=trainer.plan_recovery().total_steps)
+        clustered, accuracy = trainer.recover_with(ClusterCallback(setting.values, keep=setting.keep), model)
+        return Applied(
+            model=clustered,
+            accuracy=accuracy,
+            note=f"weights clustered to {setting.describe()}",
+            is_shaped=True,
+            may_scale=False,
+        )
 
 
-def cluster_at_once(model: keras.Model, clustering: Clustering) -> keras.Model:
-    """A copy of the model whose weights are the nearest of a few values; nothing is trained.
-
-    Raises:
-        InfeasibleError: no kernel has enough weights for that.
-        RecipeError: a pattern of `keep` matches no layer.
-    """
-    from edgeprune.keras_bridge.training.clustering import ClusterCallback
-    from edgeprune.keras_bridge.training.evaluation import copy_model
-
-    clustered = copy_model(model)
-    ClusterCallback(clustering.values, keep=clustering.keep).set_model(clustered)
-    return clustered
-
-
-def cluster(
-    model: keras.Model,
-    teacher: keras.Model,
-    *,
-    clustering: Clustering,
-    training: Training,
-    judge: Judge,
-    recovery: Recovery,
-    progress: Progress,
-) -> tuple[keras.Model, float]:
-    """A clustered copy of the model, fine-tuned with a teacher, and its metric on validation data.
-
-    Args:
-        model: what is clustered; not changed.
-        teacher: what it follows; only run.
-        clustering: the clusters that are asked for.
-        training: inputs, labels and loss.
-        judge: scores models on validation data.
-        recovery: how to train, and for how many steps.
-        progress: is told about every optimizer step.
-
-    Raises:
-        InfeasibleError: no kernel has enough weights for that.
-        RecipeError: a pattern of `keep` matches no layer.
-    """
-    from edgeprune.keras_bridge.training.clustering import ClusterCallback
-    from edgeprune.keras_bridge.training.recover import recover_with
-
-    progress.stage("cluster weights and recover", total=recovery.total_steps)
-    return recover_with(
-        ClusterCallback(clustering.values, keep=clustering.keep),
-        model,
-        teacher=teacher,
-        training=training,
-        judge=judge,
-        recovery=recovery,
-        progress=progress,
-    )
+METHODS.add("clusters", ClustersMethod())

@@ -7,17 +7,22 @@ all samples that were looked at ("seen on data").
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeprune.device.profile import Profile
+from edgeprune.device.zeros import Worth
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.intervals import Interval, trace_intervals
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.methods.method import METHODS, Applied, Asked, Phase
+from edgeprune.methods.pricing import exceeded
 from edgeprune.prune.dead import Dead, find_dead, remove_dead
 from edgeprune.prune.dead_reasons import DeadChannels, explain_dead
 from edgeprune.prune.solve import Limits
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.model.trace import Traced
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 TOLERANCE = 1e-5
 """Largest difference from the original's outputs that counts as none, as a fraction of their range."""
@@ -162,3 +168,81 @@ def _bound_three_ways(
             seen = observe(model, traced, inputs=data)
             ways["seen on data"] = trace_intervals(traced.graph, inputs=ranges, seen=seen)
     return ways
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeadSetting:
+    """Which channels count as dead.
+
+    Attributes:
+        trust_seen: also those that were merely constant on all samples.
+        limits: what must stay all the same.
+    """
+
+    trust_seen: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def name(self) -> str:
+        """Of the method."""
+        return "dead"
+
+    @property
+    def flag(self) -> str:
+        """The option that asks for it alone."""
+        return "--dead-only"
+
+    def describe(self) -> str:
+        """In a table."""
+        return "dead channels, also those seen on data" if self.trust_seen else "dead channels"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeadChannelsMethod:
+    """Channels that do nothing, whose removal costs nothing."""
+
+    name: str = "dead"
+    title: str = "remove dead channels"
+    phase: Phase = "lossless"
+    setting: type[DeadSetting] = DeadSetting
+
+    def worth(self, profile: Profile, *, setting: DeadSetting | None = None, scheme: str = "int8") -> Worth:
+        """A little of everything, everywhere."""
+        return Worth(flash=True, latency=True, reason="channels that do nothing cost flash, RAM and time")
+
+    def check(self, setting: DeadSetting) -> None:
+        """Nothing can be wrong."""
+
+    def settings(self, asked: Asked) -> Sequence[DeadSetting]:
+        """What is proven; and, where a budget is exceeded, what was seen on data.
+
+        The proof of no loss does not cover inputs unlike these, so that it is done only where something has
+        to go anyway.
+        """
+        over = exceeded(asked.start.cost, asked.budgets)
+        return [
+            DeadSetting(limits=asked.limits),
+            *([DeadSetting(trust_seen=True, limits=asked.limits)] if over else []),
+        ]
+
+    def preview(self, model: keras.Model, setting: DeadSetting) -> keras.Model:
+        """The model without what is dead for any input."""
+        return strip_dead(model, data=None, trust_seen=False, limits=setting.limits, seed=0).model
+
+    def apply(self, model: keras.Model, setting: DeadSetting, *, trainer: Trainer) -> Applied:
+        """The model without its dead channels, proven equal; the same model where there are none."""
+        stripped = strip_dead(
+            model,
+            data=trainer.training.inputs,
+            trust_seen=setting.trust_seen,
+            limits=setting.limits,
+            seed=trainer.seed,
+        )
+        accuracy = trainer.evaluator.score_model(stripped.model)
+        if not stripped.removed:
+            return Applied(model=model, accuracy=accuracy)
+        proof = {"error": stripped.error, "samples": stripped.samples, "tolerance": stripped.tolerance}
+        return Applied(model=stripped.model, accuracy=accuracy, note=stripped.describe(), equivalence=[proof])
+
+
+METHODS.add("dead", DeadChannelsMethod())

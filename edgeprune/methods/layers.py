@@ -14,16 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgeprune.device.profile import Profile
+from edgeprune.device.zeros import Worth
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import Branch, bypass, find_branches, unfolded_name
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import find_layers, keep_layers
-from edgeprune.graph.layergraph import Array
+from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
-from edgeprune.methods.channels import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
+from edgeprune.methods.channel_step import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
+from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.progress import Progress
 from edgeprune.prune.layers import importance_lost
-from edgeprune.prune.solve import family_widths
+from edgeprune.prune.solve import Limits, family_widths
 
 if TYPE_CHECKING:
     import keras
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.model.trace import Traced
     from edgeprune.keras_bridge.training.evaluation import Judge
     from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 TRIAL_SHARE = 0.09
 """Fraction of all recovery steps that trials may take."""
@@ -59,28 +63,23 @@ class LayerChoice:
 
 
 def choose_layers(
-    model: keras.Model,
-    *,
-    pruner: Pruner,
-    training: Training,
-    judge: Judge,
-    recovery: Recovery,
-    progress: Progress,
+    model: keras.Model, candidates: Sequence[Branch], *, pruner: Pruner, trainer: Trainer
 ) -> LayerChoice:
     """The branches without which the model recovers better than if only channels went.
 
     Args:
         model: what to prune; not changed.
+        candidates: the branches that may go.
         pruner: how channels are ranked, and the budgets.
-        training: what to fine-tune on.
-        judge: scores models on validation data.
-        recovery: of the whole build; the trials take `TRIAL_SHARE` of its steps.
-        progress: is told about every step.
+        trainer: of the whole build; the trials take `TRIAL_SHARE` of its steps.
     """
     from edgeprune.keras_bridge.model.trace import trace
 
-    traced = trace(model)
-    candidates = _list_candidates(model, traced, pruner=pruner, training=training, seed=recovery.seed)
+    training, judge, progress = trainer.training, trainer.evaluator, trainer.progress
+    recovery, traced = trainer.plan_recovery(), trace(model)
+    candidates = _list_worthwhile(
+        model, traced, candidates, pruner=pruner, training=training, seed=recovery.seed
+    )
     budget = int(TRIAL_SHARE * recovery.total_steps)
     first, second = budget // 2 // (len(candidates) + 1), budget // 4
     if not candidates or first < LEAST_TRIAL_STEPS:
@@ -110,6 +109,11 @@ def choose_layers(
     )
 
 
+def name_branches(graph: LayerGraph, names: Sequence[str]) -> tuple[Branch, ...]:
+    """The branches of these names."""
+    return tuple(branch for branch in find_branches(graph) if branch.name in names)
+
+
 def take_branches(model: keras.Model, pruner: Pruner, names: Sequence[str]) -> Pruner:
     """The pruner that first removes the branches of these names; the same one where there are none."""
     from edgeprune.keras_bridge.model.trace import trace
@@ -117,7 +121,7 @@ def take_branches(model: keras.Model, pruner: Pruner, names: Sequence[str]) -> P
     if not names:
         return pruner
     graph = trace(model).graph
-    branches = tuple(branch for branch in find_branches(graph) if branch.name in names)
+    branches = name_branches(graph, names)
     widths = family_widths(name_channels(bypass(graph, branches)))
     return replace(
         pruner,
@@ -142,18 +146,33 @@ def layer_step(model: keras.Model, *, pruner: Pruner, probe: tuple[Array, ...]) 
     return PrunedStep(compacted=compacted, cost=pruner.measure(compacted.model), macs=macs)
 
 
-def _list_candidates(
-    model: keras.Model, traced: Traced, *, pruner: Pruner, training: Training, seed: int
-) -> tuple[Branch, ...]:
-    """The branches worth a trial, those first that spare the channels most; no layer that is to be kept."""
-    limits = pruner.limits
+def find_removable(model: keras.Model, *, limits: Limits) -> tuple[Branch, ...]:
+    """The branches that may go: none with a layer that is to be kept."""
+    from edgeprune.keras_bridge.model.trace import trace
+
+    traced = trace(model)
     channels = name_channels(traced.graph)
     kept = {name for p in limits.keep for name in find_layers(channels, p, asked_by=f"--keep {p}")}
     kept |= {floor.layer for floor in limits.floors}
-    branches = [b for b in find_branches(traced.graph) if kept.isdisjoint(b.layers)]
-    if not branches or (traced.nested and kept):
+    if traced.nested and kept:
         return ()  # without layers a nested model is unfolded, and patterns would miss its layers' names
-    channels = keep_layers(channels, limits.keep)
+    return tuple(branch for branch in find_branches(traced.graph) if kept.isdisjoint(branch.layers))
+
+
+def _list_worthwhile(
+    model: keras.Model,
+    traced: Traced,
+    branches: Sequence[Branch],
+    *,
+    pruner: Pruner,
+    training: Training,
+    seed: int,
+) -> tuple[Branch, ...]:
+    """The branches worth a trial, those first that spare the channels most."""
+    if not branches:
+        return ()
+    limits = pruner.limits
+    channels = keep_layers(name_channels(traced.graph), limits.keep)
     scores = score_channels(model, traced, channels, pruner=pruner, training=training, seed=seed)
 
     def lose(*gone: Branch) -> float:
@@ -234,3 +253,82 @@ def _start_trial(
     else:
         student = compact(smaller, again, channels=channels, kept=solution.kept, probe=few).model
     return replace(unfinished, tuner=Tuner(student, model, training=training, recovery=recovery))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WithoutLayers:
+    """Branches that go as a whole.
+
+    Attributes:
+        branches: their names.
+    """
+
+    branches: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the method."""
+        return "layers"
+
+    @property
+    def flag(self) -> str:
+        """The option that allows it."""
+        return "--whole-layers"
+
+    def describe(self) -> str:
+        """In a table."""
+        return f"without {', '.join(self.branches)}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayersMethod:
+    """Whole residual branches, and layers whose output has the shape of their input."""
+
+    name: str = "layers"
+    title: str = "remove whole layers"
+    phase: Phase = "structure"
+    setting: type[WithoutLayers] = WithoutLayers
+
+    def worth(self, profile: Profile, *, setting: WithoutLayers | None = None, scheme: str = "int8") -> Worth:
+        """Everything, everywhere."""
+        return Worth(flash=True, latency=True, reason="fewer layers take less flash, RAM and time")
+
+    def check(self, setting: WithoutLayers) -> None:
+        """Names are looked for in the model."""
+
+    def settings(self, asked: Asked) -> Sequence[WithoutLayers]:
+        """One branch each."""
+        if not asked.whole_layers:
+            return ()
+        removable = find_removable(asked.start.model, limits=asked.limits)
+        return [WithoutLayers(branches=(branch.name,)) for branch in removable]
+
+    def preview(self, model: keras.Model, setting: WithoutLayers) -> keras.Model:
+        """The model without them."""
+        from edgeprune.keras_bridge.model.probes import draw_inputs
+        from edgeprune.keras_bridge.model.rebuild import drop_branches
+        from edgeprune.keras_bridge.model.trace import trace
+
+        traced = trace(model)
+        branches = name_branches(traced.graph, setting.branches)
+        return drop_branches(
+            model, traced, branches=branches, probe=draw_inputs(model, traced.graph, seed=0)
+        ).model
+
+    def apply(self, model: keras.Model, setting: WithoutLayers, *, trainer: Trainer) -> Applied:
+        """The model without them, proven equal to the one in which they are skipped, and recovered."""
+        from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+        from edgeprune.keras_bridge.training.train import Trained, Tuner
+
+        smaller = self.preview(model, setting)
+        recovery = trainer.plan_recovery()
+        tuner = Tuner(smaller, trainer.teacher, training=trainer.training, recovery=recovery)
+        start = Trained(step=0, optimizer=[], losses=[])
+        tuner.tune(recovery.total_steps, start=start, advance=trainer.progress.advance)
+        settled, accuracy = settle_batch_norm(
+            smaller, trainer.evaluator, inputs=trainer.training.inputs, seed=trainer.seed
+        )
+        return Applied(model=settled, accuracy=accuracy, note=setting.describe())
+
+
+METHODS.add("layers", LayersMethod())

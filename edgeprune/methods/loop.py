@@ -9,23 +9,23 @@ finished segment is saved, so that an interrupted build goes on from there.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeprune.build.workdir import WorkDirectory
-from edgeprune.methods.channels import PrunedStep, Pruner, prune_step
+from edgeprune.methods.channel_step import PrunedStep, Pruner, prune_step
 from edgeprune.methods.layers import layer_step
-from edgeprune.methods.start import Opening, describe_step
-from edgeprune.progress import Progress
+from edgeprune.methods.method import Applied
+from edgeprune.methods.pricing import Price
+from edgeprune.methods.start import Start, describe_step
+from edgeprune.progress import Checkpoints
 
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.training.evaluation import Judge
-    from edgeprune.keras_bridge.training.train import Recovery, Trained, Training
+    from edgeprune.keras_bridge.training.train import Recovery, Trained
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 PRUNING_SHARE = 0.16
 """Fraction of all recovery steps that is spent between the pruning steps; the rest comes after the last."""
@@ -56,26 +56,6 @@ class Segment:
         return "layers" if self.layers else "prune" if self.fraction else "recover"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shrunk:
-    """What the loop ends with.
-
-    Attributes:
-        model: the pruned and recovered Keras model.
-        steps: what happened, one JSON object per step (see `report.json`).
-        equivalence: the proofs that masked and compacted models are equal, one per pruning step.
-    """
-
-    model: keras.Model
-    steps: list[dict[str, Any]]
-    equivalence: list[dict[str, Any]]
-
-    @classmethod
-    def opened(cls, opening: Opening) -> Shrunk:
-        """A loop in which nothing happened yet."""
-        return cls(model=opening.model, steps=opening.steps, equivalence=opening.equivalence)
-
-
 def plan_segments(
     pruner: Pruner, *, schedule: str, total_steps: int, steps_per_epoch: int
 ) -> tuple[Segment, ...]:
@@ -102,30 +82,15 @@ def plan_segments(
     return (*pruning, *tuning)
 
 
-def shrink(
-    teacher: keras.Model,
-    *,
-    training: Training,
-    judge: Judge,
-    recovery: Recovery,
-    pruner: Pruner,
-    schedule: str,
-    opening: Opening,
-    work: WorkDirectory,
-    progress: Progress,
-) -> Shrunk:
+def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, trainer: Trainer) -> Applied:
     """A model whose measured costs are within the budgets, recovered for `recovery.total_steps`.
 
     Args:
-        teacher: what recovery follows; not changed.
-        training: inputs, labels and loss to fine-tune and to rank channels with.
-        judge: scores models on validation data.
-        recovery: how to fine-tune.
+        start: where pruning starts.
         pruner: how to prune, and the budgets.
+        recovery: how to fine-tune.
         schedule: a name in `SCHEDULES`.
-        opening: where pruning starts.
-        work: keeps finished segments.
-        progress: is told about every optimizer step.
+        trainer: data and teacher; its work keeps finished segments.
 
     Raises:
         InfeasibleError: no plan meets the budgets.
@@ -133,22 +98,23 @@ def shrink(
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
     from edgeprune.keras_bridge.training.train import Trained, Tuner, steps_per_epoch
 
+    training, judge, progress = trainer.training, trainer.evaluator, trainer.progress
     per_epoch = steps_per_epoch(training, recovery)
     run = _Run.resume(
-        work,
+        trainer.work,
         fresh=_Run(
-            model=opening.model,
+            model=start.model,
             trained=Trained(step=0, optimizer=[], losses=[]),
             remaining=plan_segments(
                 pruner, schedule=schedule, total_steps=recovery.total_steps, steps_per_epoch=per_epoch
             ),
-            steps=opening.steps,
-            equivalence=opening.equivalence,
-            cost=opening.cost,
-            macs=opening.macs,
+            steps=start.steps,
+            equivalence=start.equivalence,
+            cost=start.cost,
+            macs=start.macs,
         ),
     )
-    reference = judge.score_model(teacher)
+    reference = judge.score_model(trainer.teacher)
     progress.stage("prune and recover", total=recovery.total_steps)
     progress.advance(run.trained.step)
     tuner: Tuner | None = None
@@ -171,7 +137,7 @@ def shrink(
             )
             run.reached = segment.fraction
         if tuner is None or tuner.student is not run.model:
-            tuner = Tuner(run.model, teacher, training=training, recovery=recovery)
+            tuner = Tuner(run.model, trainer.teacher, training=training, recovery=recovery)
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
         score = judge.score_model(run.model)
         if (
@@ -184,13 +150,18 @@ def shrink(
             run.remaining = tuple(rest)
             note = ", ".join(branch.name for branch in pruner.branches) if segment.layers else ""
             run.log(segment.kind, epochs=run.trained.step / per_epoch, accuracy=score, note=note)
-        run.save(work)
+        run.save(trainer.work)
         progress.advance(0, detail=f"validation {judge.task.metric} {score:.3f}")
     settled, score = settle_batch_norm(run.model, judge, inputs=training.inputs, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
     run.model = settled
     run.log("final", epochs=run.trained.step / per_epoch, accuracy=score, note=note)
-    return Shrunk(model=run.model, steps=run.steps, equivalence=run.equivalence)
+    return Applied(
+        model=run.model,
+        accuracy=score,
+        steps=run.steps[len(start.steps) :],
+        equivalence=run.equivalence[len(start.equivalence) :],
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -202,7 +173,7 @@ class _Run:
     remaining: tuple[Segment, ...]
     steps: list[dict[str, Any]]
     equivalence: list[dict[str, Any]]
-    cost: Mapping[str, float]
+    cost: Price
     macs: int
     reached: float = 0.0
     count: int = 0
@@ -238,7 +209,7 @@ class _Run:
         )
         self.steps = [*self.steps, row]
 
-    def save(self, work: WorkDirectory) -> None:
+    def save(self, work: Checkpoints) -> None:
         """Writes the state after a segment."""
         from edgeprune.keras_bridge.loading.save import save_model
 
@@ -258,7 +229,7 @@ class _Run:
             np.savez(folder / "optimizer.npz", *self.trained.optimizer)
 
     @classmethod
-    def resume(cls, work: WorkDirectory, *, fresh: _Run) -> _Run:
+    def resume(cls, work: Checkpoints, *, fresh: _Run) -> _Run:
         """The state after the last finished segment; `fresh` where there is none."""
         from edgeprune.keras_bridge.loading.save import open_saved
         from edgeprune.keras_bridge.training.train import Trained

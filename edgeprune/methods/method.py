@@ -1,92 +1,199 @@
-"""What may be done to weights so that they are stored in fewer bytes: zeros, or few values for many."""
+"""What a way to reach a budget is: one Protocol, one registry, one file for each.
+
+    lossless    what goes for nothing, before anything else: dead channels
+    structure   what narrows the model to any budget, in steps with recovery between: whole layers, channels
+    weights     what is done to weights last, so that they are stored in less: zeros, clusters
+
+Adding a method is adding a file that ends in `METHODS.add`, and its name to `edgeprune/methods/__init__.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from edgeprune.build.artefact import encode_for_device
-from edgeprune.build.job import Job, plan_recovery, with_epochs
-from edgeprune.build.request import Shaping
-from edgeprune.errors import InfeasibleError
-from edgeprune.methods.clustering import Clustering, cluster, cluster_at_once
-from edgeprune.methods.sparsity import Zeroing, sparsify, sparsify_at_once
-from edgeprune.progress import Progress
-from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Zeros
-from edgeprune.tflite.strip import strip
+from edgeprune.config.tables import parse_table
+from edgeprune.device.profile import Profile
+from edgeprune.device.zeros import Worth
+from edgeprune.errors import InfeasibleError, RecipeError
+from edgeprune.methods.pricing import Budgets, Pricing
+from edgeprune.methods.start import Start
+from edgeprune.prune.masks import Zeros
+from edgeprune.prune.solve import Limits
+from edgeprune.registry import Registry
 
 if TYPE_CHECKING:
     import keras
 
+    from edgeprune.keras_bridge.training.trainer import Trainer
+
+Phase = Literal["lossless", "structure", "weights"]
+"""When a method has its turn."""
 Candidate = TypeVar("Candidate")
 
-SPARSITIES = tuple(round(0.3 + 0.05 * i, 2) for i in range(14))
-"""Sparsities that may be chosen where none was asked for, up to 0.95."""
-VALUES = (64, 32, 16, 8, 4)
-"""Values per output that may be chosen: indices of 6 to 2 bits."""
 FLASH_SLACK = 0.01
-"""Kept below the flash budget while zeros are planned: fine-tuning changes which weights are zero."""
+"""Kept below the flash budget while weights are shaped on trial: fine-tuning changes what they become."""
+
+
+class Setting(Protocol):
+    """How strongly a method is applied: a frozen dataclass of values that JSON can hold."""
+
+    @property
+    def name(self) -> str:
+        """Of the method, and of the step in a report."""
+
+    @property
+    def flag(self) -> str:
+        """The option that asks for it."""
+
+    def describe(self) -> str:
+        """In a table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Shaped:
-    """A model whose weights were shaped.
+class Asked:
+    """What a build asks of its methods.
 
     Attributes:
-        model: the Keras model, fine-tuned.
+        profile: the device.
+        scheme: how files are quantized.
+        budgets: budget name → largest cost allowed.
+        limits: alignment, least widths, scope, layers that are kept.
+        criterion: a name in `CRITERIA`.
+        normalise: a name in `NORMALISERS`; None for the criterion's own way.
+        schedule: a name in `SCHEDULES`.
+        whole_layers: whether whole layers may go.
+        pricing: what models cost.
+        start: where pruning starts.
+    """
+
+    profile: Profile
+    scheme: str
+    budgets: Budgets
+    limits: Limits
+    criterion: str
+    normalise: str | None
+    schedule: str
+    whole_layers: bool
+    pricing: Pricing
+    start: Start
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Applied:
+    """What became of a model.
+
+    Attributes:
+        model: the smaller, or shaped, Keras model.
         accuracy: its metric on validation data.
-        zeros: name of a kernel → (outputs, weights per output), True where it is zero; empty for clusters.
         note: what was done, as a clause.
+        steps: rows of the report, one per step of the method.
+        equivalence: the proofs, likewise.
+        zeros: name of a kernel → (outputs, weights per output), True where it must be zero in the file.
+        is_shaped: whether weights hold what a file stores in less, and training again would spoil.
+        may_scale: whether channels may be scaled without spoiling it.
     """
 
     model: keras.Model
     accuracy: float
+    note: str = ""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    equivalence: list[dict[str, Any]] = field(default_factory=list)
     zeros: Mapping[str, Zeros] = field(default_factory=dict)
-    note: str
+    is_shaped: bool = False
+    may_scale: bool = True
 
 
-def shape_weights(
-    job: Job, model: keras.Model, shaping: Shaping, *, epochs: int, progress: Progress
-) -> Shaped:
-    """The model with its weights shaped and fine-tuned for so many epochs.
+class Method(Protocol):
+    """A way to reach a budget."""
+
+    @property
+    def name(self) -> str:
+        """In the registry and in reports."""
+
+    @property
+    def title(self) -> str:
+        """What it does, as an imperative clause."""
+
+    @property
+    def phase(self) -> Phase:
+        """When it has its turn."""
+
+    @property
+    def setting(self) -> type[Any]:
+        """The dataclass of its settings."""
+
+    def worth(self, profile: Profile, *, setting: Any | None = None, scheme: str = "int8") -> Worth:
+        """What it can save on a device, or why not; of the mildest setting if none is given."""
+
+    def check(self, setting: Any) -> None:
+        """Raises RecipeError for a setting that cannot be, before anything is opened."""
+
+    def settings(self, asked: Asked) -> Sequence[Any]:
+        """The settings that may be chosen, mildest first; none where it has nothing to offer."""
+
+    def preview(self, model: keras.Model, setting: Any) -> keras.Model:
+        """A copy of the model with the setting applied and nothing trained, to be priced as a file.
+
+        Raises:
+            InfeasibleError: it cannot be applied to this model.
+        """
+
+    def apply(self, model: keras.Model, setting: Any, *, trainer: Trainer) -> Applied:
+        """The model with the setting applied and fine-tuned for the trainer's epochs.
+
+        Raises:
+            InfeasibleError: it cannot be applied to this model.
+            RecipeError: a pattern of layer names matches none, or a schedule does not fit.
+        """
+
+
+METHODS: Registry[Method] = Registry("method", listing="edgeprune list methods")
+
+
+def list_methods(phase: Phase) -> list[Method]:
+    """The methods of a phase, in the order in which they were added."""
+    return [method for _, method in METHODS.items() if method.phase == phase]
+
+
+def require_worth(setting: Setting, profile: Profile, *, scheme: str, accept_no_gain: bool) -> Worth:
+    """The worth of a setting that somebody asked for.
 
     Raises:
-        InfeasibleError: no kernel of the model can be shaped like that.
-        RecipeError: a pattern of `keep` matches no layer, or a schedule does not fit.
+        RecipeError: it cannot be; or it buys nothing on the device, and nobody said that this is known.
     """
-    common: dict[str, Any] = {
-        "training": job.inputs.training,
-        "judge": job.inputs.validation,
-        "recovery": plan_recovery(with_epochs(job, epochs)),
-        "progress": progress,
-    }
-    teacher = job.inputs.teacher
-    if isinstance(shaping, Clustering):
-        clustered, accuracy = cluster(model, teacher, clustering=shaping, **common)
-        note = f"weights clustered to {shaping.describe()}"
-        return Shaped(model=clustered, accuracy=accuracy, note=note)
-    sparse = sparsify(model, teacher, zeroing=shaping, **common)
-    note = f"{sparse.sparsity:.1%} of the weights in kernels are zero ({shaping.pattern})"
-    return Shaped(model=sparse.model, accuracy=sparse.accuracy or 0.0, zeros=sparse.zeros, note=note)
+    method = METHODS[setting.name]
+    method.check(setting)
+    worth = method.worth(profile, setting=setting, scheme=scheme)
+    if not worth.useful and not accept_no_gain:
+        raise RecipeError(
+            f"no gain from {setting.flag}",
+            where=profile.id,
+            why=worth.reason,
+            fix=f"use {worth.instead}, or pass --accept-no-gain to have {setting.name} all the same",
+        )
+    return worth
 
 
-def find_zeroing(job: Job, model: keras.Model, *, pattern: Pattern = UNSTRUCTURED) -> Zeroing | None:
-    """The least zeros, of `SPARSITIES`, that bring flash under its budget; None if none do."""
-    keep = tuple(job.request.keep)
-    candidates = [Zeroing(final_sparsity=s, pattern=pattern, keep=keep) for s in SPARSITIES]
-    return find_first(candidates, lambda shaping: _fits_flash(job, model, shaping))
+def find_mildest(method: Method, asked: Asked, *, model: keras.Model) -> Setting | None:
+    """The mildest setting that brings a model's flash under its budget, on its file; None if none does."""
 
+    def fits(setting: Setting) -> bool:
+        # How small a file becomes hardly depends on training.
+        budgets = {"flash": asked.budgets["flash"]}
+        try:
+            cost = asked.pricing.price_shaped(method.preview(model, setting), budgets=budgets)
+        except InfeasibleError:
+            return False
+        return cost["flash"] <= budgets["flash"] * (1 - FLASH_SLACK)
 
-def find_clustering(job: Job, model: keras.Model) -> Clustering | None:
-    """The most values, of `VALUES`, that bring flash under its budget; None if none do."""
-    candidates = [Clustering(values=count, keep=tuple(job.request.keep)) for count in VALUES]
-    return find_first(candidates, lambda shaping: _fits_flash(job, model, shaping))
+    return find_first(method.settings(asked), fits)
 
 
 def find_first(candidates: Sequence[Candidate], holds: Callable[[Candidate], bool]) -> Candidate | None:
     """The first candidate from which on it holds, by bisection; None if it does not hold for the last."""
-    if not holds(candidates[-1]):
+    if not candidates or not holds(candidates[-1]):
         return None
     low, high = 0, len(candidates) - 1
     while low < high:
@@ -95,22 +202,19 @@ def find_first(candidates: Sequence[Candidate], holds: Callable[[Candidate], boo
     return candidates[high]
 
 
-def _fits_flash(job: Job, model: keras.Model, shaping: Shaping) -> bool:
-    """Whether the model would fit, on a file of it: how small it becomes hardly depends on training."""
-    from edgeprune.keras_bridge.conversion.convert import convert
+def write_setting(setting: Setting | None) -> dict[str, Any] | None:
+    """A setting as JSON takes it."""
+    if setting is None:
+        return None
+    values = {name: value for name, value in asdict(setting).items() if value is not None}  # type: ignore[call-overload]
+    return {"method": setting.name, "values": values}
 
-    limit = job.budgets.flash_bytes.value
-    if limit is None:
-        return False
-    try:
-        shaped = (
-            cluster_at_once(model, shaping)
-            if isinstance(shaping, Clustering)
-            else sparsify_at_once(model, shaping).model
-        )
-    except InfeasibleError:
-        return False
-    few = tuple(x[:8] for x in job.inputs.representative)
-    tflite = strip(convert(shaped, scheme=job.request.scheme, representative=few))
-    flash = encode_for_device(tflite, job).figures["flash_bytes"].value
-    return flash is not None and flash <= limit * (1 - FLASH_SLACK)
+
+def read_setting(state: Mapping[str, Any] | None) -> Setting | None:
+    """What `write_setting` made of a setting."""
+    if state is None:
+        return None
+    setting, errors = parse_table(state["values"], METHODS[state["method"]].setting)
+    if errors:
+        raise ValueError(f"a setting of {state['method']} cannot be read back: {errors[0]}")
+    return setting

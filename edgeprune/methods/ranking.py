@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgeprune.build.inputs import open_samples
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.prune.criteria import (
     CRITERIA,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.model.trace import Traced
+    from edgeprune.keras_bridge.training.trainer import Samples
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +41,11 @@ class Ranking:
     metric: str | None = None
     seed: int = 0
 
+    @property
+    def needed_data(self) -> str | None:
+        """The data, where the criterion looks at them."""
+        return self.data if CRITERIA[self.criterion].needs_data else None
+
     def check(self) -> None:
         """Raises before any work is spent on a model.
 
@@ -54,7 +59,9 @@ class Ranking:
             refuse_without_data(chosen)
 
 
-def rank_channels(model: keras.Model, traced: Traced, *, channels: ChannelMap, ranking: Ranking) -> Scores:
+def rank_channels(
+    model: keras.Model, traced: Traced, *, channels: ChannelMap, ranking: Ranking, samples: Samples | None
+) -> Scores:
     """(groups,) scores, comparable across families.
 
     Args:
@@ -62,19 +69,12 @@ def rank_channels(model: keras.Model, traced: Traced, *, channels: ChannelMap, r
         traced: its trace.
         channels: its channel map.
         ranking: by what.
-
-    Raises:
-        DataError: the criterion needs data, and there are none or they cannot be used.
-        RecipeError: loss or metric do not fit.
+        samples: what the criterion may look at; None where it needs no data.
     """
-    chosen = CRITERIA[ranking.criterion]
     evidence = Evidence(graph=traced.graph, channels=channels, seed=ranking.seed)
-    if chosen.needs_data and ranking.data is not None:
+    if samples is not None:
         from edgeprune.keras_bridge.training.evidence import gather_evidence
 
-        samples = open_samples(
-            model, ranking.data, loss=ranking.loss, metric=ranking.metric, seed=ranking.seed
-        )
         evidence = gather_evidence(
             model,
             traced,
@@ -83,4 +83,4 @@ def rank_channels(model: keras.Model, traced: Traced, *, channels: ChannelMap, r
             judge=samples.validation,
             seed=ranking.seed,
         )
-    return score_groups(chosen, evidence, normalise=ranking.normalise)
+    return score_groups(CRITERIA[ranking.criterion], evidence, normalise=ranking.normalise)

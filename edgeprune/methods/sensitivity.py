@@ -18,8 +18,8 @@ from edgeprune.prune.sweeps import Sweep, plan_sweeps
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.build.inputs import Samples
     from edgeprune.keras_bridge.model.trace import Traced
+    from edgeprune.keras_bridge.training.trainer import Samples
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

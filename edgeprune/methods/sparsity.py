@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeprune.device.profile import Profile
+from edgeprune.device.zeros import Worth, value_zeros
 from edgeprune.errors import RecipeError
-from edgeprune.progress import Progress
+from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Scope, Zeros, parse_pattern
 
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.training.evaluation import Judge
     from edgeprune.keras_bridge.training.sparsity import Sparsifying
-    from edgeprune.keras_bridge.training.train import Recovery, Training
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 END_SHARE = 0.35
 """Fraction of all steps after which the final sparsity is reached; the rest lets the model recover."""
@@ -25,6 +26,8 @@ RATE = 2.0
 """Learning rate as a multiple of the usual one: half a point better on ResNet-8 with 80 % zeros."""
 UPDATES = 100
 """About how often masks are chosen anew on the way."""
+SPARSITIES = tuple(round(0.3 + 0.05 * i, 2) for i in range(14))
+"""Sparsities that may be chosen where none was asked for, up to 0.95."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +59,13 @@ class Zeroing:
 
     @property
     def name(self) -> str:
-        """What a report calls the step."""
+        """Of the method."""
         return "zeros"
+
+    @property
+    def flag(self) -> str:
+        """The option that asks for them."""
+        return f"--mask {self.pattern}" if self.pattern.kind == "n_of_m" else "--sparsity"
 
     def describe(self) -> str:
         """In a table."""
@@ -207,44 +215,70 @@ def sparsify_at_once(model: keras.Model, zeroing: Zeroing) -> Sparsified:
     return Sparsified(model=sparse, zeros={kernel.name: zeros for kernel, zeros in callback.zeros.items()})
 
 
-def sparsify(
-    model: keras.Model,
-    teacher: keras.Model,
-    *,
-    zeroing: Zeroing,
-    training: Training,
-    judge: Judge,
-    recovery: Recovery,
-    progress: Progress,
-) -> Sparsified:
+def sparsify(model: keras.Model, zeroing: Zeroing, *, trainer: Trainer) -> Sparsified:
     """A sparse copy of the model, fine-tuned with a teacher while its zeros come in.
 
     Args:
         model: what is made sparse; not changed.
-        teacher: what it follows; only run.
         zeroing: the zeros that are asked for.
-        training: inputs, labels and loss.
-        judge: scores models on validation data.
-        recovery: how to train, and for how many steps.
-        progress: is told about every optimizer step.
+        trainer: how to train, for how long, and with which teacher.
 
     Raises:
         InfeasibleError: the model has no kernels.
         RecipeError: a pattern of `keep` matches no layer, or the schedule does not fit.
     """
-    from edgeprune.keras_bridge.training.recover import recover_with
     from edgeprune.keras_bridge.training.sparsity import SparsityCallback
 
-    callback = SparsityCallback(plan_zeros(zeroing, total_steps=recovery.total_steps))
-    progress.stage("bring zeros in and recover", total=recovery.total_steps)
-    sparse, accuracy = recover_with(
-        callback,
-        model,
-        teacher=teacher,
-        training=training,
-        judge=judge,
-        recovery=replace(recovery, learning_rate=RATE * recovery.learning_rate),
-        progress=progress,
-    )
+    steps = trainer.plan_recovery().total_steps
+    callback = SparsityCallback(plan_zeros(zeroing, total_steps=steps))
+    trainer.progress.stage("bring zeros in and recover", total=steps)
+    sparse, accuracy = trainer.recover_with(callback, model, rate=RATE)
     zeros = {kernel.name: zeros for kernel, zeros in callback.zeros.items()}
     return Sparsified(model=sparse, zeros=zeros, accuracy=accuracy)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ZerosMethod:
+    """Zeros in kernels, in the order of their magnitude."""
+
+    name: str = "zeros"
+    title: str = "bring zeros in"
+    phase: Phase = "weights"
+    setting: type[Zeroing] = Zeroing
+
+    def worth(self, profile: Profile, *, setting: Zeroing | None = None, scheme: str = "int8") -> Worth:
+        """What the device's runtime makes of zeros in this pattern."""
+        anywhere = value_zeros(profile, UNSTRUCTURED, scheme=scheme)
+        if setting is None:
+            return anywhere
+        worth = value_zeros(profile, setting.pattern, scheme=scheme)
+        return replace(worth, instead="--mask unstructured") if anywhere.useful else worth
+
+    def check(self, setting: Zeroing) -> None:
+        """Refuses what is wrong whatever the number of steps."""
+        check_zeroing(setting)
+
+    def settings(self, asked: Asked) -> Sequence[Zeroing]:
+        """Unstructured zeros, of `SPARSITIES`."""
+        return [Zeroing(final_sparsity=sparsity, keep=asked.limits.keep) for sparsity in SPARSITIES]
+
+    def preview(self, model: keras.Model, setting: Zeroing) -> keras.Model:
+        """Zeros at once."""
+        return sparsify_at_once(model, setting).model
+
+    def apply(self, model: keras.Model, setting: Zeroing, *, trainer: Trainer) -> Applied:
+        """Zeros along the schedule, while the model is fine-tuned."""
+        return _describe(sparsify(model, setting, trainer=trainer), setting)
+
+
+def _describe(sparse: Sparsified, setting: Zeroing) -> Applied:
+    return Applied(
+        model=sparse.model,
+        accuracy=sparse.accuracy or 0.0,
+        note=f"{sparse.sparsity:.1%} of the weights in kernels are zero ({setting.pattern})",
+        zeros=sparse.zeros,
+        is_shaped=True,
+    )
+
+
+METHODS.add("zeros", ZerosMethod())

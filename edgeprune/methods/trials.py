@@ -1,26 +1,20 @@
-"""Channels, zeros and clusters on trial: each is given a few epochs, at the same flash."""
+"""Channels and what may be done to weights, on trial: each is given a few epochs, at the same flash."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgeprune.build.artefact import Artefact
-from edgeprune.build.job import Job, plan_recovery, with_epochs
-from edgeprune.build.request import Shaping
-from edgeprune.build.workdir import WorkDirectory
-from edgeprune.device.zeros import value_clusters
 from edgeprune.errors import InfeasibleError
-from edgeprune.methods.budget_loop import exceeded, free_flash, shrink_to_budgets
-from edgeprune.methods.method import find_clustering, find_zeroing, shape_weights
-from edgeprune.methods.start import Opening
-from edgeprune.progress import Progress, Within
+from edgeprune.methods.channels import ToBudgets
+from edgeprune.methods.method import METHODS, Asked, Method, Setting, find_mildest
+from edgeprune.methods.pricing import exceeded
 
 if TYPE_CHECKING:
     import keras
+
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 TRIAL_SHARE = 0.25
 """Fraction of all epochs that the trials take together, but at least one epoch each."""
@@ -31,77 +25,78 @@ class Tried:
     """What the trials say.
 
     Attributes:
-        shaping: what lost least; None for channels alone.
+        setting: what lost least; None for channels alone.
         epochs: what the trials took.
         note: why, as a sentence.
     """
 
-    shaping: Shaping | None = None
+    setting: Setting | None = None
     epochs: int
     note: str
 
 
-def try_means(job: Job, lean: Artefact, *, opening: Opening, progress: Progress) -> Tried:
-    """Which of channels, zeros and clusters loses least accuracy at the flash that is allowed.
+def try_methods(asked: Asked, methods: Sequence[Method], *, trainer: Trainer) -> Tried:
+    """Which of channels alone and these methods loses least accuracy at the flash that is allowed.
 
     Args:
-        job: what was asked; its flash budget is exceeded.
-        lean: what is pruned first, measured.
-        opening: the same model as `open_loop` gives it.
-        progress: is told what is going on.
+        asked: where pruning starts, and what must hold; flash does not.
+        methods: what may be done to weights; each saves flash on the device.
+        trainer: of the whole build.
     """
-    rest = [name for name in exceeded(lean.measured, job.budgets) if name != "flash"]
-    trials = 4 if rest else 3
-    epochs = max(1, round(TRIAL_SHARE * job.epochs / trials))
-    trial = with_epochs(job, epochs)
-    judge, metric = job.inputs.validation, job.inputs.task.metric
-    dense = opening.steps[0]["accuracy"]
-    progress.stage("channels, zeros or clusters: try each", total=trials * plan_recovery(trial).total_steps)
-    within = Within(progress)
+    start, judge = asked.start, trainer.evaluator
+    rest = [name for name in exceeded(start.cost, asked.budgets) if name != "flash"]
+    trials = 1 + len(methods) + bool(rest)
+    epochs = max(1, round(TRIAL_SHARE * trainer.epochs / trials))
+    steps = trainer.for_epochs(epochs).plan_recovery().total_steps
+    names = ["channels", *(method.name for method in methods)]
+    trainer.progress.stage(f"{', '.join(names[:-1])} or {names[-1]}: try each", total=trials * steps)
+    trial = trainer.on_trial(epochs)
 
-    def end(note: str, shaping: Shaping | None = None) -> Tried:
-        return Tried(shaping=shaping, epochs=trials * epochs, note=note)
+    def end(note: str, setting: Setting | None = None) -> Tried:
+        return Tried(setting=setting, epochs=trials * epochs, note=note)
 
-    narrow, missed = _try_channels(trial, lean, opening=opening, progress=within)
-    start = opening.model
+    narrow, missed = _try_channels(asked, trainer=trial)
+    model = start.model
     if rest:
-        found, _ = _try_channels(free_flash(trial, dense=lean), lean, opening=opening, progress=within)
+        free = {**asked.budgets, "flash": max(asked.budgets["flash"], start.cost["flash"])}
+        found, _ = _try_channels(replace(asked, budgets=free), trainer=trial)
         if found is None:
             return end(f"Channels alone: {' and '.join(rest)} cannot be met on trial.")
-        start = found
-    lost: dict[str, tuple[float, Shaping | None]] = {}
+        model = found
+    dense = start.steps[0]["accuracy"]
+    lost: dict[str, tuple[float, Setting | None]] = {}
     if narrow is not None:
         lost["channels alone"] = (judge.drop(before=dense, after=judge.score_model(narrow)), None)
-    finders: list[Callable[..., Shaping | None]] = [find_zeroing]
-    if value_clusters(job.profile).flash:
-        finders.append(find_clustering)
-    for find in finders:
-        if (shaping := find(job, start)) is not None:
-            shaped = shape_weights(job, start, shaping, epochs=epochs, progress=within)
-            lost[shaping.describe()] = (judge.drop(before=dense, after=shaped.accuracy), shaping)
-    if all(shaping is None for _, shaping in lost.values()):
-        return end("Channels alone: neither zeros up to 0.95 nor clusters bring flash under its budget.")
+    for method in methods:
+        if (setting := find_mildest(method, asked, model=model)) is not None:
+            accuracy = method.apply(model, setting, trainer=trial).accuracy
+            lost[setting.describe()] = (judge.drop(before=dense, after=accuracy), setting)
+    if all(setting is None for _, setting in lost.values()):
+        return end(f"Channels alone: {_list_strongest(asked, methods)} bring flash under its budget.")
     best = min(lost, key=lambda name: lost[name][0])
-    shaping = lost[best][1]
-    name = best if shaping is None else shaping.name
-    if shaping is not None and rest:
+    setting = lost[best][1]
+    name = best if setting is None else setting.name
+    if setting is not None and rest:
         name = f"Channels for the other budgets, then {name.lower()}"
     told = ", ".join(f"{what} {drop:.4f}" for what, (drop, _) in lost.items())
-    told = f"lost after {epochs} epochs on trial, at the same flash, of {metric}: {told}"
+    told = f"lost after {epochs} epochs on trial, at the same flash, of {judge.task.metric}: {told}"
     if narrow is None:
         told += f"; channels alone: {missed}"
-    return end(f"{name[0].upper()}{name[1:]}: {told}.", shaping)
+    return end(f"{name[0].upper()}{name[1:]}: {told}.", setting)
 
 
-def _try_channels(
-    job: Job, lean: Artefact, *, opening: Opening, progress: Progress
-) -> tuple[keras.Model | None, str]:
+def _list_strongest(asked: Asked, methods: Sequence[Method]) -> str:
+    """For example "neither 0.95 unstructured, global zeros nor clusters of 4 values per output"."""
+    strongest = [f"{method.name} ({method.settings(asked)[-1].describe()} at most)" for method in methods]
+    if len(strongest) == 1:
+        return f"no {strongest[0]}"
+    return f"neither {', '.join(strongest[:-1])} nor {strongest[-1]}"
+
+
+def _try_channels(asked: Asked, *, trainer: Trainer) -> tuple[keras.Model | None, str]:
     """The model after a short loop, or None and why there is none."""
-    job = replace(job, request=replace(job.request, whole_layers=False))
-    with TemporaryDirectory() as folder:
-        work = WorkDirectory(Path(folder) / "trial", key="trial", resume=False)
-        try:
-            shrunk = shrink_to_budgets(job, lean, opening=opening, work=work, progress=progress)
-        except InfeasibleError as error:
-            return None, error.message
-    return shrunk.model, ""
+    setting = ToBudgets(asked=replace(asked, whole_layers=False))
+    try:
+        return METHODS["channels"].apply(asked.start.model, setting, trainer=trainer).model, ""
+    except InfeasibleError as error:
+        return None, error.message

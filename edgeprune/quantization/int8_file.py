@@ -34,7 +34,7 @@ KEPT = 0.9999
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Stand:
+class State:
     """Everything that a file is made of.
 
     Attributes:
@@ -52,27 +52,27 @@ class Stand:
     corrected: bool = False
 
 
-def make_file(stand: Stand, *, io_type: str) -> bytes:
+def make_file(state: State, *, io_type: str) -> bytes:
     """The int8 file, not stripped; `io_type` is that of its inputs and outputs."""
     from edgeprune.keras_bridge.conversion.calibrate import quantize
 
-    calibrated = stand.calibrated
-    if stand.clip:
-        calibrated = write_ranges(calibrated, _clip(stand))
+    calibrated = state.calibrated
+    if state.clip:
+        calibrated = write_ranges(calibrated, _clip(state))
     tflite = quantize(calibrated, io_type=io_type)
-    return _correct(stand, tflite) if stand.corrected else tflite
+    return _correct(state, tflite) if state.corrected else tflite
 
 
-def _look(stand: Stand, tflite: bytes) -> Iterator[dict[int, Array]]:
+def _look(state: State, tflite: bytes) -> Iterator[dict[int, Array]]:
     from edgeprune.keras_bridge.conversion.calibrate import run_tensors
 
-    return run_tensors(tflite, tuple(x[:LOOKED_AT] for x in stand.representative))
+    return run_tensors(tflite, tuple(x[:LOOKED_AT] for x in state.representative))
 
 
-def _clip(stand: Stand) -> dict[int, tuple[float, float]]:
-    ranges = read_ranges(stand.calibrated)
+def _clip(state: State) -> dict[int, tuple[float, float]]:
+    ranges = read_ranges(state.calibrated)
     histograms = {index: Histogram(low=low, high=high) for index, (low, high) in ranges.items()}
-    for values in _look(stand, stand.calibrated):
+    for values in _look(state, state.calibrated):
         for index, histogram in histograms.items():
             if index in values:
                 histogram.add(values[index])
@@ -81,30 +81,30 @@ def _clip(stand: Stand) -> dict[int, tuple[float, float]]:
         if histogram.counts.any():
             clipped[index] = (
                 clip_to_least_error(histogram)
-                if stand.clip == "least error"
+                if state.clip == "least error"
                 else clip_to_percentile(histogram, kept=KEPT)
             )
-    return share_ranges(read_model(stand.calibrated, where="the calibrated model"), clipped)
+    return share_ranges(read_model(state.calibrated, where="the calibrated model"), clipped)
 
 
-def find_peaks(stand: Stand, tensors: set[int]) -> Mapping[int, Array]:
+def find_peaks(state: State, tensors: set[int]) -> Mapping[int, Array]:
     """Tensor → (channels,) the largest absolute value of each channel."""
     peaks: dict[int, Array] = {}
-    for values in _look(stand, stand.calibrated):
+    for values in _look(state, state.calibrated):
         for index in tensors:
             highest = np.abs(values[index]).reshape(-1, values[index].shape[-1]).max(axis=0)
             peaks[index] = np.maximum(peaks[index], highest) if index in peaks else highest
     return peaks
 
 
-def _correct(stand: Stand, tflite: bytes) -> bytes:
+def _correct(state: State, tflite: bytes) -> bytes:
     """The file with its biases shifted, one op after the other, since each changes all that follow."""
     model = read_model(tflite, where="the quantized model")
-    pairs = pair_tensors(read_model(stand.calibrated, where="the calibrated model"), model)
-    wanted = _average(_look(stand, stand.calibrated))
+    pairs = pair_tensors(read_model(state.calibrated, where="the calibrated model"), model)
+    wanted = _average(_look(state, state.calibrated))
     for tensor, bias in find_biases(model).items():
         if tensor in pairs:
-            found = _average(_look(stand, tflite))
+            found = _average(_look(state, tflite))
             shift = wanted[pairs[tensor]] - found[tensor]
             tflite = shift_biases(tflite, model, shifts={bias: shift})
             model = read_model(tflite, where="the quantized model")

@@ -1,6 +1,6 @@
-"""Quantizing with care: from the plain int8 file, rung by rung, until it is as good as it has to be.
+"""Quantizing with care: from the plain int8 file, step by step, until it is as good as it has to be.
 
-Each rung is tried on what the rungs before it have left, measured on validation data in LiteRT, and kept if
+Each step is tried on what the steps before it have left, measured on validation data in LiteRT, and kept if
 it pays. The cheap ones come first; what is good enough is not climbed any further.
 """
 
@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgeprune.build.inputs import Inputs as Opened
 from edgeprune.errors import EdgepruneError, InfeasibleError
 from edgeprune.progress import Progress, Within
 from edgeprune.quantization.int8_file import (
     KEPT,
     LOOKED_AT,
     Inputs,
-    Stand,
+    State,
     find_peaks,
     make_file,
     measure_errors,
@@ -33,15 +32,16 @@ if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 RECOVERY, WIDE = "quantization-aware recovery", "int16x8"
-"""The rungs that the last one stands on, and the last one, by name."""
+"""The step that the last one starts from, and the last one, by name."""
 MAX_DROP = 0.005
 """Of the metric, by quantizing alone: half a point."""
 MORE_SAMPLES = 1000
 """What calibration may take where the usual number does not do."""
 JUDGED_AT_MOST = 2000
-"""Validation samples that a rung is measured on."""
+"""Validation samples that a step is measured on."""
 RECOVERY_EPOCHS = 2
 RECOVERY_RATE = 1e-4
 """Learning rate of quantization-aware recovery: weights only have to move by a step or two."""
@@ -50,7 +50,7 @@ ROUNDED_ON = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rung:
+class Step:
     """One thing that was tried.
 
     Attributes:
@@ -58,7 +58,7 @@ class Rung:
         detail: what exactly was done, as a clause.
         metric: of the quantized file on validation data; None where it could not be tried.
         drop: against the float model, as `Task.drop` has it; None likewise.
-        kept: whether it paid, so that the next rungs stand on it.
+        kept: whether it paid, so that the next steps start from it.
     """
 
     name: str
@@ -73,14 +73,14 @@ class Rung:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Climbed:
+class Ladder:
     """A quantized file, and how it came about.
 
     Attributes:
         model: the Keras model that the file is of.
         tflite: the file, not stripped.
         scheme: how it is quantized.
-        rungs: what was tried, in order; the first is the plain file.
+        steps: what was tried, in order; the first is the plain file.
         errors: per activation, in order of execution; empty where the scheme's tensors cannot be compared.
         float_metric: of the original Keras model on the same data.
     """
@@ -88,24 +88,24 @@ class Climbed:
     model: keras.Model
     tflite: bytes
     scheme: str
-    rungs: tuple[Rung, ...]
+    steps: tuple[Step, ...]
     errors: tuple[TensorError, ...]
     float_metric: float
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON takes it: rungs, errors worst first, and the float metric."""
+        """The `ladder` of a report: steps as `rungs`, errors worst first, and the float metric."""
         worst_first = sorted(self.errors, key=lambda error: error.sqnr_db)
         return {
             "scheme": self.scheme,
             "float_metric": self.float_metric,
-            "rungs": [rung.to_json() for rung in self.rungs],
+            "rungs": [step.to_json() for step in self.steps],
             "tensors": [error.to_json() for error in worst_first],
         }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Climb:
-    """What a climb needs.
+class Requirements:
+    """What the ladder needs.
 
     Attributes:
         judge: scores files on validation data.
@@ -128,53 +128,50 @@ class Climb:
     wide_io_type: str | None = None
 
 
-def plan_climb(
-    inputs: Opened, *, io_type: str, max_drop: float, epochs: int, seed: int, progress: Progress
-) -> Climb:
-    """What the ladder needs, of opened inputs; int16x8 and equalization are for the caller to allow or not.
+def plan_ladder(
+    trainer: Trainer, *, representative: Inputs, more: Inputs, io_type: str, max_drop: float
+) -> Requirements:
+    """What the ladder needs; int16x8 and equalization are for the caller to allow or not.
 
     Args:
-        inputs: model, data and task.
+        trainer: data and teacher; its epochs are those of quantization-aware recovery, 0 for none.
+        representative: calibration inputs, one array per model input.
+        more: a larger choice of them.
         io_type: of the file's inputs and outputs.
         max_drop: of the metric, by quantizing, that is good enough.
-        epochs: of quantization-aware recovery; 0 for none.
-        seed: of everything random.
-        progress: is told about steps of recovery.
     """
-    from edgeprune.keras_bridge.data.representative import draw_representative
     from edgeprune.keras_bridge.training.evaluation import sample_judge
     from edgeprune.keras_bridge.training.quantization_aware import recover_quantized
 
-    judge = sample_judge(inputs.validation, samples=JUDGED_AT_MOST, seed=seed)
+    judge = sample_judge(trainer.evaluator, samples=JUDGED_AT_MOST, seed=trainer.seed)
 
     def recover(model: keras.Model) -> keras.Model:
-        recovery = inputs.plan_recovery(epochs=epochs, seed=seed)
         return recover_quantized(
             model,
-            training=inputs.training,
+            training=trainer.training,
             judge=judge,
-            recovery=replace(recovery, learning_rate=RECOVERY_RATE),
-            representative=tuple(x[:ROUNDED_ON] for x in inputs.representative),
-            progress=Within(progress),
+            recovery=replace(trainer.plan_recovery(), learning_rate=RECOVERY_RATE),
+            representative=tuple(x[:ROUNDED_ON] for x in representative),
+            progress=Within(trainer.progress),
         )
 
-    return Climb(
+    return Requirements(
         judge=judge,
-        representative=inputs.representative,
-        more=draw_representative(inputs.data, samples=MORE_SAMPLES, seed=seed).inputs,
+        representative=representative,
+        more=more,
         io_type=io_type,
         max_drop=max_drop,
-        recover=recover if epochs > 0 else None,
+        recover=recover if trainer.epochs > 0 else None,
     )
 
 
-def climb(model: keras.Model, asked: Climb, *, progress: Progress) -> Climbed:
-    """The int8 file of a model, as good as the rungs make it.
+def climb_ladder(model: keras.Model, asked: Requirements, *, progress: Progress) -> Ladder:
+    """The int8 file of a model, as good as the steps make it.
 
     Args:
         model: the trained model.
         asked: data and limits.
-        progress: is told about every rung.
+        progress: is told about every step.
 
     Raises:
         ModelError: the converter does not accept the model.
@@ -189,111 +186,111 @@ def climb(model: keras.Model, asked: Climb, *, progress: Progress) -> Climbed:
         metric = judge.score_outputs([output.values for output in run.outputs])
         return metric, judge.drop(before=dense, after=metric)
 
-    stand = Stand(
+    state = State(
         model=model,
         calibrated=calibrate(model, representative=asked.representative),
         representative=asked.representative,
     )
-    tflite, scheme = make_file(stand, io_type=asked.io_type), "int8"
+    tflite, scheme = make_file(state, io_type=asked.io_type), "int8"
     metric, drop = measure(tflite)
     count = len(asked.representative[0])
-    rungs = [
-        Rung(name="int8", detail=f"{count} samples, observed ranges", metric=metric, drop=drop, kept=True)
+    steps = [
+        Step(name="int8", detail=f"{count} samples, observed ranges", metric=metric, drop=drop, kept=True)
     ]
-    for name, detail, step in _rungs(asked):
+    for name, detail, step in _list_attempts(asked):
         if drop <= asked.max_drop:
             break
         progress.note(f"{scheme} loses {format_drop(drop)} of {judge.task.metric}: {name}")
         try:
-            moved, candidate = step(stand)
+            moved, candidate = step(state)
             metric_now, drop_now = measure(candidate)
         except EdgepruneError as error:
-            rungs.append(Rung(name=name, detail=f"not tried: {error.message}"))
+            steps.append(Step(name=name, detail=f"not tried: {error.message}"))
             continue
         better = drop_now < drop
-        rungs.append(Rung(name=name, detail=detail, metric=metric_now, drop=drop_now, kept=better))
+        steps.append(Step(name=name, detail=detail, metric=metric_now, drop=drop_now, kept=better))
         if better:
-            stand, tflite, drop = moved, candidate, drop_now
+            state, tflite, drop = moved, candidate, drop_now
             scheme = WIDE if name == WIDE else scheme
-    return Climbed(
-        model=stand.model,
+    return Ladder(
+        model=state.model,
         tflite=tflite,
         scheme=scheme,
-        rungs=tuple(rungs),
-        errors=_name_errors(stand, tflite),
+        steps=tuple(steps),
+        errors=_name_errors(state, tflite),
         float_metric=dense,
     )
 
 
-def _name_errors(stand: Stand, tflite: bytes) -> tuple[TensorError, ...]:
+def _name_errors(state: State, tflite: bytes) -> tuple[TensorError, ...]:
     from edgeprune.keras_bridge.conversion.layer_names import name_layers
 
-    layers = name_layers(stand.model, tflite)
-    errors = measure_errors(stand.calibrated, tflite, inputs=stand.representative)
+    layers = name_layers(state.model, tflite)
+    errors = measure_errors(state.calibrated, tflite, inputs=state.representative)
     return tuple(replace(error, layer=layers.get(error.tensor, "")) for error in errors)
 
 
-_Step = Callable[[Stand], tuple[Stand, bytes]]
+_Attempt = Callable[[State], tuple[State, bytes]]
 
 
-def _rungs(asked: Climb) -> Iterator[tuple[str, str, _Step]]:
+def _list_attempts(asked: Requirements) -> Iterator[tuple[str, str, _Attempt]]:
     """Name, what is done, and the step; a step raises InfeasibleError where there is nothing to be done."""
 
-    def make(stand: Stand) -> tuple[Stand, bytes]:
-        return stand, make_file(stand, io_type=asked.io_type)
+    def make(state: State) -> tuple[State, bytes]:
+        return state, make_file(state, io_type=asked.io_type)
 
-    def calibrate_more(stand: Stand) -> tuple[Stand, bytes]:
+    def calibrate_more(state: State) -> tuple[State, bytes]:
         from edgeprune.keras_bridge.conversion.calibrate import calibrate_again
 
-        if len(asked.more[0]) <= len(stand.representative[0]):
+        if len(asked.more[0]) <= len(state.representative[0]):
             raise InfeasibleError("there are no more samples")
-        calibrated = calibrate_again(stand.calibrated, representative=asked.more)
-        return make(replace(stand, calibrated=calibrated, representative=asked.more))
+        calibrated = calibrate_again(state.calibrated, representative=asked.more)
+        return make(replace(state, calibrated=calibrated, representative=asked.more))
 
-    def scale_channels(stand: Stand) -> tuple[Stand, bytes]:
+    def scale_channels(state: State) -> tuple[State, bytes]:
         from edgeprune.keras_bridge.conversion.calibrate import calibrate_again
 
-        pairs = find_pairs(read_model(stand.calibrated, where="the calibrated model"))
+        pairs = find_pairs(read_model(state.calibrated, where="the calibrated model"))
         if not asked.may_scale:
             raise InfeasibleError("it would spoil clusters")
         if not pairs:
             raise InfeasibleError("no two layers can be equalized")
-        scaled = equalize(stand.calibrated, peaks=find_peaks(stand, {pair.tensor for pair in pairs}))
-        return make(replace(stand, calibrated=calibrate_again(scaled, representative=stand.representative)))
+        scaled = equalize(state.calibrated, peaks=find_peaks(state, {pair.tensor for pair in pairs}))
+        return make(replace(state, calibrated=calibrate_again(scaled, representative=state.representative)))
 
-    def tune(stand: Stand) -> tuple[Stand, bytes]:
+    def tune(state: State) -> tuple[State, bytes]:
         from edgeprune.keras_bridge.conversion.calibrate import calibrate
 
         if asked.recover is None:
             raise InfeasibleError("nothing may be trained")
-        tuned = asked.recover(stand.model)
-        calibrated = calibrate(tuned, representative=stand.representative)
-        return make(replace(stand, model=tuned, calibrated=calibrated))
+        tuned = asked.recover(state.model)
+        calibrated = calibrate(tuned, representative=state.representative)
+        return make(replace(state, model=tuned, calibrated=calibrated))
 
-    def widen(stand: Stand) -> tuple[Stand, bytes]:
+    def widen(state: State) -> tuple[State, bytes]:
         from edgeprune.keras_bridge.conversion.convert import convert
 
         if asked.wide_io_type is None:
             raise InfeasibleError("'edgeprune quantize' does, where runtime and --io-type allow it")
-        given, io_type = stand.representative, asked.wide_io_type
-        return stand, convert(stand.model, scheme=WIDE, representative=given, io_type=io_type)
+        given, io_type = state.representative, asked.wide_io_type
+        return state, convert(state.model, scheme=WIDE, representative=given, io_type=io_type)
 
     yield "more calibration samples", f"{len(asked.more[0])} samples", calibrate_more
     yield (
         "range clipping, percentile",
         f"{KEPT:.2%} of the values inside",
-        lambda stand: make(replace(stand, clip="percentile")),
+        lambda state: make(replace(state, clip="percentile")),
     )
     yield (
         "range clipping, MSE",
         "least squared error of 8 bits",
-        lambda stand: make(replace(stand, clip="least error")),
+        lambda state: make(replace(state, clip="least error")),
     )
     yield "cross-layer equalization", "channels scaled to like ranges", scale_channels
     yield (
         "bias correction",
         f"shifted means taken back, {LOOKED_AT} samples",
-        lambda stand: make(replace(stand, corrected=True)),
+        lambda state: make(replace(state, corrected=True)),
     )
     yield RECOVERY, "fine-tuned with rounding", tune
     yield WIDE, f"16-bit activations, {asked.wide_io_type} inputs and outputs, twice the arena", widen

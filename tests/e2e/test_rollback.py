@@ -7,12 +7,14 @@ import pytest
 from e2e.conftest import DIGITS
 
 from edgeprune.build.artefact import make_artefact
-from edgeprune.build.job import open_job, plan_recovery
+from edgeprune.build.job import make_trainer, open_job
+from edgeprune.build.pricing import ask_methods
 from edgeprune.build.request import BuildRequest
+from edgeprune.build.start import find_start
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.keras_bridge.training.train import steps_per_epoch
-from edgeprune.methods import loop as shrink
-from edgeprune.methods.budget_loop import open_loop, shrink_to_budgets
+from edgeprune.methods import loop
+from edgeprune.methods.channels import ChannelsMethod, ToBudgets
 from edgeprune.progress import Silent
 
 EPOCHS = 4
@@ -22,7 +24,7 @@ def test_a_collapse_is_rolled_back_twice_and_then_accepted(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nothing counts as good enough, so every pruning step is a collapse until it has been halved twice.
-    monkeypatch.setattr(shrink, "COLLAPSE_DROP", -2.0)
+    monkeypatch.setattr(loop, "COLLAPSE_DROP", -2.0)
     request = BuildRequest(
         model=place / "small.keras",
         device="cortex-m7",
@@ -38,12 +40,14 @@ def test_a_collapse_is_rolled_back_twice_and_then_accepted(
     job = open_job(replace(request, latency_ms=limit), progress=Silent())
     work = WorkDirectory(tmp_path / "out.work", key="rollback", resume=False)
 
-    opening, start = open_loop(job, dense, progress=Silent())
-    shrunk = shrink_to_budgets(job, start, opening=opening, work=work, progress=Silent())
+    trainer = make_trainer(job, progress=Silent(), work=work)
+    start, _ = find_start(job, dense, trainer=trainer)
+    setting = ToBudgets(asked=ask_methods(job, start=start))
+    applied = ChannelsMethod().apply(start.model, setting, trainer=trainer)
 
-    kinds = [step["kind"] for step in shrunk.steps]
+    kinds = [step["kind"] for step in applied.steps]
     assert kinds.count("rollback") >= 2
     assert kinds[-1] == "final"
-    assert (make_artefact(shrunk.model, job).figures["latency_ms"].value or 0.0) <= limit
-    epoch = steps_per_epoch(job.inputs.training, plan_recovery(job))
-    assert round(shrunk.steps[-1]["epochs"] * epoch) == EPOCHS * epoch
+    assert (make_artefact(applied.model, job).figures["latency_ms"].value or 0.0) <= limit
+    epoch = steps_per_epoch(job.inputs.training, trainer.plan_recovery())
+    assert round(applied.steps[-1]["epochs"] * epoch) == EPOCHS * epoch

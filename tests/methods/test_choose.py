@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeprune.methods.choose import Means, describe_means, read_means
+from edgeprune.methods.choose import Choice, read_choice, write_choice
 from edgeprune.methods.clustering import Clustering
-from edgeprune.methods.method import SPARSITIES, find_first
-from edgeprune.methods.sparsity import Zeroing
+from edgeprune.methods.method import find_first
+from edgeprune.methods.sparsity import SPARSITIES, Zeroing
 from edgeprune.prune.masks import parse_pattern
 
 
@@ -31,16 +31,16 @@ def test_sparsities_go_up_to_nineteen_in_twenty() -> None:
 
 
 @pytest.mark.parametrize(
-    "means",
+    "choice",
     [
-        Means(epochs=3, note="Channels alone: why."),
-        Means(
-            shaping=Zeroing(final_sparsity=0.8, pattern=parse_pattern("4x1"), keep=("stem",)),
+        Choice(epochs=3, note="Channels alone: why."),
+        Choice(
+            setting=Zeroing(final_sparsity=0.8, pattern=parse_pattern("4x1"), keep=("stem",)),
             epochs=12,
             note="Zeros: why.",
         ),
-        Means(shaping=Clustering(values=16, keep=("stem",)), epochs=9, note="Clusters: why."),
+        Choice(setting=Clustering(values=16, keep=("stem",)), epochs=9, note="Clusters: why."),
     ],
 )
-def test_a_choice_survives_an_interruption(means: Means) -> None:
-    assert read_means(json.loads(json.dumps(describe_means(means)))) == means
+def test_a_choice_survives_an_interruption(choice: Choice) -> None:
+    assert read_choice(json.loads(json.dumps(write_choice(choice)))) == choice

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeprune.methods.channels import Pruner
+from edgeprune.methods.channel_step import Pruner
 from edgeprune.methods.loop import PRUNING_SHARE, Segment, _shorten, plan_segments
 from edgeprune.prune.solve import Costs, Limits
 

@@ -1,4 +1,4 @@
-"""The ladder: rungs in order, each kept only if it pays, and none where the plain file will do."""
+"""The ladder: steps in order, each kept only if it pays, and none where the plain file will do."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from edgeprune.keras_bridge.training.quantization_aware import recover_quantized
 from edgeprune.keras_bridge.training.task import resolve_task
 from edgeprune.keras_bridge.training.train import Recovery, Training
 from edgeprune.progress import Silent
-from edgeprune.quantization.ladder import Climb, climb
+from edgeprune.quantization.ladder import Requirements, climb_ladder
 
 DIGITS = Path(edgeprune.__file__).parent / "keras_bridge" / "data" / "digits.npz"
 RUNGS = [
@@ -74,41 +74,43 @@ def judge(model: keras.Model, data: Data) -> Judge:
     return make_judge(resolve_task(model, data), model, inputs=data.x_test, labels=data.y_test)
 
 
-def ask(judge: Judge, data: Data, **changes: object) -> Climb:
+def ask(judge: Judge, data: Data, **changes: object) -> Requirements:
     asked = {"max_drop": 0.0, "io_type": "int8", "wide_io_type": "int16", **changes}
     few = tuple(x[:100] for x in data.x_train)
-    return Climb(judge=judge, representative=few, more=tuple(x[:300] for x in data.x_train), **asked)
+    return Requirements(judge=judge, representative=few, more=tuple(x[:300] for x in data.x_train), **asked)
 
 
 def test_what_is_good_enough_is_not_climbed(model: keras.Model, data: Data, judge: Judge) -> None:
-    climbed = climb(model, ask(judge, data, max_drop=1.0), progress=Silent())
-    assert [rung.name for rung in climbed.rungs] == ["int8"]
-    assert climbed.scheme == "int8"
-    assert {error.layer for error in climbed.errors} >= {"first", "rectified"}
+    ladder = climb_ladder(model, ask(judge, data, max_drop=1.0), progress=Silent())
+    assert [step.name for step in ladder.steps] == ["int8"]
+    assert ladder.scheme == "int8"
+    assert {error.layer for error in ladder.errors} >= {"first", "rectified"}
 
 
 def test_rungs_are_tried_in_order_and_the_best_of_them_stays(
     model: keras.Model, data: Data, judge: Judge
 ) -> None:
-    climbed = climb(model, ask(judge, data, max_drop=-1.0, recover=lambda model: model), progress=Silent())
-    names = [rung.name for rung in climbed.rungs]
+    ladder = climb_ladder(
+        model, ask(judge, data, max_drop=-1.0, recover=lambda model: model), progress=Silent()
+    )
+    names = [step.name for step in ladder.steps]
     assert names == RUNGS
-    drops = [rung.drop for rung in climbed.rungs if rung.kept]
+    drops = [step.drop for step in ladder.steps if step.kept]
     assert drops == sorted(drops, reverse=True)
-    assert all(rung.drop >= min(drops) for rung in climbed.rungs if rung.drop is not None)
-    by_name = {rung.name: rung for rung in climbed.rungs}
+    assert all(step.drop >= min(drops) for step in ladder.steps if step.drop is not None)
+    by_name = {step.name: step for step in ladder.steps}
     assert by_name["cross-layer equalization"].kept
-    assert by_name["cross-layer equalization"].drop < 0.5 * climbed.rungs[0].drop
+    assert by_name["cross-layer equalization"].drop < 0.5 * ladder.steps[0].drop
 
 
 def test_where_nothing_may_be_scaled_or_widened_it_is_not(
     model: keras.Model, data: Data, judge: Judge
 ) -> None:
     asked = ask(judge, data, max_drop=-1.0, may_scale=False, wide_io_type=None)
-    rungs = climb(model, asked, progress=Silent()).rungs
-    assert [rung.name for rung in rungs] == RUNGS
-    assert [rung.name for rung in rungs if rung.metric is None] == [RUNGS[4], RUNGS[6], RUNGS[7]]
-    assert all(rung.detail.startswith("not tried: ") for rung in rungs if rung.metric is None)
+    steps = climb_ladder(model, asked, progress=Silent()).steps
+    assert [step.name for step in steps] == RUNGS
+    assert [step.name for step in steps if step.metric is None] == [RUNGS[4], RUNGS[6], RUNGS[7]]
+    assert all(step.detail.startswith("not tried: ") for step in steps if step.metric is None)
 
 
 def test_rounding_sits_where_an_int8_file_stores_activations(model: keras.Model) -> None:
@@ -160,7 +162,7 @@ def test_recovery_with_rounding_brings_the_int8_file_up_to_the_float_model(
         progress=Silent(),
     )
     asked = ask(judge, data, max_drop=1.0)
-    before, after = (climb(each, asked, progress=Silent()).rungs[0].metric for each in (mild, tuned))
+    before, after = (climb_ladder(each, asked, progress=Silent()).steps[0].metric for each in (mild, tuned))
     assert after > before + 0.05
     assert after == pytest.approx(judge.score_model(tuned), abs=0.02)
 
@@ -170,6 +172,6 @@ def test_training_feels_what_the_int8_file_loses(model: keras.Model, data: Data,
     GridCallback().set_model(copy)
     with fake_quantized(copy, inputs=(data.x_train[0][:100],)):
         felt = judge.score_model(copy)
-    file = climb(model, ask(judge, data, max_drop=1.0), progress=Silent()).rungs[0].metric
+    file = climb_ladder(model, ask(judge, data, max_drop=1.0), progress=Silent()).steps[0].metric
     assert felt == pytest.approx(file, abs=0.03)
     assert felt < judge.score_model(model) - 0.1

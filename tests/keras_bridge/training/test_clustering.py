@@ -8,7 +8,7 @@ from keras import layers
 from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.keras_bridge.conversion.convert import convert
 from edgeprune.keras_bridge.training.clustering import ClusterCallback
-from edgeprune.methods.clustering import Clustering, cluster_at_once, parse_clustering
+from edgeprune.methods.clustering import Clustering, ClustersMethod
 from edgeprune.tflite.decode.lut import encode_lut, index_bits
 from edgeprune.tflite.decode.wire import read_constant
 from edgeprune.tflite.read import read_model
@@ -64,7 +64,7 @@ def test_a_weight_comes_over_to_another_value_by_many_small_steps() -> None:
 
 
 def test_few_values_per_output_arrive_in_the_int8_file() -> None:
-    clustered = cluster_at_once(make_model(), Clustering(values=8, keep=("head",)))
+    clustered = ClustersMethod().preview(make_model(), Clustering(values=8, keep=("head",)))
     data = np.random.default_rng(0).normal(size=(16, 8, 8, 3)).astype(np.float32)
     file = read_model(convert(clustered, scheme="int8", representative=(data,)), where="clustered")
     bits = []
@@ -80,10 +80,10 @@ def test_few_values_per_output_arrive_in_the_int8_file() -> None:
 def test_a_model_without_rows_long_enough_is_refused() -> None:
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
     with pytest.raises(InfeasibleError, match="no kernel has 32 weights per output, for 16 values"):
-        cluster_at_once(model, Clustering(values=16))
+        ClustersMethod().preview(model, Clustering(values=16))
 
 
 @pytest.mark.parametrize("values", [1, 0, 129])
 def test_numbers_of_values_that_no_table_holds_are_refused(values: int) -> None:
     with pytest.raises(RecipeError, match="clusters is"):
-        parse_clustering(values)
+        ClustersMethod().check(Clustering(values=values))

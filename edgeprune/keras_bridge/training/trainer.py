@@ -1,0 +1,95 @@
+"""What fine-tunes models and scores them: the one thing that ways to a budget need of data and teacher."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import keras
+
+from edgeprune.keras_bridge.data.augment import Augmentation
+from edgeprune.keras_bridge.training.evaluation import Judge
+from edgeprune.keras_bridge.training.recover import recover_with
+from edgeprune.keras_bridge.training.train import Recovery, Training, steps_per_epoch
+from edgeprune.progress import Checkpoints, Forgetful, Progress, Within
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Samples:
+    """Data to look at a model with; unlike for a build, there need be no test set.
+
+    Attributes:
+        training: what gradients and activations are taken of.
+        validation: scores models.
+    """
+
+    training: Training
+    validation: Judge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Trainer:
+    """Trains students with the original as teacher.
+
+    Attributes:
+        teacher: the original, with BatchNorm statistics that suit the data; only run.
+        training: what students are fine-tuned on, and gradients are taken of.
+        evaluator: scores models on validation data.
+        augmentation: what is done to training batches.
+        epochs: of fine-tuning, all that is done with this trainer together.
+        seed: of batches, augmentation and random choices.
+        progress: is told about every optimizer step.
+        work: keeps what is finished, so that an interrupted build goes on from there.
+    """
+
+    teacher: keras.Model
+    training: Training
+    evaluator: Judge
+    augmentation: Augmentation
+    epochs: int
+    seed: int
+    progress: Progress
+    work: Checkpoints
+
+    def for_epochs(self, epochs: int) -> "Trainer":
+        """The same with another number of epochs."""
+        return replace(self, epochs=epochs)
+
+    def on_trial(self, epochs: int) -> "Trainer":
+        """The same for something that is tried: few epochs, within the stage that is on, nothing is kept."""
+        return replace(self, epochs=epochs, progress=Within(self.progress), work=Forgetful())
+
+    def plan_recovery(self) -> Recovery:
+        """How a student is fine-tuned for `epochs`."""
+        recovery = Recovery(total_steps=0, augmentation=self.augmentation, seed=self.seed)
+        return replace(recovery, total_steps=self.epochs * steps_per_epoch(self.training, recovery))
+
+    def recover_with(
+        self,
+        callback: keras.callbacks.Callback,
+        model: keras.Model,
+        *,
+        rate: float = 1.0,
+        around: Callable[[keras.Model], AbstractContextManager[None]] = nullcontext,
+    ) -> tuple[keras.Model, float]:
+        """A copy of the model, fine-tuned while a callback shapes its weights, and its validation metric.
+
+        Args:
+            callback: is told about the model and about each optimizer step, as `fit` does it.
+            model: what is copied; not changed.
+            rate: the learning rate as a multiple of the usual one.
+            around: what the copy is trained within.
+
+        Raises:
+            InfeasibleError, RecipeError: as the callback's `set_model` does.
+        """
+        recovery = self.plan_recovery()
+        return recover_with(
+            callback,
+            model,
+            teacher=self.teacher,
+            training=self.training,
+            judge=self.evaluator,
+            recovery=replace(recovery, learning_rate=rate * recovery.learning_rate),
+            progress=self.progress,
+            around=around,
+        )
