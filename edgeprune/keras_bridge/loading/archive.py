@@ -17,6 +17,7 @@ from typing import Any, Literal
 import h5py
 
 from edgeprune.errors import ModelError
+from edgeprune.keras_bridge.loading.saved_model import read_metadata
 
 ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -247,8 +248,6 @@ def _read_json(path: Path) -> ModelFile:
 
 
 def _read_saved_model(path: Path) -> ModelFile:
-    from edgeprune.keras_bridge.loading.saved_model import read_metadata
-
     metadata = read_metadata(path)
     training = metadata.get("training_config")
     config = {"class_name": metadata.get("class_name"), "config": metadata.get("config")}

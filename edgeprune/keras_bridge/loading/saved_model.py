@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from edgeprune.errors import ModelError
 from edgeprune.graph.layergraph import Array
@@ -73,7 +74,6 @@ def read_weights(path: Path) -> dict[str, list[Array]]:
 
 def _read_graph(path: Path) -> Any:
     """The nodes of the graph of objects."""
-    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
     file = path / "saved_model.pb"
