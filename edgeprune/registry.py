@@ -1,6 +1,7 @@
 """A registry: name to definition. Duplicates raise, unknown names suggest the nearest."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from edgeprune.errors import UnknownNameError
@@ -27,6 +28,15 @@ class Registry(Generic[T]):
             raise ValueError(f"{self.kind} '{name}' is defined twice")
         self._definitions[name] = definition
         return definition
+
+    @contextmanager
+    def adding(self, name: str, definition: T) -> Iterator[T]:
+        """The definition, known by its name while the block runs."""
+        self.add(name, definition)
+        try:
+            yield definition
+        finally:
+            del self._definitions[name]
 
     def __getitem__(self, name: str) -> T:
         """The definition. Raises UnknownNameError."""
