@@ -60,7 +60,7 @@ def main() -> int:
         row = json.loads(run.stdout.splitlines()[-1])
         rows.append(row)
         print(format_row(row), flush=True)
-        arguments.output.write_text(json.dumps(rows, indent=2) + "\n")
+        arguments.output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return 0 if all(row["holds"] for row in rows) else 1
 
 

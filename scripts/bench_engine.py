@@ -123,7 +123,7 @@ def main() -> None:
 
 def find_models() -> list[Path]:
     """The int8 models of ../shared, as its manifest lists them."""
-    with (SHARED / "models" / "MANIFEST.csv").open() as file:
+    with (SHARED / "models" / "MANIFEST.csv").open(encoding="utf-8") as file:
         names = {row["file"] for row in csv.DictReader(file) if row["file"].endswith(".tflite")}
     return [SHARED / "models" / name for name in sorted(names)]
 
@@ -180,7 +180,7 @@ def read_tflm() -> dict[tuple[str, str], dict[str, float]]:
 
 def read_csv(name: str) -> list[dict[str, str]]:
     """The rows of a file of ../shared/data."""
-    with (SHARED / "data" / name).open() as file:
+    with (SHARED / "data" / name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

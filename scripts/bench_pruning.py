@@ -106,7 +106,8 @@ def main() -> None:
             for row in run_model(name, request, ratios, methods):
                 rows.append(row)
                 print(render(row), flush=True)
-                arguments.output.write_text(json.dumps([r.to_json() for r in rows], indent=2) + "\n")
+                document = json.dumps([r.to_json() for r in rows], indent=2) + "\n"
+                arguments.output.write_text(document, encoding="utf-8")
     print("\n" + (format_comparison(rows) if compare else format_table(rows)))
 
 

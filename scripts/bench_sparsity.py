@@ -105,7 +105,8 @@ def main() -> None:
             for row in run_model(name, request, arguments.targets.split(";")):
                 rows.append(row)
                 print(format_row(row), flush=True)
-                arguments.output.write_text(json.dumps([r.to_json() for r in rows], indent=2) + "\n")
+                document = json.dumps([r.to_json() for r in rows], indent=2) + "\n"
+                arguments.output.write_text(document, encoding="utf-8")
     head = "| model | target | variant | stored KiB | arena KiB | latency ms | metric |"
     print("\n" + "\n".join([head, "|---|---|---|---|---|---|---|", *map(format_row, rows)]))
 

@@ -3,12 +3,37 @@
 from typing import Any
 
 from edgeprune.device.figures import Check, Figure
-from edgeprune.report.schema import LayerPart, Report, StepPart
+from edgeprune.report.schema import Report
+from edgeprune.report.sections.engine import EnginePart
+from edgeprune.report.sections.layers import LayerPart
+from edgeprune.report.sections.steps import StepPart
 
 _CHANNELS = ((16, 12), (16, 8), (16, 12), (32, 16), (32, 24), (32, 24), (64, 24), (64, 40), (64, 40))
 _NAMES = ("conv2d", *(f"conv2d_{i}" for i in range(1, 9)))
 _MILLIONS = (1.75, 6.19, 6.19, 3.02, 5.83, 0.41, 2.51, 4.78, 0.33)
 _KEPT = (0.76, 0.39, 0.42, 0.44, 0.43, 0.58, 0.31, 0.27, 0.44)
+
+
+ENGINE: EnginePart = {
+    "board": "mps2-an500",
+    "arena_bytes": 4096,
+    "steps": ["model_conv_2d_0", "model_add_1"],
+    "blocks": [
+        {"name": "tensor 1", "offset": 0, "bytes": 2048, "first": 0, "last": 1},
+        {"name": "scratch of model_add_1", "offset": 2048, "bytes": 2048, "first": 1, "last": 1},
+    ],
+    "sizes": {"flash": 9000, "code": 3000, "weights": 6000, "ram": 5000, "golden": 700},
+    "layers": [
+        {
+            "op": 0,
+            "name": "CONV_2D",
+            "function": "model_conv_2d_0",
+            "instructions": 3000,
+            "weight_bytes": 6000,
+        },
+        {"op": 1, "name": "ADD", "function": "model_add_1", "instructions": 1000, "weight_bytes": 0},
+    ],
+}
 
 
 def make_report(**changes: Any) -> Report:

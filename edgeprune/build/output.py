@@ -37,8 +37,8 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
     with whole_directory(path, force=force) as folder:
         (folder / "model.tflite").write_bytes(pruned.tflite)
         save_model(pruned.model, folder / "model.keras")
-        (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n")
-        (folder / "report.html").write_text(render_html(document))
+        (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        (folder / "report.html").write_text(render_html(document), encoding="utf-8")
         if pruned.flashed is not pruned.tflite:
             (folder / "model_encoded.tflite").write_bytes(pruned.flashed)
         compiled = pruned.measured.compiled
@@ -63,7 +63,8 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
         if outcome.firmware is not None:
             write_files(folder / "firmware", outcome.firmware.files)
             save_golden(folder / GOLDEN_FILE, outcome.firmware.golden)
-        (folder / "manifest.json").write_text(json.dumps(_manifest(folder, outcome), indent=2) + "\n")
+        manifest = json.dumps(_manifest(folder, outcome), indent=2) + "\n"
+        (folder / "manifest.json").write_text(manifest, encoding="utf-8")
 
 
 def _record_golden(outcome: Outcome) -> Golden:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, cast
 
 from edgeprune import __version__
 from edgeprune.build.artefact import Artefact
@@ -22,7 +22,15 @@ from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.methods.method import Applied
 from edgeprune.quantization.ladder import Ladder
-from edgeprune.report.schema import Report, SparsityPart
+from edgeprune.report.schema import Report
+from edgeprune.report.sections.agreement import AgreementPart, RuntimePart
+from edgeprune.report.sections.engine import EnginePart
+from edgeprune.report.sections.frozen import FrozenPart
+from edgeprune.report.sections.head import DevicePart
+from edgeprune.report.sections.layers import LayerPart
+from edgeprune.report.sections.origin import DataPart, OpPart, TaskPart
+from edgeprune.report.sections.quantization import QuantizationPart
+from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.runtimes.agreement import Comparison
 
 _REPORTED_PACKAGES = (
@@ -74,74 +82,76 @@ class Outcome:
 
 def compose_report(outcome: Outcome) -> Report:
     """The report: nothing in it depends on the clock or on where the build ran."""
-    inputs, profile = outcome.inputs, outcome.profile
-    ok = all(check.ok for check in outcome.checks)
-    sentence = verdict(outcome.checks, profile.id)
-    if not outcome.is_pruned:
-        sentence = f"{sentence.removesuffix('.')}; the dense model was not pruned."
+    inputs = outcome.inputs
+    artefacts = {"dense": outcome.dense, "pruned": outcome.pruned}
     return Report(
         model={"name": inputs.model.name, "source": inputs.source, "sha256": inputs.sha256},
-        device={
-            "id": profile.id,
-            "name": profile.name,
-            "core": profile.core,
-            "clock_mhz": profile.clock_mhz,
-            "runtime": profile.runtime.name,
-            "kernel_library": profile.runtime.kernels,
-        },
-        data={
-            "source": inputs.data.source,
-            "notes": list(inputs.notes),
-            "ranges": [
-                {"input": r.name, "min": r.minimum, "max": r.maximum, "dtype": r.dtype}
-                for r in inputs.data.ranges
-            ],
-            "counts": {
-                "train": len(inputs.data.x_train[0]),
-                "val": len(inputs.data.x_val[0]),
-                "test": len(inputs.data.x_test[0]),
-            },
-        },
-        task={
-            "loss": inputs.task.loss_name,
-            "metric": inputs.task.metric,
-            "higher_is_better": inputs.task.higher_is_better,
-            "origin": inputs.task.origin,
-        },
+        device=_describe_device(outcome.profile),
+        data=_describe_data(inputs),
+        task=_describe_task(inputs),
         settings=dict(outcome.settings),
         budgets=tuple(_list_budgets(outcome.budgets)),
-        verdict=ok,
-        sentence=sentence,
+        verdict=all(check.ok for check in outcome.checks),
+        sentence=_say_verdict(outcome),
         checks=tuple(check.to_json() for check in outcome.checks),
         dense=_numbers(outcome.dense),
         pruned=_numbers(outcome.pruned),
         provenance={
             name: {figure: found.to_json() for figure, found in artefact.figures.items()}
-            for name, artefact in (("dense", outcome.dense), ("pruned", outcome.pruned))
+            for name, artefact in artefacts.items()
         },
-        steps=tuple(outcome.applied.steps),  # type: ignore[arg-type]
-        layers=tuple(compare_layers(outcome.dense.graph, outcome.pruned.graph, profile)),  # type: ignore[arg-type]
-        frozen=tuple(_list_kept(outcome)),  # type: ignore[arg-type]
-        equivalence=tuple(outcome.applied.equivalence),  # type: ignore[arg-type]
+        steps=tuple(outcome.applied.steps),
+        layers=tuple(compare_layers(outcome.dense.graph, outcome.pruned.graph, outcome.profile)),
+        frozen=tuple(_list_kept(outcome)),
+        equivalence=tuple(outcome.applied.equivalence),
         sparsity=_describe_sparsity(outcome),
-        quantization={
-            "scheme": outcome.settings["scheme"],
-            "io_type": outcome.settings["io_type"],
-            "samples": inputs.calibration.samples,
-            "seed": inputs.calibration.seed,
-            "selection": inputs.calibration.selection,
-            "warning": outcome.shortage,
-            "ladder": None if outcome.ladder is None else outcome.ladder.to_json(),
-        },
+        quantization=_describe_quantization(outcome),
         agreement=_describe_agreement(outcome),
-        engine=None if outcome.firmware is None else outcome.firmware.facts,  # type: ignore[arg-type]
-        ops=tuple(
-            {"op": op, "count": count}
-            for op, count in sorted(Counter(op.op for op in outcome.pruned.measured.ops).items())
-        ),
+        engine=None if outcome.firmware is None else cast(EnginePart, outcome.firmware.facts),
+        ops=_count_ops(outcome.pruned),
         seed=outcome.seed,
         versions={"edgeprune": __version__, **_installed_versions()},
     )
+
+
+def _describe_device(profile: Profile) -> DevicePart:
+    return {
+        "id": profile.id,
+        "name": profile.name,
+        "core": profile.core,
+        "clock_mhz": profile.clock_mhz,
+        "runtime": profile.runtime.name,
+        "kernel_library": profile.runtime.kernels,
+    }
+
+
+def _describe_data(inputs: Inputs) -> DataPart:
+    data = inputs.data
+    return {
+        "source": data.source,
+        "notes": list(inputs.notes),
+        "ranges": [
+            {"input": r.name, "min": r.minimum, "max": r.maximum, "dtype": r.dtype} for r in data.ranges
+        ],
+        "counts": {"train": len(data.x_train[0]), "val": len(data.x_val[0]), "test": len(data.x_test[0])},
+    }
+
+
+def _describe_task(inputs: Inputs) -> TaskPart:
+    task = inputs.task
+    return {
+        "loss": task.loss_name,
+        "metric": task.metric,
+        "higher_is_better": task.higher_is_better,
+        "origin": task.origin,
+    }
+
+
+def _say_verdict(outcome: Outcome) -> str:
+    sentence = verdict(outcome.checks, outcome.profile.id)
+    if not outcome.is_pruned:
+        return f"{sentence.removesuffix('.')}; the dense model was not pruned."
+    return sentence
 
 
 def _describe_sparsity(outcome: Outcome) -> SparsityPart | None:
@@ -150,12 +160,53 @@ def _describe_sparsity(outcome: Outcome) -> SparsityPart | None:
         return None
     return {
         "why": outcome.why,
-        "kernels": [{**asdict(item), "tensors": list(item.tensors)} for item in pruned.arrived],
+        "kernels": [
+            {
+                "kernel": item.kernel,
+                "tensors": list(item.tensors),
+                "weights": item.weights,
+                "masked": item.masked,
+                "zeros": item.zeros,
+            }
+            for item in pruned.arrived
+        ],
         "stored": pruned.compressed.describe() if pruned.compressed else [],
     }
 
 
-def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> list[dict[str, Any]]:
+def _describe_quantization(outcome: Outcome) -> QuantizationPart:
+    calibration, ladder = outcome.inputs.calibration, outcome.ladder
+    return {
+        "scheme": outcome.settings["scheme"],
+        "io_type": outcome.settings["io_type"],
+        "samples": calibration.samples,
+        "seed": calibration.seed,
+        "selection": calibration.selection,
+        "warning": outcome.shortage,
+        "ladder": None if ladder is None else ladder.to_json(),
+    }
+
+
+def _describe_agreement(outcome: Outcome) -> AgreementPart | None:
+    comparison = outcome.comparison
+    if comparison is None:
+        return None
+    ran = [row.agreement for row in comparison.rows if row.agreement]
+    return {
+        "reference": comparison.reference,
+        "samples": ran[0].samples if ran else 0,
+        "elements": ran[0].elements if ran else 0,
+        "note": "" if outcome.profile.npu is None else "The file before Vela: its result needs the NPU.",
+        "runtimes": [cast(RuntimePart, row.to_json()) for row in comparison.rows],
+    }
+
+
+def _count_ops(artefact: Artefact) -> tuple[OpPart, ...]:
+    counted = Counter(op.op for op in artefact.measured.ops)
+    return tuple({"op": op, "count": count} for op, count in sorted(counted.items()))
+
+
+def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> list[LayerPart]:
     """Channels, weights and cost of each layer before and after; layers without any are left out."""
     before, after = describe_layers(dense, profile), describe_layers(pruned, profile)
     rows = []
@@ -167,11 +218,11 @@ def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> l
         for key in ("channels", "macs", "params", "instructions"):
             gone = 0 if old[key] is not None else None
             row |= {f"{key}_before": old[key], f"{key}_after": new.get(key, gone)}
-        rows.append(row)
+        rows.append(cast(LayerPart, row))
     return rows
 
 
-def _list_kept(outcome: Outcome) -> list[dict[str, Any]]:
+def _list_kept(outcome: Outcome) -> list[FrozenPart]:
     graph = outcome.dense.graph
     return list_frozen(graph, keep_layers(name_channels(graph), outcome.settings.get("keep", ())))
 
@@ -198,20 +249,6 @@ def _list_budgets(budgets: Budgets) -> list[Any]:
                 {"name": key.split("_")[0], "value": budget.value, "unit": unit, "origin": budget.origin}
             )
     return rows
-
-
-def _describe_agreement(outcome: Outcome) -> Any:
-    comparison = outcome.comparison
-    if comparison is None:
-        return None
-    ran = [row.agreement for row in comparison.rows if row.agreement]
-    return {
-        "reference": comparison.reference,
-        "samples": ran[0].samples if ran else 0,
-        "elements": ran[0].elements if ran else 0,
-        "note": "" if outcome.profile.npu is None else "The file before Vela: its result needs the NPU.",
-        "runtimes": [row.to_json() for row in comparison.rows],
-    }
 
 
 def _installed_versions() -> dict[str, str]:

@@ -64,6 +64,8 @@ def _go_on(start: Start, applied: Applied, lean: Artefact, *, kind: str, cost: d
         accuracy=applied.accuracy,
         note=applied.note,
     )
+    for proof in applied.equivalence:
+        proof["step"] = number
     return replace(
         start,
         model=applied.model,
@@ -71,5 +73,5 @@ def _go_on(start: Start, applied: Applied, lean: Artefact, *, kind: str, cost: d
         cost=cost,
         macs=macs,
         steps=[*start.steps, row],
-        equivalence=[*start.equivalence, *({"step": number, **proof} for proof in applied.equivalence)],
+        equivalence=[*start.equivalence, *applied.equivalence],
     )

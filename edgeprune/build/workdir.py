@@ -35,7 +35,7 @@ class WorkDirectory:
             shutil.rmtree(path)
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
-            (path / "key").write_text(key)
+            (path / "key").write_text(key, encoding="utf-8")
 
     def _check_key(self) -> None:
         file = self.path / "key"
@@ -45,7 +45,7 @@ class WorkDirectory:
                 where=str(self.path),
                 fix="run the same command without --resume",
             )
-        if file.read_text() != self._key:
+        if file.read_text(encoding="utf-8") != self._key:
             raise OutputError(
                 "the interrupted build was another one",
                 where=str(self.path),
@@ -58,7 +58,7 @@ class WorkDirectory:
         folder = self.path / stage
         if not folder.is_dir():
             return None
-        return folder, json.loads((folder / "state.json").read_text())
+        return folder, json.loads((folder / "state.json").read_text(encoding="utf-8"))
 
     @contextmanager
     def finish(self, stage: str, state: dict[str, Any]) -> Iterator[Path]:
@@ -68,7 +68,7 @@ class WorkDirectory:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             yield temporary
-            (temporary / "state.json").write_text(json.dumps(state))
+            (temporary / "state.json").write_text(json.dumps(state), encoding="utf-8")
             temporary.rename(self.path / stage)
 
     def remove(self) -> None:

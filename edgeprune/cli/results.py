@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.report.schema import BudgetPart, Numbers, Report
+from edgeprune.report.schema import Report
+from edgeprune.report.sections.budgets import BudgetPart
+from edgeprune.report.sections.figures import Numbers
 from edgeprune.units import (
     NOTHING,
     format_drop,

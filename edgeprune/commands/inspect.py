@@ -22,7 +22,8 @@ from edgeprune.graph.rules import rule_for
 from edgeprune.methods.ranking import Ranking
 from edgeprune.methods.sensitivity import study_sensitivity
 from edgeprune.progress import Progress
-from edgeprune.report.sections.sensitivity import render_sensitivity
+from edgeprune.report.html import render_sensitivity
+from edgeprune.report.sections.frozen import FrozenPart
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +48,7 @@ class Inspection:
     device: str
     layers: list[dict[str, Any]]
     groups: list[dict[str, Any]]
-    frozen: list[dict[str, Any]]
+    frozen: list[FrozenPart]
     totals: dict[str, Any]
     sensitivity: dict[str, Any] | None
 

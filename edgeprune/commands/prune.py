@@ -18,6 +18,7 @@ from edgeprune.methods.dead_channels import Stripped, strip_dead
 from edgeprune.methods.ranking import Ranking, rank_channels
 from edgeprune.progress import Progress
 from edgeprune.prune.solve import Limits, remove_ratio
+from edgeprune.report.sections.frozen import FrozenPart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +45,7 @@ class PruneResult:
     tolerance: float
     samples: int
     layers: list[dict[str, Any]]
-    frozen: list[dict[str, Any]]
+    frozen: list[FrozenPart]
 
     def to_json(self) -> dict[str, Any]:
         """The document of `prune --json`."""

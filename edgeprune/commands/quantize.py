@@ -25,7 +25,7 @@ from edgeprune.quantization.ladder import (
     climb_ladder,
     plan_ladder,
 )
-from edgeprune.report.sections.quantization import render_quantization
+from edgeprune.report.html import render_quantization
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
@@ -218,4 +218,4 @@ def write_quantization(path: Path, document: Mapping[str, Any], *, force: bool) 
         OutputError: the file exists and `force` is not set, or it cannot be written.
     """
     with whole_file(path, force=force) as temporary:
-        temporary.write_text(render_quantization(document), "utf-8")
+        temporary.write_text(render_quantization(document), encoding="utf-8")

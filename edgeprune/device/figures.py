@@ -4,7 +4,10 @@
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from edgeprune.report.sections.checks import CheckPart
+from edgeprune.report.sections.figures import FigurePart
 
 Source = Literal["measured", "simulated", "estimated", "unavailable"]
 
@@ -45,7 +48,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FigurePart:
         """The figure as a JSON object."""
         return {
             "value": self.value,
@@ -107,7 +110,7 @@ class Check:
         """Whether it passes: an uncertain verdict does unless it is strict, an unavailable figure never."""
         return self.verdict == "fits" or (self.verdict == "uncertain" and not self.is_strict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> CheckPart:
         """The check as it stands in `report.json`."""
         return {
             "name": self.name,

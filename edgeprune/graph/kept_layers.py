@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.report.sections.frozen import FrozenPart
 
 _SUGGESTIONS = 3
 _REASONS = 3
@@ -77,7 +77,7 @@ def find_layers(channels: ChannelMap, pattern: str, *, asked_by: str) -> list[st
     return found
 
 
-def list_frozen(graph: LayerGraph, channels: ChannelMap) -> list[dict[str, Any]]:
+def list_frozen(graph: LayerGraph, channels: ChannelMap) -> list[FrozenPart]:
     """Channels that stay, by the layer that makes them, with the reason."""
     counted: Counter[tuple[str, str]] = Counter()
     for group in np.flatnonzero(~channels.prunable).tolist():

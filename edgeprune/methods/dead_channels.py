@@ -26,6 +26,7 @@ from edgeprune.methods.pricing import exceeded
 from edgeprune.prune.dead import Dead, find_dead, remove_dead
 from edgeprune.prune.dead_reasons import DeadChannels, explain_dead
 from edgeprune.prune.solve import Limits
+from edgeprune.report.sections.equivalence import EquivalencePart
 
 if TYPE_CHECKING:
     import keras
@@ -241,7 +242,12 @@ class DeadChannelsMethod:
         accuracy = trainer.evaluator.score_model(stripped.model)
         if not stripped.removed:
             return Applied(model=model, accuracy=accuracy)
-        proof = {"error": stripped.error, "samples": stripped.samples, "tolerance": stripped.tolerance}
+        proof: EquivalencePart = {
+            "step": 0,
+            "error": stripped.error,
+            "samples": stripped.samples,
+            "tolerance": stripped.tolerance,
+        }
         return Applied(model=stripped.model, accuracy=accuracy, note=stripped.describe(), equivalence=[proof])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from edgeprune.methods.method import Applied
 from edgeprune.methods.pricing import Price
 from edgeprune.methods.start import Start, describe_step
 from edgeprune.progress import Checkpoints
+from edgeprune.report.sections.equivalence import EquivalencePart
+from edgeprune.report.sections.steps import StepPart
 
 if TYPE_CHECKING:
     import keras
@@ -171,8 +173,8 @@ class _Run:
     model: keras.Model
     trained: Trained
     remaining: tuple[Segment, ...]
-    steps: list[dict[str, Any]]
-    equivalence: list[dict[str, Any]]
+    steps: list[StepPart]
+    equivalence: list[EquivalencePart]
     cost: Price
     macs: int
     reached: float = 0.0
@@ -187,7 +189,7 @@ class _Run:
         """Goes on with a smaller model."""
         self.model, self.cost, self.macs = step.compacted.model, step.cost, step.macs
         self.trained = replace(self.trained, optimizer=[])  # its slots belong to the wider weights
-        proof = {
+        proof: EquivalencePart = {
             "step": len(self.steps),
             "error": step.compacted.error,
             "samples": step.compacted.samples,

@@ -22,6 +22,8 @@ from edgeprune.methods.start import Start
 from edgeprune.prune.masks import Zeros
 from edgeprune.prune.solve import Limits
 from edgeprune.registry import Registry
+from edgeprune.report.sections.equivalence import EquivalencePart
+from edgeprune.report.sections.steps import StepPart
 
 if TYPE_CHECKING:
     import keras
@@ -89,7 +91,7 @@ class Applied:
         accuracy: its metric on validation data.
         note: what was done, as a clause.
         steps: rows of the report, one per step of the method.
-        equivalence: the proofs, likewise.
+        equivalence: the proofs, likewise; steps are counted from its own first.
         zeros: name of a kernel → (outputs, weights per output), True where it must be zero in the file.
         is_shaped: whether weights hold what a file stores in less, and training again would spoil.
         may_scale: whether channels may be scaled without spoiling it.
@@ -98,8 +100,8 @@ class Applied:
     model: keras.Model
     accuracy: float
     note: str = ""
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    equivalence: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[StepPart] = field(default_factory=list)
+    equivalence: list[EquivalencePart] = field(default_factory=list)
     zeros: Mapping[str, Zeros] = field(default_factory=dict)
     is_shaped: bool = False
     may_scale: bool = True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.methods.pricing import Price
+from edgeprune.report.sections.equivalence import EquivalencePart
+from edgeprune.report.sections.steps import StepKind, StepPart
 
 if TYPE_CHECKING:
     import keras
@@ -29,8 +31,8 @@ class Start:
     graph: LayerGraph
     cost: Price
     macs: int
-    steps: list[dict[str, Any]]
-    equivalence: list[dict[str, Any]]
+    steps: list[StepPart]
+    equivalence: list[EquivalencePart]
 
 
 def describe_step(
@@ -43,11 +45,11 @@ def describe_step(
     accuracy: float,
     epochs: float = 0.0,
     note: str = "",
-) -> dict[str, Any]:
+) -> StepPart:
     """A row of the report's steps; see `StepPart`."""
     return {
         "step": number,
-        "kind": kind,
+        "kind": cast(StepKind, kind),
         "epochs": round(epochs, 4),
         "accuracy": accuracy,
         "cost": dict(cost),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from edgeprune.errors import EdgepruneError, InfeasibleError
 from edgeprune.progress import Progress, Within
@@ -21,6 +21,7 @@ from edgeprune.quantization.int8_file import (
     make_file,
     measure_errors,
 )
+from edgeprune.report.sections.quantization import LadderPart, RungPart, TensorPart
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.equalize import equalize, find_pairs
@@ -67,9 +68,15 @@ class Step:
     drop: float | None = None
     kept: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+    def to_json(self) -> RungPart:
+        """As the report has it."""
+        return {
+            "name": self.name,
+            "detail": self.detail,
+            "metric": self.metric,
+            "drop": self.drop,
+            "kept": self.kept,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -92,14 +99,14 @@ class Ladder:
     errors: tuple[TensorError, ...]
     float_metric: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> LadderPart:
         """The `ladder` of a report: steps as `rungs`, errors worst first, and the float metric."""
         worst_first = sorted(self.errors, key=lambda error: error.sqnr_db)
         return {
             "scheme": self.scheme,
             "float_metric": self.float_metric,
             "rungs": [step.to_json() for step in self.steps],
-            "tensors": [error.to_json() for error in worst_first],
+            "tensors": [cast(TensorPart, error.to_json()) for error in worst_first],
         }
 
 

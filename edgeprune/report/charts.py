@@ -1,17 +1,26 @@
-"""The charts of `report.html` and of benchmarks: bars against budgets, before and after, and lines."""
+"""The charts of pages and benchmarks: lines with a level, and bars."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeprune.report.markup import Attributes, Markup, element, join, read_style
+from markupsafe import Markup
+
+from edgeprune.report.axes import Plot, place_ticks
+from edgeprune.report.marks import Mark, draw_mark
+from edgeprune.report.markup import Attributes, element, join, read_style
 from edgeprune.units import format_quantity
 
-_WIDTH, _HEIGHT = 900.0, 190.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 124.0, 14.0, 12.0
-_KIB = 1024.0
+WIDTH = 900.0
+"""Of every chart, in pixels of its drawing; pages scale it."""
+LEFT = 74.0
+"""Of every chart whose axis stands on the left: room for its ticks."""
+
+_LINES_HEIGHT, _LINES_TOP, _NAMES_HEIGHT = 196.0, 20.0, 26.0
+_LINES_RIGHT = 124.0
 _LEAST_LABEL_GAP = 14.0
-_BAR_NAMES, _BAR_TOP, _BAR_PITCH = 300.0, 44.0, 20.0
+_SIDE = 0.015
+"""What stays free left and right of a line's ends, as a part of its length."""
+_BAR_NAMES, _BAR_TOP, _BAR_PITCH, _BAR_GAP = 300.0, 44.0, 20.0, 6.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,13 +29,13 @@ class Point:
 
     Attributes:
         value: None where there is no number; the line skips it.
-        kind: a step's kind; decides the marker.
+        mark: how it looks.
         label: the value as text.
         title: shown when the pointer rests on it.
     """
 
     value: float | None
-    kind: str
+    mark: Mark
     label: str
     title: str
 
@@ -61,8 +70,38 @@ class Bar:
     label: str
 
 
+def draw_panel(panel: Panel, *, names: Sequence[str]) -> Markup:
+    """A line chart as SVG.
+
+    Args:
+        panel: what to draw.
+        names: text below each point of the x axis; empty for a panel that has another one below it.
+    """
+    # A collapse that was rolled back must not flatten the rest of the line; it is drawn at the edge.
+    known = [p.value for p in panel.points if p.value is not None and p.mark.joined] or [0.0]
+    levels = [panel.level] if panel.level is not None else []
+    ticks = place_ticks(min(known + levels), max(known + levels), unit=panel.unit, from_zero=panel.from_zero)
+    last = len(panel.points) - 1
+    side = _SIDE * last or 0.5
+    plot = Plot(
+        width=WIDTH,
+        height=_LINES_HEIGHT + (_NAMES_HEIGHT if names else 0.0),
+        left=LEFT,
+        right=_LINES_RIGHT,
+        top=_LINES_TOP,
+        bottom=12.0 + (_NAMES_HEIGHT if names else 0.0),
+        across=(-side, last + side),
+        up=(ticks[0], ticks[-1]),
+    )
+    parts = [plot.draw_rows(ticks, unit=panel.unit)]
+    if panel.level is not None:
+        parts.append(_draw_level(panel, plot, level=panel.level))
+    parts += [_draw_line(panel, plot), plot.draw_names(names, at=range(len(names)))]
+    return plot.draw(panel.title, *parts)
+
+
 def draw_bars(bars: Sequence[Bar], *, title: str, level: float, level_name: str) -> Markup:
-    """Horizontal bars below one another as an SVG that stands alone.
+    """Horizontal bars below one another as SVG that stands alone, with its style.
 
     Args:
         bars: from top to bottom.
@@ -70,192 +109,61 @@ def draw_bars(bars: Sequence[Bar], *, title: str, level: float, level_name: str)
         level: a vertical line.
         level_name: what it stands for.
     """
-    top = max([level, *(bar.value for bar in bars)]) * 1.05
-    inner = _WIDTH - _BAR_NAMES - _RIGHT / 2
-    height = _BAR_TOP + _BAR_PITCH * len(bars) + _BOTTOM
+    ticks = place_ticks(0.0, max([level, *(bar.value for bar in bars)]), unit="", from_zero=True)
+    plot = Plot(
+        width=WIDTH,
+        height=_BAR_TOP + _BAR_PITCH * len(bars) + _NAMES_HEIGHT,
+        left=_BAR_NAMES,
+        right=_LINES_RIGHT / 2,
+        top=_BAR_TOP - _BAR_GAP,
+        bottom=_NAMES_HEIGHT,
+        across=(0.0, ticks[-1]),
+    )
     parts = [
-        element("style", {}, Markup(read_style())),
-        element("text", {"x": _BAR_NAMES, "y": 16, "class": "tick strong"}, title),
+        element("style", {}, read_style()),
+        element("text", {"x": plot.left, "y": 16, "class": "tick strong"}, title),
+        plot.draw_columns(ticks, unit=""),
     ]
     for place, bar in enumerate(bars):
-        y = _BAR_TOP + place * _BAR_PITCH
-        width = inner * bar.value / top
-        thick = _BAR_PITCH - 6
+        y, thick = _BAR_TOP + place * _BAR_PITCH, _BAR_PITCH - _BAR_GAP
+        end = plot.x(bar.value)
+        box: Attributes = {"x": plot.left, "y": y, "width": end - plot.left, "height": thick}
         parts += [
-            element("text", {"x": _BAR_NAMES - 8, "y": y + thick - 2, "class": "tick end"}, bar.name),
-            element("rect", {"class": "block", "x": _BAR_NAMES, "y": y, "width": width, "height": thick}),
-            element("text", {"x": _BAR_NAMES + width + 6, "y": y + thick - 2, "class": "tick"}, bar.label),
+            element("text", {"x": plot.left - 8, "y": y + thick - 2, "class": "tick end"}, bar.name),
+            element("rect", {"class": "block", **box}),
+            element("text", {"x": end + 6, "y": y + thick - 2, "class": "tick"}, bar.label),
         ]
-    x = _BAR_NAMES + inner * level / top
-    line: Attributes = {"class": "level", "x1": x, "x2": x, "y1": _BAR_TOP - 6, "y2": height - _BOTTOM}
-    name = element("text", {"x": x + 4, "y": _BAR_TOP - 8, "class": "tick level-name"}, level_name)
-    frame: Attributes = {
-        "xmlns": "http://www.w3.org/2000/svg",
-        "viewBox": f"0 0 {_WIDTH:.0f} {height:.0f}",
-        "role": "img",
-        "aria-label": title,
-    }
-    return element("svg", frame, *parts, element("line", line), name)
+    x = plot.x(level)
+    name = element("text", {"x": x + 4, "y": plot.top - 2, "class": "tick level-name"}, level_name)
+    return plot.draw(title, *parts, plot.draw_line(x=x, kind="level"), name, alone=True)
 
 
-def draw_budget_bar(
-    *, value: float, between: tuple[float, float] | None, dense: float | None, budget: float, ok: bool
-) -> Markup:
-    """A bar up to the value, a tick at the budget, a hollow marker at the dense model's value.
-
-    Args:
-        value: what the artefact costs.
-        between: the interval of an estimate, drawn as a thin line; None where there is none.
-        dense: what the dense model costs; None where that is not known.
-        budget: what is allowed, all in the same unit.
-        ok: whether the budget holds.
-    """
-    low, high = between or (value, value)
-    top = max(high, value, dense or 0.0, budget) * 1.04 or 1.0
-    parts = [element("div", {"class": "fill" if ok else "fill broken", "style": _width(value / top)})]
-    if between is not None:
-        span = f"{_left(low / top)};{_width((high - low) / top)}"
-        parts.append(element("div", {"class": "between", "style": span}))
-    if dense is not None:
-        parts.append(element("div", {"class": "ghost", "style": _left(dense / top)}))
-    parts.append(element("div", {"class": "limit", "style": _left(budget / top)}))
-    return element("div", {"class": "track", "aria-hidden": "true"}, *parts)
-
-
-def draw_before_after(*, before: float, after: float, top: float) -> Markup:
-    """Two bars in one: pale up to `before`, full up to `after`; `top` fills the width."""
-    top = top or 1.0
-    return element(
-        "div",
-        {"class": "pair", "aria-hidden": "true"},
-        element("div", {"class": "before", "style": _width(before / top)}),
-        element("div", {"class": "after", "style": _width(after / top)}),
-    )
-
-
-def draw_panel(panel: Panel, *, labels: Sequence[str]) -> Markup:
-    """A line chart as SVG.
-
-    Args:
-        panel: what to draw.
-        labels: text below each point of the x axis; empty for a panel that has another one below it.
-    """
-    # A collapse that was rolled back must not flatten the rest of the line; it is drawn at the edge.
-    known = [p.value for p in panel.points if p.value is not None and p.kind != "rollback"] or [0.0]
-    levels = [panel.level] if panel.level is not None else []
-    ticks = place_ticks(min(known + levels), max(known + levels), unit=panel.unit, from_zero=panel.from_zero)
-    height = _HEIGHT + (26.0 if labels else 0.0)
-    parts = [_draw_grid(ticks, panel.unit)]
-    if panel.level is not None:
-        parts.append(_draw_level(panel, ticks))
-    parts += [_draw_line(panel, ticks), *_draw_labels(labels)]
-    svg = element(
-        "svg",
-        {"viewBox": f"0 0 {_WIDTH:.0f} {height:.0f}", "role": "img", "aria-label": panel.title},
-        *parts,
-    )
-    return element("figure", {}, element("figcaption", {}, panel.title), svg)
-
-
-_NARROWEST = 1e-9
-"""Half the height of an axis on which all values are zero, or as good as zero."""
-
-
-def place_ticks(low: float, high: float, *, unit: str, from_zero: bool) -> list[float]:
-    """Round numbers, three to six of them, that enclose low..high; bytes are round in KiB."""
-    scale = _KIB if unit == "bytes" else 1.0
-    low, high = (0.0 if from_zero else low / scale), high / scale
-    if high - low < 1e-9 * max(1.0, abs(high)):
-        low, high = (edge + sign * max(0.5 * abs(edge), _NARROWEST) for edge, sign in ((low, -1), (high, 1)))
-    rough = (high - low) / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 10) * scale for i in range(first, last + 1)]
-
-
-def _draw_grid(ticks: Sequence[float], unit: str) -> Markup:
-    parts = []
-    for tick in ticks:
-        y = _y(tick, ticks)
-        parts.append(element("line", {"class": "grid", "x1": _LEFT, "x2": _WIDTH - _RIGHT, "y1": y, "y2": y}))
-        label = f"{tick:g}" if unit == "" else format_quantity(tick, unit)
-        parts.append(element("text", {"x": _LEFT - 10, "y": y + 4, "class": "tick end"}, label))
-    return join(parts)
-
-
-def _draw_level(panel: Panel, ticks: Sequence[float]) -> Markup:
-    assert panel.level is not None
-    y = _y(panel.level, ticks)
+def _draw_level(panel: Panel, plot: Plot, *, level: float) -> Markup:
+    y = plot.y(level)
     last = next((p.value for p in reversed(panel.points) if p.value is not None), None)
     text_y = y + 4
-    if last is not None and abs(_y(last, ticks) - y) < _LEAST_LABEL_GAP:
+    if last is not None and abs(plot.y(last) - y) < _LEAST_LABEL_GAP:
         # Keep clear of the label of the last point, which stands at the same place.
-        text_y += _LEAST_LABEL_GAP if _y(last, ticks) <= y else -_LEAST_LABEL_GAP
-    line: Attributes = {"class": "level", "x1": _LEFT, "x2": _WIDTH - _RIGHT, "y1": y, "y2": y}
-    text = f"{panel.level_name} {format_quantity(panel.level, panel.unit)}"
-    return join(
-        [
-            element("line", line),
-            element("text", {"x": _WIDTH - _RIGHT + 8, "y": text_y, "class": "tick level-name"}, text),
-        ]
-    )
+        text_y += _LEAST_LABEL_GAP if plot.y(last) <= y else -_LEAST_LABEL_GAP
+    text = f"{panel.level_name} {format_quantity(level, panel.unit)}"
+    place: Attributes = {"x": plot.right_edge + 8, "y": text_y, "class": "tick level-name"}
+    return join([plot.draw_line(y=y, kind="level"), element("text", place, text)])
 
 
-def _draw_line(panel: Panel, ticks: Sequence[float]) -> Markup:
+def _draw_line(panel: Panel, plot: Plot) -> Markup:
     places = [
-        (_x(i, len(panel.points)), _y(point.value, ticks), point)
+        (plot.x(i), plot.y(point.value), point)
         for i, point in enumerate(panel.points)
         if point.value is not None
     ]
-    path = " ".join(f"{x:.2f},{y:.2f}" for x, y, point in places if point.kind != "rollback")
+    path = " ".join(f"{x:.2f},{y:.2f}" for x, y, point in places if point.mark.joined)
     parts = [element("polyline", {"class": "line", "points": path})]
-    parts += [_draw_marker(x, y, point) for x, y, point in places]
+    for x, y, point in places:
+        parts.append(draw_mark(point.mark, x=x, y=y, title=point.title))
+        if not point.mark.joined and y >= plot.lower_edge:  # somewhere below: say where
+            parts.append(element("text", {"class": "tick", "x": x + 8, "y": y + 4}, point.label))
     if places:
         _, y, point = places[-1]
-        parts.append(
-            element("text", {"x": _WIDTH - _RIGHT + 8, "y": y + 4, "class": "tick strong"}, point.label)
-        )
+        place: Attributes = {"x": plot.right_edge + 8, "y": y + 4, "class": "tick strong"}
+        parts.append(element("text", place, point.label))
     return join(parts)
-
-
-def _draw_marker(x: float, y: float, point: Point) -> Markup:
-    title = element("title", {}, point.title)
-    if point.kind == "rollback":
-        path = f"M{x - 4:.2f} {y - 4:.2f}l8 8m0 -8l-8 8"
-        cross = element("path", {"class": "mark rollback", "d": path}, title)
-        off = point.label if y >= _HEIGHT - _BOTTOM else ""
-        return join([cross, element("text", {"class": "tick", "x": x + 8, "y": y + 4}, off)])
-    radius = 4.5 if point.kind in ("dense", "final") else 3.5
-    return element("circle", {"class": f"mark {point.kind}", "cx": x, "cy": y, "r": radius}, title)
-
-
-def _draw_labels(labels: Sequence[str]) -> list[Markup]:
-    every = max(1, math.ceil(len(labels) / 18))
-    return [
-        element("text", {"x": _x(i, len(labels)), "y": _HEIGHT + 16, "class": "tick middle"}, label)
-        for i, label in enumerate(labels)
-        if i % every == 0 or i == len(labels) - 1
-    ]
-
-
-def _x(index: int, count: int) -> float:
-    inner = _WIDTH - _LEFT - _RIGHT - 20
-    return _LEFT + 10 + (inner * index / (count - 1) if count > 1 else inner / 2)
-
-
-def _y(value: float, ticks: Sequence[float]) -> float:
-    share = min(max((value - ticks[0]) / (ticks[-1] - ticks[0]), 0.0), 1.0)
-    return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
-
-
-def _width(share: float) -> str:
-    return f"width:{_percent(share)}%"
-
-
-def _left(share: float) -> str:
-    return f"left:{_percent(share)}%"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * min(max(share, 0.0), 1.0):.2f}"

@@ -1,18 +1,9 @@
-"""HTML and SVG as values: whatever is not markup already is escaped on its way in."""
+"""SVG as values: whatever is not markup already is escaped on its way in. Pages are templates; see `page`."""
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from importlib import resources
 
-_VOID = frozenset({"meta", "br", "hr", "circle", "line", "path", "rect", "polyline"})
-"""Elements of HTML and SVG that are written without an end tag."""
-
-
-class Markup(str):
-    """Text that is HTML or SVG and must not be escaped again."""
-
-    __slots__ = ()
-
+from markupsafe import Markup, escape
 
 Attributes = Mapping[str, str | float | None]
 
@@ -23,26 +14,27 @@ def element(name: str, attributes: Attributes | None = None, /, *children: str) 
     Args:
         name: its tag.
         attributes: values are escaped, numbers rounded to two digits; those that are None are left out.
-        children: `Markup` stands as it is, other text is escaped.
+        children: `Markup` stands as it is, other text is escaped; without any, the tag closes itself.
     """
     pairs = "".join(
         f' {key}="{escape(_format_number(value))}"'
         for key, value in (attributes or {}).items()
         if value is not None
     )
-    if name in _VOID and not children:
+    if not children:
         return Markup(f"<{name}{pairs}/>")
     return Markup(f"<{name}{pairs}>{join(children)}</{name}>")
 
 
-def join(parts: Iterable[str], separator: str = "") -> Markup:
+def join(parts: Iterable[str]) -> Markup:
     """All parts one after the other; what is not markup is escaped."""
-    return Markup(separator.join(part if isinstance(part, Markup) else escape(part) for part in parts))
+    return Markup("").join(parts)
 
 
-def read_style() -> str:
+def read_style() -> Markup:
     """The style sheet of all pages and charts."""
-    return resources.files("edgeprune.report").joinpath("report.css").read_text(encoding="utf-8")
+    file = resources.files("edgeprune.report").joinpath("templates", "report.css")
+    return Markup(file.read_text(encoding="utf-8"))
 
 
 def _format_number(value: str | float | None) -> str:

@@ -1,42 +1,90 @@
-"""What all pages of edgeprune share: one file with its style, sections, tables."""
+"""Pages from the templates beside this file: each is one file that needs nothing else, not even a script.
 
-from collections.abc import Iterable, Sequence
+Templates escape whatever they are given unless it is markup, and stop at a variable that nobody gave them.
+"""
 
-from edgeprune.report.markup import Markup, element, join, read_style
+from collections.abc import Mapping
+from typing import Any
 
-_NUMBER = {"class": "number"}
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-
-def compose_page(title: str, sections: Iterable[Markup | None]) -> str:
-    """A page of sections, with its style; those that are None are left out."""
-    page = element(
-        "html",
-        {"lang": "en"},
-        element(
-            "head",
-            {},
-            element("meta", {"charset": "utf-8"}),
-            element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-            element("title", {}, f"{title} · edgeprune"),
-            element("style", {}, Markup(read_style())),
-        ),
-        element("body", {}, *(section for section in sections if section is not None)),
-    )
-    return f"<!doctype html>\n{page}\n"
+from edgeprune.report.markup import read_style
+from edgeprune.report.section import Document, Section
+from edgeprune.units import (
+    NOTHING,
+    format_drop,
+    format_metric,
+    format_quantity,
+    format_ratio,
+    format_signed,
+    short_unit,
+)
 
 
-def draw_section(title: str, *parts: str) -> Markup:
-    """A heading and what stands below it."""
-    return element("section", {}, element("h2", {}, title), *parts)
+def render(template: str, variables: Mapping[str, Any]) -> Markup:
+    """What a template makes of its variables."""
+    return Markup(_ENVIRONMENT.get_template(template).render(variables))
 
 
-def draw_table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()
-) -> Markup:
-    """A table that scrolls where it is too wide; `numbers` are the columns whose headings stand right."""
-    head = [element("th", _NUMBER if i in numbers else {}, text) for i, text in enumerate(headings)]
-    body = [element("tr", {}, *cells) for cells in rows]
-    table = element(
-        "table", {}, element("thead", {}, element("tr", {}, *head)), element("tbody", {}, join(body, "\n"))
-    )
-    return element("div", {"class": "scroll"}, table)
+def draw_section(section: Section, document: Document) -> Markup | None:
+    """The section of a document; None where there is nothing to show."""
+    variables = section.summarise({key: document[key] for key in section.reads})
+    return None if variables is None else render(section.template, variables)
+
+
+def _quantity(value: float | None, unit: str = "") -> str:
+    return format_quantity(value, unit)
+
+
+def _signed(value: float | None, unit: str = "") -> str:
+    return format_signed(value, unit)
+
+
+def _metric(value: float | None) -> str:
+    return NOTHING if value is None else format_metric(value)
+
+
+def _drop(value: float | None) -> str:
+    return NOTHING if value is None else format_drop(value)
+
+
+def _number(value: float | None, digits: str = "g") -> str:
+    return NOTHING if value is None else format(value, digits)
+
+
+def _or_nothing(text: str) -> str:
+    return text or NOTHING
+
+
+def _tone(check: Document) -> str:
+    """How a check sounds: a class of the style sheet."""
+    return "bad" if not check["ok"] else "unsure" if check["verdict"] == "uncertain" else "good"
+
+
+def _percent_of(value: float | None, whole: float | None) -> str:
+    """The part of a width, for `left` and `width` in a style."""
+    share = (value or 0.0) / whole if whole else 0.0
+    return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("edgeprune.report", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters.update(
+    quantity=_quantity,
+    signed=_signed,
+    ratio=format_ratio,
+    metric=_metric,
+    drop=_drop,
+    number=_number,
+    short_unit=short_unit,
+    or_nothing=_or_nothing,
+    percent_of=_percent_of,
+    tone=_tone,
+)
+_ENVIRONMENT.globals["style"] = read_style()

@@ -82,7 +82,7 @@ def run_workers(
             directories[-1].mkdir()
             start, stop = (count * place // workers for place in (worker, worker + 1))
             request = options | {"inputs": paths, "outputs": outputs, "start": start, "stop": stop}
-            (directories[-1] / "request.json").write_text(json.dumps(request))
+            (directories[-1] / "request.json").write_text(json.dumps(request), encoding="utf-8")
         with _started(kind, directories) as children:
             _wait(kind, children, directories, timeout_seconds)
         return _collect(directories, outputs)
@@ -152,7 +152,7 @@ def _collect(directories: list[Path], outputs: int) -> WorkerRun:
 
 
 def _read(path: Path) -> str:
-    return path.read_text(errors="replace") if path.exists() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def describe_ending(returncode: int) -> str:

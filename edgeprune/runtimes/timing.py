@@ -141,7 +141,7 @@ def explain_no_sparse_kernels(*, machine: str = "", runtime: str = "", features:
 def _read_features() -> str:
     """Features of the first core, in Linux's words; "" where they cannot be read."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2] for line in lines if line.startswith("Features")), "")

@@ -180,7 +180,7 @@ def _stderr_from(directory: Path, offset: int) -> str:
 def _reset_peak() -> int | None:
     """Resident bytes now, with the kernel's peak set back to them; None where that cannot be done."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
         return None
     return _status("VmRSS")
@@ -192,7 +192,7 @@ def _peak() -> int | None:
 
 def _status(key: str) -> int | None:
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), None)
@@ -215,12 +215,12 @@ def main() -> None:
     """Run what the command line asks for."""
     kind, directory = sys.argv[1], Path(sys.argv[2])
     _end_with_parent(directory)
-    request = json.loads((directory / "request.json").read_text())
+    request = json.loads((directory / "request.json").read_text(encoding="utf-8"))
     try:
         result = {"litert": run_litert, "tflm": run_tflm, "timing": run_timing}[kind](directory, request)
     except (RuntimeError, ValueError, ImportError) as error:
         result = {"error": str(error), "error_kind": type(error).__name__}
-    (directory / "result.json").write_text(json.dumps(result))
+    (directory / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from edgeprune.keras_bridge.model.trace import trace
 from edgeprune.methods.ranking import Ranking
 from edgeprune.methods.sensitivity import Study, study_sensitivity
 from edgeprune.progress import Silent
-from edgeprune.report.sections.sensitivity import render_sensitivity
+from edgeprune.report.html import render_sensitivity
 from tests.keras_bridge.training.test_evidence import Opened, plain
 
 

@@ -1,55 +1,40 @@
 import re
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 
 import pytest
 
 from edgeprune.device.figures import Check, Figure
-from edgeprune.report.html import render_html
-from tests.report_sample import make_layers, make_report, make_steps
+from edgeprune.report.html import SECTIONS, render_html, render_quantization, render_sensitivity
+from tests.report.pages import HOSTILE, Outline, hostile
+from tests.report_sample import ENGINE, make_layers, make_report, make_steps
 
-HOSTILE = "<script>alert('1')</script>\"&"
-
-
-class Outline(HTMLParser):
-    """Checks that elements nest, and collects them with their text."""
-
-    VOID = ("meta",)
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.texts: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self._open: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
-def hostile(part):
-    """The same document with every text replaced by one that would break a careless page."""
-    if isinstance(part, dict):
-        return {key: hostile(value) for key, value in part.items()}
-    if isinstance(part, list):
-        return [hostile(value) for value in part]
-    return HOSTILE if isinstance(part, str) else part
+QUANTIZED = {
+    "model": "m.keras",
+    "sentence": "int8: accuracy 0.9 on 100 test samples.",
+    "ok": True,
+    **make_report().quantization["ladder"],
+}
+STUDIED = {
+    "model": "m.keras",
+    "sensitivity": {
+        "criterion": "taylor",
+        "metric": "accuracy",
+        "higher_is_better": True,
+        "samples": 100,
+        "available": 200,
+        "whole": 0.9,
+        "max_drop": 0.02,
+        "families": [
+            {
+                "name": "conv",
+                "channels": 8,
+                "layers": ["conv"],
+                "points": [{"ratio": 0.5, "removed": 4, "metric": 0.8, "drop": 0.1}],
+                "largest_ratio": 0.0,
+            }
+        ],
+    },
+}
 
 
 def test_the_page_is_well_formed_and_complete():
@@ -64,7 +49,7 @@ def test_the_page_is_well_formed_and_complete():
         "37 of 2000",
     ):
         assert words in text
-    assert outline.tags.count("svg") == 2
+    assert outline.tags.count("figure") == 2
     ET.fromstring(page.removeprefix("<!doctype html>\n"))
 
 
@@ -77,11 +62,20 @@ def test_the_page_needs_nothing_else():
 
 
 def test_every_text_is_escaped():
-    document = hostile(make_report().to_json())
-    document["steps"] = [{**step, "kind": "prune"} for step in document["steps"]]
-    outline = Outline(render_html(document))
+    # Texts within attributes, too: were one of them not, the page would not nest, or have scripts.
+    outline = Outline(render_html(hostile(make_report(engine=ENGINE).to_json())))
     assert "script" not in outline.tags
+    assert not {"onload", "onclick"} & {name for name, _ in outline.attributes}
     assert any(HOSTILE in text for text in outline.texts)
+    assert HOSTILE in dict(outline.attributes).values()
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "{{ 7 * 7 }}", "{% include 'head.html' %}"])
+def test_the_other_pages_are_escaped_too(name):
+    for render, document in ((render_quantization, QUANTIZED), (render_sensitivity, STUDIED)):
+        outline = Outline(render(hostile(document, name)))
+        assert "script" not in outline.tags
+        assert any(name in text for text in outline.texts)
 
 
 def test_a_layer_may_be_called_script():
@@ -102,6 +96,7 @@ def test_a_broken_budget_is_shown_as_such():
     assert "17.5 ms too much" in page
     assert '<header class="broken">' in page
     assert 'class="fill broken"' in page
+    assert "artefact over its budget" in page
 
 
 @pytest.mark.parametrize(
@@ -135,3 +130,21 @@ def test_layers_that_cost_nothing_are_counted_but_not_shown():
     page = render_html(make_report(layers=(*layers, free)).to_json())
     assert "bn_of_no_cost" not in page
     assert "Not shown, because they cost nothing: 1." in page
+
+
+def test_a_page_shows_every_key_of_the_report():
+    read = {key for section in SECTIONS for key in section.reads}
+    assert read == set(make_report().to_json()) - {"schema"}
+
+
+def test_what_a_check_cannot_settle_is_neither_good_nor_bad():
+    page = render_html(make_report().to_json())  # latency: 62.1 ms of 62.5, between 55.9 and 68.3
+    assert '<header class="uncertain">' in page
+    assert '<td class="margin unsure">' in page
+
+
+def test_figures_that_nobody_asked_for_are_left_out():
+    assert "energy" not in render_html(make_report().to_json())
+    why = {"source": "unavailable", "evidence": "the board's current is not known", "low": None, "high": None}
+    provenance = {"pruned": {"energy_uj": why}}
+    assert "current is not known" in render_html(make_report(provenance=provenance).to_json())

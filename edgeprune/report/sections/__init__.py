@@ -1,1 +1,1 @@
-"""The sections of pages, one file each."""
+"""The sections of pages, one stage a file."""

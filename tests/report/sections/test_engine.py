@@ -3,30 +3,10 @@
 import re
 
 from edgeprune.report.html import render_html
-from edgeprune.report.sections.engine import draw_arena, draw_engine
-from tests.report.test_html import HOSTILE, Outline
-from tests.report_sample import make_report
-
-ENGINE = {
-    "board": "mps2-an500",
-    "arena_bytes": 4096,
-    "steps": ["model_conv_2d_0", "model_add_1"],
-    "blocks": [
-        {"name": "tensor 1", "offset": 0, "bytes": 2048, "first": 0, "last": 1},
-        {"name": "scratch of model_add_1", "offset": 2048, "bytes": 2048, "first": 1, "last": 1},
-    ],
-    "sizes": {"flash": 9000, "code": 3000, "weights": 6000, "ram": 5000, "golden": 700},
-    "layers": [
-        {
-            "op": 0,
-            "name": "CONV_2D",
-            "function": "model_conv_2d_0",
-            "instructions": 3000,
-            "weight_bytes": 6000,
-        },
-        {"op": 1, "name": "ADD", "function": "model_add_1", "instructions": 1000, "weight_bytes": 0},
-    ],
-}
+from edgeprune.report.page import draw_section
+from edgeprune.report.sections.engine import ARENA, IMAGE, draw_arena
+from tests.report.pages import HOSTILE, Outline
+from tests.report_sample import ENGINE, make_report
 
 
 def rectangles(svg):
@@ -45,19 +25,24 @@ def test_blocks_stand_at_their_address_and_their_time():
 def test_the_report_names_every_layer_and_its_share():
     page = render_html(make_report(engine=ENGINE).to_json())
     Outline(page)
+    page = " ".join(page.split())
     assert "model_conv_2d_0" in page
     assert ">0.75<" in page
     assert "golden samples take 700 B more" in page
 
 
 def test_without_an_image_only_the_arena_is_shown():
-    arena, image = draw_engine({**ENGINE, "sizes": None, "layers": []})
-    assert "4 KiB in all" in arena
-    assert image is None
+    engine = {**ENGINE, "sizes": None, "layers": []}
+    assert "4 KiB in all" in draw_section(ARENA, {"engine": engine})
+    assert draw_section(IMAGE, {"engine": engine}) is None
 
 
 def test_a_model_without_an_arena_has_no_plan():
-    assert draw_arena({**ENGINE, "blocks": []}) is None
+    assert draw_section(ARENA, {"engine": {**ENGINE, "blocks": []}}) is None
+
+
+def test_other_runtimes_have_neither():
+    assert draw_section(ARENA, {"engine": None}) is draw_section(IMAGE, {"engine": None}) is None
 
 
 def test_names_cannot_break_out_of_the_page():
