@@ -6,6 +6,7 @@ import pytest
 
 from edgeprune.device.arena import predict_arena, read_arena_inputs
 from edgeprune.device.estimate import arena_kernels, estimate_figures, time_instructions
+from edgeprune.device.flash import estimate_code, load_flash_table
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import list_profiles, load_profile
 from edgeprune.figures import UNITS, Figure
@@ -129,3 +130,39 @@ def test_figures_of_mlperf_tiny_agree_with_what_was_counted_and_measured(name):
     }[f"mlperf_tiny/{name}.tflite"]
     assert figures["instructions"].value == pytest.approx(counted, rel=0.03)
     assert figures["instructions"].low <= counted <= figures["instructions"].high
+
+
+def flash_of(device, ops):
+    profile = load_profile(device)
+    figure = estimate_figures(ops, tflite_bytes=2000, arena=ARENA, profile=profile)["flash_bytes"]
+    return figure, 2000 + profile.costs.startup_bytes, load_flash_table(profile.costs.flash_build)
+
+
+def test_only_the_code_of_an_image_is_uncertain_by_what_linked_images_were_off():
+    figure, certain, table = flash_of("cortex-m4", [DENSE])
+    code = estimate_code([DENSE], table).code_bytes
+    assert 0.01 < table.error < 0.02
+    assert figure.value == certain + code
+    assert figure.low == pytest.approx(certain + code * (1 - table.error))
+    assert figure.high == pytest.approx(certain + code * (1 + table.error))
+
+
+def test_code_of_other_kernels_is_four_to_fifteen_tenths_of_what_stands_in_for_it():
+    figure, certain, table = flash_of("esp32", [DENSE])
+    code = estimate_code([DENSE], table).code_bytes
+    assert figure.low == pytest.approx(certain + 0.4 * code)
+    assert figure.high == pytest.approx(certain + 1.5 * code)
+
+
+@pytest.mark.parametrize(("device", "least", "most"), [("cortex-m4", None, None), ("esp32", 0.4, 1.5)])
+def test_an_op_that_was_never_linked_takes_between_nothing_and_three_times_what_it_is_taken_for(
+    device, least, most
+):
+    strange = [
+        OpShape(op=f"CUSTOM:{name}", inputs=((1, 9),), output=(1, 9)) for name in ("One", "Two", "Three")
+    ]
+    figure, certain, table = flash_of(device, [DENSE, *strange])
+    code = estimate_code([DENSE], table).code_bytes
+    assert figure.value == certain + code + 3 * 12_000
+    assert figure.low == pytest.approx(certain + code * (least or 1 - table.error))
+    assert figure.high == pytest.approx(certain + code * (most or 1 + table.error) + 3 * 36_000)
