@@ -1,3 +1,4 @@
+import math
 import random
 
 import pytest
@@ -97,3 +98,28 @@ def test_few_models_give_a_wider_interval():
     few, many = interval_of([0.9, 1.1], independent=2), interval_of([0.9, 1.1] * 10, independent=20)
     assert few[0] < many[0]
     assert few[1] > many[1]
+
+
+@pytest.mark.parametrize(
+    ("independent", "reach"),
+    # Student's t of two sides and 1 or 9 degrees of freedom is 6.3138 or 1.8331; times 0.1, times the root
+    # of 1 + 1/2 or of 1 + 1/10, because the next model errs besides what is known of the others.
+    [(2, 6.3138 * 0.1 * 1.22474), (10, 1.8331 * 0.1 * 1.04881)],
+)
+def test_the_interval_is_that_of_one_more_model_by_students_t(independent, reach):
+    ratios = [math.exp(0.1), math.exp(-0.1)] * (independent // 2)
+    low, high = interval_of(ratios, independent=independent)
+    assert math.log(high) == pytest.approx(reach, rel=1e-4)
+    assert math.log(low) == pytest.approx(-reach, rel=1e-4)
+
+
+def test_a_law_that_is_always_off_by_as_much_errs_by_that_much():
+    # All ratios e^0.1: about their own mean they would not stray at all, about 1 they stray by 0.1.
+    low, high = interval_of([math.exp(0.1)] * 2, independent=2)
+    assert math.log(high) == pytest.approx(6.3138 * 0.1 * 1.22474, rel=1e-4)
+    assert low == pytest.approx(1 / high)
+
+
+def test_samples_that_follow_from_one_another_do_not_narrow_the_interval():
+    once = interval_of([math.exp(0.1), math.exp(-0.1)], independent=2)
+    assert interval_of([math.exp(0.1), math.exp(-0.1)] * 3, independent=2) == pytest.approx(once)

@@ -243,3 +243,38 @@ def test_litert_is_told_to_take_the_file_before_encoding():
     encoded = read_model(encode(one_layer("CONV_2D"), tensors={1: "prune"}), where="x")
     (found,) = unsupported_ops(encoded, runtime="litert")
     assert found.fix == "use the file before encoding"
+
+
+def test_constants_whose_bytes_another_subgraph_reads_are_refused():
+    """The main graph's decoded weights are made by an op of its own, which the other graph does not run."""
+
+    def call_twice(packed):
+        schema, graph = load_schema(), packed.subgraphs[0]
+        bias = schema.TensorT()
+        for name, value in vars(graph.tensors[2]).items():
+            setattr(bias, name, value)
+        bias.buffer = len(packed.buffers)
+        packed.buffers.append(schema.BufferT())
+        packed.buffers[-1].data = packed.buffers[graph.tensors[2].buffer].data
+        other = schema.SubGraphT()
+        other.name, other.operators = "other", graph.operators
+        other.tensors = [*graph.tensors[:2], bias, graph.tensors[3]]
+        other.inputs, other.outputs = graph.inputs, graph.outputs
+        packed.subgraphs.append(other)
+
+    data = edit(one_layer("CONV_2D"), call_twice)
+    model = read_model(data, where="twice")
+    # The weights have one buffer in both graphs, the biases two with equal bytes.
+    assert model.subgraphs[1].tensors[1].buffer == model.tensors[1].buffer
+    assert model.subgraphs[1].tensors[2].buffer != model.tensors[2].buffer
+    assert {c.tensors: c.obstacle for c in find_candidates(model)} == {
+        (1,): "a subgraph shares it",
+        (2,): "",
+    }
+    with pytest.raises(ModelError, match="a subgraph shares it"):
+        encode(data, tensors={1: "prune"})
+    after = read_model(encode(data, tensors={2: "prune"}), where="after")
+    assert [[op.name for op in graph.ops] for graph in after.subgraphs] == [
+        ["CUSTOM:TFLM_DECODE", "CONV_2D"],
+        ["CONV_2D"],
+    ]
