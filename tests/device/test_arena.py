@@ -104,3 +104,17 @@ def test_planning_takes_more_than_an_inference_where_activations_are_small():
     # 12 requests for scratch of 12 bytes, 4 tensors of 24 and a buffer of 40, each rounded up to 16.
     assert planning_bytes(inputs, "reference") == tail_bytes(inputs, "reference") + 144 + 96 + 48
     assert planning_bytes(inputs, "reference") > predict_arena(inputs, "reference").value
+
+
+def test_an_input_or_output_with_a_scale_takes_20_bytes_more_than_one_without():
+    plain = ArenaInputs(ops=(), buffers=(), tensor_count=2, quantized_io=0)
+    scaled = ArenaInputs(ops=(), buffers=(), tensor_count=2, quantized_io=2)
+    assert tail_bytes(scaled, "reference") - tail_bytes(plain, "reference") == 2 * (12 + 8)
+
+
+def test_a_scratch_buffer_is_planned_like_a_tensor():
+    inputs = ArenaInputs(
+        ops=(conv(3, 3),), buffers=(Buffer(size_bytes=16, first_op=0, last_op=0),), tensor_count=4
+    )
+    # 13 requests of 12 bytes, 5 lifetimes of 24 and 2 buffers of 40, each rounded up to 16.
+    assert planning_bytes(inputs, "cmsis-nn dsp") == tail_bytes(inputs, "cmsis-nn dsp") + 160 + 128 + 80
