@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,18 @@ def test_a_scratch_buffer_is_planned_like_a_tensor():
     )
     # 13 requests of 12 bytes, 5 lifetimes of 24 and 2 buffers of 40, each rounded up to 16.
     assert planning_bytes(inputs, "cmsis-nn dsp") == tail_bytes(inputs, "cmsis-nn dsp") + 160 + 128 + 80
+
+
+def test_a_dense_layer_on_mve_keeps_sums_of_its_weights_unless_they_are_decoded():
+    dense = OpShape(op="FULLY_CONNECTED", inputs=((1, 8),), output=(1, 10), filter=(10, 8))
+
+    def tail(op, kernels):
+        inputs = ArenaInputs(ops=(op,), buffers=(), tensor_count=4, per_channel=(False,))
+        return tail_bytes(inputs, kernels)
+
+    # A sum of four bytes for each of ten outputs, rounded up to 16.
+    assert tail(dense, "cmsis-nn mve") - tail(dense, "cmsis-nn dsp") == 48
+    decoded = replace(dense, weights_decoded=True)
+    # They are made anew each time in a scratch buffer, whose handle takes 16.
+    assert tail(decoded, "cmsis-nn mve") - tail(decoded, "cmsis-nn dsp") == 16
+    assert scratch_bytes(decoded, "cmsis-nn mve") == (40,)

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import dense_int8, real_model, unary
+from small_models import dense_int8, model, real_model, tensor, unary
 
 from edgeprune.errors import OpError, OutputError
 from edgeprune.firmware.tflm import format_bytes, reserve_arena, write_tflm_package
@@ -162,3 +162,8 @@ def test_a_reserved_arena_is_aligned_holds_what_is_needed_and_wastes_less_than_1
     needed = max(arena + arena * 2 // 100, planning) + growth
     assert reserved % 16 == 0
     assert needed <= reserved < needed + 16
+
+
+def test_the_resolver_of_a_model_without_ops_has_room_for_one_as_c_needs_it(tmp_path):
+    data = model([tensor((1, 4))], [], inputs=[0], outputs=[0])
+    assert "kOpCount = 1;" in written(tmp_path, data)["op_resolver.h"]
