@@ -1,7 +1,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Union
 
 import pytest
 
@@ -152,3 +152,33 @@ def test_numbers_may_be_at_the_ends_that_low_and_high_name_and_not_at_the_one_th
     ]
     assert errors_of({"name": "a", "spare": {"size": 1e-9}}) == []
     assert errors_of({"name": "a", "spare": {"size": 0.0}}) == ["spare.size: is 0; it takes a number above 0"]
+
+
+def test_what_may_be_absent_is_asked_for_by_what_it_takes():
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Box:
+        first: Union[None, int]  # noqa: UP007, RUF036 (in this order on purpose)
+        second: tuple[float, ...] | None
+        third: Mapping[str, float]
+
+    assert [str(error) for error in parse_table({"third": 3}, Box)[1]] == [
+        "first: is missing; it takes a whole number",
+        "second: is missing; it takes a list, each a number",
+        "third: is 3; it takes a table",
+    ]
+
+
+def test_a_large_whole_number_is_shown_with_all_its_digits():
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Place:
+        address: int = ruled(low=0, high=(1 << 32) - 1)
+
+    assert [str(error) for error in parse_table({"address": 1 << 32}, Place)[1]] == [
+        "address: is 4294967296; it takes a number at least 0 and at most 4294967295"
+    ]
+
+
+def test_a_file_in_another_encoding_is_told_from_one_that_is_no_toml(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_bytes('name = "Gerät"'.encode("latin-1"))
+    assert str(read_toml(path)[1][0]) == "is not a text file in UTF-8"

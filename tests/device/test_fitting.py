@@ -1,6 +1,8 @@
 import dataclasses
 import math
 import random
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -197,3 +199,36 @@ def test_a_model_lies_inside_or_outside_the_interval_of_other_architectures_not_
     ratios = [math.exp(2.0), math.exp(2.0), math.exp(0.1), math.exp(-0.1)]
     # From a and b alone, the odd ones' 2.0 is beyond 0.77 (see above); a and b lie within all intervals.
     assert coverage_of(samples, ratios) == 0.5
+
+
+@pytest.fixture(scope="module")
+def board_laws():
+    scripts = str(Path(__file__).parents[2] / "scripts")
+    sys.path.insert(0, scripts)
+    try:
+        import board_laws
+    finally:
+        sys.path.remove(scripts)
+    return board_laws
+
+
+def test_a_board_that_nobody_measured_is_like_the_mean_of_its_core_and_errs_by_one_board_more(board_laws):
+    def factor(core, log):
+        return board_laws.Factor(
+            core=core, value=math.exp(log), models=1, runtimes=(), dtypes=(), is_direct=True
+        )
+
+    factors = {
+        "a": factor("m4", 0.1),
+        "b": factor("m4", 0.3),
+        "c": factor("m7", 0.2),
+        "d": factor("m7", 0.0),
+        "e": factor("m0", 5.0),
+    }
+    # Two cores of two boards, 0.1 to either side of their means: four squares over two degrees of freedom.
+    between = board_laws.between_boards(factors)
+    assert between == pytest.approx((4 * 0.01 / 2) ** 0.5)
+    value, scatter = board_laws.foretell_board({"a": factors["a"], "b": factors["b"]}, between)
+    assert value == pytest.approx(math.exp(0.2))
+    assert scatter == pytest.approx(between * 1.5**0.5)
+    assert board_laws.foretell_board({"e": factors["e"]}, between)[1] == pytest.approx(between * 2**0.5)

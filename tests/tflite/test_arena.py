@@ -1,3 +1,4 @@
+import copy
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -190,3 +191,13 @@ def test_a_gap_that_is_just_large_enough_is_taken():
     plan = plan_arena([buffer(80, 0, 1), buffer(64, 1, 3), buffer(48, 2, 3), buffer(32, 3, 3)])
     assert plan.offsets == (0, 80, 0, 48)
     assert plan.total_bytes == 144
+
+
+def test_an_op_before_a_branch_lives_as_if_there_were_none():
+    made = unpack(branching(adds_result=True), where="made")
+    (absolute,) = made.subgraphs[2].operators
+    first = copy.copy(absolute)
+    first.inputs, first.outputs = np.array([1], np.int32), np.array([3], np.int32)
+    made.subgraphs[0].operators.insert(0, first)
+    buffers = list_buffers(read_model(pack(made), where="made"), scratch={0: [100], 1: [100]})
+    assert [(entry.first_op, entry.last_op) for entry in buffers[-2:]] == [(1, 1), (2, 8)]

@@ -1,5 +1,7 @@
 """Zeros found in files made by hand; `keras_bridge/test_zeros.py` follows those of real models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_models import model, tensor
@@ -93,3 +95,12 @@ def test_a_kernel_that_cannot_be_told_apart_may_be_there_while_the_file_has_as_m
 
 def test_kernels_without_zeros_are_not_looked_for():
     assert require_zeros(holding(), {"k": np.zeros((2, 3), bool)}) == ()
+
+
+def test_a_tensor_in_tflites_sparse_encoding_holds_no_zeros_to_find():
+    model_ = holding(constant([[0, 0, 1, 1, 1, 1, 1]], name="merged"))
+    (graph,) = model_.subgraphs
+    sparse = replace(graph.tensors[2], is_sparse=True)
+    encoded = replace(model_, subgraphs=(replace(graph, tensors=(*graph.tensors[:2], sparse)),))
+    with pytest.raises(InfeasibleError, match="the file holds 0 zeros, and 2 were made"):
+        require_zeros(encoded, {"k": np.array([[True, False, True]])})
