@@ -163,6 +163,17 @@ def between_boards(factors: Mapping[str, Factor]) -> float:
     return sqrt(squares / freedom)
 
 
+def foretell_board(same: Mapping[str, Factor], between: float) -> tuple[float, float]:
+    """Factor of a board of which nothing was published, and the standard deviation of its logarithm.
+
+    Args:
+        same: factors of the boards with the same core.
+        between: what `between_boards` says; the mean of few boards is uncertain by a part of that, too.
+    """
+    logs = np.log([factor.value for factor in same.values()])
+    return exp(float(logs.mean())), between * sqrt(1 + 1 / len(logs))
+
+
 def find_beyond(published: Sequence[Published], law: Law, factor: Factor) -> float:
     """How many times longer ops take whose weights external flash delivers again and again: RP2350's."""
     cache = LatencyModel(by="none", cached_weights_kib=_RP2350_CACHE_KIB, evidence="measured", source="")
@@ -191,8 +202,8 @@ def model_laws(published: Sequence[Published], profiles: Sequence[Profile]) -> d
         factor = factors.get(BOARDS.get(profile.id, ""))
         same = {name: other for name, other in factors.items() if other.core == profile.core}
         if factor is None:
-            logs = np.log([other.value for other in same.values()])
-            value, error = exp(float(logs.mean())), hypot(within, between * sqrt(1 + 1 / len(logs)))
+            value, scatter = foretell_board(same, between)
+            error = hypot(within, scatter)
             boards = ", ".join(sorted(same))
             source = f"mean of the {profile.core} boards that latencies were published of: {boards}"
         else:

@@ -16,8 +16,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 T = TypeVar("T")
 
-_INTEGERS_END = 1 << 63
-"""TOML has integers of 64 bits; Python's parser takes any."""
+_INTEGERS = range(-1 << 63, 1 << 63)
+"""TOML's integers have 64 bits; Python's parser takes any."""
 
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -116,7 +116,7 @@ def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[Ta
 
 
 def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
-    if isinstance(value, int) and abs(value) >= _INTEGERS_END:
+    if isinstance(value, int) and value not in _INTEGERS:
         errors.append(TableError(key=key, problem="is a whole number of more than 64 bits"))
         return None
     if type(value) is hint:  # most values, and asking for an origin takes ten times as long

@@ -190,6 +190,7 @@ def _flash(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figur
         least, most = _OTHER_KERNELS
         guessed += f"; a build of other kernels stands in for {profile.runtime.kernels} on {profile.core}"
     unknown = UNLISTED_OP_BYTES * len(code.unlisted)
+    linked = code.code_bytes - unknown
     return Figure(
         value=float(value),
         unit="bytes",
@@ -199,8 +200,8 @@ def _flash(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figur
             f"{profile.costs.evidence}: {table.flags}; op sets linked whole were off by {code.error:.1%} at "
             f"most){guessed}"
         ),
-        low=value - (1 - least) * code.code_bytes - unknown,
-        high=value + (most - 1) * code.code_bytes + 2 * unknown,
+        low=value - (1 - least) * linked - unknown,
+        high=value + (most - 1) * linked + 2 * unknown,
     )
 
 

@@ -70,12 +70,12 @@ def choose_encodings(
     for row in sorted((row for row in rows if not row.reason), key=_worth, reverse=True):
         weighed = trial.add(row)
         (left if weighed.reason else chosen).append(weighed)
-    if chosen and (outweighed := trial.compare_flash()):
-        left += [replace(row, reason=outweighed) for row in chosen]
-        chosen = []
     # So far the arena was predicted. The real allocator has the last word; what was worth least goes first.
     while chosen:
         packed = trial.pack(chosen)
+        if outweighed := trial.compare_flash(packed):
+            left += [replace(row, reason=outweighed) for row in chosen]
+            break
         after = measure(packed, profile=profile, where="the encoded model")
         if not (broken := trial.find_broken(after.figures)):
             encoded = [replace(row, encoded=True) for row in chosen]
@@ -153,12 +153,12 @@ class _Trial:
                 return f"it would take {_LIMITED[name][1]} to {value}, over {allowed}"
         return ""
 
-    def compare_flash(self) -> str:
-        """Why the chosen rows together save no flash, as a clause; "" if they do."""
-        was, now = self.before.figures["flash_bytes"].value, self.figures["flash_bytes"].value
+    def compare_flash(self, packed: bytes) -> str:
+        """Why all that a file has encoded together saves no flash, as a clause; "" if it does."""
+        was, now = self.before.figures["flash_bytes"].value, self._predict(packed)["flash_bytes"].value
         if was is None or now is None or now < was:
             return ""
-        saved = len(self.tflite) - len(self.packed)
+        saved = len(self.tflite) - len(packed)
         code = now - was + saved
         return f"all encodings together save {saved} bytes, and the DECODE op's code takes {code:.0f}"
 

@@ -72,11 +72,13 @@ def load_golden(path: Path, model: Model) -> Golden:
     """
     again = "build again, or give samples with --data"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy leaves a damaged file open, so it is opened here.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             inputs = tuple(file[f"input_{index}"] for index in range(len(model.inputs)))
             outputs = tuple(file[f"output_{index}"] for index in range(len(model.outputs)))
             origin, labels = str(file["origin"]), tuple(map(str, file["labels"]))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        # A TypeError is that of a lone array, which is no archive of several.
         why = getattr(error, "strerror", None) or str(error)
         raise DataError("the golden samples cannot be read", where=str(path), why=why, fix=again) from error
     for tensor, array in zip((*model.inputs, *model.outputs), (*inputs, *outputs), strict=True):

@@ -197,3 +197,45 @@ def test_hashes_tell_parts_apart() -> None:
     assert hash_bytes(b"ab", b"c") != hash_bytes(b"a", b"bc")
     assert hash_bytes(b"a") == hash_bytes(b"a")
     assert len(hash_bytes()) == 64
+
+
+def make_old_output(path: Path, *, is_file: bool) -> None:
+    if is_file:
+        path.write_text("old")
+    else:
+        path.mkdir()
+        (path / "old").write_text("old")
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_an_output_whose_successor_vanishes_before_it_takes_the_place_is_put_back(
+    tmp_path: Path, is_file: bool
+) -> None:
+    """By then the old output has been moved aside, and the second rename is what fails."""
+    out = tmp_path / "out"
+    make_old_output(out, is_file=is_file)
+    with pytest.raises(OutputError, match="cannot be written"), whole_directory(out, force=True) as folder:
+        folder.rmdir()
+    assert (out if is_file else out / "old").read_text() == "old"
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_an_interrupt_between_the_two_renames_puts_the_old_output_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_file: bool
+) -> None:
+    out = tmp_path / "out"
+    make_old_output(out, is_file=is_file)
+    rename = Path.rename
+
+    def rename_unless_it_is_the_new_one(path: Path, target: Path) -> Path:
+        if path.suffix == ".tmp":
+            assert not out.exists()
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_unless_it_is_the_new_one)
+    with pytest.raises(KeyboardInterrupt), whole_directory(out, force=True) as folder:
+        (folder / "new").write_text("new")
+    assert (out if is_file else out / "old").read_text() == "old"
+    assert names(tmp_path) == ["out"]

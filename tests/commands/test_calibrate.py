@@ -1,9 +1,12 @@
 import dataclasses
 import json
+import math
 
 import pytest
 
 from edgeprune.commands.calibrate import calibrate, fit_profile
+from edgeprune.device.fitting import Sample, fit_law
+from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import find_profile, load_profile, validate_profile
 from edgeprune.device.record import ENGINE, Record, read_record
 from edgeprune.errors import DataError, OutputError, ProfileError
@@ -190,3 +193,84 @@ def test_an_npu_cannot_be_calibrated(tmp_path):
     record = make_record(tmp_path, device="cortex-m55-ethos-u55-128")
     with pytest.raises(ProfileError, match="Vela"):
         calibrate("cortex-m55-ethos-u55-128", [record], output=tmp_path / "x.toml")
+
+
+def sample_of(instructions, cycles, *, architecture, model="", ops=0):
+    return Sample(
+        model=model or architecture,
+        architecture=architecture,
+        instructions=instructions,
+        weight_bytes=0.0,
+        ops=ops,
+        cycles=cycles,
+    )
+
+
+def plain_samples(**logs):
+    """Models of 1000 instructions that took 3 cycles for each, times e to the power that is given."""
+    return [
+        sample_of({"other": 1000.0}, 3000.0 * math.exp(log), architecture=name) for name, log in logs.items()
+    ]
+
+
+PLAIN = dataclasses.replace(
+    M7,
+    latency=LatencyModel(
+        by="instructions", table="cortex-m7", cycles_per_instruction=1.0, evidence="assumed", source="a test"
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("logs", "error"),
+    [
+        # One model says nothing of others, which are off by 0.08; two that are off by 0.06 add to that as the
+        # sides of a right angle.
+        ({"a": 0.0}, 0.08),
+        ({"a": 0.06, "b": -0.06}, 0.1),
+    ],
+)
+def test_a_law_scaled_to_one_or_two_models_reaches_as_far_as_their_scatter_and_that_of_models(logs, error):
+    law, method = fit_profile(plain_samples(**logs), PLAIN)
+    assert method.startswith("the law there was, times one factor")
+    # The geometric mean of what they took: 3 cycles for each instruction.
+    assert law.cycles_per_instruction == pytest.approx(3.0)
+    assert math.log(law.high) == pytest.approx(1.8 * error)
+    assert math.log(law.low) == pytest.approx(-1.8 * error)
+
+
+@pytest.mark.parametrize("variants", [1, 2])
+def test_from_three_models_on_the_interval_is_of_what_was_not_seen_and_variants_count_once(variants):
+    samples = [s for _ in range(variants) for s in plain_samples(a=0.1, b=0.0, c=-0.1)]
+    law, _ = fit_profile(samples, PLAIN)
+    # Against the mean of the two others they are off by 0.15, 0 and -0.15: a root mean square of 0.1225.
+    # Student's t of two degrees of freedom is 2.92, and one more model errs by the root of 1 + 1/3.
+    reach = 2.92 * 0.122474 * 1.154701
+    assert math.log(law.high) == pytest.approx(reach, rel=1e-3)
+    assert math.log(law.low) == pytest.approx(-reach, rel=1e-3)
+
+
+def test_a_law_in_which_some_ops_take_no_time_is_not_taken():
+    # The more instructions are not convolutions, the less time they seem to take.
+    samples = []
+    for index in range(12):
+        conv, other = 1e6 * (1 + index % 4), 1e6 * (1 + index % 3)
+        samples.append(
+            sample_of({"conv": conv, "other": other}, 2 * conv - 0.3 * other, architecture=str(index))
+        )
+    assert min(fit_law(samples).cycles_by_kind.values()) == 0
+    law, method = fit_profile(samples, PLAIN)
+    assert "times one factor" in method
+    assert law.cycles_by_kind == {}
+
+
+def test_a_law_by_multiply_accumulates_has_a_base_where_models_show_one():
+    phone = load_profile("pixel-8")
+    samples = [
+        sample_of({"macs": macs}, 2.0 + 1e-6 * macs, architecture=str(macs), ops=1)
+        for macs in (1e5, 3e5, 1e6, 2e6, 4e6, 8e6)
+    ]
+    law, method = fit_profile(samples, phone)
+    assert "a law of its own from 6 models" in method
+    assert law.base_ms == pytest.approx(2.0, rel=0.02)
+    assert law.ms_per_mac == pytest.approx(1e-6, rel=0.02)

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,32 @@ def test_planning_takes_more_than_an_inference_where_activations_are_small():
     # 12 requests for scratch of 12 bytes, 4 tensors of 24 and a buffer of 40, each rounded up to 16.
     assert planning_bytes(inputs, "reference") == tail_bytes(inputs, "reference") + 144 + 96 + 48
     assert planning_bytes(inputs, "reference") > predict_arena(inputs, "reference").value
+
+
+def test_an_input_or_output_with_a_scale_takes_20_bytes_more_than_one_without():
+    plain = ArenaInputs(ops=(), buffers=(), tensor_count=2, quantized_io=0)
+    scaled = ArenaInputs(ops=(), buffers=(), tensor_count=2, quantized_io=2)
+    assert tail_bytes(scaled, "reference") - tail_bytes(plain, "reference") == 2 * (12 + 8)
+
+
+def test_a_scratch_buffer_is_planned_like_a_tensor():
+    inputs = ArenaInputs(
+        ops=(conv(3, 3),), buffers=(Buffer(size_bytes=16, first_op=0, last_op=0),), tensor_count=4
+    )
+    # 13 requests of 12 bytes, 5 lifetimes of 24 and 2 buffers of 40, each rounded up to 16.
+    assert planning_bytes(inputs, "cmsis-nn dsp") == tail_bytes(inputs, "cmsis-nn dsp") + 160 + 128 + 80
+
+
+def test_a_dense_layer_on_mve_keeps_sums_of_its_weights_unless_they_are_decoded():
+    dense = OpShape(op="FULLY_CONNECTED", inputs=((1, 8),), output=(1, 10), filter=(10, 8))
+
+    def tail(op, kernels):
+        inputs = ArenaInputs(ops=(op,), buffers=(), tensor_count=4, per_channel=(False,))
+        return tail_bytes(inputs, kernels)
+
+    # A sum of four bytes for each of ten outputs, rounded up to 16.
+    assert tail(dense, "cmsis-nn mve") - tail(dense, "cmsis-nn dsp") == 48
+    decoded = replace(dense, weights_decoded=True)
+    # They are made anew each time in a scratch buffer, whose handle takes 16.
+    assert tail(decoded, "cmsis-nn mve") - tail(decoded, "cmsis-nn dsp") == 16
+    assert scratch_bytes(decoded, "cmsis-nn mve") == (40,)

@@ -3,7 +3,9 @@ import dataclasses
 import pytest
 
 from edgeprune.device.check import budget_limits, check_budgets, resolve_budgets
+from edgeprune.device.estimate import spare_for_errors
 from edgeprune.device.figures import Figure, unavailable
+from edgeprune.device.flash import load_flash_table
 from edgeprune.device.latency import latency_reach
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import RecipeError
@@ -118,3 +120,49 @@ def test_a_strict_limit_leaves_room_for_the_error_of_an_estimate_and_no_more():
     assert limits["ram"] == pytest.approx(128 * 1024 - 0.24 * 5120)
     assert limits["latency"] == pytest.approx(30 / latency_reach(M7.latency))
     assert 0 < loose["flash"] - limits["flash"] < 0.02 * loose["flash"]
+
+
+def test_a_budget_of_all_that_the_device_has_is_whoevers_it_was():
+    budgets = resolve_budgets(M7, flags={"flash_kib": 2048}, recipe={"ram_kib": 512})
+    assert (budgets.flash_bytes.value, budgets.flash_bytes.origin) == (2048 * 1024, "flag")
+    assert (budgets.ram_bytes.value, budgets.ram_bytes.origin) == (512 * 1024, "recipe")
+
+
+def test_a_check_says_where_its_budget_comes_from():
+    budgets = resolve_budgets(M7, flags={"flash_kib": 4096}, recipe={"ram_kib": 20})
+    assert [check.note for check in check_budgets(figures(), budgets, M7)] == [
+        "the device has 2048 KiB of flash, 4096 KiB were asked for",
+        "budget from the recipe",
+        "default budget of cortex-m7",
+    ]
+    assert budgets.latency_ms.reason == M7.budgets.reason
+    assert budgets.ram_bytes.reason == ""
+    bare = dataclasses.replace(M7, budgets=dataclasses.replace(M7.budgets, latency_ms=None))
+    flagged = resolve_budgets(bare, flags={"flash_kib": 1})
+    notes = [check.note for check in check_budgets(figures(), flagged, bare)]
+    assert (notes[0], notes[2]) == ("budget from the command line", "no budget")
+
+
+def test_a_strict_limit_on_flash_is_the_largest_estimate_whose_interval_still_ends_within_it():
+    table = load_flash_table(M7.costs.flash_build)
+    strict = resolve_budgets(M7, flags={"flash_kib": 40}, is_strict=True)
+    # All of 40 KiB may be code, of which 40 KiB / (1 + error) plus the error is 40 KiB.
+    limit = budget_limits(strict)["flash"]
+    assert limit * (1 + table.error) == pytest.approx(40 * 1024)
+    # Of 2 MiB no more can be code than all ops together have.
+    wide = resolve_budgets(M7, flags={"flash_kib": 2048}, is_strict=True)
+    everything = table.baseline_bytes + sum(table.atoms.values())
+    assert everything < 2048 * 1024
+    assert wide.spare["flash"] == pytest.approx(table.error * everything)
+
+
+def test_where_other_kernels_stand_in_a_strict_limit_on_flash_keeps_a_third_free():
+    esp32 = load_profile("esp32")
+    strict = resolve_budgets(esp32, flags={"flash_kib": 30}, is_strict=True)
+    # 20 KiB of code may be 1.5 times as many.
+    assert budget_limits(strict)["flash"] == pytest.approx(20 * 1024)
+
+
+def test_without_a_limit_nothing_is_kept_free():
+    assert spare_for_errors(M7, flash=None, ram=None) == (0.0, 0.0)
+    assert spare_for_errors(load_profile("pixel-6"), flash=1e6, ram=1e6) == (0.0, 0.0)

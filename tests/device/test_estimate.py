@@ -5,9 +5,16 @@ from pathlib import Path
 import pytest
 
 from edgeprune.device.arena import predict_arena, read_arena_inputs
-from edgeprune.device.estimate import arena_kernels, estimate_figures, time_instructions
+from edgeprune.device.estimate import (
+    arena_kernels,
+    estimate_figures,
+    estimate_latency,
+    time_instructions,
+)
 from edgeprune.device.figures import UNITS, Figure
-from edgeprune.device.latency import LatencyModel
+from edgeprune.device.flash import estimate_code, load_flash_table
+from edgeprune.device.instructions import instructions_of, load_instruction_table
+from edgeprune.device.latency import LatencyModel, slowdown_of
 from edgeprune.device.profile import list_profiles, load_profile
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.ops import op_shapes
@@ -129,3 +136,164 @@ def test_figures_of_mlperf_tiny_agree_with_what_was_counted_and_measured(name):
     }[f"mlperf_tiny/{name}.tflite"]
     assert figures["instructions"].value == pytest.approx(counted, rel=0.03)
     assert figures["instructions"].low <= counted <= figures["instructions"].high
+
+
+def flash_of(device, ops):
+    profile = load_profile(device)
+    figure = estimate_figures(ops, tflite_bytes=2000, arena=ARENA, profile=profile)["flash_bytes"]
+    return figure, 2000 + profile.costs.startup_bytes, load_flash_table(profile.costs.flash_build)
+
+
+def test_only_the_code_of_an_image_is_uncertain_by_what_linked_images_were_off():
+    figure, certain, table = flash_of("cortex-m4", [DENSE])
+    code = estimate_code([DENSE], table).code_bytes
+    assert 0.01 < table.error < 0.02
+    assert figure.value == certain + code
+    assert figure.low == pytest.approx(certain + code * (1 - table.error))
+    assert figure.high == pytest.approx(certain + code * (1 + table.error))
+
+
+def test_code_of_other_kernels_is_four_to_fifteen_tenths_of_what_stands_in_for_it():
+    figure, certain, table = flash_of("esp32", [DENSE])
+    code = estimate_code([DENSE], table).code_bytes
+    assert figure.low == pytest.approx(certain + 0.4 * code)
+    assert figure.high == pytest.approx(certain + 1.5 * code)
+
+
+@pytest.mark.parametrize(("device", "least", "most"), [("cortex-m4", None, None), ("esp32", 0.4, 1.5)])
+def test_an_op_that_was_never_linked_takes_between_nothing_and_three_times_what_it_is_taken_for(
+    device, least, most
+):
+    strange = [
+        OpShape(op=f"CUSTOM:{name}", inputs=((1, 9),), output=(1, 9)) for name in ("One", "Two", "Three")
+    ]
+    figure, certain, table = flash_of(device, [DENSE, *strange])
+    code = estimate_code([DENSE], table).code_bytes
+    assert figure.value == certain + code + 3 * 12_000
+    assert figure.low == pytest.approx(certain + code * (least or 1 - table.error))
+    assert figure.high == pytest.approx(certain + code * (most or 1 + table.error) + 3 * 36_000)
+
+
+def test_start_up_code_is_part_of_flash():
+    profile = load_profile("cortex-m7")
+    larger = dataclasses.replace(profile, costs=dataclasses.replace(profile.costs, startup_bytes=1000))
+    flash = [
+        estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=each)["flash_bytes"]
+        for each in (profile, larger)
+    ]
+    assert flash[1].value - flash[0].value == 1000
+    assert flash[1].low - flash[0].low == pytest.approx(1000)
+    assert flash[1].high - flash[0].high == pytest.approx(1000)
+
+
+def test_an_npus_core_links_the_kernels_that_were_linked_for_it():
+    flash, certain, table = flash_of("cortex-m55-ethos-u55-128", [DENSE])
+    assert flash.high == pytest.approx(certain + estimate_code([DENSE], table).code_bytes * (1 + table.error))
+    assert "stands in" not in flash.evidence
+
+
+def test_ram_beside_the_arena_is_least_0_28_and_most_1_24_times_what_profiles_state():
+    arena = dataclasses.replace(ARENA, low=3900.0, high=4200.0)
+    for given, low, high in ((ARENA, 4000, 4000), (arena, 3900, 4200)):
+        ram = estimate_figures([DENSE], tflite_bytes=2000, arena=given, profile=load_profile("cortex-m7"))[
+            "ram_bytes"
+        ]
+        assert ram.value == 4000 + 5120
+        assert ram.low == pytest.approx(low + 0.28 * 5120)
+        assert ram.high == pytest.approx(high + 1.24 * 5120)
+
+
+@pytest.mark.parametrize(("dtype", "packed"), [("int8", 1000), ("float32", 4000)])
+def test_ram_of_a_phone_holds_the_file_and_a_packed_copy_of_its_weights(dtype, packed):
+    profile = load_profile("pixel-6")
+    fixed = profile.costs.static_ram_bytes + profile.costs.stack_bytes
+    dense = dataclasses.replace(DENSE, dtype=dtype)
+    ram = estimate_figures([dense], tflite_bytes=2000, arena=ARENA, profile=profile)["ram_bytes"]
+    # Nothing need be packed, and the interpreter may be half or twice what the profile says.
+    assert ram.value == 4000 + 2000 + packed + fixed
+    assert ram.low == 4000 + 2000 + fixed / 2
+    assert ram.high == 4000 + 2000 + packed + fixed * 2
+
+
+def test_latency_by_multiply_accumulates_is_a_base_and_a_pace():
+    law = LatencyModel(
+        by="macs", ms_per_mac=0.002, base_ms=3.0, low=0.5, high=2.0, evidence="assumed", source="a test"
+    )
+    profile = dataclasses.replace(load_profile("pixel-6"), latency=law)
+    latency = estimate_figures([DENSE], tflite_bytes=0, arena=ARENA, profile=profile)["latency_ms"]
+    # 1000 x 0.002 + 3 ms.
+    assert (latency.value, latency.low, latency.high) == pytest.approx((5.0, 2.5, 10.0))
+
+
+def exact_law(**more):
+    """One cycle per instruction of a Cortex-M7, without an error of its own."""
+    return LatencyModel(
+        by="instructions",
+        table="cortex-m7",
+        cycles_per_instruction=1.0,
+        evidence="assumed",
+        source="a test",
+        **more,
+    )
+
+
+def test_an_interval_of_the_count_that_leans_to_one_side_leans_the_latency():
+    profile = dataclasses.replace(load_profile("cortex-m7"), latency=exact_law(), clock_mhz=1)
+    count = dataclasses.replace(COUNT, low=0.9e6, high=1.4e6)
+    latency = time_instructions(count, profile)
+    assert (latency.value, latency.low, latency.high) == pytest.approx((1000.0, 900.0, 1400.0))
+
+
+def test_only_the_share_of_ops_beyond_the_cache_is_uncertain_by_their_slowdown():
+    law = exact_law(cached_weights_kib=1.0, beyond_cache=11.0)
+    profile = dataclasses.replace(load_profile("cortex-m7"), latency=law, clock_mhz=1)
+    large = OpShape(op="FULLY_CONNECTED", inputs=((1, 128),), output=(1, 16), filter=(16, 128))
+    floats = dataclasses.replace(large, dtype="float32")
+    table = load_instruction_table("cortex-m7")
+    counts = [instructions_of(op, table) for op in (DENSE, large)]
+    exact = Figure(value=sum(counts), unit="", source="estimated", evidence="a test")
+    latency = estimate_latency([DENSE, large], instructions=exact, arena=ARENA, profile=profile)
+    cycles = counts[0] + 11 * counts[1]
+    share = 11 * counts[1] / cycles
+    assert 0.9 < share < 0.99
+    assert latency.value == pytest.approx(cycles / 1000)
+    # The slow part is 2.5 times less or more: 60 % down, 150 % up.
+    assert latency.low == pytest.approx(latency.value * (1 - 0.6 * share))
+    assert latency.high == pytest.approx(latency.value * (1 + 1.5 * share))
+    assert "the weights of 1 ops fill" in latency.evidence
+    # Floats wait for four times the bytes, and compute longer; the evidence names the worst.
+    both = estimate_latency([floats, large], instructions=exact, arena=ARENA, profile=profile)
+    assert "the weights of 2 ops fill the 1 KiB cache" in both.evidence
+    worst = slowdown_of(floats, law, table)
+    assert worst > 12
+    assert f"about {worst:.0f} times" in both.evidence
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        # The law's errors and those of external memory, half to twice, add as the sides of a right angle.
+        (1.0, 1.0, (0.5, 2.0)),
+        (0.7, 1.75, (1 - (0.3**2 + 0.5**2) ** 0.5, 1 + (0.75**2 + 1) ** 0.5)),
+        # 0.9 and 0.5 together are more than all of it, and no inference takes less than no time.
+        (0.1, 1.0, (0.0, 2.0)),
+    ],
+)
+def test_an_arena_outside_the_chip_widens_the_interval_of_the_law(low, high, expected):
+    profile = load_profile("cortex-m7")
+    outside = tuple(dataclasses.replace(m, external=True) for m in profile.memory)
+    law = dataclasses.replace(exact_law(), low=low, high=high)
+    profile = dataclasses.replace(profile, latency=law, memory=outside, clock_mhz=1)
+    exact = Figure(value=1e6, unit="", source="estimated", evidence="a test")
+    inside = time_instructions(exact, profile)
+    latency = estimate_latency([DENSE], instructions=exact, arena=ARENA, profile=profile)
+    instructions = instructions_of(DENSE, load_instruction_table("cortex-m7"))
+    assert inside.value == 1000.0
+    assert latency.value == pytest.approx(3.8 * instructions / 1000)
+    assert latency.low == pytest.approx(latency.value * expected[0])
+    assert latency.high == pytest.approx(latency.value * expected[1])
+
+
+def test_kernels_that_are_like_cmsis_nns_take_its_scratch_buffers():
+    assert arena_kernels(load_profile("cortex-m55-ethos-u55-128")) == "cmsis-nn mve"
+    assert arena_kernels(load_profile("esp32")) == "cmsis-nn dsp"

@@ -139,3 +139,17 @@ def test_an_image_that_the_table_does_not_explain_shows(fit, tmp_path):
     assert found == {"ADD+MUL.int8": 0.0}
     found = fit.check_table(tmp_path, base_bytes=true, atoms=atoms)
     assert found["ADD+MUL.int8"] == pytest.approx(0x50 / true)
+
+
+def test_one_use_that_is_not_int8_takes_the_whole_registration_wherever_it_stands():
+    atoms = {frozenset({"FULLY_CONNECTED"}): 300, frozenset({"FULLY_CONNECTED:int8"}): 200}
+    table = FlashTable(build="x", flags="", baseline_bytes=1000, atoms=atoms, error=0.0)
+    mixed = dataclasses.replace(DENSE, dtype="float32")
+    for ops in ([mixed, DENSE], [DENSE, mixed], [DENSE, mixed, DENSE]):
+        assert estimate_code(ops, table).code_bytes == 1300
+
+
+def test_an_op_that_was_never_linked_is_taken_for_12_kb_however_often_it_is_used():
+    table = FlashTable(build="x", flags="", baseline_bytes=1000, atoms={}, error=0.25)
+    code = estimate_code([DENSE, DENSE], table)
+    assert (code.code_bytes, code.error, code.unlisted) == (13_000, 0.25, ("FULLY_CONNECTED",))

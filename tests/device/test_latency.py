@@ -2,14 +2,17 @@ import dataclasses
 
 import pytest
 
-from edgeprune.device.instructions import InstructionTable, KindCost
+from edgeprune.device.instructions import InstructionTable, KindCost, load_instruction_table
 from edgeprune.device.latency import (
     LatencyModel,
     cycles_of,
     find_latency_faults,
+    is_beyond_cache,
+    latency_reach,
     pace_of,
     slowdown_of,
     spread,
+    weight_bytes,
 )
 from edgeprune.graph.opshape import OpShape
 
@@ -92,4 +95,48 @@ def test_faults_of_a_law_are_all_found():
         "latency.cycles_by_kind.convolution",
         "latency.cycles_by_kind.conv",
         "latency.source",
+    ]
+
+
+def test_weights_that_fill_the_cache_to_the_last_byte_are_beyond_it():
+    wide = OpShape(op="FULLY_CONNECTED", inputs=((1, 128),), output=(1, 8), filter=(8, 128))
+    law = dataclasses.replace(LAW, cached_weights_kib=1.0, beyond_cache=11.0)
+    assert weight_bytes(wide) == 1024
+    assert is_beyond_cache(wide, law)
+    assert not is_beyond_cache(DENSE, law)  # 1000 bytes
+    assert is_beyond_cache(dataclasses.replace(DENSE, dtype="float32"), law)  # 4000
+
+
+def test_an_op_beyond_the_cache_takes_that_many_times_all_that_it_took():
+    law = dataclasses.replace(LAW, cached_weights_kib=0.5, beyond_cache=11.0)
+    assert cycles_of(DENSE, law, TABLE) == 11 * (1200 * 1.5 + 1000 * 0.5 + 100)
+
+
+def test_an_estimate_reaches_as_far_as_its_law_and_the_count_behind_it():
+    macs = dataclasses.replace(LAW, by="macs", table="", ms_per_mac=1.0)
+    assert latency_reach(macs) == 1.4
+    # The P90 error of the counts of the shipped table, beside the law's 0.4.
+    error = load_instruction_table("cortex-m7").p90_error
+    assert error > 0.01
+    assert latency_reach(LAW) == pytest.approx(1 + (error**2 + 0.4**2) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("by", "missing"),
+    [
+        ("instructions", ["latency.cycles_per_instruction", "latency.table"]),
+        ("vela", ["latency.cycles_per_instruction", "latency.table"]),
+        ("macs", ["latency.ms_per_mac"]),
+        ("none", []),
+    ],
+)
+def test_each_kind_of_law_misses_what_it_cannot_do_without(by, missing):
+    law = LatencyModel(by=by, evidence="assumed", source="a test")
+    assert [fault.key for fault in find_latency_faults(law)] == missing
+
+
+def test_a_kind_of_op_cannot_take_no_time():
+    law = dataclasses.replace(LAW, cycles_by_kind={"conv": 0.0, "depthwise": 1e-9})
+    assert [str(fault) for fault in find_latency_faults(law)] == [
+        "latency.cycles_by_kind.conv: is 0; it takes a number above 0"
     ]

@@ -80,3 +80,26 @@ def test_flash_counts_where_it_may_hold_weights_or_code():
     weights = replace(FLASH, name="QSPI flash", kib=8192, address=0x90000000, holds=("weights",))
     assert replace(profile, memory=(FLASH, weights, SRAM)).flash_kib == 512 + 8192
     assert replace(profile, memory=(SRAM,)).flash_kib is None
+
+
+def test_memories_may_stand_in_any_order():
+    behind = Memory(name="SRAM2", role="ram", kib=16, address=0x20020000)
+    assert keys(find_memory_faults([behind, SRAM, FLASH], None)) == []
+    across = replace(behind, address=0x2001FFFF)
+    assert keys(find_memory_faults([across, SRAM], None)) == ["memory[1].address"]
+    inside = replace(behind, address=0x20004000)
+    assert keys(find_memory_faults([SRAM, inside], None)) == ["memory[1].address"]
+    assert keys(find_memory_faults([inside, SRAM], None)) == ["memory[1].address"]
+
+
+def test_the_largest_block_may_be_all_of_a_memory_and_no_more():
+    assert keys(find_memory_faults([replace(SRAM, largest_block_kib=128)], None)) == []
+    larger = replace(SRAM, largest_block_kib=128.5)
+    assert keys(find_memory_faults([larger], None)) == ["memory[0].largest_block_kib"]
+
+
+def test_flash_cannot_hold_the_arena_and_a_cache_needs_a_source():
+    assert keys(find_memory_faults([replace(FLASH, holds=("arena",))], Cache(source=""))) == [
+        "memory[0].holds",
+        "cache.source",
+    ]

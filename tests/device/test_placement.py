@@ -69,3 +69,30 @@ def test_weights_that_fill_the_cache_of_an_external_flash_are_slower_and_say_so(
     assert "copy the model to RAM" in large.evidence
     assert "copy" not in small.evidence
     assert large.low < large.value / 2 < 2 * large.value < large.high
+
+
+def test_an_arena_that_only_fits_outside_the_chip_says_so():
+    assert describe_placement(600 * KIB, M7, largest=None) == "only SDRAM (8 MiB), outside the chip, holds it"
+
+
+def test_all_blocks_that_hold_an_arena_are_named_and_those_inside_that_do_not():
+    more = Memory(name="AXI", role="ram", kib=256)
+    device = replace(M7, memory=(*M7.memory, more))
+    assert describe_placement(100 * KIB, device, largest=None) == (
+        "it fits DTCM (128 KiB), SRAM (512 KiB) and AXI (256 KiB)"
+    )
+    assert describe_placement(200 * KIB, device, largest=None) == (
+        "it fits SRAM (512 KiB) and AXI (256 KiB), not DTCM"
+    )
+    assert describe_placement(300 * KIB, device, largest=None) == "it fits SRAM (512 KiB), not DTCM and AXI"
+
+
+def test_a_tensor_that_just_fits_the_largest_block_is_not_what_misses_it():
+    inside = replace(M7, memory=M7.memory[:3])
+    assert describe_placement(612 * KIB, inside, largest=("conv", 512 * KIB)) == (
+        "it misses the largest block, SRAM (512 KiB), by 100 KiB; its largest tensor, conv, takes 512 KiB"
+    )
+    assert describe_placement(612 * KIB, inside, largest=("conv", 513 * KIB)) == (
+        "it misses the largest block, SRAM (512 KiB), by 100 KiB; "
+        "its largest tensor alone, conv, misses the largest block, SRAM (512 KiB), by 1 KiB"
+    )

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import zlib
 
 import pytest
 from firmware.projects import project
@@ -153,3 +154,15 @@ def test_every_kernel_of_the_op_table_has_its_sources():
         if kind.tflm_method is not None and not kind.name.startswith(refused):
             assert list_kernels([kind.name]), kind.name
     assert list_kernels(["CONV_2D", "ADD", "CONV_2D"]) == ("add", "conv")
+
+
+@pytest.mark.parametrize("kind", PROJECTS)
+def test_the_check_allows_a_step_of_difference_where_the_kernels_round_otherwise_and_nowhere_else(kind):
+    texts = "".join(project(dense_int8(), kind).values())
+    assert re.findall(r"kGoldenToleranceSteps = (\d+)", texts) == ["1" if kind == "esp-idf" else "0"]
+
+
+def test_a_project_knows_its_model_by_the_checksum_of_all_its_bytes():
+    data = dense_int8()
+    check = project(data)["application/golden_check.cc"]
+    assert f'WriteNumber("model_crc32 ", {zlib.crc32(data)});' in check

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import dense_int8, real_model, unary
+from small_models import dense_int8, model, real_model, tensor, unary
 
 from edgeprune.errors import OpError, OutputError
 from edgeprune.firmware.tflm import format_bytes, reserve_arena, write_tflm_package
@@ -129,3 +129,41 @@ def test_the_sources_that_need_no_tflm_compile(tmp_path):
             ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", str(tmp_path / source)],
             check=True,
         )
+
+
+@pytest.mark.parametrize(
+    ("arena", "planning", "growth", "reserved"),
+    [
+        # The margin: 1024 is 64 x 16; 2 % of it are 20 bytes, so 1044, of which 16 x 66 is the next multiple.
+        (1024, 0, 0, 1056),
+        # Planning: 1999 and 2001 lie to either side of 125 x 16.
+        (1024, 1999, 0, 2000),
+        (1024, 2001, 0, 2016),
+        # Growth comes on top of the larger, and is rounded with it: 1044 + 12 is 66 x 16, 13 is more.
+        (1024, 0, 12, 1056),
+        (1024, 0, 13, 1072),
+        (1024, 2000, 76, 2080),
+        # Less than 50 bytes have a margin of less than one.
+        (16, 0, 0, 16),
+        (0, 0, 0, 0),
+    ],
+)
+def test_what_is_reserved_is_the_next_multiple_of_16_of_margin_planning_and_growth(
+    arena, planning, growth, reserved
+):
+    assert reserve_arena(arena, planning_bytes=planning, growth_bytes=growth) == reserved
+
+
+@given(arena=st.integers(0, 1 << 24), planning=st.integers(0, 1 << 24), growth=st.integers(0, 1 << 12))
+def test_a_reserved_arena_is_aligned_holds_what_is_needed_and_wastes_less_than_16_bytes(
+    arena, planning, growth
+):
+    reserved = reserve_arena(arena, planning_bytes=planning, growth_bytes=growth)
+    needed = max(arena + arena * 2 // 100, planning) + growth
+    assert reserved % 16 == 0
+    assert needed <= reserved < needed + 16
+
+
+def test_the_resolver_of_a_model_without_ops_has_room_for_one_as_c_needs_it(tmp_path):
+    data = model([tensor((1, 4))], [], inputs=[0], outputs=[0])
+    assert "kOpCount = 1;" in written(tmp_path, data)["op_resolver.h"]

@@ -1,12 +1,19 @@
+import copy
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import model, tensor
 
-from edgeprune.tflite.arena import Buffer, list_buffers, plan_arena
+from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.arena import Buffer, list_buffers, list_planned, plan_arena
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.schema import load_schema
+from edgeprune.tflite.strip import pack, unpack
 
 MODELS = Path(__file__).parents[2] / ".." / "shared" / "models"
 
@@ -90,3 +97,107 @@ def test_scratch_lives_while_its_op_runs():
     model = read_model(path.read_bytes(), where=path.name)
     scratch = list_buffers(model, scratch={1: [100]})[-1]
     assert (scratch.size_bytes, scratch.first_op, scratch.last_op) == (100, 2, 2)
+
+
+def branching(*, adds_result):
+    """IF over 64 floats, then ADD: one branch of three ops, one of one; every tensor takes 256 bytes.
+
+    Args:
+        adds_result: whether ADD adds the input to what IF made, or to itself.
+    """
+    schema = load_schema()
+
+    def floats(count):
+        return [tensor((1, 64), "FLOAT32") for _ in range(count)]
+
+    then_ops = [
+        ("NEG", (0,), (1,), None),
+        ("ADD", (1, 0), (2,), schema.AddOptionsT()),
+        ("MUL", (2, 1), (3,), schema.MulOptionsT()),
+    ]
+    options = schema.IfOptionsT()
+    options.thenSubgraphIndex, options.elseSubgraphIndex = 1, 2
+    main_ops = [
+        ("IF", (0, 1), (2,), options),
+        ("ADD", (2 if adds_result else 1, 1), (3,), schema.AddOptionsT()),
+    ]
+    graphs = [
+        model([tensor((1,), "BOOL"), *floats(3)], main_ops, inputs=[0, 1], outputs=[3]),
+        model(floats(4), then_ops, inputs=[0], outputs=[3]),
+        model(floats(2), [("ABS", (0,), (1,), None)], inputs=[0], outputs=[1]),
+    ]
+    made, *others = (unpack(data, where="made") for data in graphs)
+    for other in others:
+        (graph,) = other.subgraphs
+        for entry in graph.tensors:
+            entry.buffer = 0
+        for operator in graph.operators:
+            operator.opcodeIndex += len(made.operatorCodes)
+        made.operatorCodes += other.operatorCodes
+        made.subgraphs.append(graph)
+    return pack(made)
+
+
+@pytest.mark.parametrize("adds_result", [True, False])
+def test_what_a_branch_reads_and_makes_lives_while_both_branches_run(adds_result):
+    buffers = list_buffers(read_model(branching(adds_result=adds_result), where="made"), scratch={0: [100]})
+    assert [(entry.first_op, entry.last_op) for entry in buffers] == [
+        # IF is op 1, its branches 2 to 5 and 6 to 7, ADD is op 8.
+        (0, 7),  # the condition
+        (0, 8),  # the input
+        (1, 8 if adds_result else 7),  # what IF makes
+        (8, 8),  # what ADD makes
+        # A branch's own input is there from the op before its first one.
+        *((2, 4), (3, 5), (4, 5), (5, 5)),
+        *((6, 7), (7, 7)),
+        (1, 7),  # what IF's kernel would ask for
+    ]
+
+
+@pytest.mark.skipif(find_spec("tflite_micro") is None, reason="tflite-micro is not installed")
+@pytest.mark.parametrize("adds_result", [True, False])
+def test_the_plan_of_branches_is_the_one_tflm_makes(adds_result):
+    data = branching(adds_result=adds_result)
+    inputs = (np.zeros((1, 1), bool), np.zeros((1, 1, 64), np.float32))
+    planned = plan_arena(list_buffers(read_model(data, where="made"))).total_bytes
+    # During ops 4 and 5: the condition, the input, what IF makes, and three tensors of the branch.
+    assert planned == 16 + 5 * 256
+    assert run_tflm(data, inputs).allocation.head_bytes == planned
+
+
+def test_an_output_lives_to_the_end_however_early_it_is_made():
+    tensors = [tensor((1, 4)) for _ in range(4)]
+    ops = [("RELU", (index,), (index + 1,), None) for index in range(3)]
+    data = model(tensors, ops, inputs=[0], outputs=[1, 3])
+    buffers = list_buffers(read_model(data, where="made"))
+    assert [(entry.first_op, entry.last_op) for entry in buffers] == [(0, 1), (1, 3), (2, 3), (3, 3)]
+
+
+def test_constants_and_variables_are_not_planned():
+    tensors = [
+        tensor((1, 4)),
+        tensor((1, 4), data=np.ones((1, 4), np.int8)),
+        tensor((1, 4)),
+        tensor((1, 4)),
+    ]
+    tensors[2].isVariable = True
+    ops = [("ADD", (0, 1), (3,), None), ("ADD", (3, 2), (3,), None)]
+    planned = list_planned(read_model(model(tensors, ops, inputs=[0], outputs=[3]), where="made"))
+    assert [entry.index for _, entry in planned] == [0, 3]
+
+
+def test_a_gap_that_is_just_large_enough_is_taken():
+    # Under 64 at 80 there are 80 bytes free from op 2 on: room for 48 and, just so, for 32.
+    plan = plan_arena([buffer(80, 0, 1), buffer(64, 1, 3), buffer(48, 2, 3), buffer(32, 3, 3)])
+    assert plan.offsets == (0, 80, 0, 48)
+    assert plan.total_bytes == 144
+
+
+def test_an_op_before_a_branch_lives_as_if_there_were_none():
+    made = unpack(branching(adds_result=True), where="made")
+    (absolute,) = made.subgraphs[2].operators
+    first = copy.copy(absolute)
+    first.inputs, first.outputs = np.array([1], np.int32), np.array([3], np.int32)
+    made.subgraphs[0].operators.insert(0, first)
+    buffers = list_buffers(read_model(pack(made), where="made"), scratch={0: [100], 1: [100]})
+    assert [(entry.first_op, entry.last_op) for entry in buffers[-2:]] == [(1, 1), (2, 8)]

@@ -11,7 +11,10 @@ from edgeprune.device.arena import plan_head, read_arena_inputs
 from edgeprune.errors import ModelError
 from edgeprune.runtimes.compare import compare_runs
 from edgeprune.runtimes.tflm_host import run_tflm
-from edgeprune.tflite.compress import encode, encode_tensor, find_candidates
+from edgeprune.tflite.annotate import Annotation, annotate
+from edgeprune.tflite.attached import read_attached
+from edgeprune.tflite.compress import encode, encode_tensor, find_candidates, find_fixed_numbering
+from edgeprune.tflite.metadata import ModelMetadata, TensorMetadata
 from edgeprune.tflite.model import constant_values
 from edgeprune.tflite.ops import op_shapes, unsupported_ops
 from edgeprune.tflite.read import read_model
@@ -243,3 +246,99 @@ def test_litert_is_told_to_take_the_file_before_encoding():
     encoded = read_model(encode(one_layer("CONV_2D"), tensors={1: "prune"}), where="x")
     (found,) = unsupported_ops(encoded, runtime="litert")
     assert found.fix == "use the file before encoding"
+
+
+def test_constants_whose_bytes_another_subgraph_reads_are_refused():
+    """The main graph's decoded weights are made by an op of its own, which the other graph does not run."""
+
+    def call_twice(packed):
+        schema, graph = load_schema(), packed.subgraphs[0]
+        bias = schema.TensorT()
+        for name, value in vars(graph.tensors[2]).items():
+            setattr(bias, name, value)
+        bias.buffer = len(packed.buffers)
+        packed.buffers.append(schema.BufferT())
+        packed.buffers[-1].data = packed.buffers[graph.tensors[2].buffer].data
+        other = schema.SubGraphT()
+        other.name, other.operators = "other", graph.operators
+        other.tensors = [*graph.tensors[:2], bias, graph.tensors[3]]
+        other.inputs, other.outputs = graph.inputs, graph.outputs
+        packed.subgraphs.append(other)
+
+    data = edit(one_layer("CONV_2D"), call_twice)
+    model = read_model(data, where="twice")
+    # The weights have one buffer in both graphs, the biases two with equal bytes.
+    assert model.subgraphs[1].tensors[1].buffer == model.tensors[1].buffer
+    assert model.subgraphs[1].tensors[2].buffer != model.tensors[2].buffer
+    assert {c.tensors: c.obstacle for c in find_candidates(model)} == {
+        (1,): "a subgraph shares it",
+        (2,): "",
+    }
+    with pytest.raises(ModelError, match="a subgraph shares it"):
+        encode(data, tensors={1: "prune"})
+    after = read_model(encode(data, tensors={2: "prune"}), where="after")
+    assert [[op.name for op in graph.ops] for graph in after.subgraphs] == [
+        ["CUSTOM:TFLM_DECODE", "CONV_2D"],
+        ["CONV_2D"],
+    ]
+
+
+def test_a_constant_that_the_model_gives_out_is_refused():
+    def give_out(packed):
+        packed.subgraphs[0].outputs = np.array([3, 1], np.int32)
+
+    with pytest.raises(ModelError, match="it is an output of the model"):
+        encode(edit(one_layer("CONV_2D"), give_out), tensors={1: "prune"})
+
+
+def test_the_first_reason_is_given_of_constants_that_share_their_bytes():
+    def share(packed):
+        graph = packed.subgraphs[0]
+        twin = load_schema().TensorT()
+        for name, value in vars(graph.tensors[1]).items():
+            setattr(twin, name, value)
+        graph.tensors.append(twin)
+        graph.outputs = np.array([3, 4], np.int32)
+
+    # The weights themselves could be encoded, their twin is given out.
+    (weights, _) = find_candidates(read_model(edit(one_layer("CONV_2D"), share), where="twins"))
+    assert (weights.tensors, weights.obstacle) == ((1, 4), "it is an output of the model")
+
+
+def test_an_op_that_reads_a_constant_twice_is_one_reader_and_has_it_decoded_once():
+    def read_twice(packed):
+        packed.subgraphs[0].operators[0].inputs = np.array([0, 1, 1], np.int32)
+
+    data = edit(one_layer("FULLY_CONNECTED", dtype="FLOAT32"), read_twice)
+    (candidate,) = find_candidates(read_model(data, where="twice"))
+    assert candidate.readers == (0,)
+    decode, dense = read_model(encode(data, tensors={1: "prune"}), where="after").ops
+    assert (len(decode.inputs), decode.outputs) == (2, (1,))
+    assert dense.inputs == (0, 1, 1)
+
+
+def test_a_file_has_one_code_for_its_decode_ops_however_often_it_is_encoded():
+    twice = encode(encode(one_layer("CONV_2D"), tensors={1: "prune"}), tensors={2: "prune"})
+    decode = "CUSTOM:TFLM_DECODE"
+    assert [op.name for op in read_model(twice, where="twice").ops] == [decode, decode, "CONV_2D"]
+    assert load_schema().Model.GetRootAs(twice, 0).OperatorCodesLength() == 2
+
+
+def test_files_that_travel_with_a_model_travel_with_the_encoded_one():
+    labels = {"labels.txt": b"cat\ndog\n"}
+    metadata = ModelMetadata(outputs=(TensorMetadata(name="animal", labels="labels.txt"),))
+    data = annotate(strip(one_layer("CONV_2D")), Annotation(metadata=metadata, files=labels))
+    after = encode(data, tensors={1: "prune"})
+    assert read_attached(after, read_model(after, where="after")) == labels
+
+
+@pytest.mark.parametrize(
+    "name", ["OfflineMemoryAllocation", "COMPRESSION_METADATA", "model_control_dependencies"]
+)
+def test_all_metadata_that_count_tensors_or_ops_are_known(name):
+    def count(packed):
+        entry = load_schema().MetadataT()
+        entry.name, entry.buffer = name, 0
+        packed.metadata = [entry]
+
+    assert name in find_fixed_numbering(read_model(edit(one_layer("CONV_2D"), count), where="x"))
