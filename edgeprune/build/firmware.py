@@ -15,9 +15,8 @@ from edgeprune.firmware.c.build import build_images
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.layer_counts import count_layers
 from edgeprune.firmware.c.project import EngineProject, write_engine_project
-from edgeprune.firmware.golden import Golden
 from edgeprune.measuring.c_engine import figure_image
-from edgeprune.runtimes.golden import record_golden
+from edgeprune.runtimes.golden import Golden, record_golden
 from edgeprune.runtimes.samples import as_real
 
 GOLDEN_SAMPLES = 10

@@ -13,13 +13,12 @@ from edgeprune.build.report import Outcome
 from edgeprune.device.arena import planning_bytes, read_arena_inputs
 from edgeprune.device.estimate import arena_kernels
 from edgeprune.files import whole_directory
-from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.firmware.golden import Golden, save_golden
 from edgeprune.firmware.rendering import write_files
 from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
 from edgeprune.report.html import render_html
 from edgeprune.report.schema import Report
-from edgeprune.runtimes.golden import record_golden
+from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
+from edgeprune.runtimes.golden import Golden, record_golden, save_golden
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.read import read_model
 
