@@ -10,16 +10,16 @@ from typing import Any
 
 from edgeprune import __version__
 from edgeprune.build.artefact import Artefact
-from edgeprune.build.firmware import Firmware
 from edgeprune.build.inputs import Inputs
 from edgeprune.device.check import KEYS, Budgets, verdict
 from edgeprune.device.figures import Check
-from edgeprune.device.layer_costs import describe_layers
 from edgeprune.device.profile import Profile
 from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.records import Finished
 from edgeprune.methods.loop import Shrunk
 from edgeprune.quantization.ladder import Climbed
 from edgeprune.report.schema import Report, SparsityPart
@@ -42,7 +42,7 @@ class Outcome:
     Attributes:
         inputs: what it started from.
         profile, budgets: what it was for.
-        dense, pruned: the artefacts before and after; the same one where nothing was pruned.
+        dense, pruned: the artefacts before and after.
         shrunk: how the loop went.
         checks: the pruned artefact's figures against what is allowed.
         comparison: of the artefact in several runtimes; None where there was none.
@@ -51,7 +51,7 @@ class Outcome:
         means: why channels, zeros or both were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
         seed: of everything random.
-        firmware: the project and images of the C engine; None for other runtimes.
+        finished: what was built from the artefact for its runtime.
     """
 
     inputs: Inputs
@@ -67,7 +67,7 @@ class Outcome:
     means: str
     settings: Mapping[str, Any]
     seed: int
-    firmware: Firmware | None = None
+    finished: Finished
 
 
 def compose_report(outcome: Outcome) -> Report:
@@ -75,7 +75,7 @@ def compose_report(outcome: Outcome) -> Report:
     inputs, profile = outcome.inputs, outcome.profile
     ok = all(check.ok for check in outcome.checks)
     sentence = verdict(outcome.checks, profile.id)
-    if outcome.pruned is outcome.dense:
+    if not outcome.shrunk.is_pruned:
         sentence = f"{sentence.removesuffix('.')}; the dense model was not pruned."
     return Report(
         model={"name": inputs.model.name, "source": inputs.source, "sha256": inputs.sha256},
@@ -132,7 +132,7 @@ def compose_report(outcome: Outcome) -> Report:
             "ladder": None if outcome.climbed is None else outcome.climbed.to_json(),
         },
         agreement=_describe_agreement(outcome),
-        engine=None if outcome.firmware is None else outcome.firmware.facts,  # type: ignore[arg-type]
+        engine=outcome.finished.facts,  # type: ignore[arg-type]
         ops=tuple(
             {"op": op, "count": count}
             for op, count in sorted(Counter(op.op for op in outcome.pruned.measured.ops).items())
@@ -155,7 +155,8 @@ def _describe_sparsity(outcome: Outcome) -> SparsityPart | None:
 
 def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> list[dict[str, Any]]:
     """Channels, weights and cost of each layer before and after; layers without any are left out."""
-    before, after = describe_layers(dense, profile), describe_layers(pruned, profile)
+    backend = backend_of(profile)
+    before, after = backend.describe_layers(dense), backend.describe_layers(pruned)
     rows = []
     for name, old in before.items():
         if not (old["params"] or old["macs"] or old["instructions"]):
@@ -207,7 +208,7 @@ def _describe_agreement(outcome: Outcome) -> Any:
         "reference": comparison.reference,
         "samples": ran[0].samples if ran else 0,
         "elements": ran[0].elements if ran else 0,
-        "note": "" if outcome.profile.npu is None else "The file before Vela: its result needs the NPU.",
+        "note": comparison.note,
         "runtimes": [row.to_json() for row in comparison.rows],
     }
 

@@ -10,12 +10,12 @@ from edgeprune.build.artefact import Artefact, make_artefact, make_file
 from edgeprune.build.job import Job, plan_recovery
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.device.check import Budgets
-from edgeprune.device.op_costs import op_costs
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import bypass
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers
-from edgeprune.measuring.backend import Measured, budget_limits, measure
+from edgeprune.measuring.backend import backend_of, budget_limits
+from edgeprune.measuring.records import Measured
 from edgeprune.methods.channels import Pruner, require_feasible
 from edgeprune.methods.dead_channels import strip_dead
 from edgeprune.methods.layers import LayerChoice, choose_layers, take_branches
@@ -33,7 +33,6 @@ BUDGET_FIGURES = {"flash": "flash_bytes", "ram": "ram_bytes", "latency": "latenc
 """Budget → the figure that must keep to it."""
 _CALIBRATION_FOR_SIZES = 8
 _SHARING_SLACK_BYTES = 256
-_ENCODING_SLACK = 0.02
 
 
 def free_flash(job: Job, *, dense: Artefact) -> Job:
@@ -89,22 +88,20 @@ def shrink_to_budgets(
     Raises:
         InfeasibleError: no plan meets the budgets.
     """
+    backend = backend_of(job.profile)
 
     def measure_costs(model: keras.Model) -> Mapping[str, float]:
         # Costs hardly depend on the values of weights and ranges, so a few samples calibrate them; but equal
-        # vectors are stored once, and fine-tuning changes which are equal. Vela encodes common values in
-        # fewer bits, and fine-tuning changes which are common.
+        # vectors are stored once, and fine-tuning changes which are equal.
         tflite = make_file(job, model, samples=_CALIBRATION_FOR_SIZES)
-        found = _costs(measure(tflite, profile=job.profile, where="model.tflite"), job.budgets)
-        slack = _SHARING_SLACK_BYTES + _ENCODING_SLACK * found.get("flash", 0.0) * (
-            job.profile.npu is not None
-        )
+        found = _costs(backend.measure(tflite, where="model.tflite"), job.budgets)
+        slack = _SHARING_SLACK_BYTES + backend.planning_slack * found.get("flash", 0.0)
         return {name: cost + slack * (name == "flash") for name, cost in found.items()}
 
     graph = start.graph
     channels = keep_layers(name_channels(graph), job.limits.keep)
     measured = _costs(start.measured, job.budgets)
-    costs = fit_costs(graph, channels, per_op=op_costs(job.profile), peak="ram", measured=measured)
+    costs = fit_costs(graph, channels, per_op=backend.op_costs(), peak="ram", measured=measured)
     limits = budget_limits(job.budgets)
     pruner = Pruner(
         criterion=job.criterion,

@@ -15,7 +15,7 @@ from edgeprune.build.artefact import Artefact
 from edgeprune.build.job import Job, with_epochs
 from edgeprune.build.request import Shaping
 from edgeprune.build.workdir import WorkDirectory
-from edgeprune.device.zeros import value_clusters, value_zeros
+from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.budget_loop import exceeded, free_flash
 from edgeprune.methods.clustering import Clustering
 from edgeprune.methods.loop import Shrunk
@@ -63,11 +63,10 @@ def choose_means(
     """
     asked = job.request.shaping
     if isinstance(asked, Clustering):
-        reason = value_clusters(job.profile).reason
+        reason = backend_of(job.profile).value_clusters().reason
         return Means(shaping=asked, epochs=job.epochs, note=f"Clusters, as asked: {reason}.")
-    worth = value_zeros(
-        job.profile, UNSTRUCTURED if asked is None else asked.pattern, scheme=job.request.scheme
-    )
+    pattern = UNSTRUCTURED if asked is None else asked.pattern
+    worth = backend_of(job.profile).value_zeros(pattern, scheme=job.request.scheme)
     if asked is not None:
         return Means(shaping=asked, epochs=job.epochs, note=f"Zeros, as asked: {worth.reason}.")
     if "flash" not in exceeded(lean.measured, job.budgets):
@@ -90,8 +89,10 @@ def leave_flash_to_weights(job: Job, means: Means, *, dense: Artefact) -> Job:
     if means.shaping is None:
         return with_epochs(job, means.epochs)
     job = with_epochs(job, max(1, means.epochs // 2))
-    if isinstance(means.shaping, Zeroing) and not value_zeros(job.profile, means.shaping.pattern).flash:
-        return job
+    if isinstance(means.shaping, Zeroing):
+        worth = backend_of(job.profile).value_zeros(means.shaping.pattern)
+        if not worth.flash:
+            return job
     return free_flash(job, dense=dense)
 
 

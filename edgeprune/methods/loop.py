@@ -70,6 +70,11 @@ class Shrunk:
     steps: list[dict[str, Any]]
     equivalence: list[dict[str, Any]]
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether anything was taken out of the dense model, or done to its weights."""
+        return any(row["kind"] != "dense" for row in self.steps)
+
     @classmethod
     def opened(cls, opening: Opening) -> Shrunk:
         """A loop in which nothing happened yet."""

@@ -12,8 +12,8 @@ from edgeprune.build.artefact import Artefact
 from edgeprune.build.job import Job, plan_recovery, with_epochs
 from edgeprune.build.request import Shaping
 from edgeprune.build.workdir import WorkDirectory
-from edgeprune.device.zeros import value_clusters
 from edgeprune.errors import InfeasibleError
+from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.budget_loop import exceeded, free_flash, shrink_to_budgets
 from edgeprune.methods.method import find_clustering, find_zeroing, shape_weights
 from edgeprune.methods.start import Opening
@@ -73,7 +73,7 @@ def try_means(job: Job, lean: Artefact, *, opening: Opening, progress: Progress)
     if narrow is not None:
         lost["channels alone"] = (judge.drop(before=dense, after=judge.score_model(narrow)), None)
     finders: list[Callable[..., Shaping | None]] = [find_zeroing]
-    if value_clusters(job.profile).flash:
+    if backend_of(job.profile).value_clusters().flash:
         finders.append(find_clustering)
     for find in finders:
         if (shaping := find(job, start)) is not None:

@@ -1,4 +1,4 @@
-"""Golden samples: inputs of an artefact with what TFLM's reference kernels make of them, for checks elsewhere."""
+"""Golden samples: inputs with what TFLM's reference kernels make of them, for checks elsewhere."""
 
 import zipfile
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgeprune.device.arena import predict_arena, read_arena_inputs
-from edgeprune.device.estimate import arena_kernels, estimate_figures, time_instructions
+from edgeprune.device.estimate import arena_kernels, estimate_linked, estimate_mapped, time_instructions
 from edgeprune.device.figures import UNITS, Figure
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import list_profiles, load_profile
@@ -23,14 +23,15 @@ COUNT = Figure(value=1e6, unit="", source="estimated", evidence="a test", low=0.
 def test_an_op_that_was_never_linked_is_named():
     profile = load_profile("cortex-m7")
     strange = OpShape(op="CUSTOM:SignalRfft", inputs=((1, 9),), output=(1, 9))
-    figures = estimate_figures([DENSE, strange], tflite_bytes=2000, arena=ARENA, profile=profile)
+    figures = estimate_linked([DENSE, strange], tflite_bytes=2000, arena=ARENA, profile=profile)
     assert "CUSTOM:SignalRfft" in figures["flash_bytes"].evidence
     assert "CUSTOM:SignalRfft" in figures["instructions"].evidence
 
 
 @pytest.mark.parametrize("profile", list_profiles(), ids=lambda profile: profile.id)
 def test_every_device_gives_every_figure_with_its_provenance(profile):
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=profile)
+    estimate = estimate_linked if profile.kind == "mcu" else estimate_mapped
+    figures = estimate([DENSE], tflite_bytes=2000, arena=ARENA, profile=profile)
     assert set(figures) == {
         "tflite_bytes",
         "flash_bytes",
@@ -67,16 +68,19 @@ def test_latency_is_instructions_times_cycles_over_clock():
 
 
 def test_a_device_that_nobody_measured_has_no_latency():
-    figure = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("android-entry"))[
+    figure = estimate_mapped([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("android-entry"))[
         "latency_ms"
     ]
     assert figure.source == "unavailable"
     assert "benchmark_model" in figure.evidence
 
 
-@pytest.mark.parametrize("device", ["cortex-m7", "esp32", "pixel-8"])
-def test_an_estimate_has_an_interval_with_some_width(device):
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile(device))
+@pytest.mark.parametrize(
+    ("device", "estimate"),
+    [("cortex-m7", estimate_linked), ("esp32", estimate_linked), ("pixel-8", estimate_mapped)],
+)
+def test_an_estimate_has_an_interval_with_some_width(device, estimate):
+    figures = estimate([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile(device))
     for name, figure in figures.items():
         if figure.source == "estimated" and name != "arena_bytes":
             assert 0 < figure.low < figure.value < figure.high
@@ -84,7 +88,7 @@ def test_an_estimate_has_an_interval_with_some_width(device):
 
 def test_code_of_other_kernels_tells_little():
     flash = {
-        device: estimate_figures([DENSE], tflite_bytes=0, arena=ARENA, profile=load_profile(device))[
+        device: estimate_linked([DENSE], tflite_bytes=0, arena=ARENA, profile=load_profile(device))[
             "flash_bytes"
         ]
         for device in ("cortex-m4", "esp32")
@@ -95,12 +99,12 @@ def test_code_of_other_kernels_tells_little():
 
 
 def test_ram_of_a_microcontroller_is_arena_runtime_and_stack():
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("cortex-m7"))
+    figures = estimate_linked([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("cortex-m7"))
     assert figures["ram_bytes"].value == 4000 + 3072 + 2048
 
 
 def test_flash_of_a_phone_is_the_file():
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("pixel-6"))
+    figures = estimate_mapped([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("pixel-6"))
     assert figures["flash_bytes"].value == 2000
 
 
@@ -120,7 +124,7 @@ def test_figures_of_mlperf_tiny_agree_with_what_was_counted_and_measured(name):
     model = read_model(path.read_bytes(), where=name)
     profile = load_profile("nucleo-l4r5zi")
     arena = predict_arena(read_arena_inputs(model), arena_kernels(profile))
-    figures = estimate_figures(op_shapes(model), tflite_bytes=model.size_bytes, arena=arena, profile=profile)
+    figures = estimate_linked(op_shapes(model), tflite_bytes=model.size_bytes, arena=arena, profile=profile)
     text = (SHARED / "data" / "tflm_cmsis_nn_model_totals.csv").read_text(encoding="utf-8")
     counted = {
         line["model"]: float(line["instructions"])

@@ -7,9 +7,9 @@ from sparse_models import cluster, one_layer, random_inputs, sparsify, two_reade
 from edgeprune.commands.compress import compress_file
 from edgeprune.device.check import resolve_budgets
 from edgeprune.device.profile import load_profile
-from edgeprune.encoding.tflm_decode import choose_encodings
 from edgeprune.errors import OutputError
-from edgeprune.measuring.backend import measure
+from edgeprune.measuring.backend import backend_of, measure
+from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.runtimes.compare import compare_runs
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.strip import strip
@@ -17,7 +17,7 @@ from edgeprune.tflite.strip import strip
 
 def chosen(data, device="cortex-m7", **flags):
     profile = load_profile(device)
-    return choose_encodings(data, profile=profile, budgets=resolve_budgets(profile, flags=flags))
+    return backend_of(profile).encode(data, budgets=resolve_budgets(profile, flags=flags)).compressed
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +122,12 @@ def test_what_shares_its_bytes_is_chosen_once():
 
 
 def test_a_device_that_cannot_unpack_is_told_so(resnet8):
-    result = chosen(resnet8, "pixel-6")
-    assert result.tflite == resnet8
-    assert "cannot unpack" in result.note
+    profile = choose_runtime(load_profile("cortex-m7"), "c")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")  # without a compiler, figures are estimated at once
+        encoded = backend_of(profile).encode(resnet8, budgets=resolve_budgets(profile))
+    assert encoded.compressed is None
+    assert encoded.describe() == ["c on cortex-m7 cannot unpack constants; encoding saves nothing there."]
 
 
 def test_the_document_holds_every_constant(resnet8):
