@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeprune.methods.channels import Pruner
-from edgeprune.methods.loop import PRUNING_SHARE, Segment, _shorten, plan_segments
+from edgeprune.methods.loop import PRUNING_SHARE, Segment, Shrunk, _shorten, plan_segments
 from edgeprune.prune.solve import Costs, Limits
 
 
@@ -53,3 +53,12 @@ def test_steps_that_a_collapse_costs_are_taken_from_the_end() -> None:
     )
     assert _shorten(segments, 12) == (Segment(fraction=1.0, steps=10), Segment(fraction=0.0, steps=23))
     assert np.sum([s.steps for s in _shorten(segments, 1000)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("kinds", "pruned"),
+    [((), False), (("dense",), False), (("dense", "dead"), True), (("dense", "zeros"), True)],
+)
+def test_a_loop_says_by_its_steps_whether_anything_was_pruned(kinds: tuple[str, ...], pruned: bool) -> None:
+    shrunk = Shrunk(model=None, steps=[{"kind": kind} for kind in kinds], equivalence=[])
+    assert shrunk.is_pruned == pruned
