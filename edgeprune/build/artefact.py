@@ -11,16 +11,14 @@ from edgeprune.build.file_metadata import compose_annotation, describe_origin, h
 from edgeprune.build.job import Job, describe_settings
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile
-from edgeprune.device.runtime import name_runtime
-from edgeprune.encoding import xnnpack_sparse
 from edgeprune.encoding.choices import Compressed
-from edgeprune.encoding.sparse_choices import SparseChoice
-from edgeprune.encoding.tflm_decode import DECODES, choose_encodings
+from edgeprune.encoding.xnnpack_sparse import SparseChoice
 from edgeprune.errors import OpError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
-from edgeprune.measuring.backend import Measured, measure
+from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.records import Encoded, Measured
 from edgeprune.methods.method import Applied
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.runtimes.litert_host import run_litert
@@ -65,39 +63,19 @@ class Artefact:
         return self.tflite if self.compressed is None else self.compressed.tflite
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Encoded:
-    """A file as the device stores it.
-
-    Attributes:
-        measured: the file before, read and measured.
-        figures: of the file that is flashed.
-        compressed: that file, where its constants may be stored encoded.
-    """
-
-    measured: Measured
-    figures: Mapping[str, Figure]
-    compressed: Compressed | SparseChoice | None = None
-
-
 def encode_for_device(tflite: bytes, job: Job, *, shaped: bool = True) -> Encoded:
-    """The file with its weights stored as the device's runtime can unpack them, if it can, and its figures.
+    """The file as the device stores it, and its figures.
 
     Args:
         tflite: the stripped file of a model.
         job: whose device and budgets count.
         shaped: whether zeros or clusters were made in it; else it is only measured.
     """
-    measured = measure(tflite, profile=job.profile, where="model.tflite")
-    decodes = job.profile.runtime.decodes if shaped else ()
-    if xnnpack_sparse.DECODES in decodes and job.request.scheme == "none":
-        sparse = xnnpack_sparse.choose_sparse(tflite, profile=job.profile)
-        after = measure(sparse.tflite, profile=job.profile, where="model_encoded.tflite")
-        return Encoded(measured=measured, figures=after.figures, compressed=sparse)
-    if DECODES not in decodes:
-        return Encoded(measured=measured, figures=measured.figures)
-    compressed = choose_encodings(tflite, profile=job.profile, budgets=job.budgets, before=measured)
-    return Encoded(measured=measured, figures=compressed.after, compressed=compressed)
+    backend = backend_of(job.profile)
+    if shaped:
+        return backend.encode(tflite, budgets=job.budgets, scheme=job.request.scheme)
+    measured = backend.measure(tflite, where="model.tflite")
+    return Encoded(measured=measured, figures=measured.figures)
 
 
 def convert_for(job: Job, model: keras.Model, *, samples: int | None = None) -> bytes:
@@ -239,7 +217,7 @@ def name_unsupported(measured: Measured, profile: Profile, *, model: keras.Model
     from edgeprune.keras_bridge.conversion.layer_names import describe_place
 
     return OpError(
-        f"{name_runtime(profile)} on {profile.id} cannot execute the converted model",
+        f"{backend_of(profile).label} on {profile.id} cannot execute the converted model",
         where=describe_place(model, named, op=measured.unsupported[0].partition(" ")[0]),
         why="; ".join(dict.fromkeys(measured.unsupported)),
         fix="replace the layer that becomes this op",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgeprune import __version__
 from edgeprune.device.profile import Profile
 from edgeprune.errors import DataError, RecipeError
+from edgeprune.measuring.backend import backend_of
 from edgeprune.tflite.annotate import Annotation
 from edgeprune.tflite.metadata import ModelMetadata, TensorMetadata
 
@@ -43,10 +44,10 @@ class Annotating:
     normalization: tuple[float, float] | None = None
 
     def wants_metadata(self, profile: Profile | None) -> bool:
-        """Whether metadata are written: if not said, for LiteRT. TFLM would only keep them in flash."""
+        """Whether metadata are written: if not said, where the runtime has a use for them."""
         if self.metadata is not None:
             return self.metadata
-        return profile is not None and profile.runtime.name == "litert"
+        return profile is not None and backend_of(profile).writes_metadata
 
 
 def parse_annotating(

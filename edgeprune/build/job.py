@@ -11,19 +11,18 @@ from edgeprune.build.request import BuildRequest
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.device.check import Budgets, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.device.runtime import choose_runtime
-from edgeprune.device.schemes import refuse_scheme
 from edgeprune.errors import RecipeError
-from edgeprune.firmware.c.boards import find_board
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers
+from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.runtime import choose_runtime
+from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.methods.method import require_worth
 from edgeprune.progress import Checkpoints, Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
 from edgeprune.prune.solve import Limits
 from edgeprune.registry import Registry
-from edgeprune.runtimes.vela import find_vela
 from edgeprune.tflite.schemes import choose_io_type
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 DEFAULT_EPOCHS = 16
 DEFAULT_CRITERION = "l2"
 """The best over ResNet-8 and DS-CNN (scripts/bench_pruning.py), and the quickest."""
-_ENGINE_PRICES = "TFLM's laws in proportion to the C engine's counts; candidates are built and run"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -80,10 +78,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     """
     profile = choose_runtime(load_profile(request.device), request.runtime)
     refuse_scheme(request.scheme, profile, io_type=request.io_type)
-    if profile.npu is not None:
-        find_vela()  # before hours of training, not after
-    if profile.runtime.name == "c":
-        find_board(profile.core)  # likewise
+    backend_of(profile).require_tools()  # before hours of training, not after
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
     budgets = resolve_budgets(profile, flags=flags, is_strict=request.strict)
     _refuse_bad_settings(request)
@@ -149,7 +144,7 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
 def describe_settings(job: Job) -> dict[str, Any]:
     """What was chosen, for the report."""
     calibration = job.inputs.calibration
-    engine = {"layer_prices": _ENGINE_PRICES} if job.profile.runtime.name == "c" else {}
+    layer_prices = backend_of(job.profile).layer_prices
     return {
         "criterion": job.criterion,
         "normalise": job.request.normalise or CRITERIA[job.criterion].normalise,
@@ -170,7 +165,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
             for pattern, limit in job.request.layers.items()
         },
         "augmentation": job.inputs.augmentation.describe(),
-        **engine,
+        **({"layer_prices": layer_prices} if layer_prices else {}),
     }
 
 

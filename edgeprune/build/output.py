@@ -8,20 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.build.file_metadata import describe_origin, hash_origin
-from edgeprune.build.firmware import GOLDEN_SAMPLES
 from edgeprune.build.report import Outcome
-from edgeprune.device.arena import planning_bytes, read_arena_inputs
-from edgeprune.device.estimate import arena_kernels
+from edgeprune.build.verify import take_test_samples
 from edgeprune.files import whole_directory
-from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.firmware.golden import Golden, save_golden
-from edgeprune.firmware.rendering import write_files
-from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
+from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.records import Release
 from edgeprune.report.html import render_html
 from edgeprune.report.schema import Report
-from edgeprune.runtimes.golden import record_golden
-from edgeprune.runtimes.samples import as_real
-from edgeprune.tflite.read import read_model
 
 
 def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -> None:
@@ -41,40 +34,21 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
         (folder / "report.html").write_text(render_html(document), encoding="utf-8")
         if pruned.flashed is not pruned.tflite:
             (folder / "model_encoded.tflite").write_bytes(pruned.flashed)
-        compiled = pruned.measured.compiled
-        if compiled is not None:
-            (folder / "model_vela.tflite").write_bytes(compiled.tflite)
-        if outcome.profile.runtime.name == "tflm":
-            arena = int(pruned.figures["arena_bytes"].value or 0)
-            flashed = compiled.model if compiled else read_model(pruned.flashed, where="model.tflite")
-            planning = planning_bytes(read_arena_inputs(flashed), arena_kernels(outcome.profile))
-            write_tflm_package(
-                folder / "tflm",
-                tflite=compiled.tflite if compiled else pruned.flashed,
-                model=flashed,
-                arena_bytes=arena,
-                arena_evidence=pruned.figures["arena_bytes"].evidence,
-                arena_size_bytes=reserve_arena(arena, planning_bytes=planning),
-                provenance={"Device": outcome.profile.id, "Pruned from": outcome.inputs.source}
-                | ({"Compiled by": compiled.describe} if compiled else {}),
-            )
-            if compiled is None:  # what Vela compiled runs on the NPU alone
-                save_golden(folder / GOLDEN_FILE, _record_golden(outcome))
-        if outcome.firmware is not None:
-            write_files(folder / "firmware", outcome.firmware.files)
-            save_golden(folder / GOLDEN_FILE, outcome.firmware.golden)
+        backend_of(outcome.profile).package(_release(outcome), folder)
         manifest = json.dumps(_manifest(folder, outcome), indent=2) + "\n"
         (folder / "manifest.json").write_text(manifest, encoding="utf-8")
 
 
-def _record_golden(outcome: Outcome) -> Golden:
-    """Test samples with the artefact's outputs, for firmware to check itself with."""
-    return record_golden(
-        outcome.pruned.flashed,
-        as_real(outcome.pruned.flashed, outcome.inputs.test.inputs),
-        samples=GOLDEN_SAMPLES,
-        origin="Test samples of the build",
-        labels=outcome.inputs.data.class_names or (),
+def _release(outcome: Outcome) -> Release:
+    """What the device's backend packages."""
+    pruned = outcome.pruned
+    return Release(
+        file=pruned.flashed,
+        measured=pruned.measured,
+        figures=pruned.figures,
+        finished=outcome.finished,
+        samples=take_test_samples(outcome.inputs),
+        made_from={"Device": outcome.profile.id, "Pruned from": outcome.inputs.source},
     )
 
 

@@ -3,13 +3,10 @@
 from edgeprune.build.artefact import encode_for_device, make_file
 from edgeprune.build.job import Job
 from edgeprune.device.check import budget_limits
-from edgeprune.device.op_costs import op_costs
-from edgeprune.measuring.backend import measure
+from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.method import Asked
 from edgeprune.methods.pricing import Pricing
 from edgeprune.methods.start import Start
-
-_ENCODING_SLACK = 0.02
 
 
 def ask_methods(job: Job, *, start: Start) -> Asked:
@@ -36,10 +33,11 @@ def ask_methods(job: Job, *, start: Start) -> Asked:
 
 def make_pricing(job: Job) -> Pricing:
     """Models as files of the job's scheme, measured on its device."""
+    backend = backend_of(job.profile)
     return Pricing(
         convert=lambda model, samples: make_file(job, model, samples=samples),
-        measure=lambda tflite: measure(tflite, profile=job.profile, where="model.tflite").figures,
+        measure=lambda tflite: backend.measure(tflite, where="model.tflite").figures,
         encode=lambda tflite: encode_for_device(tflite, job).figures,
-        per_op=op_costs(job.profile),
-        flash_slack=_ENCODING_SLACK if job.profile.npu is not None else 0.0,
+        per_op=backend.op_costs(),
+        flash_slack=backend.planning_slack,
     )

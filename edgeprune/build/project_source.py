@@ -6,9 +6,8 @@ from typing import Any
 
 from edgeprune.errors import DataError, ModelError, OpError, RecipeError
 from edgeprune.firmware.c.project import DESCRIPTION
-from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.firmware.golden import Golden, load_golden
-from edgeprune.runtimes.golden import draw_inputs, record_golden
+from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
+from edgeprune.runtimes.golden import Golden, draw_inputs, load_golden, record_golden
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
 

@@ -10,16 +10,16 @@ from typing import Any, cast
 
 from edgeprune import __version__
 from edgeprune.build.artefact import Artefact
-from edgeprune.build.firmware import Firmware
 from edgeprune.build.inputs import Inputs
 from edgeprune.device.check import KEYS, Budgets, verdict
 from edgeprune.device.figures import Check
-from edgeprune.device.layer_costs import describe_layers
 from edgeprune.device.profile import Profile
 from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.records import Finished
 from edgeprune.methods.method import Applied
 from edgeprune.quantization.ladder import Ladder
 from edgeprune.report.schema import Report
@@ -60,7 +60,7 @@ class Outcome:
         why: why these methods were chosen, as a sentence; "" where there was no question.
         settings: what was chosen.
         seed: of everything random.
-        firmware: the project and images of the C engine; None for other runtimes.
+        finished: what was built from the artefact for its runtime.
     """
 
     inputs: Inputs
@@ -77,7 +77,7 @@ class Outcome:
     why: str
     settings: Mapping[str, Any]
     seed: int
-    firmware: Firmware | None = None
+    finished: Finished
 
 
 def compose_report(outcome: Outcome) -> Report:
@@ -107,7 +107,7 @@ def compose_report(outcome: Outcome) -> Report:
         sparsity=_describe_sparsity(outcome),
         quantization=_describe_quantization(outcome),
         agreement=_describe_agreement(outcome),
-        engine=None if outcome.firmware is None else cast(EnginePart, outcome.firmware.facts),
+        engine=cast("EnginePart | None", outcome.finished.facts),
         ops=_count_ops(outcome.pruned),
         seed=outcome.seed,
         versions={"edgeprune": __version__, **_installed_versions()},
@@ -196,7 +196,7 @@ def _describe_agreement(outcome: Outcome) -> AgreementPart | None:
         "reference": comparison.reference,
         "samples": ran[0].samples if ran else 0,
         "elements": ran[0].elements if ran else 0,
-        "note": "" if outcome.profile.npu is None else "The file before Vela: its result needs the NPU.",
+        "note": comparison.note,
         "runtimes": [cast(RuntimePart, row.to_json()) for row in comparison.rows],
     }
 
@@ -208,7 +208,8 @@ def _count_ops(artefact: Artefact) -> tuple[OpPart, ...]:
 
 def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> list[LayerPart]:
     """Channels, weights and cost of each layer before and after; layers without any are left out."""
-    before, after = describe_layers(dense, profile), describe_layers(pruned, profile)
+    backend = backend_of(profile)
+    before, after = backend.describe_layers(dense), backend.describe_layers(pruned)
     rows = []
     for name, old in before.items():
         if not (old["params"] or old["macs"] or old["instructions"]):

@@ -9,7 +9,6 @@ from pathlib import Path
 from edgeprune.build.file_metadata import Annotating
 from edgeprune.config.load_options import LoadOptions
 from edgeprune.config.recipe import LayerLimit
-from edgeprune.device.runtime import Choice
 from edgeprune.methods.clustering import Clustering
 from edgeprune.methods.sparsity import Zeroing
 
@@ -56,7 +55,7 @@ class BuildRequest:
     device: str
     data: str | None
     output: Path
-    runtime: Choice | None = None
+    runtime: str | None = None
     flash_kib: float | None = None
     ram_kib: float | None = None
     latency_ms: float | None = None

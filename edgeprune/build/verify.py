@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgeprune.build.artefact import Artefact
+from edgeprune.build.inputs import Inputs
 from edgeprune.build.job import Job
 from edgeprune.device.check import check_budgets
 from edgeprune.device.figures import Check, Figure
-from edgeprune.device.profile import Profile
-from edgeprune.measuring.backend import check_ops
+from edgeprune.measuring.backend import backend_of, check_ops
+from edgeprune.measuring.records import Samples
 from edgeprune.runtimes.agreement import (
     FRACTION_ALLOWED,
     STEPS_ALLOWED,
     Compared,
     Comparison,
     choose_sample_count,
-    compare_runtimes,
 )
-from edgeprune.runtimes.samples import as_real
 
 
 def verify(artefact: Artefact, job: Job) -> Comparison:
-    """The artefact in several runtimes, the device's among them, compared with LiteRT's reference kernels.
+    """The artefact in several runtimes, the device's among them, compared with LiteRT's reference kernels."""
+    count = choose_sample_count(int(artefact.figures["macs"].value or 0))
+    samples = take_test_samples(job.inputs)
+    few = replace(samples, inputs=tuple(x[:count] for x in samples.inputs))
+    return backend_of(job.profile).verify(artefact.tflite, few, stored=artefact.flashed)
 
-    What Vela compiled runs on an NPU alone; there the file before Vela is compared.
-    """
-    samples = choose_sample_count(int(artefact.figures["macs"].value or 0))
-    return compare_runtimes(
-        artefact.tflite,
-        as_real(artefact.tflite, tuple(x[:samples] for x in job.inputs.test.inputs)),
-        encoded=artefact.flashed,
-        with_tflm=job.profile.runtime.name != "litert",
+
+def take_test_samples(inputs: Inputs) -> Samples:
+    """The test samples of a build, as a backend gets them."""
+    return Samples(
+        inputs=inputs.test.inputs,
+        origin="Test samples of the build",
+        labels=inputs.data.class_names or (),
     )
-
-
-def find_verified(comparison: Comparison, job: Job) -> Compared | None:
-    """The row of the device's runtime, if it is to agree with the reference.
-
-    None for LiteRT, whose kernels round differently by design, and for ops that only the NPU executes. The C
-    engine computes what TFLM's reference kernels do, bit for bit.
-    """
-    profile = job.profile
-    if profile.runtime.name == "litert" or comparison.tflm is None:
-        return None
-    return None if profile.npu is not None and comparison.tflm.unavailable else comparison.tflm
 
 
 def check_artefact(
@@ -62,19 +54,18 @@ def check_artefact(
         )
     )
     checks.append(check_ops(pruned.measured, job.profile))
-    verified = find_verified(comparison, job)
-    if verified is not None:
-        checks.append(_check_agreement(verified, comparison, job.profile))
+    if comparison.verified is not None:
+        checks.append(_check_agreement(comparison.verified, comparison))
     return tuple(checks)
 
 
-def _check_agreement(row: Compared, comparison: Comparison, profile: Profile) -> Check:
+def _check_agreement(row: Compared, comparison: Comparison) -> Check:
     found = row.agreement
     if found is None:
         figure = Figure(value=None, unit="steps", source="unavailable", evidence=row.unavailable)
         return Check(name="agreement", figure=figure, budget=float(STEPS_ALLOWED))
     in_steps = found.max_steps is not None
-    file = " (on the file before Vela: what it compiles runs on the NPU alone)" if profile.npu else ""
+    file = f" (on {comparison.file})" if comparison.file else ""
     figure = Figure(
         value=float(found.max_steps or 0) if in_steps else found.max_fraction,
         unit="steps" if in_steps else "of the range",

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
+from edgeprune.device.npu import Npu
 from edgeprune.device.profile import Profile
-from edgeprune.device.selection import list_runtimes
 from edgeprune.units import NOTHING, format_quantity
 
 
@@ -45,6 +45,8 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
 
 def describe_choice(profiles: Sequence[Profile]) -> str:
     """What can be asked for, where nothing is as asked."""
+    from edgeprune.measuring.runtime import list_runtimes
+
     cores = ", ".join(sorted({profile.core for profile in profiles}))
     names = {name for profile in profiles for name in list_runtimes(profile)}
     small = [profile for profile in profiles if profile.kind == "mcu"]
@@ -91,8 +93,11 @@ def _describe_device(profile: Profile) -> Iterator[tuple[str, str]]:
         yield "cache", f"{known or 'size not known'} ({profile.cache.source})"
     yield "runtime", f"{runtime.name} with {runtime.kernels} kernels: {runtime.version}"
     yield "", f"decodes {', '.join(runtime.decodes) or 'nothing'}; channels in steps of {runtime.round_to}"
-    if profile.npu:
-        npu = profile.npu
+    yield from _describe_npu(profile.npu)
+
+
+def _describe_npu(npu: Npu | None) -> Iterator[tuple[str, str]]:
+    if npu:
         yield "NPU", f"{npu.accelerator} at {npu.clock_mhz:g} MHz, {npu.system_config}, {npu.memory_mode}"
         yield "", npu.source
 

@@ -1,8 +1,12 @@
 """`edgeprune devices`: the profiles that ship, one of them, or a file of one's own."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +15,9 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity
+
+if TYPE_CHECKING:
+    from edgeprune.device.profile import Profile
 
 _AT_LEAST = options.Finite(min=0, min_open=True)
 
@@ -39,7 +46,7 @@ def list_devices(
         profiles,
         core=core,
         kind=kind,
-        runtime=runtime,
+        has_runtime=_filter_runtime(runtime),
         min_ram_kib=min_ram or 0.0,
         min_flash_kib=min_flash or 0.0,
     )
@@ -47,6 +54,15 @@ def list_devices(
     if not chosen:
         return Answer(text=describe_choice(profiles), document=document, exit_code=1)
     return Answer(text=format_devices(chosen, of=len(profiles)), document=document)
+
+
+def _filter_runtime(name: str | None) -> Callable[[Profile], bool]:
+    """Whether a device may have a runtime, or its kernels, of that name."""
+    if name is None:
+        return lambda profile: True
+    from edgeprune.measuring.runtime import list_runtimes
+
+    return lambda profile: name.lower() in list_runtimes(profile)
 
 
 @devices.command("show", cls=Command)
@@ -82,7 +98,7 @@ def new_device(file: Path, *, origin: str, force: bool) -> Answer:
 @devices.command("schema", cls=Command)
 def print_schema() -> Answer:
     """Print the JSON Schema of profiles, for editors."""
-    from edgeprune.device.profile import make_profile_schema
+    from edgeprune.measuring.profiles import make_profile_schema
 
     schema = make_profile_schema()
     text = json.dumps(schema, indent=2, ensure_ascii=False)
@@ -123,8 +139,8 @@ def validate_device(file: Path) -> Answer:
 
     Exit 1 if there are any, 3 if there is no such file.
     """
-    from edgeprune.device.profile import validate_profile
     from edgeprune.errors import ProfileError
+    from edgeprune.measuring.profiles import validate_profile
 
     if not file.is_file():
         raise ProfileError("there is no such file", where=str(file), fix="check the path")

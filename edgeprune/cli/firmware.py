@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +11,8 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.tables import wrap
-from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
-    from edgeprune.commands.engine_firmware import EngineProjectResult
-    from edgeprune.commands.firmware import ProjectResult
     from edgeprune.firmware.c.layer import Optimize
 
 _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
@@ -83,88 +79,26 @@ def firmware(
 
     Exit 1 if the image does not fit the device, or the check does not pass.
     """
-    if runtime == "c":
-        if project not in (None, "cmake"):
-            raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
-        from edgeprune.commands.engine_firmware import write_engine_firmware
+    if runtime == "c" and project not in (None, "cmake"):
+        raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
+    if runtime != "c" and project is None:
+        raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
+    if runtime != "c" and build:
+        raise click.UsageError("--build needs --runtime c; TFLM is built with the project's own SDK.")
+    from edgeprune.commands.firmware import FirmwareRequest, write_firmware
+    from edgeprune.measuring.records import ProjectOptions
 
-        result = write_engine_firmware(
-            source,
+    result = write_firmware(
+        FirmwareRequest(
+            source=source,
+            runtime="c" if runtime == "c" else None,
             output=output,
             device=device,
             data=data,
             samples=samples,
-            build=build,
-            optimize=optimize,
+            options=ProjectOptions(kind=project, build=build, optimize=optimize),
             force=force,
         )
-        text = "\n".join(wrap(line) for line in describe_engine_project(result))
-        return Answer(text=text, document=result.to_json(), exit_code=0 if result.ok else 1)
-    if project is None:
-        raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
-    if build:
-        raise click.UsageError("--build needs --runtime c; TFLM is built with the project's own SDK.")
-    from edgeprune.commands.firmware import write_project
-
-    written = write_project(
-        source, project=project, output=output, device=device, data=data, samples=samples, force=force
     )
-    text = "\n".join(wrap(line) for line in describe_project(written))
-    return Answer(text=text, document=written.to_json())
-
-
-def describe_project(result: ProjectResult) -> list[str]:
-    """Paragraphs on a TFLM project."""
-    needed = format_quantity(result.arena.value, "bytes")
-    flash = format_quantity(result.flash.value, "bytes")
-    return [
-        f"{result.output}: {len(result.files)} files, project of the kind {result.project} for "
-        f"{result.profile.id}.",
-        f"Tensor arena: {result.arena_size_bytes} bytes are reserved, {needed} predicted "
-        f"({result.arena.source}: {result.arena.evidence}).",
-        f"Flash: {flash} predicted for the CMake project, and {result.golden_bytes} bytes of golden samples "
-        "in the program that checks them.",
-        f"Golden samples: {result.samples}. {result.origin}",
-        f"{result.output / 'README.md'} says how to build and run it.",
-    ]
-
-
-def describe_engine_project(result: EngineProjectResult) -> list[str]:
-    """Paragraphs on a project of the C engine."""
-    document = result.to_json()
-    lines = [
-        f"{result.output}: {len(result.files)} files, C project for {result.profile.id}.",
-        f"Arena: {result.arena_bytes} bytes, beside inputs and outputs.",
-        f"Golden samples: {result.samples}. {result.origin}",
-    ]
-    if document["images"] is not None:
-        lines += _describe_images(document)
-    else:
-        lines.append(f"{result.output / 'README.md'} says how to build and run it; --build does both.")
-    return lines
-
-
-def _describe_images(document: Mapping[str, Any]) -> list[str]:
-    sizes, run = document["sizes"], document["run"]
-    lines = [
-        f"Images: {', '.join(document['images'].values())}.",
-        f"Flash, read back from the ELF: {sizes['flash']} bytes ({sizes['code']} of code, {sizes['weights']} "
-        f"of weights), and {sizes['golden']} of golden samples. Static RAM: {sizes['ram']} bytes.",
-    ]
-    if len(document["images"]) == 1:
-        lines.append(
-            f"There is no image for the device: the profile {document['device']} does not say where its "
-            "memories begin."
-        )
-    if "uf2" in document["images"]:
-        lines.append(
-            "The UF2 holds the program alone; README.md says which parts want a header in front of it."
-        )
-    if run["passed"]:
-        lines.append(
-            f"PASS in qemu: {run['instructions']} instructions for one inference, {run['stack_bytes']} bytes "
-            "of stack."
-        )
-    else:
-        lines.append(f"FAIL in qemu: {run['said']}")
-    return lines
+    text = "\n".join(map(wrap, result.sentences))
+    return Answer(text=text, document=result.to_json(), exit_code=0 if result.ok else 1)

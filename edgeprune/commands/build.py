@@ -1,7 +1,7 @@
 """The road of a build, top to bottom.
 
     open the inputs → measure the dense model → remove channels → shape weights → convert → strip → encode
-    → build firmware (C engine) → verify → check → write
+    → finish (the C engine builds its firmware) → verify → check → write
 
 `build` is that road. Everything it calls is a function with plain values on both ends; the only things that
 change on the way are the Keras model being trained and the files on disk.
@@ -9,8 +9,9 @@ change on the way are the Keras model being trained and the files on disk.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgeprune.build.artefact import find_shortage, make_artefact, refuse_unsupported
-from edgeprune.build.firmware import Firmware, build_firmware
 from edgeprune.build.job import Job, describe_settings, make_trainer, open_job, open_work
 from edgeprune.build.output import write_output
 from edgeprune.build.pricing import ask_methods
@@ -18,10 +19,11 @@ from edgeprune.build.report import Outcome, compose_report
 from edgeprune.build.requantize import requantize
 from edgeprune.build.request import BuildRequest
 from edgeprune.build.start import find_start
-from edgeprune.build.verify import check_artefact, verify
+from edgeprune.build.verify import check_artefact, take_test_samples, verify
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.errors import InfeasibleError
 from edgeprune.files import refuse_existing
+from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.choose import carry_out, choose_method
 from edgeprune.methods.method import Applied
 from edgeprune.progress import Progress
@@ -81,10 +83,10 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         applied = Applied(model=job.inputs.model, accuracy=applied.accuracy)
     progress.stage("quantize with care")
     pruned, ladder = requantize(pruned, job, applied=applied, progress=progress)
-    firmware: Firmware | None = None
-    if job.profile.runtime.name == "c":
-        progress.stage("build the firmware and run it")
-        pruned, firmware = build_firmware(pruned, job)
+    finished = backend_of(job.profile).finish(
+        pruned.tflite, figures=pruned.figures, samples=take_test_samples(job.inputs), progress=progress
+    )
+    pruned = replace(pruned, figures={**pruned.figures, **finished.figures})
     progress.stage("compare runtimes")
     comparison = verify(pruned, job)
     checks = check_artefact(pruned, job, dense=dense, comparison=comparison)
@@ -100,8 +102,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         ladder=ladder,
         shortage=shortage,
         why=choice.note,
-        checks=checks if firmware is None else (*checks, firmware.check),
-        firmware=firmware,
+        checks=(*checks, *finished.checks),
+        finished=finished,
         settings=describe_settings(job),
         seed=job.request.seed,
     )

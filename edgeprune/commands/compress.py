@@ -1,19 +1,17 @@
 """`edgeprune compress`: a `.tflite` file whose weights are stored as the device's runtime can unpack them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
 from edgeprune.device.figures import Check
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.encoding import xnnpack_sparse
 from edgeprune.encoding.choices import Compressed
-from edgeprune.encoding.sparse_choices import SparseChoice
-from edgeprune.encoding.tflm_decode import choose_encodings
+from edgeprune.encoding.xnnpack_sparse import SparseChoice
 from edgeprune.files import read_file, refuse_existing, whole_file
-from edgeprune.measuring.backend import measure
+from edgeprune.measuring.backend import backend_of
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 
@@ -83,19 +81,15 @@ def compress_file(
     # Stripping takes the names away that people know tensors by; indices stay.
     names = [tensor.name for tensor in read_model(data, where=str(path)).tensors]
     stripped = strip(data, keep_interface=True, where=str(path))
-    choice: Compressed | SparseChoice
-    if xnnpack_sparse.DECODES in profile.runtime.decodes:
-        sparse = xnnpack_sparse.choose_sparse(stripped, profile=profile)
-        choice = replace(
-            sparse, tensors=tuple(replace(row, name=names[row.tensor]) for row in sparse.tensors)
-        )
-        figures = measure(choice.tflite, profile=profile, where=str(path)).figures
-    else:
-        encoded = choose_encodings(stripped, profile=profile, budgets=budgets)
-        choice = replace(
-            encoded, tensors=tuple(replace(row, name=names[row.tensors[0]]) for row in encoded.tensors)
-        )
-        figures = encoded.after
+    encoded = backend_of(profile).encode(stripped, budgets=budgets)
+    found = encoded.compressed or Compressed(
+        tflite=stripped,
+        tensors=(),
+        before=encoded.measured.figures,
+        after=encoded.figures,
+        note=encoded.note,
+    )
+    choice = found.with_names(names)
     if choice.encoded:
         with whole_file(output, force=force) as temporary:
             temporary.write_bytes(choice.tflite)
@@ -104,5 +98,5 @@ def compress_file(
         output=output if choice.encoded else None,
         profile=profile,
         choice=choice,
-        checks=tuple(check_budgets(figures, budgets, profile)),
+        checks=tuple(check_budgets(encoded.figures, budgets, profile)),
     )

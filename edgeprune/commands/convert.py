@@ -14,10 +14,10 @@ from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
 from edgeprune.device.figures import Check
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.device.schemes import refuse_scheme
 from edgeprune.errors import DataError
 from edgeprune.files import refuse_existing, whole_file
 from edgeprune.measuring.backend import check_ops, measure
+from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.progress import Progress
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.tflite.annotate import annotate

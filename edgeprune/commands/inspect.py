@@ -11,7 +11,6 @@ import numpy as np
 
 from edgeprune.build.inputs import open_samples
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
-from edgeprune.device.layer_costs import describe_layers
 from edgeprune.device.profile import load_profile
 from edgeprune.files import whole_file
 from edgeprune.graph.channels import ChannelMap, name_channels
@@ -19,6 +18,7 @@ from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import peak_activation_bytes
 from edgeprune.graph.rules import rule_for
+from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.ranking import Ranking
 from edgeprune.methods.sensitivity import study_sensitivity
 from edgeprune.progress import Progress
@@ -108,7 +108,7 @@ def inspect(
     traced = trace(original)
     graph = traced.graph
     channels = keep_layers(name_channels(graph), keep)
-    described = describe_layers(graph, profile)
+    described = backend_of(profile).describe_layers(graph)
     total = _sum(row["instructions"] for row in described.values())
     layers = []
     for name, row in described.items():

@@ -11,9 +11,9 @@ from edgeprune.build.artefact import name_unsupported
 from edgeprune.build.inputs import open_inputs
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.device.schemes import can_execute, refuse_scheme
 from edgeprune.files import refuse_existing, whole_file
 from edgeprune.measuring.backend import measure
+from edgeprune.measuring.schemes import can_execute, refuse_scheme
 from edgeprune.progress import Progress
 from edgeprune.quantization.ladder import (
     MAX_DROP,

@@ -11,7 +11,6 @@ import numpy as np
 from edgeprune.build.project_source import find_device, find_file
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.device.runtime import choose_runtime
 from edgeprune.errors import ModelError, RecipeError
 from edgeprune.files import read_file
 from edgeprune.firmware.c.boards import find_board
@@ -20,6 +19,7 @@ from edgeprune.firmware.c.engine import Engine, write_engine
 from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
+from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.tflm_host import run_tflm

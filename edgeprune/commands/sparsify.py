@@ -12,11 +12,10 @@ from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.check import resolve_budgets
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.device.zeros import require_worth
-from edgeprune.encoding.tflm_decode import choose_encodings
 from edgeprune.errors import RecipeError
 from edgeprune.files import refuse_existing, whole_file
-from edgeprune.measuring.backend import measure
+from edgeprune.measuring.backend import backend_of
+from edgeprune.methods.method import require_worth
 from edgeprune.methods.sparsity import Sparsified, Zeroing, sparsify, sparsify_at_once
 from edgeprune.progress import Progress
 from edgeprune.tflite.read import read_model
@@ -117,8 +116,9 @@ def sparsify_file(request: SparsifyRequest, *, progress: Progress) -> SparsifyRe
     profile = None if request.device is None else load_profile(request.device)
     worth = ""
     if profile is not None:
-        pattern, accept = request.zeroing.pattern, request.accept_no_gain
-        worth = require_worth(profile, pattern, accept_no_gain=accept).reason
+        worth = require_worth(
+            request.zeroing, profile, scheme="int8", accept_no_gain=request.accept_no_gain
+        ).reason
         progress.note(worth)
     from edgeprune.keras_bridge.loading.load import load_model
     from edgeprune.keras_bridge.loading.save import save_model
@@ -172,9 +172,10 @@ def _weigh(result: SparsifyResult, inputs: Inputs, *, profile: Profile) -> Spars
     dense, sparse = (_convert(model, inputs) for model in (inputs.model, result.sparse.model))
     require_zeros(read_model(sparse, where="the sparse model"), result.sparse.zeros)
     budgets = resolve_budgets(profile, flags={})
-    compressed = choose_encodings(sparse, profile=profile, budgets=budgets)
-    before = measure(dense, profile=profile, where="the dense model").figures
-    return replace(result, figures=(before, compressed.after), sentences=tuple(compressed.describe()))
+    backend = backend_of(profile)
+    encoded = backend.encode(sparse, budgets=budgets, scheme="int8")
+    before = backend.measure(dense, where="the dense model").figures
+    return replace(result, figures=(before, encoded.figures), sentences=tuple(encoded.describe()))
 
 
 def _convert(model: keras.Model, inputs: Inputs) -> bytes:

@@ -40,15 +40,15 @@ def arena_kernels(profile: Profile) -> Kernels:
     return "cmsis-nn dsp" if profile.runtime.kernels == "esp-nn" else "reference"
 
 
-def estimate_figures(
+def estimate_linked(
     ops: Sequence[OpShape], *, tflite_bytes: int, arena: Figure, profile: Profile
 ) -> dict[str, Figure]:
-    """All figures of an artefact that need no run on the device.
+    """All figures that need no run on the device, of a file in an image with the interpreter that runs it.
 
     Args:
         ops: the artefact's ops in the order they run.
         tflite_bytes: size of the file.
-        arena: activations and records in bytes, from `predict_arena`; on LiteRT the planned activations.
+        arena: activations and records in bytes, from `predict_arena`.
         profile: the device.
 
     Returns:
@@ -56,15 +56,45 @@ def estimate_figures(
     """
     instructions = _instructions(ops, profile)
     return {
-        "tflite_bytes": Figure(
-            value=float(tflite_bytes), unit="bytes", source="measured", evidence="size of the file"
-        ),
-        "flash_bytes": _flash(ops, tflite_bytes, profile),
+        "tflite_bytes": measure_size(tflite_bytes),
+        "flash_bytes": _link(ops, tflite_bytes, profile),
         "arena_bytes": arena,
-        "ram_bytes": estimate_ram(ops, tflite_bytes=tflite_bytes, arena=arena, profile=profile),
+        "ram_bytes": estimate_ram(arena, profile),
         "instructions": instructions,
         "latency_ms": estimate_latency(ops, instructions=instructions, arena=arena, profile=profile),
     }
+
+
+def estimate_mapped(
+    ops: Sequence[OpShape], *, tflite_bytes: int, arena: Figure, profile: Profile
+) -> dict[str, Figure]:
+    """The same of a file that an operating system maps into memory, for an interpreter of the application's.
+
+    Args:
+        ops: the artefact's ops in the order they run.
+        tflite_bytes: size of the file.
+        arena: activations in bytes.
+        profile: the device.
+    """
+    instructions = _instructions(ops, profile)
+    return {
+        "tflite_bytes": measure_size(tflite_bytes),
+        "flash_bytes": Figure(
+            value=float(tflite_bytes),
+            unit="bytes",
+            source="measured",
+            evidence="size of the file; the runtime is part of the system or of the application",
+        ),
+        "arena_bytes": arena,
+        "ram_bytes": _estimate_resident(ops, tflite_bytes=tflite_bytes, arena=arena, profile=profile),
+        "instructions": instructions,
+        "latency_ms": estimate_latency(ops, instructions=instructions, arena=arena, profile=profile),
+    }
+
+
+def measure_size(tflite_bytes: int) -> Figure:
+    """The size of a file as a figure."""
+    return Figure(value=float(tflite_bytes), unit="bytes", source="measured", evidence="size of the file")
 
 
 def estimate_latency(
@@ -74,7 +104,7 @@ def estimate_latency(
 
     Args:
         ops: the artefact's ops in the order they run.
-        instructions: what they execute, from `estimate_figures`; its interval widens that of the law.
+        instructions: what they execute, from `estimate_linked`; its interval widens that of the law.
         arena: bytes of the arena: if only memory outside the chip holds it, everything is slower.
         profile: the device.
     """
@@ -173,14 +203,7 @@ def _instructions(ops: Sequence[OpShape], profile: Profile) -> Figure:
     return estimate_instructions(ops, load_instruction_table(profile.latency.table)).figure
 
 
-def _flash(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figure:
-    if profile.runtime.name == "litert":
-        return Figure(
-            value=float(tflite_bytes),
-            unit="bytes",
-            source="measured",
-            evidence="size of the file; the runtime is part of the system or of the application",
-        )
+def _link(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figure:
     table = load_flash_table(profile.costs.flash_build)
     code = estimate_code(ops, table)
     value = tflite_bytes + code.code_bytes + profile.costs.startup_bytes
@@ -208,27 +231,47 @@ def _flash(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figur
 def _is_stand_in(profile: Profile) -> bool:
     """Whether the profile's table of linked code is one of other kernels than it runs."""
     kernels = "cmsis-nn" if profile.runtime.kernels == "ethos-u" else profile.runtime.kernels
-    return profile.runtime.name == "tflm" and not profile.costs.flash_build.endswith(f"-{kernels}")
+    return not profile.costs.flash_build.endswith(f"-{kernels}")
 
 
-def estimate_ram(ops: Sequence[OpShape], *, tflite_bytes: int, arena: Figure, profile: Profile) -> Figure:
-    """Bytes of RAM: arena, the runtime's data and stack; on LiteRT the file and packed weights, too."""
+def estimate_ram(arena: Figure, profile: Profile) -> Figure:
+    """Bytes of RAM on a microcontroller: arena, the runtime's data and stack."""
+    costs = profile.costs
+    fixed = float(costs.static_ram_bytes + costs.stack_bytes)
+    low, high = (fixed * share for share in _BESIDE_ARENA)
+    parts = f"runtime data ({costs.static_ram_bytes}) and stack ({costs.stack_bytes})"
+    return _add_to_arena(arena, fixed, low=low, high=high, parts=parts, profile=profile)
+
+
+def _estimate_resident(
+    ops: Sequence[OpShape], *, tflite_bytes: int, arena: Figure, profile: Profile
+) -> Figure:
+    """Bytes of RAM of a process: activations, the file, packed weights, and the interpreter.
+
+    XNNPACK packs a copy of the weights; the file itself is mapped and counted as resident. An op that it does
+    not take is not packed, and nobody measured the interpreter.
+    """
+    fixed = float(profile.costs.static_ram_bytes + profile.costs.stack_bytes)
+    packed = sum(op.weight_count * _WEIGHT_BYTES.get(op.dtype, 1) for op in ops)
+    return _add_to_arena(
+        arena,
+        fixed + packed + tflite_bytes,
+        low=tflite_bytes + fixed / 2,
+        high=tflite_bytes + packed + fixed * 2,
+        parts=f"file ({tflite_bytes}), packed weights ({packed}), interpreter and stack",
+        profile=profile,
+    )
+
+
+def _add_to_arena(
+    arena: Figure, beside: float, *, low: float, high: float, parts: str, profile: Profile
+) -> Figure:
+    """RAM: the arena, and what lies beside it, at least and at most `low` and `high`."""
     if arena.value is None:
         return unavailable("ram_bytes", arena.evidence)
     costs = profile.costs
-    fixed = float(costs.static_ram_bytes + costs.stack_bytes)
-    if profile.runtime.name == "litert":
-        # XNNPACK packs a copy of the weights; the file itself is mapped and counted as resident. An op that
-        # it does not take is not packed, and nobody measured the interpreter.
-        packed = sum(op.weight_count * _WEIGHT_BYTES.get(op.dtype, 1) for op in ops)
-        low, high = tflite_bytes + fixed / 2, tflite_bytes + packed + fixed * 2
-        fixed += packed + tflite_bytes
-        parts = f"file ({tflite_bytes}), packed weights ({packed}), interpreter and stack"
-    else:
-        low, high = (fixed * share for share in _BESIDE_ARENA)
-        parts = f"runtime data ({costs.static_ram_bytes}) and stack ({costs.stack_bytes})"
     return Figure(
-        value=arena.value + fixed,
+        value=arena.value + beside,
         unit="bytes",
         source="estimated",
         evidence=f"arena ({arena.value:.0f}, {arena.source}) + {parts}, {costs.evidence}: {costs.source}",
@@ -238,8 +281,11 @@ def estimate_ram(ops: Sequence[OpShape], *, tflite_bytes: int, arena: Figure, pr
 
 
 def spare_for_errors(profile: Profile, *, flash: float | None, ram: float | None) -> tuple[float, float]:
-    """What of limits on flash and RAM, in bytes, estimates at these limits may be wrong by; 0 without one."""
-    if profile.runtime.name != "tflm":
+    """What of limits on flash and RAM, in bytes, estimates at these limits may be wrong by; 0 without one.
+
+    Only code that is linked from a table is estimated so.
+    """
+    if not profile.costs.flash_build:
         return 0.0, 0.0
     table = load_flash_table(profile.costs.flash_build)
     error = _OTHER_KERNELS[1] - 1 if _is_stand_in(profile) else table.error

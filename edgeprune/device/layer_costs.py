@@ -11,13 +11,20 @@ from edgeprune.graph.lower import Lowering
 from edgeprune.graph.opshape import OpShape
 
 
-def describe_layers(graph: LayerGraph, profile: Profile) -> dict[str, dict[str, Any]]:
-    """For each layer: kind, output shape, channels, weights, MACs and, where there is a table, cost."""
+def describe_layers(
+    graph: LayerGraph, profile: Profile, *, is_counted: bool = True
+) -> dict[str, dict[str, Any]]:
+    """For each layer: kind, output shape, channels, weights, MACs and, where there is a table, cost.
+
+    Args:
+        graph: the model.
+        profile: the device.
+        is_counted: whether the table holds what the device's kernels take.
+    """
     channels = name_channels(graph)
     lowering = Lowering(graph, channels)
-    # The tables hold what TFLM's kernels take; the C engine's are counted op by op, in the report's `engine`.
-    counted = profile.latency.by == "instructions" and profile.runtime.name != "c"
-    table = load_instruction_table(profile.latency.table) if counted else None
+    has_table = is_counted and profile.latency.by == "instructions"
+    table = load_instruction_table(profile.latency.table) if has_table else None
     rows: dict[str, dict[str, Any]] = {}
     for index, node in enumerate(graph.nodes):
         layer, shape = graph.layers[node.layer], graph.shapes[node.outputs[0]]

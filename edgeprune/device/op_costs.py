@@ -28,10 +28,12 @@ def op_costs(profile: Profile) -> dict[str, Callable[[OpShape], float]]:
     elif law.by == "macs" and law.ms_per_mac is not None:
         per_mac = law.ms_per_mac
         costs["latency"] = lambda op: op.macs * per_mac
-    elif profile.npu is not None:
-        npu = profile.npu
-        costs["latency"] = lambda op: npu_cycles(op, npu) / (npu.clock_mhz * 1e3)
     return costs
+
+
+def npu_op_costs(npu: Npu) -> dict[str, Callable[[OpShape], float]]:
+    """The same on an NPU that executes all ops."""
+    return {"flash": stored_bytes, "latency": lambda op: npu_cycles(op, npu) / (npu.clock_mhz * 1e3)}
 
 
 def stored_bytes(op: OpShape) -> float:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from edgeprune.config.table_schema import make_schema
 from edgeprune.config.tables import TableError, parse_table, read_toml, ruled
 from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
-from edgeprune.device.memory import Cache, Memory, find_homeless, find_memory_faults
-from edgeprune.device.npu import Npu, find_npu_faults
+from edgeprune.device.memory import Cache, Memory, find_memory_faults
+from edgeprune.device.npu import Npu
 from edgeprune.device.power import Power, find_power_faults
 from edgeprune.errors import ProfileError, UnknownNameError
 
@@ -36,7 +35,7 @@ class RuntimeChoice:
         round_to: channels are kept in multiples of this, because the kernels work in such steps.
     """
 
-    name: Literal["tflm", "c", "litert"]
+    name: str  # its backend, in `measuring`, is found by it, and checks what it needs of the profile
     version: str
     kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u", "edgeprune"]
     decodes: tuple[Literal["tflm-prune", "xnnpack-sparse", "vela"], ...] = ()
@@ -86,7 +85,7 @@ class FixedCosts:
     """What any artefact costs on this device, on top of the model.
 
     Attributes:
-        flash_build: build of the linked op sizes; "" on LiteRT, where the file is all.
+        flash_build: build of the linked op sizes; "" where no interpreter is linked into an image.
         startup_bytes: flash for what the table's baseline lacks, for example a vendor's start-up library.
         static_ram_bytes: data of the runtime outside the arena.
         stack_bytes: the deepest stack of an inference.
@@ -202,16 +201,6 @@ def find_profile(name: str) -> Path:
     return shipped[name]
 
 
-def make_profile_schema() -> dict[str, Any]:
-    """The JSON Schema of a profile, for editors; `device_profiles/schema.json` is this."""
-    return make_schema(Profile, title="Device profile of edgeprune")
-
-
-def validate_profile(path: Path) -> list[TableError]:
-    """Everything that is wrong with a profile, empty if nothing is."""
-    return _parse(path)[1]
-
-
 def _shipped() -> dict[str, Path]:
     return {path.stem: path for path in _folder().glob("*.toml")}
 
@@ -225,7 +214,7 @@ def _folder() -> Path:
 
 
 def _read(path: Path) -> Profile:
-    profile, errors = _parse(path)
+    profile, errors = parse_profile(path)
     if profile is None:
         count = f"{len(errors)} errors: " if len(errors) > 1 else ""
         raise ProfileError(
@@ -238,7 +227,8 @@ def _read(path: Path) -> Profile:
     return profile
 
 
-def _parse(path: Path) -> tuple[Profile | None, list[TableError]]:
+def parse_profile(path: Path) -> tuple[Profile | None, list[TableError]]:
+    """The profile in a file, or None and all that is wrong with it, whatever its runtime asks for."""
     table, errors = read_toml(path)
     if errors:
         return None, errors
@@ -255,10 +245,6 @@ def _inconsistencies(profile: Profile) -> Iterator[TableError]:
         problem = f"is {profile.id!r}; an id has letters, digits, dots, hyphens and underscores"
         yield TableError(key="id", problem=problem)
     yield from find_latency_faults(latency)
-    if profile.runtime.name == "tflm" and not costs.flash_build:
-        yield TableError(key="costs.flash_build", problem="is missing; TFLM's code is linked into the image")
-    if profile.runtime.name == "tflm":
-        yield from find_homeless(profile.memory)
     yield from find_memory_faults(profile.memory, profile.cache)
     if profile.flashing is not None:
         yield from find_flashing_faults(profile.flashing)
@@ -276,28 +262,5 @@ def _inconsistencies(profile: Profile) -> Iterator[TableError]:
             yield TableError(
                 key=f"budgets.{key}", problem=f"is {budget:g}, more than the device has ({offered:g} KiB)"
             )
-    yield from _npu_inconsistencies(profile)
     if not profile.budgets.reason:
         yield TableError(key="budgets.reason", problem="is empty; default budgets need an explanation")
-
-
-def _npu_inconsistencies(profile: Profile) -> Iterator[TableError]:
-    asked = (
-        ("runtime.kernels", profile.runtime.kernels, "ethos-u"),
-        ("latency.by", profile.latency.by, "vela"),
-    )
-    if profile.npu is None:
-        for key, value, only in asked:
-            if value == only:
-                yield TableError(key="npu", problem=f"is missing; {key} = '{only}' needs it")
-        if "vela" in profile.runtime.decodes:
-            yield TableError(key="npu", problem="is missing; only an NPU decodes what Vela compresses")
-        return
-    if profile.runtime.name != "tflm":
-        yield TableError(
-            key="runtime.name", problem=f"is '{profile.runtime.name}'; a device with an NPU takes 'tflm'"
-        )
-    for key, value, only in asked:
-        if value != only:
-            yield TableError(key=key, problem=f"is '{value}'; a device with an NPU takes '{only}'")
-    yield from find_npu_faults(profile.npu)

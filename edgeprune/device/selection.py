@@ -1,6 +1,6 @@
 """Which devices answer a question."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgeprune.device.profile import Profile
 
@@ -10,7 +10,7 @@ def select_profiles(
     *,
     core: str | None = None,
     kind: str | None = None,
-    runtime: str | None = None,
+    has_runtime: Callable[[Profile], bool] = lambda profile: True,
     min_ram_kib: float = 0.0,
     min_flash_kib: float = 0.0,
 ) -> tuple[Profile, ...]:
@@ -20,7 +20,7 @@ def select_profiles(
         profiles: the devices to choose from.
         core: a part of the core's name, for example "m7"; upper and lower case are the same.
         kind: "mcu", "phone" or "sbc".
-        runtime: the name of a runtime that it may have, or of its kernels.
+        has_runtime: whether a device may have the runtime that is asked for.
         min_ram_kib: what the largest block must have that may hold the arena.
         min_flash_kib: what all flash together must have; storage of phones and boards always has it.
     """
@@ -29,14 +29,7 @@ def select_profiles(
         for profile in profiles
         if (core is None or core.lower() in profile.core.lower())
         and (kind is None or kind == profile.kind)
-        and (runtime is None or runtime.lower() in list_runtimes(profile))
+        and has_runtime(profile)
         and (profile.largest_ram_kib or 0.0) >= min_ram_kib
         and (profile.flash_kib is None or profile.flash_kib >= min_flash_kib)
     )
-
-
-def list_runtimes(profile: Profile) -> tuple[str, ...]:
-    """The device's runtime, its kernels, and "c" where the C engine can take the runtime's place."""
-    own = (profile.runtime.name, profile.runtime.kernels)
-    takes_c = profile.kind == "mcu" and profile.npu is None and profile.runtime.name != "c"
-    return (*own, "c") if takes_c else own

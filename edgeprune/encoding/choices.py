@@ -1,7 +1,7 @@
 """What became of each constant of a file whose constants may be stored encoded, in words and in JSON."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeprune.device.figures import Figure
@@ -92,6 +92,11 @@ class Compressed:
     def encoded(self) -> tuple[TensorChoice, ...]:
         """The constants that are stored encoded."""
         return tuple(choice for choice in self.tensors if choice.encoded)
+
+    def with_names(self, names: Sequence[str]) -> "Compressed":
+        """The same with the names of all tensors of the file it was made from, which stripping took away."""
+        named = (replace(row, name=names[row.tensors[0]]) for row in self.tensors)
+        return replace(self, tensors=tuple(named))
 
     def describe(self) -> list[str]:
         """Sentences: what is encoded, what that saves and costs, and what was left out for a budget."""

@@ -5,18 +5,16 @@ arena, where each decoded tensor lives while its op runs, and instructions. Tens
 bytes saved per byte of arena, as long as the budgets hold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from edgeprune.device.arena import predict_arena, read_arena_inputs
-from edgeprune.device.check import Budgets, budget_limits
-from edgeprune.device.estimate import arena_kernels, estimate_figures
+from edgeprune.device.estimate import arena_kernels, estimate_linked
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile
 from edgeprune.encoding.choices import Compressed, TensorChoice
-from edgeprune.measuring.backend import Measured, measure
 from edgeprune.tflite.compress import (
     Candidate,
     encode,
@@ -38,7 +36,12 @@ _LIMITED = {"ram_bytes": ("ram", "RAM"), "latency_ms": ("latency", "latency")}
 
 
 def choose_encodings(
-    tflite: bytes, *, profile: Profile, budgets: Budgets, before: Measured | None = None
+    tflite: bytes,
+    *,
+    profile: Profile,
+    limits: Mapping[str, float],
+    before: Mapping[str, Figure],
+    measure: Callable[[bytes], Mapping[str, Figure]],
 ) -> Compressed:
     """The file with those constants encoded that make it smaller, within the budgets of RAM and latency.
 
@@ -48,23 +51,19 @@ def choose_encodings(
 
     Args:
         tflite: a whole file, stripped.
-        profile: the device.
-        budgets: what is allowed.
-        before: what `measure` says of the file, to spare a run of the allocator.
+        profile: the device; its TFLM has the DECODE op.
+        limits: what is allowed, by "ram" and "latency"; nothing else is looked at.
+        before: figures of the file on the device.
+        measure: gives those of another.
 
     Raises:
         ModelError: the file is damaged.
     """
-    before = before or measure(tflite, profile=profile, where="the model")
-    if DECODES not in profile.runtime.decodes:
-        note = (
-            f"{profile.runtime.name} on {profile.id} cannot unpack constants; encoding saves nothing there."
-        )
-        return _unchanged(tflite, before, note=note)
-    if (fixed := find_fixed_numbering(before.model)) is not None:
+    model = read_model(tflite, where="the model")
+    if (fixed := find_fixed_numbering(model)) is not None:
         return _unchanged(tflite, before, note=f"Nothing is encoded: {fixed}.")
-    trial = _Trial(tflite, before, profile, budgets)
-    rows = [trial.examine(candidate) for candidate in find_candidates(before.model)]
+    trial = _Trial(tflite, model, before=before, profile=profile, limits=limits)
+    rows = [trial.examine(candidate) for candidate in find_candidates(model)]
     left = [row for row in rows if row.reason]
     chosen: list[TensorChoice] = []
     for row in sorted((row for row in rows if not row.reason), key=_worth, reverse=True):
@@ -76,12 +75,10 @@ def choose_encodings(
         if outweighed := trial.compare_flash(packed):
             left += [replace(row, reason=outweighed) for row in chosen]
             break
-        after = measure(packed, profile=profile, where="the encoded model")
-        if not (broken := trial.find_broken(after.figures)):
+        after = measure(packed)
+        if not (broken := trial.find_broken(after)):
             encoded = [replace(row, encoded=True) for row in chosen]
-            return Compressed(
-                tflite=packed, tensors=_sort(encoded + left), before=before.figures, after=after.figures
-            )
+            return Compressed(tflite=packed, tensors=_sort(encoded + left), before=before, after=after)
         left.append(replace(chosen.pop(), reason=broken))
     return _unchanged(tflite, before, rows=left, note=_explain(left))
 
@@ -89,13 +86,20 @@ def choose_encodings(
 class _Trial:
     """A file, and what it would cost with more and more of its constants encoded."""
 
-    def __init__(self, tflite: bytes, before: Measured, profile: Profile, budgets: Budgets) -> None:
-        self.tflite, self.before, self.profile = tflite, before, profile
-        self.model = before.model
+    def __init__(
+        self,
+        tflite: bytes,
+        model: Model,
+        *,
+        before: Mapping[str, Figure],
+        profile: Profile,
+        limits: Mapping[str, float],
+    ) -> None:
+        self.tflite, self.model, self.before, self.profile = tflite, model, before, profile
         self.plain_arena = self._arena(self.model)
-        self.limits = _find_limits(before.figures, budgets)
+        self.limits = _find_limits(before, limits)
         self.chosen: list[TensorChoice] = []
-        self.packed, self.figures = tflite, before.figures
+        self.packed, self.figures = tflite, before
 
     def examine(self, candidate: Candidate) -> TensorChoice:
         """The candidate with its best encoding, or with the reason why there is none."""
@@ -155,7 +159,7 @@ class _Trial:
 
     def compare_flash(self, packed: bytes) -> str:
         """Why all that a file has encoded together saves no flash, as a clause; "" if it does."""
-        was, now = self.before.figures["flash_bytes"].value, self._predict(packed)["flash_bytes"].value
+        was, now = self.before["flash_bytes"].value, self._predict(packed)["flash_bytes"].value
         if was is None or now is None or now < was:
             return ""
         saved = len(self.tflite) - len(packed)
@@ -172,15 +176,15 @@ class _Trial:
 
     def _predict(self, packed: bytes) -> Mapping[str, Figure]:
         model = read_model(packed, where="a trial")
-        arena = self.before.figures["arena_bytes"]
+        arena = self.before["arena_bytes"]
         if arena.value is not None:
             arena = replace(arena, value=arena.value + self._arena(model) - self.plain_arena)
-        return estimate_figures(op_shapes(model), tflite_bytes=len(packed), arena=arena, profile=self.profile)
+        return estimate_linked(op_shapes(model), tflite_bytes=len(packed), arena=arena, profile=self.profile)
 
 
-def _find_limits(before: Mapping[str, Figure], budgets: Budgets) -> dict[str, float]:
+def _find_limits(before: Mapping[str, Figure], asked: Mapping[str, float]) -> dict[str, float]:
     """Figure → what it must not exceed."""
-    asked, limits = budget_limits(budgets), {}
+    limits = {}
     for figure, (budget, _) in _LIMITED.items():
         value = before[figure].value or 0.0
         if budget in asked and (budget == "ram" or value <= asked[budget]):
@@ -200,10 +204,9 @@ def _worth(row: TensorChoice) -> tuple[float, int]:
 
 
 def _unchanged(
-    tflite: bytes, before: Measured, *, rows: list[TensorChoice] | None = None, note: str
+    tflite: bytes, before: Mapping[str, Figure], *, rows: list[TensorChoice] | None = None, note: str
 ) -> Compressed:
-    figures = before.figures
-    return Compressed(tflite=tflite, tensors=_sort(rows or []), before=figures, after=figures, note=note)
+    return Compressed(tflite=tflite, tensors=_sort(rows or []), before=before, after=before, note=note)
 
 
 def _sort(rows: list[TensorChoice]) -> tuple[TensorChoice, ...]:

@@ -1,95 +1,17 @@
-"""Golden samples: inputs with the outputs that the reference kernels give, as C++ arrays and as a file."""
+"""Golden samples as C++ arrays, for firmware that checks itself against the reference kernels."""
 
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeprune.errors import DataError
 from edgeprune.firmware.tflm import one_line
 from edgeprune.firmware.wrapper import C_TYPES, format_float
-from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
-
-Array = NDArray[Any]
-
-FILE_NAME = "golden.npz"
-"""Where a build keeps its golden samples, in its output directory."""
+from edgeprune.runtimes.golden import Golden
+from edgeprune.runtimes.samples import Array
+from edgeprune.tflite.model import Model, Tensor
 
 _NUMBERS_PER_LINE = 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Golden:
-    """Samples for a check on the device.
-
-    Attributes:
-        inputs: one array per input of the model, (samples, *its shape), in its own type.
-        outputs: likewise of the outputs, from the reference kernels.
-        origin: where the inputs come from, as a sentence.
-        labels: names of the classes in the order of the output's elements; empty where they are not known.
-    """
-
-    inputs: tuple[Array, ...]
-    outputs: tuple[Array, ...]
-    origin: str
-    labels: tuple[str, ...] = ()
-
-    @property
-    def samples(self) -> int:
-        """How many there are."""
-        return len(self.inputs[0])
-
-    def take(self, samples: int) -> "Golden":
-        """The first so many, or all if there are fewer."""
-        return Golden(
-            inputs=tuple(array[:samples] for array in self.inputs),
-            outputs=tuple(array[:samples] for array in self.outputs),
-            origin=self.origin,
-            labels=self.labels,
-        )
-
-
-def save_golden(path: Path, golden: Golden) -> None:
-    """Writes `input_<n>`, `output_<n>`, `origin` and `labels`; equal samples give equal bytes."""
-    arrays = {f"input_{index}": array for index, array in enumerate(golden.inputs)}
-    arrays |= {f"output_{index}": array for index, array in enumerate(golden.outputs)}
-    np.savez_compressed(path, origin=golden.origin, labels=np.array(golden.labels, np.str_), **arrays)
-
-
-def load_golden(path: Path, model: Model) -> Golden:
-    """The golden samples of a build.
-
-    Args:
-        path: the file.
-        model: the artefact they belong to.
-
-    Raises:
-        DataError: the file is missing or damaged, or belongs to another model.
-    """
-    again = "build again, or give samples with --data"
-    try:
-        # NumPy leaves a damaged file open, so it is opened here.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            inputs = tuple(file[f"input_{index}"] for index in range(len(model.inputs)))
-            outputs = tuple(file[f"output_{index}"] for index in range(len(model.outputs)))
-            origin, labels = str(file["origin"]), tuple(map(str, file["labels"]))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        # A TypeError is that of a lone array, which is no archive of several.
-        why = getattr(error, "strerror", None) or str(error)
-        raise DataError("the golden samples cannot be read", where=str(path), why=why, fix=again) from error
-    for tensor, array in zip((*model.inputs, *model.outputs), (*inputs, *outputs), strict=True):
-        if array.shape[1:] != tensor.shape or array.dtype != np.dtype(NUMPY_TYPES[tensor.dtype]):
-            raise DataError(
-                "the golden samples belong to another model",
-                where=str(path),
-                why=f"{array.dtype}{array.shape[1:]} stands for {tensor.dtype}{tensor.shape}",
-                fix=again,
-            )
-    return Golden(inputs=inputs, outputs=outputs, origin=origin, labels=labels)
 
 
 def render_golden(golden: Golden, model: Model) -> dict[str, str]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from edgeprune.errors import OpError
-from edgeprune.firmware.golden import Golden, render_golden
+from edgeprune.firmware.golden import render_golden
 from edgeprune.firmware.kernel_sources import list_kernels
 from edgeprune.firmware.rendering import fill_template, render_folder
 from edgeprune.firmware.tflm import format_comment, one_line, render_tflm_package
 from edgeprune.firmware.wrapper import render_wrapper
+from edgeprune.runtimes.golden import Golden
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.ops import kinds_used

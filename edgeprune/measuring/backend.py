@@ -1,174 +1,226 @@
-"""What a `.tflite` file costs on a device, and whether that fits. Imports no TensorFlow."""
+"""What differs from runtime to runtime: one `Backend` for each, in one table. Imports no TensorFlow.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+A backend is a dataclass of one field, the profile of a device. To add one, write a module with a class that
+inherits `DefaultBackend`, says what profiles call its runtime, what that cannot execute and what a file costs
+there, and adds itself to `BACKENDS`; everything else has a default.
+"""
 
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
-from edgeprune.device.arena import HostArena, plan_head, predict_arena, read_arena_inputs
-from edgeprune.device.estimate import arena_kernels, estimate_figures
-from edgeprune.device.figures import Check, Figure, unavailable
-from edgeprune.device.npu import Npu
-from edgeprune.device.placement import describe_placement
-from edgeprune.device.power import add_energy
+from edgeprune.config.tables import TableError
+from edgeprune.device.check import Budgets
+from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile
-from edgeprune.device.runtime import name_runtime
-from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError
+from edgeprune.errors import ProfileError
+from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.opshape import OpShape
-from edgeprune.measuring.c_engine import measure_on_engine
-from edgeprune.measuring.ethos_u import measure_on_npu
-from edgeprune.runtimes.tflm_host import run_tflm
-from edgeprune.runtimes.vela import ETHOS_U_OP, VelaResult
-from edgeprune.tflite.arena import PLANNED_AT_MOST, list_planned
-from edgeprune.tflite.model import NUMPY_TYPES, Model
-from edgeprune.tflite.op_ranks import require_ranks
-from edgeprune.tflite.ops import op_shapes, unsupported_ops
-from edgeprune.tflite.order import require_order
-from edgeprune.tflite.read import read_model
+from edgeprune.measuring.records import (
+    Encoded,
+    Finished,
+    Measured,
+    Project,
+    ProjectOptions,
+    Refusal,
+    Release,
+    Samples,
+    TakeGolden,
+    Worth,
+)
+from edgeprune.progress import Progress
+from edgeprune.prune.masks import Pattern
+from edgeprune.registry import Registry
+from edgeprune.runtimes.agreement import Comparison
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.schemes import Scheme
 
-_SIMULATED_BYTES_AT_MOST, _SIMULATED_MACS_AT_MOST = 1 << 26, 4e10
-"""Beyond any microcontroller: of such a file, the arena is only estimated."""
-_LEAST_SECONDS, _MACS_PER_SECOND = 60.0, 1e8
-"""Time that TFLM's reference kernels get: three times what they take on a slow machine."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """A `.tflite` file, read and measured for one device.
+class Backend(Protocol):
+    """A runtime on a device.
 
     Attributes:
-        model: the file, read.
-        ops: shapes of its ops.
-        figures: every figure of `UNITS` that follows from the file alone.
-        unsupported: what the device's runtime cannot execute, one sentence each.
-        compiled: what goes into flash in the file's place, on a device with an NPU.
-        notes: what is worth knowing besides, one sentence each.
+        runtime: what profiles call it in `runtime.name`.
+        label: what people call it.
+        runs_encoded: whether it is given the file whose weights are stored encoded, where there is one.
+        writes_metadata: whether its files say what they are for, where nobody said so.
+        planning_slack: fraction of flash that is kept free while pruning is planned, because fine-tuning
+            changes how well weights are stored.
+        layer_prices: where the prices of layers come from, where that needs saying; else "".
+        project_suffix: what a project's folder is called after its source; "" for its kind.
     """
 
-    model: Model
-    ops: tuple[OpShape, ...]
-    figures: Mapping[str, Figure]
-    unsupported: tuple[str, ...]
-    compiled: VelaResult | None = None
-    notes: tuple[str, ...] = ()
+    runtime: ClassVar[str]
+    label: ClassVar[str]
+    runs_encoded: ClassVar[bool]
+    writes_metadata: ClassVar[bool]
+    planning_slack: ClassVar[float]
+    layer_prices: ClassVar[str]
+    project_suffix: ClassVar[str]
+
+    def __init__(self, *, profile: Profile) -> None: ...
+
+    @property
+    def profile(self) -> Profile:
+        """The device."""
+
+    @classmethod
+    def takes(cls, profile: Profile) -> bool:
+        """Whether it is what executes files on this device."""
+
+    @classmethod
+    def can_replace(cls, profile: Profile) -> bool:
+        """Whether it can take the place of the device's runtime."""
+
+    @classmethod
+    def adopt(cls, profile: Profile) -> Profile:
+        """The device with this runtime in the place of its own. Raises RecipeError where that cannot be."""
+
+    def find_faults(self) -> Iterator[TableError]:
+        """What of the profile this runtime cannot do with, or lacks."""
+
+    def require_tools(self) -> None:
+        """Raises InputError or ToolMissingError for what a build would only find out after hours."""
+
+    def refuse_scheme(self, scheme: Scheme) -> str | None:
+        """Why it cannot execute what every file of a scheme holds, as a clause; None where it can."""
+
+    def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
+        """What zeros of a pattern buy in files of a scheme."""
+
+    def value_clusters(self) -> Worth:
+        """What few values for many weights buy."""
+
+    def op_costs(self) -> Mapping[str, Callable[[OpShape], float]]:
+        """Budget → cost of one op, as `device.op_costs`: what the solver goes by between two measurements."""
+
+    def describe_layers(self, graph: LayerGraph) -> dict[str, dict[str, Any]]:
+        """What each layer of a model costs before it is a file, as `device.layer_costs`."""
+
+    def refuse(self, model: Model) -> Refusal | None:
+        """Why it cannot execute a file, None where it can.
+
+        Args:
+            model: the file as this runtime gets it.
+        """
+
+    def measure(self, file: bytes, *, where: str = "the model") -> Measured:
+        """What a file costs on the device.
+
+        Args:
+            file: the bytes of a `.tflite` file.
+            where: its name, for messages.
+
+        Raises:
+            ModelError: the bytes are not a usable `.tflite` file.
+        """
+
+    def encode(self, file: bytes, *, budgets: Budgets, scheme: str | None = None) -> Encoded:
+        """A file with its weights stored as the runtime can unpack them, where it can and it pays.
+
+        Args:
+            file: a stripped `.tflite` file.
+            budgets: what is allowed.
+            scheme: how it is quantized; None where that is not known.
+
+        Raises:
+            ModelError: the file is damaged.
+            ToolError: a runtime is needed and not installed, or failed.
+        """
+
+    def verify(self, file: bytes, samples: Samples, *, stored: bytes) -> Comparison:
+        """The file in several runtimes, this one among them if it runs here.
+
+        Args:
+            file: a `.tflite` file that LiteRT executes.
+            samples: what it is run on.
+            stored: the same model as the device stores it.
+        """
+
+    def finish(
+        self, file: bytes, *, figures: Mapping[str, Figure], samples: Samples, progress: Progress
+    ) -> Finished:
+        """What has to be built from the final file, built and read.
+
+        Args:
+            file: the final file, not encoded.
+            figures: what is known of it.
+            samples: test samples, for golden ones.
+            progress: is told what is going on.
+
+        Raises:
+            ToolError: a compiler or an emulator failed.
+        """
+
+    def package(self, release: Release, folder: Path) -> None:
+        """Writes into the output of a build what firmware or an application needs beside the file."""
+
+    def write_project(
+        self, file: bytes, *, name: str, take_golden: TakeGolden, options: ProjectOptions, folder: Path
+    ) -> Project:
+        """Writes a firmware project with a file and golden samples of it.
+
+        Args:
+            file: the file's bytes.
+            name: the file's name, for messages.
+            take_golden: makes the samples.
+            options: how the project is to be.
+            folder: where it goes.
+
+        Raises:
+            InputError: there are no projects for this device, or it cannot run the file.
+            ToolError: a runtime, compiler or emulator is missing, or failed.
+            InfeasibleError: an image does not fit the device's memories.
+        """
+
+
+BACKENDS: Registry[type[Backend]] = Registry("runtime")
+"""All backends, by a name of their own; what a profile's runtime is called is their attribute `runtime`."""
+
+
+def list_runtime_names() -> tuple[str, ...]:
+    """What a profile's `runtime.name` may be."""
+    return tuple(dict.fromkeys(backend.runtime for _, backend in BACKENDS.items()))
+
+
+def backend_of(profile: Profile) -> Backend:
+    """The backend of a device's runtime. Raises ProfileError where the profile does not suit it."""
+    backend, faults = _find(profile)
+    if backend is None or faults:
+        raise ProfileError(
+            "; ".join(map(str, faults)),
+            where=profile.id,
+            fix="correct its file until 'edgeprune devices validate FILE' finds nothing",
+        )
+    return backend
+
+
+def find_runtime_faults(profile: Profile) -> list[TableError]:
+    """What is wrong with a profile in the eyes of its runtime; empty if nothing is."""
+    return _find(profile)[1]
+
+
+def _find(profile: Profile) -> tuple[Backend | None, list[TableError]]:
+    for _, kind in BACKENDS.items():
+        if kind.takes(profile):
+            backend = kind(profile=profile)
+            return backend, list(backend.find_faults())
+    name, known = profile.runtime.name, list_runtime_names()
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"it takes one of {', '.join(map(repr, known))}"
+    return None, [TableError(key="runtime.name", problem=f"is '{name}'; {hint}")]
 
 
 def measure(tflite: bytes, *, profile: Profile, where: str) -> Measured:
-    """Figures of a file on a device: the arena from the real allocator, the rest from the profile's tables.
-
-    On a device with an NPU, all that depends on it comes from Vela; with the C engine, from its image.
-
-    Args:
-        tflite: the file's bytes.
-        profile: the device.
-        where: the file's name, for messages.
-
-    Raises:
-        ModelError: the bytes are not a usable `.tflite` file.
-    """
-    model = read_model(tflite, where=where)
-    ops = tuple(op_shapes(model))
-    require_order(model)
-    require_ranks(ops, where=where)
-    if profile.runtime.name == "c":
-        costs = measure_on_engine(tflite, model, ops=ops, profile=profile)
-        figures = add_energy(costs.figures, profile.power)
-        return Measured(model=model, ops=ops, figures=figures, unsupported=costs.unsupported)
-    if profile.npu is not None:
-        return _measure_compiled(tflite, model, ops=ops, npu=profile.npu, profile=profile)
-    unsupported = _list_unsupported(model, profile)
-    if any(op.op == ETHOS_U_OP for op in ops):
-        unsupported += (f"{ETHOS_U_OP}: {profile.id} has no NPU; give the file as it was before Vela",)
-    arena = _place(_find_arena(tflite, model, profile, runs=not unsupported), model, profile)
-    figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=arena, profile=profile)
-    return Measured(model=model, ops=ops, figures=add_energy(figures, profile.power), unsupported=unsupported)
-
-
-def _measure_compiled(
-    tflite: bytes, model: Model, *, ops: tuple[OpShape, ...], npu: Npu, profile: Profile
-) -> Measured:
-    costs = measure_on_npu(tflite, npu=npu, profile=profile)
-    unmeasured = unavailable("arena_bytes", "Vela plans it")
-    figures = estimate_figures(ops, tflite_bytes=len(tflite), arena=unmeasured, profile=profile)
-    # TFLM needs kernels for what Vela leaves to the core, not for what it takes.
-    executed = costs.compiled.model if costs.compiled else model
-    return Measured(
-        model=model,
-        ops=ops,
-        figures=add_energy({**figures, **costs.figures}, profile.power),
-        unsupported=_list_unsupported(executed, profile),
-        compiled=costs.compiled,
-        notes=costs.notes,
-    )
-
-
-def _list_unsupported(model: Model, profile: Profile) -> tuple[str, ...]:
-    return tuple(
-        f"{item.op} ({item.dtype}): {item.reason}; {item.fix}"
-        for item in unsupported_ops(model, runtime="litert" if profile.runtime.name == "litert" else "tflm")
-    )
+    """What a file costs on a device, as its backend measures it."""
+    return backend_of(profile).measure(tflite, where=where)
 
 
 def check_ops(measured: Measured, profile: Profile) -> Check:
     """Whether the device's runtime has a kernel for every op."""
     count = len(measured.unsupported)
-    evidence = "; ".join(measured.unsupported or (f"the ops of {name_runtime(profile)}", *measured.notes))
+    label = backend_of(profile).label
+    evidence = "; ".join(measured.unsupported or (f"the ops of {label}", *measured.notes))
     figure = Figure(value=float(count), unit="unsupported ops", source="simulated", evidence=evidence)
     return Check(name="ops", figure=figure, budget=0.0)
-
-
-def _place(arena: Figure, model: Model, profile: Profile) -> Figure:
-    """The arena's figure, with where on the device it can lie."""
-    if arena.value is None:
-        return arena
-    outputs = [model.tensors[index] for op in model.ops for index in op.outputs if index >= 0]
-    largest = max(outputs, key=lambda tensor: tensor.bytes, default=None)
-    where = describe_placement(
-        arena.value, profile, largest=None if largest is None else (largest.name, largest.bytes)
-    )
-    return replace(arena, evidence=f"{arena.evidence}; {where}") if where else arena
-
-
-def _find_arena(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> Figure:
-    """The memory of activations: TFLM's arena from its own allocator; on LiteRT a plan of our own.
-
-    Args:
-        tflite: the file.
-        model: the same, read.
-        profile: the device.
-        runs: whether its runtime has all ops; else a failure is no fault of the file.
-    """
-    if len(list_planned(model)) > PLANNED_AT_MOST:
-        return unavailable("arena_bytes", f"a plan of over {PLANNED_AT_MOST} activations takes too long")
-    inputs = read_arena_inputs(model)
-    if profile.runtime.name == "litert":
-        return Figure(
-            value=float(plan_head(inputs, "reference")),
-            unit="bytes",
-            source="estimated",
-            evidence="greedy plan of all activations",
-        )
-    planned = predict_arena(inputs, arena_kernels(profile))
-    macs = sum(op.macs for op in inputs.ops)
-    too_large = (planned.value or 0.0) > _SIMULATED_BYTES_AT_MOST or macs > _SIMULATED_MACS_AT_MOST
-    if too_large or not model.inputs:
-        return planned
-    strange = [tensor.dtype for tensor in model.inputs if tensor.dtype not in NUMPY_TYPES]
-    if strange:
-        return unavailable("arena_bytes", f"an input of type {strange[0]} cannot be filled here")
-    zeros = tuple(np.zeros((1, *tensor.shape), NUMPY_TYPES[tensor.dtype]) for tensor in model.inputs)
-    try:
-        allocation = run_tflm(
-            tflite, zeros, timeout_seconds=_LEAST_SECONDS + macs / _MACS_PER_SECOND
-        ).allocation
-    except ToolMissingError as error:
-        return unavailable("arena_bytes", error.message)
-    except (ToolFailedError, OpError) as error:
-        if not runs:
-            return unavailable("arena_bytes", error.message)
-        # Its ops are all there, so it is the file that TFLM cannot take.
-        raise ModelError(
-            "TFLM cannot run the file", where=model.where, why=error.message, fix="convert the model again"
-        ) from error
-    host = HostArena(head_bytes=allocation.head_bytes, tail_bytes=allocation.tail_bytes)
-    return predict_arena(inputs, arena_kernels(profile), host=host)

@@ -1,248 +1,218 @@
-"""What a `.tflite` file costs as firmware of the C engine: read from the very image, run in the emulator.
+"""The C engine: edgeprune's own kernels, compiled with the model into an image that is built and run here."""
 
-Without a cross-compiler or an emulator it is estimated: the arena and the constants are known from the
-generated sources, code and instructions only roughly.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from shutil import which
-from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
-from edgeprune.device.estimate import time_instructions
+from edgeprune import __version__
+from edgeprune.device.estimate import measure_size
 from edgeprune.device.figures import Figure, unavailable
-from edgeprune.device.instructions import estimate_instructions, load_instruction_table
+from edgeprune.device.layer_costs import describe_layers
+from edgeprune.device.power import add_energy
 from edgeprune.device.profile import Profile
-from edgeprune.errors import ToolFailedError
-from edgeprune.firmware.c.boards import BOARDS, find_board
-from edgeprune.firmware.c.boards import instructions_of as extensions_of
-from edgeprune.firmware.c.build import Images, build_images
-from edgeprune.firmware.c.emulator import PROGRAM
+from edgeprune.errors import RecipeError
+from edgeprune.firmware.c.boards import find_board
+from edgeprune.firmware.c.build import Images, build_images, refuse_misfit
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
-from edgeprune.firmware.c.graph import Program, compile_model
 from edgeprune.firmware.c.layer import EMITTERS
-from edgeprune.firmware.c.layout import lay_out_board
-from edgeprune.firmware.c.project import LEAST_STACK_BYTES, write_engine_project
-from edgeprune.firmware.c.toolchain import COMPILER
-from edgeprune.graph.opshape import OpShape
-from edgeprune.runtimes.golden import draw_inputs, record_golden
+from edgeprune.firmware.c.project import write_engine_project
+from edgeprune.firmware.rendering import write_files
+from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.measuring.backend import BACKENDS
+from edgeprune.measuring.defaults import DefaultBackend, read_ops, refuse_runtime
+from edgeprune.measuring.engine_figures import figure_engine_file
+from edgeprune.measuring.engine_image import build_final_image
+from edgeprune.measuring.records import (
+    Finished,
+    Measured,
+    Project,
+    ProjectOptions,
+    Refusal,
+    Release,
+    Samples,
+    TakeGolden,
+    Worth,
+)
+from edgeprune.measuring.refusals import list_reasons
+from edgeprune.progress import Progress
+from edgeprune.prune.masks import Pattern
+from edgeprune.runtimes.agreement import Comparison, compare_runtimes
+from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
+from edgeprune.runtimes.golden import save_golden
+from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.schemes import Scheme
 
-_CODE_BYTES, _CODE_BYTES_PER_LAYER = 1500, 350
-_CODE_LOW, _CODE_HIGH = 0.4, 1.8
-"""Code of an image: from 2.7 KB (ten dense layers) to 7.5 KB (ResNet-8) for the models of MLPerf Tiny."""
-_OF_TFLM, _OF_TFLM_LOW, _OF_TFLM_HIGH = 0.5, 0.18, 0.95
-_OF_TFLM_HIGH_FOR_LSTM = 3.0
-"""Instructions as a fraction of TFLM's with CMSIS-NN: eight models, five cores (scripts/bench_engine.py)."""
-_STACK_BYTES = 512
-_BOARD_MARGIN_BYTES = 32 * 1024
-"""Of an emulated board's memory that is left to everything but weights and arena."""
+_FIGURES = ("flash_bytes", "arena_bytes", "ram_bytes", "instructions", "latency_ms")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EngineCosts:
-    """What a file costs.
+class CEngine(DefaultBackend):
+    """The C engine on a microcontroller."""
 
-    Attributes:
-        figures: every figure that depends on the runtime.
-        unsupported: ops that the C engine lacks, one sentence each.
-    """
-
-    figures: dict[str, Figure]
-    unsupported: tuple[str, ...]
-
-
-def measure_on_engine(
-    tflite: bytes, model: Model, *, ops: Sequence[OpShape], profile: Profile
-) -> EngineCosts:
-    """Builds the file's firmware for the emulator, runs it on one sample, and reads its figures.
-
-    Args:
-        tflite: the file.
-        model: the same, read.
-        ops: shapes of its ops.
-        profile: the device, whose runtime is the C engine.
-
-    Raises:
-        OpError: the C engine lacks what an op asks for.
-        ToolFailedError: compiler or emulator failed, or the outputs are not TFLM's.
-    """
-    size = Figure(
-        value=float(len(tflite)), unit="bytes", source="measured", evidence="size of the .tflite file"
+    runtime: ClassVar[str] = "c"
+    label: ClassVar[str] = "the C engine"
+    runs_encoded: ClassVar[bool] = False
+    layer_prices: ClassVar[str] = (
+        "TFLM's laws in proportion to the C engine's counts; candidates are built and run"
     )
-    lacking = _list_lacking(model)
-    if lacking:
-        names = ("flash_bytes", "arena_bytes", "ram_bytes", "instructions", "latency_ms")
-        missing = {name: unavailable(name, lacking[0]) for name in names}
-        return EngineCosts(figures={"tflite_bytes": size, **missing}, unsupported=lacking)
-    program = compile_model(model, prefix="model", instructions=extensions_of(profile.core))
-    obstacle = _find_obstacle(program, profile)
-    if obstacle:
-        figures = _estimate(program, ops=ops, obstacle=obstacle, profile=profile)
-    else:
-        with TemporaryDirectory(prefix="edgeprune-") as folder:
-            # The figures hardly depend on what is computed.
-            inputs = draw_inputs(model, samples=1, seed=0)
-            golden = record_golden(tflite, inputs, samples=1, origin="Random numbers")
-            project = write_engine_project(Path(folder), tflite, golden=golden, profile=profile)
-            images = build_images(project, profile=profile)
-            run = require_pass(run_golden_check(images))
-            figures = figure_image(images, run, samples=1, profile=profile)
-    return EngineCosts(figures={"tflite_bytes": size, **figures}, unsupported=())
+    project_suffix: ClassVar[str] = "c"
 
+    @classmethod
+    def can_replace(cls, profile: Profile) -> bool:
+        """On every microcontroller without an NPU."""
+        return profile.kind == "mcu" and profile.npu is None and profile.runtime.name != cls.runtime
 
-def require_pass(run: GoldenRun) -> GoldenRun:
-    """The run, if every output was as expected. Raises ToolFailedError."""
-    if not run.passed:
-        raise ToolFailedError(
-            "the C engine's outputs are not those of TFLM's reference kernels",
-            why=run.said,
-            fix="use --runtime tflm, and report this as a bug in edgeprune",
+    @classmethod
+    def adopt(cls, profile: Profile) -> Profile:
+        """The device with kernels that decode nothing at run time, and no interpreter in its image."""
+        if profile.kind != "mcu":
+            raise refuse_runtime(cls.label, profile)
+        if profile.npu is not None:
+            raise RecipeError(
+                f"the C engine does not use the NPU of {profile.id}",
+                where="--runtime",
+                fix="use --runtime tflm, or a profile of the core alone",
+            )
+        engine = replace(
+            profile.runtime, name=cls.runtime, version=__version__, kernels="edgeprune", decodes=()
         )
-    return run
+        return replace(profile, runtime=engine, costs=replace(profile.costs, flash_build=""))
+
+    def require_tools(self) -> None:
+        """A board for the core."""
+        find_board(self.profile.core)
+
+    def refuse_scheme(self, scheme: Scheme) -> str | None:
+        """All but int8."""
+        return None if scheme.name == "int8" else "the C engine has kernels for int8 alone"
+
+    def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
+        """Flash and time, by sparse kernels."""
+        return Worth(
+            flash=True,
+            latency=True,
+            reason=f"zeros save flash and time on {self.place}: a layer with enough of them stores and "
+            "multiplies only its other weights",
+        )
+
+    def describe_layers(self, graph: LayerGraph) -> dict[str, dict[str, Any]]:
+        """Without prices: the tables hold TFLM's kernels; these are counted once there is an image."""
+        return describe_layers(graph, self.profile, is_counted=False)
+
+    def refuse(self, model: Model) -> Refusal | None:
+        """Ops without an emitter."""
+        reasons = tuple(
+            f"{op.name}: the C engine has no such op; use --runtime tflm"
+            for op in model.ops
+            if op.name not in EMITTERS
+        )
+        return Refusal(reasons=reasons) if reasons else None
+
+    def measure(self, file: bytes, *, where: str = "the model") -> Measured:
+        """From its image, run in the emulator; estimated where that cannot be."""
+        model, ops = read_ops(file, where=where)
+        unsupported = list_reasons(self.refuse(model))
+        figures = (
+            {name: unavailable(name, unsupported[0]) for name in _FIGURES}
+            if unsupported
+            else figure_engine_file(file, model, ops=ops, profile=self.profile)
+        )
+        size = replace(measure_size(len(file)), evidence="size of the .tflite file")
+        return Measured(
+            model=model,
+            ops=ops,
+            figures=add_energy({"tflite_bytes": size, **figures}, self.profile.power),
+            unsupported=unsupported,
+        )
+
+    def verify(self, file: bytes, samples: Samples, *, stored: bytes) -> Comparison:
+        """TFLM's reference kernels, which the C engine repeats bit for bit, must agree with LiteRT's."""
+        comparison = compare_runtimes(file, as_real(file, samples.inputs), encoded=stored)
+        return replace(comparison, required="tflm")
+
+    def finish(
+        self, file: bytes, *, figures: Mapping[str, Figure], samples: Samples, progress: Progress
+    ) -> Finished:
+        """The project with its images, built and run."""
+        progress.stage("build the firmware and run it")
+        return build_final_image(file, figures=figures, samples=samples, profile=self.profile)
+
+    def package(self, release: Release, folder: Path) -> None:
+        """The project in `firmware/`, and golden samples."""
+        write_files(folder / "firmware", release.finished.files)
+        if release.finished.golden is not None:
+            save_golden(folder / GOLDEN_FILE, release.finished.golden)
+
+    def write_project(
+        self, file: bytes, *, name: str, take_golden: TakeGolden, options: ProjectOptions, folder: Path
+    ) -> Project:
+        """A project that holds all it takes to run on the core; for CMake."""
+        if options.kind not in (None, "cmake"):
+            raise RecipeError(
+                f"the C engine writes a CMake project, not one for {options.kind}", fix="use --project cmake"
+            )
+        golden = take_golden(file, read_model(file, where=name))
+        project = write_engine_project(
+            folder, file, golden=golden, profile=self.profile, optimize=options.optimize
+        )
+        images: Images | None = None
+        run: GoldenRun | None = None
+        placed: dict[str, str] = {}
+        if options.build:
+            images = build_images(project, profile=self.profile)
+            refuse_misfit(images)
+            run = run_golden_check(images)
+            every = {"emulator": images.emulator, **images.device}
+            placed = {ending: path.relative_to(folder).as_posix() for ending, path in every.items()}
+        arena_bytes = project.engine.program.plan.total_bytes
+        passed = run is None or run.passed
+        return Project(
+            runtime=self.runtime,
+            kind="cmake",
+            title="C project",
+            golden=golden,
+            costs={"arena_bytes": arena_bytes},
+            costs_said=(f"Arena: {arena_bytes} bytes, beside inputs and outputs.",),
+            built={
+                "images": None if images is None else placed,
+                "sizes": None if images is None else asdict(images.sizes),
+                "run": None if run is None else asdict(run),
+                "ok": passed,
+            },
+            built_said=_describe_images(images, run, placed=placed, device=self.profile.id),
+            readme_says="says how to build and run it; --build does both.",
+            ok=passed,
+        )
 
 
-def figure_image(images: Images, run: GoldenRun, *, samples: int, profile: Profile) -> dict[str, Figure]:
-    """`flash_bytes`, `arena_bytes`, `ram_bytes`, `instructions` and `latency_ms` of an image that ran.
-
-    Args:
-        images: the project's.
-        run: how its check ended.
-        samples: how many there were.
-        profile: the device.
-    """
-    sizes, board = images.sizes, images.project.board
-    linked = f"read back from the ELF, linked for {board.core}"
-    instructions = _simulated(
-        run.instructions,
-        f"counted in qemu ({board.machine}), the largest of {samples} samples",
-        unit="",
+def _describe_images(
+    images: Images | None, run: GoldenRun | None, *, placed: Mapping[str, str], device: str
+) -> tuple[str, ...]:
+    if images is None or run is None:
+        return ()
+    sizes = images.sizes
+    lines = [
+        f"Images: {', '.join(placed.values())}.",
+        f"Flash, read back from the ELF: {sizes.flash} bytes ({sizes.code} of code, {sizes.weights} of "
+        f"weights), and {sizes.golden} of golden samples. Static RAM: {sizes.ram} bytes.",
+    ]
+    if not images.device:
+        lines.append(
+            f"There is no image for the device: the profile {device} does not say where its memories begin."
+        )
+    if "uf2" in placed:
+        lines.append(
+            "The UF2 holds the program alone; README.md says which parts want a header in front of it."
+        )
+    lines.append(
+        f"PASS in qemu: {run.instructions} instructions for one inference, {run.stack_bytes} bytes of stack."
+        if run.passed
+        else f"FAIL in qemu: {run.said}"
     )
-    return {
-        "flash_bytes": _simulated(
-            sizes.flash,
-            f"{linked}: {sizes.weights} of weights, {sizes.code} of code with start-up and the check; "
-            "without golden samples",
-        ),
-        "arena_bytes": _simulated(
-            images.project.engine.program.plan.total_bytes,
-            "of the generated sources, without inputs and outputs",
-        ),
-        "ram_bytes": _simulated(
-            sizes.ram + run.stack_bytes,
-            f"{linked}: arena, state, inputs and outputs ({sizes.ram}); and the stack ({run.stack_bytes}), "
-            "painted in qemu",
-        ),
-        "instructions": instructions,
-        "latency_ms": _time(instructions, profile),
-    }
+    return tuple(lines)
 
 
-def find_missing_tool() -> str:
-    """Why no firmware can be simulated here, as a clause; "" where it can."""
-    missing = [tool for tool in (COMPILER, PROGRAM) if which(tool) is None]
-    if not missing:
-        return ""
-    return f"{' and '.join(missing)} are not installed ('edgeprune doctor' says how to get them)"
-
-
-def _list_lacking(model: Model) -> tuple[str, ...]:
-    return tuple(
-        f"{op.name}: the C engine has no such op; use --runtime tflm"
-        for op in model.ops
-        if op.name not in EMITTERS
-    )
-
-
-def _find_obstacle(program: Program, profile: Profile) -> str:
-    """Why the firmware cannot be simulated, as a clause; "" where it can."""
-    if profile.core.lower() not in {board.core.lower() for board in BOARDS}:
-        return f"qemu emulates no {profile.core}"
-    missing = find_missing_tool()
-    if missing:
-        return missing
-    board = find_board(profile.core)
-    layout = lay_out_board(board)
-    needed = (
-        ("code", _count_constants(program), layout.flash.size_bytes),
-        ("data", _count_static(program), layout.ram.size_bytes),
-    )
-    for what, size, there in needed:
-        if size + _BOARD_MARGIN_BYTES > there:
-            return f"qemu's {board.machine} has {there // 1024} KiB for {what}, and {size} bytes are needed"
-    return ""
-
-
-def _estimate(
-    program: Program, *, ops: Sequence[OpShape], obstacle: str, profile: Profile
-) -> dict[str, Figure]:
-    layers = sum(not step.layer.is_alias for step in program.steps)
-    constants, static = _count_constants(program), _count_static(program)
-    code = _CODE_BYTES + _CODE_BYTES_PER_LAYER * layers
-    instructions = _estimate_instructions(ops, obstacle=obstacle, profile=profile)
-    return {
-        "flash_bytes": Figure(
-            value=float(constants + code),
-            unit="bytes",
-            source="estimated",
-            evidence=f"constants ({constants}) of the generated sources, and {code} of code, guessed from "
-            f"{layers} layers: {obstacle}",
-            low=constants + _CODE_LOW * code,
-            high=constants + _CODE_HIGH * code,
-        ),
-        "arena_bytes": _simulated(
-            program.plan.total_bytes, "of the generated sources, without inputs and outputs"
-        ),
-        "ram_bytes": Figure(
-            value=float(static + _STACK_BYTES),
-            unit="bytes",
-            source="estimated",
-            evidence=f"arena, state, inputs and outputs ({static}) of the generated sources, and "
-            f"{_STACK_BYTES} of stack: {obstacle}",
-            low=float(static),
-            high=float(static + LEAST_STACK_BYTES),
-        ),
-        "instructions": instructions,
-        "latency_ms": _time(instructions, profile),
-    }
-
-
-def _estimate_instructions(ops: Sequence[OpShape], *, obstacle: str, profile: Profile) -> Figure:
-    if not profile.latency.table:
-        return unavailable("instructions", f"no instruction counts for {profile.core}, and {obstacle}")
-    tflm = estimate_instructions(ops, load_instruction_table(profile.latency.table)).figure
-    if tflm.value is None:
-        return tflm
-    has_lstm = any(op.op == "UNIDIRECTIONAL_SEQUENCE_LSTM" for op in ops)
-    high = _OF_TFLM_HIGH_FOR_LSTM if has_lstm else _OF_TFLM_HIGH
-    return Figure(
-        value=_OF_TFLM * tflm.value,
-        unit="",
-        source="estimated",
-        evidence=f"{_OF_TFLM:g} of what TFLM with CMSIS-NN takes ({tflm.evidence}), for {obstacle}",
-        low=_OF_TFLM_LOW * (tflm.low or tflm.value),
-        high=high * (tflm.high or tflm.value),
-    )
-
-
-def _time(instructions: Figure, profile: Profile) -> Figure:
-    """Counted instructions at the core's pace, which is that of TFLM's kernels on the board."""
-    if profile.latency.by != "instructions":
-        return unavailable("latency_ms", profile.latency.source)
-    return time_instructions(instructions, profile)
-
-
-def _count_constants(program: Program) -> int:
-    return sum(constant.values.nbytes for step in program.steps for constant in step.layer.constants)
-
-
-def _count_static(program: Program) -> int:
-    """Bytes of arena, state, inputs and outputs."""
-    model = program.model
-    state = sum(tensor.bytes for tensor in model.tensors if tensor.is_variable)
-    return program.plan.total_bytes + state + sum(t.bytes for t in (*model.inputs, *model.outputs))
-
-
-def _simulated(value: int, evidence: str, *, unit: str = "bytes") -> Figure:
-    return Figure(value=float(value), unit=unit, source="simulated", evidence=evidence)
+BACKENDS.add("c", CEngine)

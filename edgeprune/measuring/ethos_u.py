@@ -1,167 +1,164 @@
-"""What a `.tflite` file costs on a device with an Ethos-U NPU: what Vela, its compiler, says.
+"""TFLM beside an Ethos-U NPU: what goes into flash is what Vela, its compiler, makes of the file."""
 
-The file is compiled as for the device; what goes into flash is the compiled file. Ops that Vela leaves to the
-core run in TFLM with CMSIS-NN, and are priced as on a device without an NPU.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
 
-from edgeprune.device.arena import plan_head, read_arena_inputs, tail_bytes
-from edgeprune.device.estimate import arena_kernels, estimate_ram, time_instructions
-from edgeprune.device.figures import Figure, unavailable
-from edgeprune.device.flash import estimate_code, load_flash_table
-from edgeprune.device.instructions import estimate_instructions, load_instruction_table
-from edgeprune.device.npu import Npu
+from edgeprune.config.tables import TableError
+from edgeprune.device.estimate import measure_size
+from edgeprune.device.figures import unavailable
+from edgeprune.device.npu import Npu, find_npu_faults
+from edgeprune.device.op_costs import npu_op_costs
+from edgeprune.device.power import add_energy
 from edgeprune.device.profile import Profile
-from edgeprune.errors import ToolError
+from edgeprune.errors import RecipeError, ToolError
 from edgeprune.graph.opshape import OpShape
-from edgeprune.runtimes.vela import ETHOS_U_OP, VelaResult, run_vela
-from edgeprune.tflite.arena import align
+from edgeprune.measuring.backend import BACKENDS
+from edgeprune.measuring.compiled import figure_compiled
+from edgeprune.measuring.defaults import NPU_VALUES, read_ops
+from edgeprune.measuring.records import (
+    Measured,
+    Project,
+    ProjectOptions,
+    Refusal,
+    Release,
+    Samples,
+    TakeGolden,
+    Worth,
+)
+from edgeprune.measuring.refusals import list_reasons, refuse_ops
+from edgeprune.measuring.tflm import Tflm
+from edgeprune.prune.masks import Pattern
+from edgeprune.runtimes.agreement import Comparison
+from edgeprune.runtimes.vela import find_vela, run_vela
 from edgeprune.tflite.model import Model
-from edgeprune.tflite.ops import op_shapes
 
+_DECODES = "vela"
+"""What a profile's `decodes` says where the NPU unpacks weights."""
 _FIGURES = ("flash_bytes", "arena_bytes", "ram_bytes", "instructions", "latency_ms")
-_ADDRESS_BYTES, _SIZE_BYTES = 8, 4
-"""Scratch of TFLM's Ethos-U kernel for each of its tensors: an address of 64 bits and a size (ethosu.cc)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NpuCosts:
-    """What a file costs once it is compiled.
+class EthosU(Tflm):
+    """TFLM with an NPU beside the core; ops that Vela leaves to the core run as without one."""
 
-    Attributes:
-        figures: every figure that depends on the NPU; all unavailable, with the reason, where Vela failed.
-        compiled: Vela's result; None where it failed.
-        notes: what Vela leaves to the core and why, one sentence for each kind of op.
-    """
+    planning_slack: ClassVar[float] = 0.02
+    """Vela encodes common values in fewer bits, and fine-tuning changes which are common."""
 
-    figures: Mapping[str, Figure]
-    compiled: VelaResult | None
-    notes: tuple[str, ...]
+    @classmethod
+    def takes(cls, profile: Profile) -> bool:
+        """Profiles with an NPU, whatever runtime they name."""
+        return profile.npu is not None
 
+    @property
+    def npu(self) -> Npu:
+        """The device's."""
+        assert self.profile.npu is not None
+        return self.profile.npu
 
-def measure_on_npu(tflite: bytes, *, npu: Npu, profile: Profile) -> NpuCosts:
-    """Compiles a file for a device's NPU and reads its figures from Vela's report.
+    def find_faults(self) -> Iterator[TableError]:
+        """An NPU that the rest of the profile does not know of, or that contradicts itself."""
+        runtime, latency = self.profile.runtime, self.profile.latency
+        values = {"runtime.name": runtime.name, "runtime.kernels": runtime.kernels, "latency.by": latency.by}
+        for key, wanted in {"runtime.name": self.runtime, **NPU_VALUES}.items():
+            if values[key] != wanted:
+                problem = f"is '{values[key]}'; a device with an NPU takes '{wanted}'"
+                yield TableError(key=key, problem=problem)
+        yield from find_npu_faults(self.npu)
+        yield from self.find_linking_faults()
 
-    Args:
-        tflite: a `.tflite` file before Vela.
-        npu: the device's.
-        profile: the device.
+    def require_tools(self) -> None:
+        """Vela."""
+        find_vela()
 
-    Raises:
-        ModelError: the file is damaged, or compiled already.
-    """
-    try:
-        compiled = run_vela(
-            tflite,
-            accelerator=npu.accelerator,
-            system_config=npu.system_config,
-            memory_mode=npu.memory_mode,
+    def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
+        """Flash, by Vela's compression."""
+        if _DECODES not in self.profile.runtime.decodes:
+            return Tflm.value_zeros(self, pattern, scheme=scheme)
+        return Worth(
+            flash=True,
+            reason=f"zeros save flash on {self.place}: Vela compresses weights; they save little time",
         )
-    except ToolError as error:
-        reasons = {name: unavailable(name, error.message) for name in _FIGURES}
-        return NpuCosts(figures=reasons, compiled=None, notes=())
-    return NpuCosts(
-        figures=figure_compiled(compiled, npu=npu, profile=profile),
-        compiled=compiled,
-        notes=tuple(
-            f"Vela leaves {cpu.count} x {cpu.op} to the {profile.core}: {cpu.reason or 'it gives no reason'}"
-            for cpu in compiled.cpu_ops
-        ),
-    )
+
+    def value_clusters(self) -> Worth:
+        """Nothing."""
+        if _DECODES not in self.profile.runtime.decodes:
+            return Tflm.value_clusters(self)
+        return Worth(
+            reason=f"clusters buy nothing on {self.place}: Vela wants few values in a whole tensor, and "
+            "scales per output make them many"
+        )
+
+    def op_costs(self) -> Mapping[str, Callable[[OpShape], float]]:
+        """As if all ops ran on the NPU."""
+        return npu_op_costs(self.npu)
+
+    def refuse(self, model: Model) -> Refusal | None:
+        """What TFLM has no kernel for, of what Vela made of a file: it needs none for what the NPU takes."""
+        return refuse_ops(model, runtime="tflm")
+
+    def measure(self, file: bytes, *, where: str = "the model") -> Measured:
+        """Compiles the file as for the device; all figures are unavailable, with the reason, without Vela."""
+        model, ops = read_ops(file, where=where)
+        npu, size = self.npu, {"tflite_bytes": measure_size(len(file))}
+        try:
+            compiled = run_vela(
+                file,
+                accelerator=npu.accelerator,
+                system_config=npu.system_config,
+                memory_mode=npu.memory_mode,
+            )
+        except ToolError as error:
+            reasons = {name: unavailable(name, error.message) for name in _FIGURES}
+            return Measured(
+                model=model,
+                ops=ops,
+                figures=add_energy({**size, **reasons}, self.profile.power),
+                unsupported=list_reasons(self.refuse(model)),
+            )
+        figures = figure_compiled(compiled, npu=npu, profile=self.profile)
+        return Measured(
+            model=model,
+            ops=ops,
+            figures=add_energy({**size, **figures}, self.profile.power),
+            unsupported=list_reasons(self.refuse(compiled.model)),
+            compiled=compiled,
+            notes=tuple(
+                f"Vela leaves {cpu.count} x {cpu.op} to the {self.profile.core}: "
+                f"{cpu.reason or 'it gives no reason'}"
+                for cpu in compiled.cpu_ops
+            ),
+        )
+
+    def verify(self, file: bytes, samples: Samples, *, stored: bytes) -> Comparison:
+        """The file before Vela, in TFLM where that has all ops; what Vela compiled runs on an NPU alone."""
+        comparison = Tflm.verify(self, file, samples, stored=stored)
+        executes = comparison.tflm is not None and not comparison.tflm.unavailable
+        return replace(
+            comparison,
+            required="tflm" if executes else "",
+            file="the file before Vela: what it compiles runs on the NPU alone",
+            note="The file before Vela: its result needs the NPU.",
+        )
+
+    def package(self, release: Release, folder: Path) -> None:
+        """What Vela made of the file, and that as C++; golden samples only where Vela made nothing."""
+        compiled = release.measured.compiled
+        if compiled is None:
+            Tflm.package(self, release, folder)
+            return
+        (folder / "model_vela.tflite").write_bytes(compiled.tflite)
+        self.write_sources(release, folder, file=compiled.tflite, compiled_by=compiled.describe)
+
+    def write_project(
+        self, file: bytes, *, name: str, take_golden: TakeGolden, options: ProjectOptions, folder: Path
+    ) -> Project:
+        """Raises RecipeError."""
+        raise RecipeError(
+            f"{self.profile.id} has an NPU, whose driver a project does not hold",
+            fix="take the files of a build's tflm/ folder into the vendor's project",
+        )
 
 
-def figure_compiled(compiled: VelaResult, *, npu: Npu, profile: Profile) -> dict[str, Figure]:
-    """`flash_bytes`, `arena_bytes`, `ram_bytes`, `instructions` and `latency_ms` of a compiled file."""
-    cpu_ops = [op for op in op_shapes(compiled.model) if op.op != ETHOS_U_OP]
-    arena = _arena(compiled, cpu_ops, profile=profile)
-    instructions = _instructions(cpu_ops, profile)
-    return {
-        "flash_bytes": _flash(compiled, cpu_ops, profile=profile),
-        "arena_bytes": arena,
-        "ram_bytes": _ram(compiled, arena, profile=profile),
-        "instructions": instructions,
-        "latency_ms": _latency(compiled, instructions, npu=npu, profile=profile),
-    }
-
-
-def _flash(compiled: VelaResult, cpu_ops: list[OpShape], *, profile: Profile) -> Figure:
-    """The compiled file. Code is left out: nobody has linked the NPU's driver here."""
-    code = estimate_code(cpu_ops, load_flash_table(profile.costs.flash_build)).code_bytes
-    return Figure(
-        value=float(len(compiled.tflite)),
-        unit="bytes",
-        source="simulated",
-        evidence=(
-            f"{compiled.describe}: the compiled file, with {compiled.read_only_bytes} bytes of weights and "
-            f"tables (weights encoded from {compiled.weights_bytes} to {compiled.encoded_weights_bytes}) and "
-            f"{compiled.commands_bytes} of commands. Code is not in it: about {code} bytes of TFLM and of "
-            "what runs on the core, and the NPU's driver, whose size is not known"
-        ),
-    )
-
-
-def _arena(compiled: VelaResult, cpu_ops: list[OpShape], *, profile: Profile) -> Figure:
-    """Vela's plan of activations, and TFLM's records of the compiled file on a 32-bit core."""
-    inputs, kernels = read_arena_inputs(compiled.model), arena_kernels(profile)
-    on_npu = len(cpu_ops) < len(inputs.ops)
-    head = compiled.arena_bytes + _npu_scratch(compiled.model) if on_npu else plan_head(inputs, kernels)
-    tail = tail_bytes(inputs, kernels)
-    return Figure(
-        value=float(head + tail),
-        unit="bytes",
-        source="simulated",
-        evidence=(
-            f"{compiled.describe}: activations {head} bytes, and TFLM's records with 4-byte pointers ({tail})"
-        ),
-    )
-
-
-def _npu_scratch(model: Model) -> int:
-    """Bytes of the two arrays that TFLM's Ethos-U kernel asks for: addresses and sizes of its tensors."""
-    needed = 0
-    for op in model.ops:
-        if op.name == ETHOS_U_OP:
-            tensors = len(op.inputs) + len(op.outputs)
-            needed = max(needed, align(_ADDRESS_BYTES * tensors) + align(_SIZE_BYTES * tensors))
-    return needed
-
-
-def _ram(compiled: VelaResult, arena: Figure, *, profile: Profile) -> Figure:
-    size = len(compiled.tflite)
-    ram = estimate_ram((), tflite_bytes=size, arena=arena, profile=profile)
-    beside, what = compiled.fast_scratch_bytes, "SRAM of the NPU alone"
-    if compiled.memory_mode == "Sram_Only":
-        beside, what = size, "the compiled file, which must lie in SRAM"
-    if not beside:
-        return ram
-    value, low, high = (None if end is None else end + beside for end in (ram.value, ram.low, ram.high))
-    return replace(ram, value=value, low=low, high=high, evidence=f"{ram.evidence}; and {what} ({beside})")
-
-
-def _instructions(cpu_ops: list[OpShape], profile: Profile) -> Figure:
-    """Of the ops that stay on the core."""
-    if not cpu_ops:
-        return unavailable("instructions", "all ops run on the NPU, which executes none of the core's")
-    return estimate_instructions(cpu_ops, load_instruction_table(profile.latency.table)).figure
-
-
-def _latency(compiled: VelaResult, instructions: Figure, *, npu: Npu, profile: Profile) -> Figure:
-    """Vela's cycles at the NPU's clock, and what the core takes for the ops that stay on it."""
-    npu_ms = compiled.cycles / (npu.clock_mhz * 1e3)
-    counted = f"{compiled.cycles} cycles at {npu.clock_mhz:g} MHz by Vela's own model of the NPU"
-    evidence = f"{compiled.describe}: {counted}"
-    if not compiled.cpu_ops:
-        return Figure(value=npu_ms, unit="ms", source="simulated", evidence=evidence)
-    core = time_instructions(instructions, profile)
-    if core.value is None:
-        return core
-    return Figure(
-        value=npu_ms + core.value,
-        unit="ms",
-        source="estimated",
-        evidence=f"{evidence}, {npu_ms:.3g} ms; the ops on the core: {core.evidence}",
-        low=None if core.low is None else npu_ms + core.low,
-        high=None if core.high is None else npu_ms + core.high,
-    )
+BACKENDS.add("ethos-u", EthosU)

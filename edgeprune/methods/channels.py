@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeprune.device.profile import Profile
-from edgeprune.device.zeros import Worth
 from edgeprune.graph.branches import bypass
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers
+from edgeprune.graph.opshape import OpShape
+from edgeprune.measuring.records import Worth
 from edgeprune.methods.channel_step import Pruner, require_feasible, solve_gently
 from edgeprune.methods.layers import LayerChoice, choose_layers, find_removable, take_branches
 from edgeprune.methods.loop import shrink
@@ -115,11 +116,19 @@ class ChannelsMethod:
 
 METHODS.add("channels", ChannelsMethod())
 
+_PEAK = "ram"
+"""The budget that follows the largest sum of live activations, not a sum over ops."""
+
+
+def _free(op: OpShape) -> float:
+    return 0.0
+
 
 def _make_pruner(asked: Asked) -> Pruner:
     start, budgets = asked.start, asked.budgets
     channels = keep_layers(name_channels(start.graph), asked.limits.keep)
-    per_op = asked.pricing.per_op
+    # What nobody prices by ops counts as fixed: it holds, or no plan helps.
+    per_op = {name: _free for name in budgets if name != _PEAK} | dict(asked.pricing.per_op)
 
     def price(model: keras.Model) -> Mapping[str, float]:
         return asked.pricing.price(model, budgets=budgets)
@@ -130,7 +139,7 @@ def _make_pruner(asked: Asked) -> Pruner:
         dense=start.cost,
         budgets=budgets,
         widths=family_widths(channels),
-        costs=fit_costs(start.graph, channels, per_op=per_op, peak="ram", measured=start.cost),
+        costs=fit_costs(start.graph, channels, per_op=per_op, peak=_PEAK, measured=start.cost),
         measure=price,
         normalise=asked.normalise,
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeprune.device.profile import Profile
-from edgeprune.device.zeros import Worth, value_clusters
 from edgeprune.errors import RecipeError
+from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.records import Worth
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ClustersMethod:
 
     def worth(self, profile: Profile, *, setting: Clustering | None = None, scheme: str = "int8") -> Worth:
         """What the device's runtime makes of few values for many weights."""
-        return value_clusters(profile)
+        return backend_of(profile).value_clusters()
 
     def check(self, setting: Clustering) -> None:
         """Refuses numbers that no table holds."""

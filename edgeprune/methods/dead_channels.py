@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune.device.profile import Profile
-from edgeprune.device.zeros import Worth
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.intervals import Interval, trace_intervals
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.measuring.records import Worth
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.methods.pricing import exceeded
 from edgeprune.prune.dead import Dead, find_dead, remove_dead

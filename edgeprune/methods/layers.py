@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeprune.device.profile import Profile
-from edgeprune.device.zeros import Worth
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import Branch, bypass, find_branches, unfolded_name
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import find_layers, keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.measuring.records import Worth
 from edgeprune.methods.channel_step import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.progress import Progress

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from edgeprune.config.tables import parse_table
 from edgeprune.device.profile import Profile
-from edgeprune.device.zeros import Worth
 from edgeprune.errors import InfeasibleError, RecipeError
+from edgeprune.measuring.records import Worth
 from edgeprune.methods.pricing import Budgets, Pricing
 from edgeprune.methods.start import Start
 from edgeprune.prune.masks import Zeros

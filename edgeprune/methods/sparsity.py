@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune.device.profile import Profile
-from edgeprune.device.zeros import Worth, value_zeros
 from edgeprune.errors import RecipeError
+from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.records import Worth
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Scope, Zeros, parse_pattern
 
@@ -248,10 +249,10 @@ class ZerosMethod:
 
     def worth(self, profile: Profile, *, setting: Zeroing | None = None, scheme: str = "int8") -> Worth:
         """What the device's runtime makes of zeros in this pattern."""
-        anywhere = value_zeros(profile, UNSTRUCTURED, scheme=scheme)
+        anywhere = backend_of(profile).value_zeros(UNSTRUCTURED, scheme=scheme)
         if setting is None:
             return anywhere
-        worth = value_zeros(profile, setting.pattern, scheme=scheme)
+        worth = backend_of(profile).value_zeros(setting.pattern, scheme=scheme)
         return replace(worth, instead="--mask unstructured") if anywhere.useful else worth
 
     def check(self, setting: Zeroing) -> None:

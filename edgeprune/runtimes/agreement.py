@@ -80,16 +80,30 @@ class Comparison:
         reference: what the others are compared with, with its version.
         decides: whether the reference rounds as TFLM does, so that more than a step between them is a fault.
         rows: one per runtime.
+        required: kind of the row that must agree with the reference; "" for none.
+        file: which file was compared, as a clause; "" for the one that is shipped.
+        note: the same as a sentence.
     """
 
     reference: str
     decides: bool
     rows: tuple[Compared, ...]
+    required: str = ""
+    file: str = ""
+    note: str = ""
 
     @property
     def tflm(self) -> Compared | None:
         """TFLM's row, if it is of interest."""
-        return next((row for row in self.rows if row.kind == "tflm"), None)
+        return self._find("tflm")
+
+    @property
+    def verified(self) -> Compared | None:
+        """The row that must agree with the reference, if one has to."""
+        return self._find(self.required)
+
+    def _find(self, kind: str) -> Compared | None:
+        return next((row for row in self.rows if row.kind == kind), None)
 
 
 def find_newer_litert() -> str | None:

@@ -1,14 +1,90 @@
-"""Golden samples of an artefact: its outputs in TFLM's reference kernels, for a check on the device."""
+"""Golden samples: inputs with what TFLM's reference kernels make of them, for checks elsewhere."""
 
+import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from edgeprune.firmware.golden import Array, Golden
-from edgeprune.runtimes.samples import group
+from edgeprune.errors import DataError
+from edgeprune.runtimes.samples import Array, group
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
 from edgeprune.tflite.read import read_model
+
+FILE_NAME = "golden.npz"
+"""Where a build keeps its golden samples, in its output directory."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Golden:
+    """Samples for a check on the device.
+
+    Attributes:
+        inputs: one array per input of the model, (samples, *its shape), in its own type.
+        outputs: likewise of the outputs, from the reference kernels.
+        origin: where the inputs come from, as a sentence.
+        labels: names of the classes in the order of the output's elements; empty where they are not known.
+    """
+
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+    origin: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(self.inputs[0])
+
+    def take(self, samples: int) -> "Golden":
+        """The first so many, or all if there are fewer."""
+        return Golden(
+            inputs=tuple(array[:samples] for array in self.inputs),
+            outputs=tuple(array[:samples] for array in self.outputs),
+            origin=self.origin,
+            labels=self.labels,
+        )
+
+
+def save_golden(path: Path, golden: Golden) -> None:
+    """Writes `input_<n>`, `output_<n>`, `origin` and `labels`; equal samples give equal bytes."""
+    arrays = {f"input_{index}": array for index, array in enumerate(golden.inputs)}
+    arrays |= {f"output_{index}": array for index, array in enumerate(golden.outputs)}
+    np.savez_compressed(path, origin=golden.origin, labels=np.array(golden.labels, np.str_), **arrays)
+
+
+def load_golden(path: Path, model: Model) -> Golden:
+    """The golden samples of a build.
+
+    Args:
+        path: the file.
+        model: the artefact they belong to.
+
+    Raises:
+        DataError: the file is missing or damaged, or belongs to another model.
+    """
+    again = "build again, or give samples with --data"
+    try:
+        # NumPy leaves a damaged file open, so it is opened here.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            inputs = tuple(file[f"input_{index}"] for index in range(len(model.inputs)))
+            outputs = tuple(file[f"output_{index}"] for index in range(len(model.outputs)))
+            origin, labels = str(file["origin"]), tuple(map(str, file["labels"]))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        # A TypeError is that of a lone array, which is no archive of several.
+        why = getattr(error, "strerror", None) or str(error)
+        raise DataError("the golden samples cannot be read", where=str(path), why=why, fix=again) from error
+    for tensor, array in zip((*model.inputs, *model.outputs), (*inputs, *outputs), strict=True):
+        if array.shape[1:] != tensor.shape or array.dtype != np.dtype(NUMPY_TYPES[tensor.dtype]):
+            raise DataError(
+                "the golden samples belong to another model",
+                where=str(path),
+                why=f"{array.dtype}{array.shape[1:]} stands for {tensor.dtype}{tensor.shape}",
+                fix=again,
+            )
+    return Golden(inputs=inputs, outputs=outputs, origin=origin, labels=labels)
 
 
 def record_golden(

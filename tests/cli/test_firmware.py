@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from small_models import dense_int8, real_model
 
-from edgeprune.firmware.golden import FILE_NAME, Golden, load_golden, save_golden
-from edgeprune.runtimes.golden import record_golden
+from edgeprune.runtimes.golden import FILE_NAME, Golden, load_golden, record_golden, save_golden
 from edgeprune.tflite.read import read_model
 from tests.cli.test_imports import imported_by
 

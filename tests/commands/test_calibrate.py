@@ -7,9 +7,10 @@ import pytest
 from edgeprune.commands.calibrate import calibrate, fit_profile
 from edgeprune.device.fitting import Sample, fit_law
 from edgeprune.device.latency import LatencyModel
-from edgeprune.device.profile import find_profile, load_profile, validate_profile
+from edgeprune.device.profile import find_profile, load_profile
 from edgeprune.device.record import ENGINE, Record, read_record
 from edgeprune.errors import DataError, OutputError, ProfileError
+from edgeprune.measuring.profiles import validate_profile
 
 M7 = load_profile("cortex-m7")
 

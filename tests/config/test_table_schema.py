@@ -12,7 +12,7 @@ import pytest
 
 from edgeprune.config.table_schema import make_schema
 from edgeprune.config.tables import ruled
-from edgeprune.device.profile import make_profile_schema
+from edgeprune.measuring.profiles import make_profile_schema
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "device_profiles").glob("*.toml"))

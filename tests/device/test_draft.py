@@ -1,8 +1,9 @@
 import pytest
 
 from edgeprune.device.draft import draft_profile
-from edgeprune.device.profile import list_ids, load_profile, validate_profile
+from edgeprune.device.profile import list_ids, load_profile
 from edgeprune.errors import OutputError, ProfileError, UnknownNameError
+from edgeprune.measuring.profiles import validate_profile
 
 
 @pytest.mark.parametrize("origin", list_ids())

@@ -7,8 +7,9 @@ import pytest
 from edgeprune.device.arena import predict_arena, read_arena_inputs
 from edgeprune.device.estimate import (
     arena_kernels,
-    estimate_figures,
     estimate_latency,
+    estimate_linked,
+    estimate_mapped,
     time_instructions,
 )
 from edgeprune.device.figures import UNITS, Figure
@@ -30,14 +31,15 @@ COUNT = Figure(value=1e6, unit="", source="estimated", evidence="a test", low=0.
 def test_an_op_that_was_never_linked_is_named():
     profile = load_profile("cortex-m7")
     strange = OpShape(op="CUSTOM:SignalRfft", inputs=((1, 9),), output=(1, 9))
-    figures = estimate_figures([DENSE, strange], tflite_bytes=2000, arena=ARENA, profile=profile)
+    figures = estimate_linked([DENSE, strange], tflite_bytes=2000, arena=ARENA, profile=profile)
     assert "CUSTOM:SignalRfft" in figures["flash_bytes"].evidence
     assert "CUSTOM:SignalRfft" in figures["instructions"].evidence
 
 
 @pytest.mark.parametrize("profile", list_profiles(), ids=lambda profile: profile.id)
 def test_every_device_gives_every_figure_with_its_provenance(profile):
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=profile)
+    estimate = estimate_linked if profile.kind == "mcu" else estimate_mapped
+    figures = estimate([DENSE], tflite_bytes=2000, arena=ARENA, profile=profile)
     assert set(figures) == {
         "tflite_bytes",
         "flash_bytes",
@@ -74,16 +76,19 @@ def test_latency_is_instructions_times_cycles_over_clock():
 
 
 def test_a_device_that_nobody_measured_has_no_latency():
-    figure = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("android-entry"))[
+    figure = estimate_mapped([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("android-entry"))[
         "latency_ms"
     ]
     assert figure.source == "unavailable"
     assert "benchmark_model" in figure.evidence
 
 
-@pytest.mark.parametrize("device", ["cortex-m7", "esp32", "pixel-8"])
-def test_an_estimate_has_an_interval_with_some_width(device):
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile(device))
+@pytest.mark.parametrize(
+    ("device", "estimate"),
+    [("cortex-m7", estimate_linked), ("esp32", estimate_linked), ("pixel-8", estimate_mapped)],
+)
+def test_an_estimate_has_an_interval_with_some_width(device, estimate):
+    figures = estimate([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile(device))
     for name, figure in figures.items():
         if figure.source == "estimated" and name != "arena_bytes":
             assert 0 < figure.low < figure.value < figure.high
@@ -91,7 +96,7 @@ def test_an_estimate_has_an_interval_with_some_width(device):
 
 def test_code_of_other_kernels_tells_little():
     flash = {
-        device: estimate_figures([DENSE], tflite_bytes=0, arena=ARENA, profile=load_profile(device))[
+        device: estimate_linked([DENSE], tflite_bytes=0, arena=ARENA, profile=load_profile(device))[
             "flash_bytes"
         ]
         for device in ("cortex-m4", "esp32")
@@ -102,12 +107,12 @@ def test_code_of_other_kernels_tells_little():
 
 
 def test_ram_of_a_microcontroller_is_arena_runtime_and_stack():
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("cortex-m7"))
+    figures = estimate_linked([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("cortex-m7"))
     assert figures["ram_bytes"].value == 4000 + 3072 + 2048
 
 
 def test_flash_of_a_phone_is_the_file():
-    figures = estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("pixel-6"))
+    figures = estimate_mapped([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("pixel-6"))
     assert figures["flash_bytes"].value == 2000
 
 
@@ -127,7 +132,7 @@ def test_figures_of_mlperf_tiny_agree_with_what_was_counted_and_measured(name):
     model = read_model(path.read_bytes(), where=name)
     profile = load_profile("nucleo-l4r5zi")
     arena = predict_arena(read_arena_inputs(model), arena_kernels(profile))
-    figures = estimate_figures(op_shapes(model), tflite_bytes=model.size_bytes, arena=arena, profile=profile)
+    figures = estimate_linked(op_shapes(model), tflite_bytes=model.size_bytes, arena=arena, profile=profile)
     text = (SHARED / "data" / "tflm_cmsis_nn_model_totals.csv").read_text(encoding="utf-8")
     counted = {
         line["model"]: float(line["instructions"])
@@ -140,7 +145,7 @@ def test_figures_of_mlperf_tiny_agree_with_what_was_counted_and_measured(name):
 
 def flash_of(device, ops):
     profile = load_profile(device)
-    figure = estimate_figures(ops, tflite_bytes=2000, arena=ARENA, profile=profile)["flash_bytes"]
+    figure = estimate_linked(ops, tflite_bytes=2000, arena=ARENA, profile=profile)["flash_bytes"]
     return figure, 2000 + profile.costs.startup_bytes, load_flash_table(profile.costs.flash_build)
 
 
@@ -178,7 +183,7 @@ def test_start_up_code_is_part_of_flash():
     profile = load_profile("cortex-m7")
     larger = dataclasses.replace(profile, costs=dataclasses.replace(profile.costs, startup_bytes=1000))
     flash = [
-        estimate_figures([DENSE], tflite_bytes=2000, arena=ARENA, profile=each)["flash_bytes"]
+        estimate_linked([DENSE], tflite_bytes=2000, arena=ARENA, profile=each)["flash_bytes"]
         for each in (profile, larger)
     ]
     assert flash[1].value - flash[0].value == 1000
@@ -195,7 +200,7 @@ def test_an_npus_core_links_the_kernels_that_were_linked_for_it():
 def test_ram_beside_the_arena_is_least_0_28_and_most_1_24_times_what_profiles_state():
     arena = dataclasses.replace(ARENA, low=3900.0, high=4200.0)
     for given, low, high in ((ARENA, 4000, 4000), (arena, 3900, 4200)):
-        ram = estimate_figures([DENSE], tflite_bytes=2000, arena=given, profile=load_profile("cortex-m7"))[
+        ram = estimate_linked([DENSE], tflite_bytes=2000, arena=given, profile=load_profile("cortex-m7"))[
             "ram_bytes"
         ]
         assert ram.value == 4000 + 5120
@@ -208,7 +213,7 @@ def test_ram_of_a_phone_holds_the_file_and_a_packed_copy_of_its_weights(dtype, p
     profile = load_profile("pixel-6")
     fixed = profile.costs.static_ram_bytes + profile.costs.stack_bytes
     dense = dataclasses.replace(DENSE, dtype=dtype)
-    ram = estimate_figures([dense], tflite_bytes=2000, arena=ARENA, profile=profile)["ram_bytes"]
+    ram = estimate_mapped([dense], tflite_bytes=2000, arena=ARENA, profile=profile)["ram_bytes"]
     # Nothing need be packed, and the interpreter may be half or twice what the profile says.
     assert ram.value == 4000 + 2000 + packed + fixed
     assert ram.low == 4000 + 2000 + fixed / 2
@@ -220,7 +225,7 @@ def test_latency_by_multiply_accumulates_is_a_base_and_a_pace():
         by="macs", ms_per_mac=0.002, base_ms=3.0, low=0.5, high=2.0, evidence="assumed", source="a test"
     )
     profile = dataclasses.replace(load_profile("pixel-6"), latency=law)
-    latency = estimate_figures([DENSE], tflite_bytes=0, arena=ARENA, profile=profile)["latency_ms"]
+    latency = estimate_mapped([DENSE], tflite_bytes=0, arena=ARENA, profile=profile)["latency_ms"]
     # 1000 x 0.002 + 3 ms.
     assert (latency.value, latency.low, latency.high) == pytest.approx((5.0, 2.5, 10.0))
 

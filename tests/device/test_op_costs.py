@@ -1,6 +1,6 @@
 import pytest
 
-from edgeprune.device.op_costs import npu_cycles, op_costs
+from edgeprune.device.op_costs import npu_cycles, npu_op_costs
 from edgeprune.device.profile import load_profile
 from edgeprune.graph.opshape import OpShape
 
@@ -47,4 +47,4 @@ def test_an_addition_costs_its_elements():
 
 
 def test_the_solver_sees_milliseconds_at_the_clock_of_the_npu():
-    assert op_costs(PROFILE)["latency"](conv(32, 32)) == pytest.approx(npu_cycles(conv(32, 32), NPU) / 500e3)
+    assert npu_op_costs(NPU)["latency"](conv(32, 32)) == pytest.approx(npu_cycles(conv(32, 32), NPU) / 500e3)

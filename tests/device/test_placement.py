@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from edgeprune.device.estimate import estimate_figures
+from edgeprune.device.estimate import estimate_linked
 from edgeprune.device.figures import Figure
 from edgeprune.device.memory import Memory
 from edgeprune.device.placement import blocks_for, describe_placement, is_external
@@ -47,7 +47,7 @@ def test_it_says_by_how_much_an_arena_and_its_largest_tensor_miss():
 
 def test_an_arena_outside_the_chip_is_slower_and_says_so():
     def latency(kib):
-        return estimate_figures([DENSE], tflite_bytes=2000, arena=arena_of(kib), profile=M7)["latency_ms"]
+        return estimate_linked([DENSE], tflite_bytes=2000, arena=arena_of(kib), profile=M7)["latency_ms"]
 
     assert is_external(600 * KIB, M7)
     inside, outside = latency(500), latency(600)
@@ -62,7 +62,7 @@ def test_weights_that_fill_the_cache_of_an_external_flash_are_slower_and_say_so(
     two = OpShape(op="FULLY_CONNECTED", inputs=((1, 512),), output=(1, 16), filter=(16, 512))
 
     def latency(op):
-        return estimate_figures([op], tflite_bytes=2000, arena=arena_of(10), profile=pico)["latency_ms"]
+        return estimate_linked([op], tflite_bytes=2000, arena=arena_of(10), profile=pico)["latency_ms"]
 
     small, large = latency(two), latency(wide)
     assert large.value / small.value > 5 * (64 * 1024) / (16 * 512)

@@ -26,6 +26,7 @@ def test_the_embedded_example_ends_in_an_image_that_passes(tmp_path: Path) -> No
     command = [*COMMAND, "build", "--device", "cortex-m7", "--runtime", "c", "--output", "out"]
     run = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+    assert "the dense model was not pruned" in " ".join(run.stdout.split())
     assert passes(tmp_path / "out/firmware/build/emulator.elf")
 
 

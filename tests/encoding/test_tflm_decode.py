@@ -12,7 +12,8 @@ from edgeprune.device.check import resolve_budgets
 from edgeprune.device.profile import load_profile
 from edgeprune.encoding.tflm_decode import choose_encodings
 from edgeprune.errors import OutputError
-from edgeprune.measuring.backend import measure
+from edgeprune.measuring.backend import backend_of, measure
+from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.runtimes.compare import compare_runs
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.schema import load_schema
@@ -21,7 +22,7 @@ from edgeprune.tflite.strip import strip
 
 def chosen(data, device="cortex-m7", **flags):
     profile = load_profile(device)
-    return choose_encodings(data, profile=profile, budgets=resolve_budgets(profile, flags=flags))
+    return backend_of(profile).encode(data, budgets=resolve_budgets(profile, flags=flags)).compressed
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +127,12 @@ def test_what_shares_its_bytes_is_chosen_once():
 
 
 def test_a_device_that_cannot_unpack_is_told_so(resnet8):
-    result = chosen(resnet8, "pixel-6")
-    assert result.tflite == resnet8
-    assert "cannot unpack" in result.note
+    profile = choose_runtime(load_profile("cortex-m7"), "c")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")  # without a compiler, figures are estimated at once
+        encoded = backend_of(profile).encode(resnet8, budgets=resolve_budgets(profile))
+    assert encoded.compressed is None
+    assert encoded.describe() == ["c on cortex-m7 cannot unpack constants; encoding saves nothing there."]
 
 
 def test_the_document_holds_every_constant(resnet8):
@@ -188,17 +192,16 @@ def two_layers(*, large, sparse):
 def chosen_with_a_prediction_too_low(data):
     """What is chosen where both layers fit as predicted, 600 bytes too low, and miss by 300 in truth."""
     profile = load_profile("cortex-m7")
-    before = measure(data, profile=profile, where="before")
-    arena = before.figures["arena_bytes"]
-    low = {"arena_bytes": replace(arena, value=arena.value - 600)}
+    before = measure(data, profile=profile, where="before").figures
+    arena = before["arena_bytes"]
     both = chosen(data)
     assert len(both.encoded) == 2
-    ram_kib = (both.after["ram_bytes"].value - 300) / 1024
     return choose_encodings(
         data,
         profile=profile,
-        budgets=resolve_budgets(profile, flags={"ram_kib": ram_kib}),
-        before=replace(before, figures={**before.figures, **low}),
+        limits={"ram": both.after["ram_bytes"].value - 300},
+        before={**before, "arena_bytes": replace(arena, value=arena.value - 600)},
+        measure=lambda file: measure(file, profile=profile, where="a trial").figures,
     )
 
 

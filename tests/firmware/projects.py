@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgeprune.firmware.golden import Golden
 from edgeprune.firmware.project import PROJECTS, render_project
+from edgeprune.runtimes.golden import Golden
 from edgeprune.tflite.model import NUMPY_TYPES
 from edgeprune.tflite.read import read_model
 

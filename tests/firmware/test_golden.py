@@ -6,7 +6,8 @@ from firmware.projects import golden_zeros
 from small_models import dense_int8, model, tensor
 
 from edgeprune.errors import DataError
-from edgeprune.firmware.golden import Golden, format_samples, load_golden, render_golden, save_golden
+from edgeprune.firmware.golden import format_samples, render_golden
+from edgeprune.runtimes.golden import Golden, load_golden, save_golden
 from edgeprune.tflite.read import read_model
 
 DENSE = read_model(dense_int8(), where="dense")

@@ -9,12 +9,12 @@ from small_models import real_model, unary
 from edgeprune.build.job import open_job
 from edgeprune.build.request import BuildRequest
 from edgeprune.device.profile import load_profile
-from edgeprune.device.runtime import choose_runtime
-from edgeprune.device.schemes import refuse_scheme
 from edgeprune.errors import RecipeError, ToolFailedError
 from edgeprune.firmware.c.golden_run import GoldenRun
 from edgeprune.measuring.backend import check_ops, measure
-from edgeprune.measuring.c_engine import require_pass
+from edgeprune.measuring.engine_figures import require_pass
+from edgeprune.measuring.runtime import choose_runtime
+from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.progress import Silent
 from tests.firmware.c.test_ops import needs_qemu
 

@@ -1,10 +1,6 @@
-"""A way to reach a budget is one file, this one: a build tries it, or does it where it is asked for."""
-
-from __future__ import annotations
+"""A method that edgeprune does not know: a build tries it, or does it where it is asked for."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,67 +9,13 @@ import numpy as np
 import pytest
 from e2e.conftest import DIGITS
 from keras import layers
+from toy_method import Signs, SignsMethod
 
 from edgeprune.build.request import BuildRequest
 from edgeprune.commands.build import build
-from edgeprune.device.profile import Profile
-from edgeprune.device.zeros import Worth
 from edgeprune.errors import RecipeError
-from edgeprune.keras_bridge.training.evaluation import copy_model
-from edgeprune.methods.method import METHODS, Applied, Asked, Phase, read_setting, write_setting
+from edgeprune.methods.method import METHODS, read_setting, write_setting
 from edgeprune.progress import Silent
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Signs:
-    """Each output's weights become plus or minus their mean magnitude, in the layers whose names match."""
-
-    layer: str = "dense"
-
-    @property
-    def name(self) -> str:
-        return "signs"
-
-    @property
-    def flag(self) -> str:
-        return "--signs"
-
-    def describe(self) -> str:
-        return f"signs of {self.layer}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SignsMethod:
-    name: str = "signs"
-    title: str = "keep signs alone"
-    phase: Phase = "weights"
-    setting: type[Signs] = Signs
-
-    def worth(self, profile: Profile, *, setting: Signs | None = None, scheme: str = "int8") -> Worth:
-        decodes = "tflm-prune" in profile.runtime.decodes
-        return Worth(flash=decodes, reason="two values per output fit in one bit each")
-
-    def check(self, setting: Signs) -> None:
-        if not setting.layer:
-            raise RecipeError("no layer is named")
-
-    def settings(self, asked: Asked) -> Sequence[Signs]:
-        return [Signs()]
-
-    def preview(self, model: keras.Model, setting: Signs) -> keras.Model:
-        signed = copy_model(model)
-        for layer in signed.layers:
-            if setting.layer in layer.name and layer.weights:
-                kernel, *rest = layer.get_weights()
-                mean = np.abs(kernel).mean(axis=0, keepdims=True)
-                layer.set_weights([np.where(kernel < 0, -mean, mean), *rest])
-        return signed
-
-    def apply(self, model: keras.Model, setting: Signs, *, trainer: Any) -> Applied:
-        trainer.progress.advance(trainer.plan_recovery().total_steps)
-        signed = self.preview(model, setting)
-        accuracy = trainer.evaluator.score_model(signed)
-        return Applied(model=signed, accuracy=accuracy, note="signs", is_shaped=True, may_scale=False)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from edgeprune.device.profile import load_profile
-from edgeprune.device.zeros import require_worth, value_clusters, value_zeros
 from edgeprune.errors import RecipeError, UnknownNameError
+from edgeprune.measuring.backend import backend_of
+from edgeprune.methods.method import require_worth
 from edgeprune.methods.sparsity import Zeroing, parse_zeroing, plan_zeros
 from edgeprune.prune.masks import parse_pattern
 
@@ -24,33 +25,34 @@ from edgeprune.prune.masks import parse_pattern
 def test_what_zeros_buy_depends_on_runtime_and_pattern(
     device: str, mask: str, flash: bool, latency: bool
 ) -> None:
-    worth = value_zeros(load_profile(device), parse_pattern(mask))
+    worth = backend_of(load_profile(device)).value_zeros(parse_pattern(mask))
     assert (worth.flash, worth.latency) == (flash, latency)
     assert device in worth.reason
 
 
 def test_clusters_are_for_runtimes_with_tables_per_output() -> None:
-    assert value_clusters(load_profile("cortex-m7")).flash
+    assert backend_of(load_profile("cortex-m7")).value_clusters().flash
     for device in ("cortex-m55-ethos-u55-128", "pixel-6"):
-        worth = value_clusters(load_profile(device))
+        worth = backend_of(load_profile(device)).value_clusters()
         assert not worth.useful
         assert device in worth.reason
 
 
 def test_on_phones_zeros_are_for_floats() -> None:
-    profile, pattern = load_profile("pixel-6"), parse_pattern("unstructured")
-    assert "--scheme none" in value_zeros(profile, pattern).reason
-    assert value_zeros(profile, pattern, scheme="none").latency
-    assert not value_zeros(profile, parse_pattern("2:4"), scheme="none").useful
+    backend, pattern = backend_of(load_profile("pixel-6")), parse_pattern("unstructured")
+    assert "--scheme none" in backend.value_zeros(pattern).reason
+    assert backend.value_zeros(pattern, scheme="none").latency
+    assert not backend.value_zeros(parse_pattern("2:4"), scheme="none").useful
 
 
 def test_zeros_without_gain_are_refused_unless_that_is_accepted() -> None:
-    profile, pattern = load_profile("cortex-m7"), parse_pattern("2:4")
+    profile, zeros = load_profile("cortex-m7"), parse_zeroing({"mask": "2:4"})
     with pytest.raises(RecipeError, match="2:4 buys nothing on tflm on cortex-m7") as error:
-        require_worth(profile, pattern, accept_no_gain=False)
+        require_worth(zeros, profile, scheme="int8", accept_no_gain=False)
+    assert "use --mask unstructured" in error.value.fix
     assert "--accept-no-gain" in error.value.fix
     assert error.value.exit_code == 3
-    assert not require_worth(profile, pattern, accept_no_gain=True).useful
+    assert not require_worth(zeros, profile, scheme="int8", accept_no_gain=True).useful
 
 
 def test_n_of_m_settles_the_sparsity() -> None:

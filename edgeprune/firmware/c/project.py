@@ -15,10 +15,11 @@ from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device
 from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import choose_level
-from edgeprune.firmware.golden import Golden, format_samples
+from edgeprune.firmware.golden import format_samples
 from edgeprune.firmware.rendering import fill_template, render_folder, write_texts
 from edgeprune.firmware.tflm import one_line
 from edgeprune.firmware.wrapper import quote
+from edgeprune.runtimes.golden import Golden
 from edgeprune.tflite.model import Model
 
 DESCRIPTION = "edgeprune.json"

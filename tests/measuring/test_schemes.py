@@ -5,8 +5,8 @@ import pytest
 from small_models import dense_int8
 
 from edgeprune.device.profile import list_profiles, load_profile
-from edgeprune.device.schemes import refuse_scheme
 from edgeprune.errors import OpError, RecipeError, UnknownNameError
+from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 

@@ -1,72 +1,57 @@
-"""The firmware of a build for the C engine: the project, its images, and the figures of the final one."""
-
-from __future__ import annotations
+"""The final firmware of a build for the C engine: the project, its images, and what they turn out to be."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from edgeprune.build.artefact import Artefact
-from edgeprune.build.job import Job
 from edgeprune.device.figures import Check, Figure
+from edgeprune.device.profile import Profile
 from edgeprune.firmware.c.build import build_images
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.layer_counts import count_layers
 from edgeprune.firmware.c.project import EngineProject, write_engine_project
-from edgeprune.firmware.golden import Golden
-from edgeprune.measuring.c_engine import figure_image
-from edgeprune.runtimes.golden import record_golden
+from edgeprune.measuring.engine_figures import figure_image
+from edgeprune.measuring.records import GOLDEN_SAMPLES, Finished, Samples
+from edgeprune.runtimes.golden import Golden, record_golden
 from edgeprune.runtimes.samples import as_real
 
-GOLDEN_SAMPLES = 10
-"""Test samples kept in the output, at most."""
 _IN_FLASH_BYTES = 16 * 1024
 """What golden samples may take in the image; one is always there."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Firmware:
-    """A project with its images.
-
-    Attributes:
-        files: path in the project → content.
-        golden: test samples with the artefact's outputs; the project has the first of them.
-        facts: how the arena is planned, and what was counted, as `EnginePart` of the report.
-        check: whether the image computes what TFLM's reference kernels do.
-    """
-
-    files: Mapping[str, bytes]
-    golden: Golden
-    facts: dict[str, Any]
-    check: Check
-
-
-def build_firmware(artefact: Artefact, job: Job) -> tuple[Artefact, Firmware]:
-    """The artefact with the figures of its final image, and its firmware.
+def build_final_image(
+    file: bytes, *, figures: Mapping[str, Figure], samples: Samples, profile: Profile
+) -> Finished:
+    """The project and its images, and the figures of the one that ran.
 
     Where the images cannot be simulated, the project is written without them, and the figures stay estimates.
+
+    Args:
+        file: the final file.
+        figures: what is known of it.
+        samples: test samples; the project has the first of them.
+        profile: the device.
 
     Raises:
         ToolError: compiler or emulator failed.
     """
-    profile = job.profile
     golden = record_golden(
-        artefact.tflite,
-        as_real(artefact.tflite, job.inputs.test.inputs),
+        file,
+        as_real(file, samples.inputs),
         samples=GOLDEN_SAMPLES,
-        origin="Test samples of the build",
-        labels=job.inputs.data.class_names or (),
+        origin=samples.origin,
+        labels=samples.labels,
     )
     stored = golden.take(_count_stored(golden))
-    simulated = artefact.figures["flash_bytes"].source == "simulated"
+    found: Mapping[str, Figure] = {}
     with TemporaryDirectory(prefix="edgeprune-") as place:
         folder = Path(place) / "firmware"
-        project = write_engine_project(folder, artefact.tflite, golden=stored, profile=profile)
-        facts = describe_plan(project)
-        check = _unavailable(artefact.figures["flash_bytes"].evidence)
-        if simulated:
+        project = write_engine_project(folder, file, golden=stored, profile=profile)
+        facts = _describe_plan(project)
+        check = _unavailable(figures["flash_bytes"].evidence)
+        if figures["flash_bytes"].source == "simulated":
             images = build_images(project, profile=profile)
             run = run_golden_check(images)
             check = _check_outputs(run, samples=stored.samples, has_image=bool(images.device))
@@ -75,17 +60,16 @@ def build_firmware(artefact: Artefact, job: Job) -> tuple[Artefact, Firmware]:
             )
             facts |= {"sizes": asdict(images.sizes), "layers": [asdict(layer) for layer in layers]}
             if run.passed:
-                figures = figure_image(images, run, samples=stored.samples, profile=profile)
-                artefact = replace(artefact, figures={**artefact.figures, **figures})
+                found = figure_image(images, run, samples=stored.samples, profile=profile)
         files = {
-            file.relative_to(folder).as_posix(): file.read_bytes()
-            for file in sorted(folder.rglob("*"))
-            if file.is_file()
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
         }
-    return artefact, Firmware(files=files, golden=golden, facts=facts, check=check)
+    return Finished(figures=found, checks=(check,), facts=facts, files=files, golden=golden)
 
 
-def describe_plan(project: EngineProject) -> dict[str, Any]:
+def _describe_plan(project: EngineProject) -> dict[str, Any]:
     """The arena's blocks, and the layers by whose order they live, as `EnginePart` of the report has them."""
     program = project.engine.program
     return {

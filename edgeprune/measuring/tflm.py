@@ -1,0 +1,235 @@
+"""TensorFlow Lite Micro: the interpreter is linked into the image, the arena comes from its own allocator.
+
+With the DECODE op, constants are stored encoded and unpacked while they are needed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from edgeprune.config.tables import TableError
+from edgeprune.device.arena import RECORDING_BYTES, planning_bytes, read_arena_inputs
+from edgeprune.device.check import Budgets, budget_limits
+from edgeprune.device.estimate import arena_kernels, estimate_linked
+from edgeprune.device.figures import Figure
+from edgeprune.device.memory import find_homeless
+from edgeprune.device.power import add_energy
+from edgeprune.encoding.tflm_decode import DECODES, choose_encodings
+from edgeprune.errors import OpError, ToolFailedError
+from edgeprune.firmware.project import PROJECTS, count_growth, render_project
+from edgeprune.firmware.rendering import write_texts
+from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
+from edgeprune.measuring.arena import simulate_arena
+from edgeprune.measuring.backend import BACKENDS
+from edgeprune.measuring.defaults import DefaultBackend, read_ops
+from edgeprune.measuring.records import (
+    GOLDEN_SAMPLES,
+    Encoded,
+    Measured,
+    Project,
+    ProjectOptions,
+    Refusal,
+    Release,
+    Samples,
+    TakeGolden,
+    Worth,
+)
+from edgeprune.measuring.refusals import list_reasons, refuse_compiled
+from edgeprune.prune.masks import Pattern
+from edgeprune.runtimes.agreement import Comparison, compare_runtimes
+from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
+from edgeprune.runtimes.golden import record_golden, save_golden
+from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.op_table import OPS
+from edgeprune.tflite.ops import judge_types
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.schemes import Scheme
+from edgeprune.units import format_quantity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tflm(DefaultBackend):
+    """TFLM on a microcontroller."""
+
+    runtime: ClassVar[str] = "tflm"
+    label: ClassVar[str] = "tflm"
+
+    def find_faults(self) -> Iterator[TableError]:
+        """Nowhere to link the interpreter, or to put the arena."""
+        yield from DefaultBackend.find_faults(self)
+        yield from self.find_linking_faults()
+
+    def find_linking_faults(self) -> Iterator[TableError]:
+        """What linking the interpreter and a file into an image lacks."""
+        if not self.profile.costs.flash_build:
+            yield TableError(
+                key="costs.flash_build", problem="is missing; TFLM's code is linked into the image"
+            )
+        yield from find_homeless(self.profile.memory)
+
+    def refuse_scheme(self, scheme: Scheme) -> str | None:
+        """By the types that its kernels take."""
+        use = scheme.always
+        verdict = judge_types(OPS[use.op], use.activation, weights=use.weights or None)
+        hybrid = scheme.activations == "float32" and scheme.weights == "int8"
+        return verdict and f"{'hybrid models: ' if hybrid else ''}{use.op}: {verdict[0]}"
+
+    def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
+        """Flash, where there is the DECODE op."""
+        if DECODES not in self.profile.runtime.decodes:
+            return DefaultBackend.value_zeros(self, pattern, scheme=scheme)
+        if pattern.kind == "n_of_m":
+            return Worth(
+                reason=f"{pattern} buys nothing on {self.place}: no kernel skips weights in groups, and its "
+                "DECODE op stores zeros anywhere as small, so the pattern would only cost accuracy"
+            )
+        return Worth(
+            flash=True,
+            reason=f"zeros save flash on {self.place}: its DECODE op stores one bit per weight and the "
+            "others; they cost arena and instructions, for unpacking",
+        )
+
+    def value_clusters(self) -> Worth:
+        """Flash, where there is the DECODE op."""
+        if DECODES not in self.profile.runtime.decodes:
+            return DefaultBackend.value_clusters(self)
+        return Worth(
+            flash=True,
+            reason=f"clusters save flash on {self.place}: its DECODE op stores a short index for each "
+            "weight; they cost arena and instructions, for unpacking",
+        )
+
+    def refuse(self, model: Model) -> Refusal | None:
+        """What TFLM has no kernel for."""
+        return refuse_compiled(model, runtime="tflm", profile=self.profile)
+
+    def measure(self, file: bytes, *, where: str = "the model") -> Measured:
+        """The arena from the real allocator, the rest from the profile's tables."""
+        model, ops = read_ops(file, where=where)
+        unsupported = list_reasons(self.refuse(model))
+        arena = simulate_arena(file, model, profile=self.profile, runs=not unsupported)
+        figures = estimate_linked(ops, tflite_bytes=len(file), arena=arena, profile=self.profile)
+        return Measured(
+            model=model,
+            ops=ops,
+            figures=add_energy(figures, self.profile.power),
+            unsupported=unsupported,
+        )
+
+    def encode(self, file: bytes, *, budgets: Budgets, scheme: str | None = None) -> Encoded:
+        """For the DECODE op, as far as RAM and latency allow."""
+        if DECODES not in self.profile.runtime.decodes:
+            return DefaultBackend.encode(self, file, budgets=budgets, scheme=scheme)
+        measured = self.measure(file, where="model.tflite")
+        compressed = choose_encodings(
+            file,
+            profile=self.profile,
+            limits=budget_limits(budgets),
+            before=measured.figures,
+            measure=lambda packed: self.measure(packed, where="the encoded model").figures,
+        )
+        return Encoded(measured=measured, figures=compressed.after, compressed=compressed)
+
+    def verify(self, file: bytes, samples: Samples, *, stored: bytes) -> Comparison:
+        """TFLM's reference kernels must agree with LiteRT's."""
+        comparison = compare_runtimes(file, as_real(file, samples.inputs), encoded=stored)
+        return replace(comparison, required="tflm")
+
+    def package(self, release: Release, folder: Path) -> None:
+        """The model as C++ in `tflm/`, and golden samples."""
+        self.write_sources(release, folder, file=release.file)
+        golden = record_golden(
+            release.file,
+            as_real(release.file, release.samples.inputs),
+            samples=GOLDEN_SAMPLES,
+            origin=release.samples.origin,
+            labels=release.samples.labels,
+        )
+        save_golden(folder / GOLDEN_FILE, golden)
+
+    def write_sources(
+        self, release: Release, folder: Path, *, file: bytes, compiled_by: str | None = None
+    ) -> None:
+        """Writes `tflm/`: the model, its op resolver, the size of the arena.
+
+        Args:
+            release: figures and origin.
+            folder: the build's output.
+            file: what the interpreter is given.
+            compiled_by: what made that file of the release's, if anything did.
+        """
+        model = read_model(file, where="model.tflite")
+        arena = release.figures["arena_bytes"]
+        arena_bytes = int(arena.value or 0)
+        planning = planning_bytes(read_arena_inputs(model), arena_kernels(self.profile))
+        write_tflm_package(
+            folder / "tflm",
+            tflite=file,
+            model=model,
+            arena_bytes=arena_bytes,
+            arena_evidence=arena.evidence,
+            arena_size_bytes=reserve_arena(arena_bytes, planning_bytes=planning),
+            provenance={**release.made_from, **({"Compiled by": compiled_by} if compiled_by else {})},
+        )
+
+    def write_project(
+        self, file: bytes, *, name: str, take_golden: TakeGolden, options: ProjectOptions, folder: Path
+    ) -> Project:
+        """A project for the user's SDK."""
+        kind = PROJECTS[options.kind or "cmake"]
+        measured = self.measure(file, where=name)
+        if measured.unsupported:
+            raise OpError(f"TFLM cannot run {Path(name).name}", where=name, why=measured.unsupported[0])
+        golden = take_golden(file, measured.model)
+        arena = _predict_arena(measured.figures["arena_bytes"])
+        arena_bytes = int(arena.value or 0)
+        arena_size_bytes = reserve_arena(
+            arena_bytes,
+            planning_bytes=planning_bytes(read_arena_inputs(measured.model), arena_kernels(self.profile)),
+            growth_bytes=count_growth(measured.model, kind),
+        )
+        texts = render_project(
+            kind,
+            tflite=file,
+            model=measured.model,
+            golden=golden,
+            arena_bytes=arena_bytes,
+            arena_size_bytes=arena_size_bytes,
+            arena_evidence=arena.evidence,
+            device=self.profile.id,
+        )
+        write_texts(folder, texts)
+        flash = measured.figures["flash_bytes"]
+        golden_bytes = sum(array.nbytes for array in (*golden.inputs, *golden.outputs))
+        needed, linked = format_quantity(arena.value, "bytes"), format_quantity(flash.value, "bytes")
+        return Project(
+            runtime=self.runtime,
+            kind=kind.id,
+            title=f"project of the kind {kind.id}",
+            golden=golden,
+            costs={
+                "arena": arena.to_json(),
+                "arena_size_bytes": arena_size_bytes,
+                "flash": flash.to_json(),
+                "golden_bytes": golden_bytes,
+            },
+            costs_said=(
+                f"Tensor arena: {arena_size_bytes} bytes are reserved, {needed} predicted ({arena.source}: "
+                f"{arena.evidence}).",
+                f"Flash: {linked} predicted for the CMake project, and {golden_bytes} bytes of golden "
+                "samples in the program that checks them.",
+            ),
+        )
+
+
+def _predict_arena(measured: Figure) -> Figure:
+    """The arena of an application, which does not record what is allocated."""
+    if measured.value is None:
+        raise ToolFailedError("the size of the tensor arena is not known", why=measured.evidence)
+    evidence = f"{measured.evidence}, less {RECORDING_BYTES} bytes for recording that"
+    return replace(measured, value=measured.value - RECORDING_BYTES, evidence=evidence)
+
+
+BACKENDS.add("tflm", Tflm)
