@@ -1,4 +1,4 @@
-"""A method and a backend of one file each: a build prunes by one for the other, and nothing else is edited."""
+"""A method and a backend of one file each: a build prunes by one for the other; nothing else is edited."""
 
 import json
 from pathlib import Path
