@@ -14,7 +14,8 @@ import numpy as np
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import name_channels
-from edgeprune.graph.intervals import Interval, trace_intervals
+from edgeprune.graph.interval_trace import trace_intervals
+from edgeprune.graph.intervals import Interval
 from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs

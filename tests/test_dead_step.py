@@ -18,7 +18,7 @@ from edgeprune.dead_step import TOLERANCE, Stripped, strip_dead
 from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.graph import folding
 from edgeprune.graph.channels import name_channels
-from edgeprune.graph.intervals import trace_intervals
+from edgeprune.graph.interval_trace import trace_intervals
 from edgeprune.keras_bridge.load import load_model
 from edgeprune.keras_bridge.save import open_saved, save_model
 from edgeprune.keras_bridge.trace import trace

@@ -10,8 +10,8 @@ import numpy as np
 
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import LayerGraph, Node
+from edgeprune.graph.layers.rules import rule_for
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import rule_for
 from edgeprune.graph.surgery import Kept, describe
 
 _FOLDS_BATCH_NORM = (

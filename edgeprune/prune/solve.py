@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgeprune.errors import InfeasibleError
-from edgeprune.graph.channels import ChannelMap, Ids
+from edgeprune.graph.channel_ids import Ids
+from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.keeping import summarise_reasons
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, peak_activation_bytes

@@ -15,14 +15,14 @@ from random_pruning import prune_at_random
 
 from edgeprune.errors import ModelError, RecipeError
 from edgeprune.graph.channels import name_channels
-from edgeprune.graph.rules import RULES
+from edgeprune.graph.layers.rules import RULES
 from edgeprune.keras_bridge.load import load_model
 from edgeprune.keras_bridge.trace import trace
 from edgeprune.load_options import LoadOptions, parse_load_options
 
 MODULE = """
 import keras
-from edgeprune.graph.rules import LayerRule, pass_on
+from edgeprune.graph.layers.rules import LayerRule, pass_on
 
 class Doubled(keras.layers.Layer):
     def call(self, x):
