@@ -19,7 +19,8 @@ from edgeprune.layer_step import LayerChoice, choose_layers, take_branches
 from edgeprune.measure import Measured, budget_limits, measure
 from edgeprune.opening import Opening, go_on_without_dead, open_with_dense
 from edgeprune.progress import Progress
-from edgeprune.prune.solve import family_widths, fit_costs
+from edgeprune.prune.costs import fit_costs
+from edgeprune.prune.families import family_widths
 from edgeprune.prune_step import Pruner, require_feasible
 from edgeprune.shrink import Shrunk, shrink
 from edgeprune.workdir import WorkDirectory

@@ -21,7 +21,7 @@ from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.prune.dead import Dead, find_dead, remove_dead
 from edgeprune.prune.dead_reasons import DeadChannels, explain_dead
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 
 if TYPE_CHECKING:
     import keras

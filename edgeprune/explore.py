@@ -15,7 +15,8 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.progress import Progress
-from edgeprune.prune.solve import Limits, remove_ratio
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.ratio import remove_ratio
 from edgeprune.ranking import Ranking, rank_channels
 from edgeprune.workdir import refuse_existing, whole_file
 

@@ -15,7 +15,7 @@ from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.keeping import keep_layers
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.layers.rules import rule_for
-from edgeprune.graph.lower import peak_activation_bytes
+from edgeprune.graph.liveness import peak_activation_bytes
 from edgeprune.inputs import open_samples
 from edgeprune.load_options import AS_SAVED, LoadOptions
 from edgeprune.progress import Progress

@@ -23,7 +23,7 @@ from edgeprune.load_options import LoadOptions
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 from edgeprune.recipe import LayerLimit
 from edgeprune.registry import Registry
 from edgeprune.runtimes.vela import find_vela

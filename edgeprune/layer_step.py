@@ -21,8 +21,8 @@ from edgeprune.graph.keeping import find_layers, keep_layers
 from edgeprune.graph.layergraph import Array
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.progress import Progress
+from edgeprune.prune.families import family_widths
 from edgeprune.prune.layers import importance_lost
-from edgeprune.prune.solve import family_widths
 from edgeprune.prune_step import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
 
 if TYPE_CHECKING:

@@ -76,7 +76,7 @@ def prune_one(name: str) -> dict[str, Any]:
     from edgeprune.keras_bridge.convert import convert
     from edgeprune.keras_bridge.load import load_model
     from edgeprune.progress import Silent
-    from edgeprune.prune.solve import Limits
+    from edgeprune.prune.limits import Limits
     from edgeprune.ranking import Ranking
 
     def peak_mib() -> float:

@@ -23,7 +23,7 @@ from edgeprune.keras_bridge.load import load_model
 from edgeprune.keras_bridge.save import open_saved, save_model
 from edgeprune.keras_bridge.trace import trace
 from edgeprune.prune.dead import _needed_elsewhere, find_dead
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 
 RESNET8 = Path(__file__).parents[1] / "../shared/models/mlperf_tiny/image_classification/pretrainedResnet.h5"
 Tensor = Any

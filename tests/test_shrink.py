@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edgeprune.prune.solve import Costs, Limits
+from edgeprune.prune.costs import Costs
+from edgeprune.prune.limits import Limits
 from edgeprune.prune_step import Pruner
 from edgeprune.shrink import PRUNING_SHARE, Segment, _shorten, plan_segments
 

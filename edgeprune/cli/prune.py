@@ -91,7 +91,7 @@ def prune(
     With --dead-only remove what is constant or unread, proven equal to the original model.
     """
     from edgeprune import explore
-    from edgeprune.prune.solve import Limits
+    from edgeprune.prune.limits import Limits
     from edgeprune.ranking import Ranking
 
     _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=ranking["data"], seen_on_data=seen_on_data)

@@ -18,7 +18,7 @@ from edgeprune.graph.intervals import BoundedCall, Bounds, Interval
 from edgeprune.graph.layergraph import Array, LayerGraph, Node
 from edgeprune.graph.layers.rules import rule_for
 from edgeprune.graph.surgery import Kept, remove_channels
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ import numpy as np
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.keeping import find_layers
-from edgeprune.prune.solve import Floor
+from edgeprune.prune.limits import Floor
 from edgeprune.recipe import LayerLimit
 
 

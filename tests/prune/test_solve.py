@@ -1,38 +1,23 @@
 import numpy as np
 import pytest
-from graph.hand_made import Made, conv, dense, depthwise, graph_of
+from graph.hand_made import Made, conv, dense, graph_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prune.priced_graphs import chain, macs, tangled, weights
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.graph.lower import Lowering, count_macs, peak_activation_bytes
-from edgeprune.graph.opshape import OpShape
+from edgeprune.graph.liveness import peak_activation_bytes
+from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.surgery import remove_channels, resize_shapes
-from edgeprune.prune.solve import Costs, Limits, family_widths, fit_costs, remove_ratio, solve
-
-
-def macs(op: OpShape) -> float:
-    return float(op.macs)
-
-
-def weights(op: OpShape) -> float:
-    return float(op.weight_count)
-
+from edgeprune.prune.costs import Costs, fit_costs
+from edgeprune.prune.families import family_widths
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.ratio import remove_ratio
+from edgeprune.prune.solve import solve
 
 MACS = Costs(per_op={"latency": macs})
-
-
-def chain(width: int = 8) -> tuple[LayerGraph, ChannelMap]:
-    """x(2) → a(width) → b(width) → c(3), 1 × 1 convolutions on 4 × 4: 16·(2w + w² + 3w) MACs."""
-    graph = graph_of(
-        {"x": (4, 4, 2)},
-        conv("a", "x", cin=2, cout=width),
-        conv("b", "a", cin=width, cout=width),
-        conv("c", "b", cin=width, cout=3),
-    )
-    return graph, name_channels(graph)
 
 
 def width_of(channels: ChannelMap, kept: np.ndarray, tensor: str) -> int:
@@ -277,23 +262,6 @@ def test_a_cost_model_is_scaled_and_shifted_to_what_was_measured() -> None:
     assert costs.of("ram", 16 * 16) == pytest.approx(16 * 16 + 50)
     again = costs.refit(predicted={"flash": 1004.0}, measured={"flash": 1010.0})
     assert again.of("flash", 4) == pytest.approx(1010)
-
-
-def tangled() -> LayerGraph:
-    """Convolution, depthwise, residual sum, concatenation and dense: something of everything."""
-    return graph_of(
-        {"x": (4, 4, 3)},
-        conv("a", "x", cin=3, cout=8),
-        conv("b", "a", cin=8, cout=8),
-        Made("sum", "Add", ["a", "b"], (4, 4, 8)),
-        depthwise("dw", "sum", cin=8, multiplier=2),
-        conv("c", "dw", cin=16, cout=6),
-        conv("d", "sum", cin=8, cout=5),
-        Made("cat", "Concatenate", ["c", "d"], (4, 4, 11), {"axis": -1}),
-        Made("flat", "Flatten", ["cat"], (16 * 11,)),
-        dense("e", "flat", cin=176, cout=12),
-        dense("f", "e", cin=12, cout=4),
-    )
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
