@@ -1,9 +1,8 @@
 """The budget solver: which groups go so that the device's budgets hold, at the least loss of importance.
 
-Greedy: as long as a budget is exceeded, remove the block of channels with the smallest score per unit of what
-is still exceeded. A block is as many of a family's least important channels as bring its width to the next
-multiple of the device's channel alignment, because kernels are no faster in between. The last block often
-saves more than was asked, so blocks that still fit are put back afterwards, the most important first.
+First greedily (`greedy.py`): as long as a budget is exceeded, the block of channels goes that has the
+smallest score per unit of what is still exceeded. Then blocks are exchanged as long as less is lost
+(`exchange.py`).
 """
 
 from collections.abc import Mapping
@@ -16,12 +15,11 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.surgery import Kept
 from edgeprune.prune.costs import Costs
 from edgeprune.prune.criteria import Scores
+from edgeprune.prune.exchange import exchange
 from edgeprune.prune.families import cut_blocks, rank_families
+from edgeprune.prune.greedy import come_within, put_back_what_fits
 from edgeprune.prune.ledger import Ledger
 from edgeprune.prune.limits import Limits
-
-_NO_GAIN = 1e-9
-"""What a block that saves nothing by itself counts: it may open the way, so it is ranked last, not never."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,62 +60,15 @@ def solve(
         InfeasibleError: the model has no channel that may go, though a budget is exceeded.
     """
     blocks = cut_blocks(channels, scores, limits=limits)
-    ledger = Ledger(graph, channels, costs=costs, blocks=blocks)
-    removed: list[int] = []
-    while True:
-        now = ledger.costs()
-        excess = {name: now[name] - limit for name, limit in budgets.items() if now[name] > limit}
-        if not excess:
-            _restore_what_fits(ledger, removed, budgets)
-            return Solution(kept=ledger.kept, costs=ledger.costs(), feasible=True)
-        best = _find_cheapest(ledger, excess, scope=limits.scope)
-        if best is None:
-            if not removed:
-                raise _nothing_left(channels, scores, limits=limits, exceeded=excess)
-            return Solution(kept=ledger.kept, costs=now, feasible=False)
-        ledger.remove(best)
-        removed.append(best)
-
-
-def _find_cheapest(ledger: Ledger, excess: Mapping[str, float], *, scope: str) -> int | None:
-    """The family whose next block has the least score per excess it takes away; None if no block may go.
-
-    In local scope, the family that will then have lost the smallest share of its channels.
-    """
-    prices = {}
-    for family in ledger.gone:
-        block = ledger.next_block(family)
-        if block is None:
-            continue
-        if scope == "local":
-            prices[family] = block.share
-        else:
-            saved = ledger.savings(family, of=excess)
-            gain = sum(min(saved[name], over) / over for name, over in excess.items())
-            prices[family] = block.loss / (gain if gain > 0 else _NO_GAIN)
-    return min(prices, key=prices.__getitem__, default=None)
-
-
-def _restore_what_fits(ledger: Ledger, removed: list[int], budgets: Mapping[str, float]) -> None:
-    """Puts removed blocks back, the most important first, as long as all budgets hold.
-
-    Within a family the block that was removed last is the most important, so it comes back first.
-
-    Args:
-        ledger: the plan; changed.
-        removed: the families whose blocks were removed, in that order; equal ones come back in it.
-        budgets: budget name → largest cost allowed.
-    """
-    open_ = list(dict.fromkeys(removed))
-    while open_:
-        family = max(open_, key=lambda f: ledger.last_block(f).loss)
-        ledger.put_back(family)
-        now = ledger.costs()
-        if any(now[name] > limit for name, limit in budgets.items()):
-            ledger.remove(family)
-            open_.remove(family)
-        elif ledger.gone[family] == 0:
-            open_.remove(family)
+    ledger = Ledger(graph, channels, costs=costs, budgets=budgets, blocks=blocks)
+    feasible = come_within(ledger, scope=limits.scope)
+    if not feasible and ledger.kept.all():
+        raise _nothing_left(channels, scores, limits=limits, exceeded=ledger.excess())
+    if feasible:
+        put_back_what_fits(ledger)
+        if limits.scope == "global":
+            exchange(ledger)
+    return Solution(kept=ledger.kept, costs=ledger.costs(), feasible=feasible)
 
 
 def _nothing_left(

@@ -1,5 +1,6 @@
 """Layer graphs for the solver, and costs that can be redone by hand."""
 
+import numpy as np
 from graph.hand_made import Made, conv, dense, depthwise, graph_of
 
 from edgeprune.graph.channels import ChannelMap, name_channels
@@ -50,3 +51,27 @@ def tangled() -> LayerGraph:
         dense("e", "flat", cin=176, cout=12),
         dense("f", "e", cin=12, cout=4),
     )
+
+
+def random_graph(rng: np.random.Generator) -> LayerGraph:
+    """Up to six layers on 4 × 4 images: convolutions, sums, concatenations, depthwise ones, ReLUs."""
+    widths, calls = {"x": 2}, []
+    for i in range(int(rng.integers(2, 7))):
+        name, source = f"n{i}", str(rng.choice(list(widths)[-3:]))
+        width, other = widths[source], str(rng.choice(list(widths)))
+        kind = rng.choice(["conv", "conv", "conv", "add", "cat", "dw", "relu"])
+        if kind == "add" and other != source and widths[other] == width:
+            calls.append(Made(name, "Add", [source, other], (4, 4, width)))
+        elif kind == "cat" and other != source:
+            width += widths[other]
+            calls.append(Made(name, "Concatenate", [source, other], (4, 4, width), {"axis": -1}))
+        elif kind == "dw":
+            calls.append(depthwise(name, source, cin=width))
+        elif kind == "relu":
+            calls.append(Made(name, "ReLU", [source], (4, 4, width)))
+        else:
+            cin, width = width, int(rng.integers(2, 7))
+            calls.append(conv(name, source, cin=cin, cout=width))
+        widths[name] = width
+    last = list(widths)[-1]
+    return graph_of({"x": (4, 4, 2)}, *calls, conv("end", last, cin=widths[last], cout=3))

@@ -31,8 +31,8 @@ def cpu_seconds(layers: int) -> float:
 
 
 def test_a_chain_of_eighty_layers_under_a_ram_budget_takes_less_than_a_second() -> None:
-    forty, eighty = cpu_seconds(40), cpu_seconds(80)
+    # Of two runs the faster: what else the machine does can only slow one down.
+    forty, eighty = (min(cpu_seconds(layers) for _ in range(2)) for layers in (40, 80))
     assert eighty < 1
-    assert (
-        eighty < 6 * forty
-    )  # 4 where every step looks at every family; 8 where it walks the whole graph, too
+    # Four times where each step looks at each family; eight times where it walks the whole graph for each.
+    assert eighty < 6 * forty
