@@ -77,7 +77,7 @@ def prune_one(name: str) -> dict[str, Any]:
     from edgeprune.keras_bridge.loading.load import load_model
     from edgeprune.methods.ranking import Ranking
     from edgeprune.progress import Silent
-    from edgeprune.prune.solve import Limits
+    from edgeprune.prune.limits import Limits
 
     def peak_mib() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -21,7 +21,7 @@ from edgeprune.methods.method import require_worth
 from edgeprune.progress import Checkpoints, Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 from edgeprune.registry import Registry
 from edgeprune.tflite.schemes import choose_io_type
 

@@ -70,8 +70,7 @@ def list_schemes() -> Answer:
 @listing.command("layers", cls=Command)
 def list_layers() -> Answer:
     """What happens to each layer kind; kinds that are not listed are kept unpruned."""
-    import edgeprune.graph.layers  # noqa: F401  (fills the registry)
-    from edgeprune.graph.rules import RULES
+    from edgeprune.graph.layers.rules import RULES
 
     # Where Keras keeps its own models' layers is no name that a user knows.
     rows = [

@@ -92,7 +92,7 @@ def prune(
     """
     from edgeprune.commands import prune as explore
     from edgeprune.methods.ranking import Ranking
-    from edgeprune.prune.solve import Limits
+    from edgeprune.prune.limits import Limits
 
     _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=ranking["data"], seen_on_data=seen_on_data)
     load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)

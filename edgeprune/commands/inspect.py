@@ -16,8 +16,8 @@ from edgeprune.files import whole_file
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.graph.lower import peak_activation_bytes
-from edgeprune.graph.rules import rule_for
+from edgeprune.graph.layers.rules import rule_for
+from edgeprune.graph.liveness import peak_activation_bytes
 from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.ranking import Ranking
 from edgeprune.methods.sensitivity import study_sensitivity

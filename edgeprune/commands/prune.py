@@ -17,7 +17,8 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.methods.dead_channels import Stripped, strip_dead
 from edgeprune.methods.ranking import Ranking, rank_channels
 from edgeprune.progress import Progress
-from edgeprune.prune.solve import Limits, remove_ratio
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.ratio import remove_ratio
 from edgeprune.report.sections.frozen import FrozenPart
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgeprune.graph.layergraph import LayerGraph, Node
-from edgeprune.graph.rules import rule_for
+from edgeprune.graph.layers.rules import rule_for
 
 _ADDS = ("Add", "ops.Add")
 _FOLLOWERS = ("BatchNormalization", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Dropout")

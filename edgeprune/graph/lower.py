@@ -4,14 +4,12 @@ The result feeds the cost models while a plan is being made; the figures that ar
 converted file. BatchNormalization that follows a convolution or Dense is folded into it.
 """
 
-from math import prod
-
 import numpy as np
 
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import LayerGraph, Node
+from edgeprune.graph.layers.rules import rule_for
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import rule_for
 from edgeprune.graph.surgery import Kept, describe
 
 _FOLDS_BATCH_NORM = (
@@ -88,25 +86,3 @@ def _folded_nodes(graph: LayerGraph) -> frozenset[int]:
 def count_macs(ops: tuple[OpShape, ...]) -> int:
     """Multiply-accumulates of one inference."""
     return sum(op.macs for op in ops)
-
-
-def peak_activation_bytes(graph: LayerGraph, shapes: dict[str, Shape]) -> int:
-    """The largest sum of int8 tensors that are alive at once: a lower bound of the arena's head."""
-    last_use = {t: i for i, node in enumerate(graph.nodes) for t in node.inputs}
-    last_use.update(dict.fromkeys(graph.outputs, len(graph.nodes)))
-    alive = {t: prod(_fixed(shapes[t])) for t in graph.inputs}
-    peak = 0
-    for i, node in enumerate(graph.nodes):
-        in_place = graph.layers[node.layer].kind in _IN_PLACE
-        if in_place:
-            for tensor in node.inputs[:1]:
-                if last_use.get(tensor) == i:
-                    alive.pop(tensor, None)
-        alive.update((t, prod(_fixed(shapes[t]))) for t in node.outputs)
-        peak = max(peak, sum(alive.values()))
-        alive = {t: size for t, size in alive.items() if last_use.get(t, -1) > i}
-    return peak
-
-
-# Layers that the converter fuses or drops: their output takes the place of their input.
-_IN_PLACE = ("BatchNormalization", "Activation", "ReLU", "Dropout", "Flatten", "Reshape")

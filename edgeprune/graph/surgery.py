@@ -14,8 +14,8 @@ import numpy.typing as npt
 from edgeprune.graph.arguments import find_arrays, replace_arguments
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import Array, Layer, LayerGraph, Node
+from edgeprune.graph.layers.rules import Resized, rule_for
 from edgeprune.graph.opshape import Shape
-from edgeprune.graph.rules import Resized, rule_for
 
 Kept = npt.NDArray[np.bool_]
 

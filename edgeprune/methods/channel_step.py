@@ -14,8 +14,10 @@ from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.methods.pricing import Budgets
+from edgeprune.prune.costs import Costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, Scores, score_groups
-from edgeprune.prune.solve import Costs, Limits, Solution, solve
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.solve import Solution, solve
 from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from edgeprune.methods.channel_step import Pruner, require_feasible, solve_gentl
 from edgeprune.methods.layers import LayerChoice, choose_layers, find_removable, take_branches
 from edgeprune.methods.loop import shrink
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
+from edgeprune.prune.costs import fit_costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
-from edgeprune.prune.solve import family_widths, fit_costs
+from edgeprune.prune.families import family_widths
 
 if TYPE_CHECKING:
     import keras

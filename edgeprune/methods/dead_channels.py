@@ -16,7 +16,8 @@ import numpy as np
 from edgeprune.device.profile import Profile
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import name_channels
-from edgeprune.graph.intervals import Interval, trace_intervals
+from edgeprune.graph.interval_trace import trace_intervals
+from edgeprune.graph.intervals import Interval
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
@@ -25,7 +26,7 @@ from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.methods.pricing import exceeded
 from edgeprune.prune.dead import Dead, find_dead, remove_dead
 from edgeprune.prune.dead_reasons import DeadChannels, explain_dead
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 from edgeprune.report.sections.equivalence import EquivalencePart
 
 if TYPE_CHECKING:

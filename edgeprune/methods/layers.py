@@ -25,8 +25,9 @@ from edgeprune.measuring.records import Worth
 from edgeprune.methods.channel_step import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.progress import Progress
+from edgeprune.prune.families import family_widths
 from edgeprune.prune.layers import importance_lost
-from edgeprune.prune.solve import Limits, family_widths
+from edgeprune.prune.limits import Limits
 
 if TYPE_CHECKING:
     import keras

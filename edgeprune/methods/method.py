@@ -19,8 +19,8 @@ from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.measuring.records import Worth
 from edgeprune.methods.pricing import Budgets, Pricing
 from edgeprune.methods.start import Start
+from edgeprune.prune.limits import Limits
 from edgeprune.prune.masks import Zeros
-from edgeprune.prune.solve import Limits
 from edgeprune.registry import Registry
 from edgeprune.report.sections.equivalence import EquivalencePart
 from edgeprune.report.sections.steps import StepPart

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeprune.device.figures import Figure
 from edgeprune.errors import InfeasibleError
-from edgeprune.prune.solve import OpCost
+from edgeprune.prune.costs import OpCost
 
 if TYPE_CHECKING:
     import keras

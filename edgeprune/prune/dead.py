@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeprune.graph.channels import ChannelMap, Ids
+from edgeprune.graph.channel_ids import Ids
+from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.folding import fold_constants
 from edgeprune.graph.interval_sums import READING_WEIGHTS, see
 from edgeprune.graph.intervals import BoundedCall, Bounds, Interval
 from edgeprune.graph.layergraph import Array, LayerGraph, Node
-from edgeprune.graph.rules import rule_for
+from edgeprune.graph.layers.rules import rule_for
 from edgeprune.graph.surgery import Kept, remove_channels
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

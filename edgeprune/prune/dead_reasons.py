@@ -8,7 +8,7 @@ import numpy as np
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.intervals import Interval
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.graph.rules import rule_for
+from edgeprune.graph.layers.rules import rule_for
 from edgeprune.prune.dead import Dead
 
 

@@ -8,7 +8,7 @@ from edgeprune.config.recipe import LayerLimit
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.kept_layers import find_layers
-from edgeprune.prune.solve import Floor
+from edgeprune.prune.limits import Floor
 
 
 def set_floors(channels: ChannelMap, limits: Mapping[str, LayerLimit]) -> tuple[Floor, ...]:

@@ -12,8 +12,10 @@ from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import Branch, bypass
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.prune.costs import Costs
 from edgeprune.prune.criteria import Scores
-from edgeprune.prune.solve import Costs, Limits, solve
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.solve import solve
 
 
 def importance_lost(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeprune.graph.channels import ChannelMap, Ids
+from edgeprune.graph.channel_ids import Ids
+from edgeprune.graph.channels import ChannelMap
 from edgeprune.prune.criteria import Scores
-from edgeprune.prune.solve import rank_families
+from edgeprune.prune.families import rank_families
 
 RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
 """Shares of a family that are switched off."""

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from graph.hand_made import Made, conv, dense, depthwise, graph_of
 
-from edgeprune.graph.channels import ChannelMap, ChannelSpace, fixed, name_channels
+from edgeprune.graph.channel_ids import ChannelSpace, fixed
+from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.layergraph import LayerGraph
 
 IMAGE = (4, 4)

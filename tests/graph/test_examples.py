@@ -10,10 +10,10 @@ from graph.examples_kept import KEPT, UNCALLED
 from keras import layers
 from random_pruning import prune_at_random, random_inputs, randomise
 
-import edgeprune.graph.layers  # noqa: F401  (fills the registry)
 from edgeprune.errors import InfeasibleError
-from edgeprune.graph.channels import Call, Flow, Ids, name_channels
-from edgeprune.graph.rules import RULES
+from edgeprune.graph.channel_ids import Ids
+from edgeprune.graph.channels import name_channels
+from edgeprune.graph.layers.rules import RULES, Call, Flow
 from edgeprune.keras_bridge.model.rebuild import TOLERANCE, compact
 from edgeprune.keras_bridge.model.trace import kind_of, trace
 

@@ -9,7 +9,8 @@ from graph.hand_made import Made, graph_of
 
 from edgeprune.graph.folding import fold_constants
 from edgeprune.graph.interval_functions import activate
-from edgeprune.graph.intervals import Interval, trace_intervals
+from edgeprune.graph.interval_trace import trace_intervals
+from edgeprune.graph.intervals import Interval
 from edgeprune.graph.layergraph import LayerGraph, Read
 
 

@@ -46,6 +46,13 @@ def test_a_transparent_layer_keeps_what_passes_it() -> None:
     assert reasons(keep_layers(chain(), ["flat"]), "side") == {"kept by --keep flat"}
 
 
+def test_what_was_kept_for_another_reason_before_still_says_that_one() -> None:
+    assert reasons(chain(), "head") == {"model output"}
+    channels = keep_layers(chain(), ["head", "stem", "st*"])
+    assert reasons(channels, "head") == {"model output"}
+    assert reasons(channels, "stem") == {"kept by --keep stem"}  # of two patterns the first
+
+
 def test_no_pattern_keeps_nothing_and_a_star_keeps_everything() -> None:
     channels = chain()
     assert keep_layers(channels, []).frozen == channels.frozen

@@ -4,7 +4,7 @@ from graph.hand_made import Made, conv, dense, depthwise, graph_of
 
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.graph.lower import Lowering, count_macs, peak_activation_bytes
+from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.graph.surgery import remove_channels
 
@@ -106,36 +106,6 @@ def test_lowering_again_gives_the_same_as_lowering_afresh() -> None:
         assert lowering.lower(kept) == Lowering(graph, channels).lower(kept)
 
 
-def test_the_peak_is_the_largest_sum_of_tensors_alive_at_once() -> None:
-    # Alive: x+a = 32+64, a+b = 64+128, then b+c = 128+16.
-    graph = graph_of(
-        {"x": (4, 4, 2)},
-        conv("a", "x", cin=2, cout=4),
-        conv("b", "a", cin=4, cout=8),
-        conv("c", "b", cin=8, cout=1),
-    )
-    assert peak_activation_bytes(graph, dict(graph.shapes)) == 64 + 128
-
-
-def test_a_tensor_that_is_read_later_stays_alive() -> None:
-    graph = graph_of(
-        {"x": (4, 4, 2)},
-        conv("a", "x", cin=2, cout=4),
-        conv("b", "a", cin=4, cout=8),
-        conv("c", "b", cin=8, cout=4),
-        Made("sum", "Add", ["a", "c"], (4, 4, 4)),
-    )
-    assert peak_activation_bytes(graph, dict(graph.shapes)) == 64 + 128 + 64
-
-
-@pytest.mark.parametrize(("kind", "peak"), [("ReLU", 32 + 64), ("Softmax", 64 + 64)])
-def test_layers_that_are_fused_take_no_room_of_their_own(kind: str, peak: int) -> None:
-    graph = graph_of(
-        {"x": (4, 4, 2)}, conv("a", "x", cin=2, cout=4), Made("r", kind, ["a"], (4, 4, 4), {"axis": -1})
-    )
-    assert peak_activation_bytes(graph, dict(graph.shapes)) == peak
-
-
 def test_a_convolution_of_a_sequence_becomes_one_of_an_image_of_height_one() -> None:
     made = Made("c", "Conv1D", ["x"], (8, 4), {"padding": "same", "strides": (1,)}, {"kernel": (3, 2, 4)})
     (op,) = lower(graph_of({"x": (8, 2)}, made))
@@ -194,4 +164,3 @@ def test_an_open_dimension_counts_as_one() -> None:
     (op,) = Lowering(graph, channels).lower(channels.everything)
     assert op.macs == 3 * 2 * 4
     assert channels.resize("c", graph.shapes["c"], kept=channels.everything) == (None, 4)
-    assert peak_activation_bytes(graph, dict(graph.shapes)) == 2 + 4

@@ -3,11 +3,10 @@ from dataclasses import replace
 import pytest
 from graph.hand_made import Made, conv, graph_of
 
-import edgeprune.graph.layers  # noqa: F401  (fills the registry)
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.layers.activations import activation_name
-from edgeprune.graph.rules import RULES, rule, rule_for
+from edgeprune.graph.layers.rules import RULES, rule, rule_for
 
 
 def kept_because(made: Made) -> set[str]:

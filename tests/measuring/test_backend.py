@@ -25,7 +25,7 @@ from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.methods.method import require_worth
 from edgeprune.methods.pricing import cost_of, exceeded
 from edgeprune.methods.sparsity import Zeroing
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 
 
 @pytest.fixture

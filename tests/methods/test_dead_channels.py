@@ -16,14 +16,14 @@ from random_pruning import randomise
 from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.graph import folding
 from edgeprune.graph.channels import name_channels
-from edgeprune.graph.intervals import trace_intervals
+from edgeprune.graph.interval_trace import trace_intervals
 from edgeprune.keras_bridge.loading.load import load_model
 from edgeprune.keras_bridge.loading.save import open_saved, save_model
 from edgeprune.keras_bridge.model.trace import trace
 from edgeprune.methods import dead_channels as dead_step
 from edgeprune.methods.dead_channels import TOLERANCE, Stripped, strip_dead
 from edgeprune.prune.dead import _needed_elsewhere, find_dead
-from edgeprune.prune.solve import Limits
+from edgeprune.prune.limits import Limits
 
 RESNET8 = Path(__file__).parents[2] / "../shared/models/mlperf_tiny/image_classification/pretrainedResnet.h5"
 Tensor = Any

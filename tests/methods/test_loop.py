@@ -5,7 +5,8 @@ import pytest
 
 from edgeprune.methods.channel_step import Pruner
 from edgeprune.methods.loop import PRUNING_SHARE, Segment, _shorten, plan_segments
-from edgeprune.prune.solve import Costs, Limits
+from edgeprune.prune.costs import Costs
+from edgeprune.prune.limits import Limits
 
 
 def pruner(*, dense: float, budget: float) -> Pruner:

@@ -7,8 +7,11 @@ from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import LayerGraph
+from edgeprune.prune.costs import Costs
 from edgeprune.prune.floors import set_floors
-from edgeprune.prune.solve import Costs, Floor, Limits, remove_ratio, solve
+from edgeprune.prune.limits import Floor, Limits
+from edgeprune.prune.ratio import remove_ratio
+from edgeprune.prune.solve import solve
 
 
 def chain() -> tuple[LayerGraph, ChannelMap]:

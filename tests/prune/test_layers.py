@@ -5,8 +5,9 @@ from graph.test_branches import residual
 from edgeprune.graph.branches import bypass, find_branches
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.opshape import OpShape
+from edgeprune.prune.costs import Costs
 from edgeprune.prune.layers import importance_lost, transfer_scores
-from edgeprune.prune.solve import Costs, Limits
+from edgeprune.prune.limits import Limits
 
 
 def macs(op: OpShape) -> float:

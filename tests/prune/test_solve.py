@@ -1,38 +1,24 @@
 import numpy as np
 import pytest
-from graph.hand_made import Made, conv, dense, depthwise, graph_of
+from graph.hand_made import Made, conv, dense, graph_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prune.priced_graphs import chain, macs, tangled, weights
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.graph.lower import Lowering, count_macs, peak_activation_bytes
+from edgeprune.graph.liveness import peak_activation_bytes
+from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.graph.surgery import remove_channels, resize_shapes
-from edgeprune.prune.solve import Costs, Limits, family_widths, fit_costs, remove_ratio, solve
-
-
-def macs(op: OpShape) -> float:
-    return float(op.macs)
-
-
-def weights(op: OpShape) -> float:
-    return float(op.weight_count)
-
+from edgeprune.prune.costs import Costs, fit_costs
+from edgeprune.prune.families import family_widths
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.ratio import remove_ratio
+from edgeprune.prune.solve import solve
 
 MACS = Costs(per_op={"latency": macs})
-
-
-def chain(width: int = 8) -> tuple[LayerGraph, ChannelMap]:
-    """x(2) → a(width) → b(width) → c(3), 1 × 1 convolutions on 4 × 4: 16·(2w + w² + 3w) MACs."""
-    graph = graph_of(
-        {"x": (4, 4, 2)},
-        conv("a", "x", cin=2, cout=width),
-        conv("b", "a", cin=width, cout=width),
-        conv("c", "b", cin=width, cout=3),
-    )
-    return graph, name_channels(graph)
 
 
 def width_of(channels: ChannelMap, kept: np.ndarray, tensor: str) -> int:
@@ -174,6 +160,28 @@ def test_what_a_later_block_made_needless_is_put_back() -> None:
     assert [width_of(channels, both.kept, t) for t in "pq"] == [4, 12]
 
 
+def test_in_local_scope_needless_blocks_are_put_back_too() -> None:
+    """Per pixel 3·p + 7·q MACs: 4 of q, 4 of p and 4 of q save 28 + 12 + 28, where 50 are asked."""
+    graph = graph_of(
+        {"x": (4, 4, 2)},
+        conv("p", "x", cin=2, cout=8),
+        conv("q", "x", cin=2, cout=16),
+        conv("after_p", "p", cin=8, cout=1),
+        conv("after_q", "q", cin=16, cout=5),
+        outputs=["after_p", "after_q"],
+    )
+    channels = name_channels(graph)
+    found = solve(
+        graph,
+        channels,
+        scores=np.ones(channels.groups),
+        costs=MACS,
+        budgets={"latency": 16 * (3 * 8 + 7 * 16 - 50)},
+        limits=Limits(round_to=4, scope="local"),
+    )
+    assert [width_of(channels, found.kept, t) for t in "pq"] == [8, 8]
+
+
 def fork() -> tuple[LayerGraph, ChannelMap]:
     """x(2) → big(16) → small(2), all alive only in pairs: the peak is big + its neighbour."""
     graph = graph_of(
@@ -279,23 +287,6 @@ def test_a_cost_model_is_scaled_and_shifted_to_what_was_measured() -> None:
     assert again.of("flash", 4) == pytest.approx(1010)
 
 
-def tangled() -> LayerGraph:
-    """Convolution, depthwise, residual sum, concatenation and dense: something of everything."""
-    return graph_of(
-        {"x": (4, 4, 3)},
-        conv("a", "x", cin=3, cout=8),
-        conv("b", "a", cin=8, cout=8),
-        Made("sum", "Add", ["a", "b"], (4, 4, 8)),
-        depthwise("dw", "sum", cin=8, multiplier=2),
-        conv("c", "dw", cin=16, cout=6),
-        conv("d", "sum", cin=8, cout=5),
-        Made("cat", "Concatenate", ["c", "d"], (4, 4, 11), {"axis": -1}),
-        Made("flat", "Flatten", ["cat"], (16 * 11,)),
-        dense("e", "flat", cin=176, cout=12),
-        dense("f", "e", cin=12, cout=4),
-    )
-
-
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(
     seed=st.integers(0, 2**16),
@@ -377,3 +368,71 @@ def test_where_all_groups_are_at_their_least_width_it_says_that_and_for_which_bu
             limits=Limits(min_channels=8),
         )
     assert "--min-channels" in error.value.why
+
+
+def test_a_block_that_saves_nothing_by_itself_still_opens_the_way() -> None:
+    """Kernels that take channels by fours: 8 of a and 8 of b cost 4; four channels less of one save 1."""
+    graph, channels = chain()
+    by_fours = Costs(per_op={"latency": lambda op: 0.0 if op.name == "c" else float(-(-op.output[-1] // 4))})
+    solution = solve(
+        graph,
+        channels,
+        scores=rising(channels),
+        costs=by_fours,
+        budgets={"latency": 3.0},
+        limits=Limits(),
+    )
+    assert solution.feasible
+    assert sorted(width_of(channels, solution.kept, t) for t in "ab") == [4, 8]
+
+
+def test_in_local_scope_nothing_is_exchanged_between_families() -> None:
+    """Whoever looks at scores takes all from a, which matters least."""
+    graph, channels = chain()
+    scores = rising(channels)
+    scores[channels.tensors["b"]] += 1000
+    widths = {}
+    for scope in ("global", "local"):
+        found = solve(
+            graph,
+            channels,
+            scores=scores,
+            costs=MACS,
+            budgets={"latency": 16 * (8 + 16 + 12)},
+            limits=Limits(scope=scope),
+        )
+        widths[scope] = [width_of(channels, found.kept, t) for t in "ab"]
+    assert widths == {"global": [1, 8], "local": [4, 4]}
+
+
+def test_a_budget_that_is_missed_by_a_hair_is_missed() -> None:
+    """Without two channels of a it is 16·84 MACs, a hair too many; a third one has to go and stay gone."""
+    graph, channels = chain()
+    scores = np.ones(channels.groups) * 100
+    scores[channels.tensors["a"]] = 1
+    budget = 16 * 84 - 1e-6
+    found = solve(graph, channels, scores=scores, costs=MACS, budgets={"latency": budget}, limits=Limits())
+    assert found.feasible
+    assert found.costs["latency"] <= budget
+    assert [width_of(channels, found.kept, t) for t in "ab"] == [5, 8]
+
+
+@pytest.mark.parametrize("sign", [1, -1])  # the more goes, the less is lost: of scores below zero
+def test_a_plan_is_found_where_the_narrowest_model_would_be_too_slow(sign: int) -> None:
+    """A kernel that is slow for single channels: a ms per channel, but 100 with one channel left."""
+    graph, channels = chain()
+
+    def slow_alone(op: OpShape) -> float:
+        return 0.0 if op.name != "a" else 100.0 if op.output[-1] == 1 else float(op.output[-1])
+
+    found = solve(
+        graph,
+        channels,
+        scores=sign * (1 + rising(channels)),
+        costs=Costs(per_op={"latency": slow_alone}),
+        budgets={"latency": 6.0},
+        limits=Limits(),
+    )
+    assert found.feasible
+    assert found.costs["latency"] == 6
+    assert [width_of(channels, found.kept, t) for t in "ab"] == [6, 8]

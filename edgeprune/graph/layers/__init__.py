@@ -1,4 +1,8 @@
-"""The records of all layer kinds; importing this package fills `rules.RULES`."""
+"""The records of all layer kinds, one module for each sort of layer, and in `rules.py` what a record is.
+
+The registry stands in this package so that Python itself fills it: whoever imports `rules.RULES` has run this
+file, and with it all records, before.
+"""
 
 from edgeprune.graph.layers import activations as activations
 from edgeprune.graph.layers import attention as attention

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from edgeprune.graph.channels import Call, Flow, Ids
+from edgeprune.graph.channel_ids import Ids
+from edgeprune.graph.layers.rules import Call, Flow, LayerRule, Resized, keep, one_op, pass_on, rule
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, pass_on, rule
 
 # TFLite op of each element-wise activation; None where the converter fuses it into the op before.
 ELEMENTWISE: dict[str, str | None] = {

@@ -9,11 +9,11 @@ from math import prod, sqrt
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow, Ids, Inner, fixed
+from edgeprune.graph.channel_ids import Ids, Inner, fixed
 from edgeprune.graph.layergraph import Read
 from edgeprune.graph.layers.einsum import guard_bias
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, rule
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
 
 ROLES = ("query", "value", "key")
 Axes = dict[str, tuple[Ids | None, ...]]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from edgeprune.graph.layers.activations import activation_name, lower_activation
 from edgeprune.graph.layers.data_format import shape_in_tflite
+from edgeprune.graph.layers.rules import Config, Resized
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import Config, Resized
 
 
 def lower_conv(resized: Resized) -> tuple[OpShape, ...]:

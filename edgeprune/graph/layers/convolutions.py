@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgeprune.graph.channels import Axes, Call, Flow, Ids
+from edgeprune.graph.channel_ids import Axes, Ids
 from edgeprune.graph.layers.activations import guard_activation
 from edgeprune.graph.layers.convolution_ops import (
     lower_conv,
@@ -14,7 +14,7 @@ from edgeprune.graph.layers.convolution_ops import (
 )
 from edgeprune.graph.layers.data_format import is_channels_first, lay_channels, read_channels, tie_columns
 from edgeprune.graph.layers.kept import unknown_weights
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, rule
 
 LORA = ("lora_kernel_a", "lora_kernel_b")
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, ChannelSpace, Ids, Inner, fixed
+from edgeprune.graph.channel_ids import ChannelSpace, Ids, Inner, fixed
+from edgeprune.graph.layers.rules import Call, Config
 from edgeprune.graph.opshape import Shape
-from edgeprune.graph.rules import Config
 
 
 def is_channels_first(config: Config) -> bool:

@@ -2,11 +2,11 @@
 
 from math import prod
 
-from edgeprune.graph.channels import Axes, Call, Flow, fixed
+from edgeprune.graph.channel_ids import Axes, fixed
 from edgeprune.graph.layers.activations import activation_name, guard_activation, lower_activation
 from edgeprune.graph.layers.kept import unknown_weights
+from edgeprune.graph.layers.rules import Call, Flow, LayerRule, Resized, keep, one_op, rule
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, rule
 
 
 def _flow_dense(call: Call) -> Flow:

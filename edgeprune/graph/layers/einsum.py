@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from math import prod
 
-from edgeprune.graph.channels import Call, Flow, Ids, fixed
+from edgeprune.graph.channel_ids import Ids, fixed
 from edgeprune.graph.layers.activations import activation_name, guard_activation, lower_activation
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, one_op, rule
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, one_op, rule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,6 @@
 """Layers that are left as they are, together with every channel around them, and why."""
 
-from edgeprune.graph.channels import Call
-from edgeprune.graph.rules import LayerRule, keep, rule
+from edgeprune.graph.layers.rules import Call, LayerRule, keep, rule
 
 _RGB = "works on red, green and blue"
 _TABLE = "looks up values in a table, not channels"

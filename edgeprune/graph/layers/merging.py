@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow, Ids, fixed
+from edgeprune.graph.channel_ids import Ids, fixed
+from edgeprune.graph.layers.rules import Call, Flow, LayerRule, Resized, one_op, rule
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, one_op, rule
 
 
 def flow_elementwise(call: Call) -> Flow:

@@ -7,10 +7,10 @@ from math import prod, sqrt
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow, Ids
+from edgeprune.graph.channel_ids import Ids
 from edgeprune.graph.layers.data_format import tie_columns
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, pass_on, rule
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, pass_on, rule
 
 
 def _along(call: Call) -> tuple[Ids | None, ...]:

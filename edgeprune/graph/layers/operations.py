@@ -7,10 +7,10 @@
 from collections.abc import Callable
 
 from edgeprune.graph.arguments import find_arrays
-from edgeprune.graph.channels import Call, Flow, Ids
+from edgeprune.graph.channel_ids import Ids
 from edgeprune.graph.layers.merging import flow_elementwise
+from edgeprune.graph.layers.rules import Call, Flow, LayerRule, Resized, keep, one_op, pass_on, rule
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, pass_on, rule
 
 # Functions of one tensor → the TFLite op; "" where the converter fuses or drops it.
 UNARY = {

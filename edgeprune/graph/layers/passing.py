@@ -2,10 +2,9 @@
 
 from math import prod
 
-from edgeprune.graph.channels import Call, Flow
 from edgeprune.graph.layers.data_format import is_channels_first, lay_channels, read_channels, shape_in_tflite
+from edgeprune.graph.layers.rules import Call, Flow, LayerRule, Resized, keep, one_op, pass_on, rule
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, one_op, pass_on, rule
 
 
 def _flow_spatial(call: Call) -> Flow:

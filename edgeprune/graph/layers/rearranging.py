@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from edgeprune.graph.arguments import find_arrays
-from edgeprune.graph.channels import Axes, Call, Flow, Ids, fixed
+from edgeprune.graph.channel_ids import Axes, Ids, fixed
 from edgeprune.graph.layergraph import Read
 from edgeprune.graph.layers.merging import concatenate
 from edgeprune.graph.layers.operations import along, axes_of, follow, freeze_along, lower_to
 from edgeprune.graph.layers.reshaping import permute, reshape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, rule
 
 
 def flow_out(call: Call, *outputs: Sequence[Ids | None], counts: bool = False) -> Flow:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow, Ids
+from edgeprune.graph.channel_ids import Ids
 from edgeprune.graph.layergraph import Read
 from edgeprune.graph.layers.activations import guard_activation
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, rule
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule
 
 GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3, "ConvLSTM1D": 4, "ConvLSTM2D": 4, "ConvLSTM3D": 4}
 """Layer kind → gates of its cell."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgeprune.graph.arguments import find_arrays
-from edgeprune.graph.channels import Call, Flow, Ids
+from edgeprune.graph.channel_ids import Ids
 from edgeprune.graph.layergraph import Array, Read
 from edgeprune.graph.layers.operations import along, axes_of, follow, freeze_along, lower_to
 from edgeprune.graph.layers.rearranging import flow_out
+from edgeprune.graph.layers.rules import Call, Flow, LayerRule, Resized, keep, rule
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import LayerRule, Resized, keep, rule
 
 OVER_CHANNELS = {
     "Amax": "REDUCE_MAX",

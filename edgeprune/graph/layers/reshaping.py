@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeprune.graph.channels import FIXED, Call, Flow, Ids, fixed
+from edgeprune.graph.channel_ids import FIXED, Ids, fixed
 from edgeprune.graph.layers.data_format import is_channels_first
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, one_op, rule
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, one_op, rule
 
 
 def reshape(call: Call) -> Flow:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgeprune.graph.channels import Call, Flow
 from edgeprune.graph.layergraph import Layer
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, rule, rule_for
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.rules import Config, LayerRule, Resized, rule, rule_for
 
 _VECTOR = "vector_u"
 

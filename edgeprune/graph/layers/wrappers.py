@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeprune.graph.channels import Call, Flow
 from edgeprune.graph.layergraph import Layer
 from edgeprune.graph.layers.recurrent import (
     follow_cells,
@@ -17,8 +16,8 @@ from edgeprune.graph.layers.recurrent import (
     tie_initial_state,
     why_not_recurrent,
 )
+from edgeprune.graph.layers.rules import Call, Config, Flow, LayerRule, Resized, keep, rule, rule_for
 from edgeprune.graph.opshape import OpShape, Shape
-from edgeprune.graph.rules import Config, LayerRule, Resized, keep, rule, rule_for
 
 
 def _directions(config: Config) -> list[Config]:

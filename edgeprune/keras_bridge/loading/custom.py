@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from edgeprune.errors import ModelError
-from edgeprune.graph.rules import RULES, LayerRule, rule
+from edgeprune.graph.layers.rules import RULES, LayerRule, rule
 
 
 def import_custom(names: Sequence[str]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def import_custom(names: Sequence[str]) -> dict[str, Any]:
                 f"'{name}' is neither a class, a function nor a layer rule",
                 where="--custom",
                 why=f"it is a {type(value).__name__}",
-                fix="name a subclass of keras.layers.Layer, or an edgeprune.graph.rules.LayerRule",
+                fix="name a subclass of keras.layers.Layer, or an edgeprune.graph.layers.rules.LayerRule",
             )
         found[name.partition(":")[2].rpartition(".")[2]] = value
         found[keras.saving.get_registered_name(value)] = value

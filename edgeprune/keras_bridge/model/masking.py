@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import LayerGraph, Node
+from edgeprune.graph.layers.rules import rule_for
 from edgeprune.graph.opshape import Shape
-from edgeprune.graph.rules import rule_for
 from edgeprune.graph.surgery import Kept
 from edgeprune.keras_bridge.model.calling import replaced_call
 from edgeprune.keras_bridge.model.trace import Traced

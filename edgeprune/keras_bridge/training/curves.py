@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from edgeprune.graph.channels import ChannelMap
-from edgeprune.graph.rules import rule_for
+from edgeprune.graph.layers.rules import rule_for
 from edgeprune.graph.surgery import Kept, mask_channels
 from edgeprune.keras_bridge.model.calling import call
 from edgeprune.keras_bridge.model.masking import switch_off

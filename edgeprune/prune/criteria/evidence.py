@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeprune.graph.channels import ChannelMap, Ids
+from edgeprune.graph.channel_ids import Ids
+from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import Array, LayerGraph
 
 Scores = npt.NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgeprune.graph.channels import Ids
+from edgeprune.graph.channel_ids import Ids
 from edgeprune.graph.layergraph import Array
 from edgeprune.prune.criteria.criterion import Criterion, criterion
 from edgeprune.prune.criteria.evidence import Evidence, Scores

@@ -16,13 +16,13 @@ from random_pruning import prune_at_random
 from edgeprune.config.load_options import LoadOptions, parse_load_options
 from edgeprune.errors import ModelError, RecipeError
 from edgeprune.graph.channels import name_channels
-from edgeprune.graph.rules import RULES
+from edgeprune.graph.layers.rules import RULES
 from edgeprune.keras_bridge.loading.load import load_model
 from edgeprune.keras_bridge.model.trace import trace
 
 MODULE = """
 import keras
-from edgeprune.graph.rules import LayerRule, pass_on
+from edgeprune.graph.layers.rules import LayerRule, pass_on
 
 class Doubled(keras.layers.Layer):
     def call(self, x):

@@ -19,7 +19,8 @@ from edgeprune.keras_bridge.model.probes import draw_inputs
 from edgeprune.keras_bridge.model.rebuild import compact
 from edgeprune.keras_bridge.model.trace import trace
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
-from edgeprune.prune.solve import Limits, remove_ratio
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.ratio import remove_ratio
 
 tf_keras = pytest.importorskip("tf_keras")
 from keras_bridge.keras2_zoo import ZOO  # noqa: E402  (needs tf_keras)

@@ -15,7 +15,8 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.keras_bridge.model.calling import call
 from edgeprune.keras_bridge.model.rebuild import TOLERANCE, compact
 from edgeprune.keras_bridge.model.trace import trace
-from edgeprune.prune.solve import Limits, remove_ratio
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.ratio import remove_ratio
 
 Tensor = Any
 

@@ -67,7 +67,8 @@ from edgeprune.graph.channels import name_channels
 from edgeprune.keras_bridge.model.rebuild import compact
 from edgeprune.keras_bridge.model.trace import trace
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
-from edgeprune.prune.solve import Limits, remove_ratio
+from edgeprune.prune.limits import Limits
+from edgeprune.prune.ratio import remove_ratio
 
 def peak_mib():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -10,7 +10,8 @@ from random_pruning import random_inputs, randomise
 
 from edgeprune.graph import interval_rules
 from edgeprune.graph.interval_functions import CURVES, activate
-from edgeprune.graph.intervals import Interval, trace_intervals
+from edgeprune.graph.interval_trace import trace_intervals
+from edgeprune.graph.intervals import Interval
 from edgeprune.keras_bridge.model.observe import measure_inputs, observe
 from edgeprune.keras_bridge.model.trace import trace
 

@@ -1,7 +1,7 @@
 """What each Keras layer kind does to channels: one `LayerRule` record per kind.
 
-To add a layer kind, add one record to a module of `edgeprune/graph/layers/` and one example to
-`tests/graph/examples.py`.
+To add a layer kind, add one record to a module of this package and one example to `tests/graph/examples.py`.
+`__init__.py` lists the modules.
 
 A rule has up to five functions:
 
@@ -19,12 +19,58 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edgeprune.graph.channels import Axes, Call, Flow, Inner
+from edgeprune.graph.channel_ids import Axes, ChannelSpace, Ids, Inner
+from edgeprune.graph.layergraph import Layer
 from edgeprune.graph.opshape import OpShape, Shape
 from edgeprune.registry import Registry
 
 Config = Mapping[str, Any]
 Status = Literal["prunable", "transparent", "kept"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flow:
+    """What a rule says of one call of a layer.
+
+    Attributes:
+        outputs: ids along the last axis of each output.
+        axes: weight name → ids along each axis, None where no channel lies.
+        inner: ids along the other axes of each output, batch left out; None for a rule that does not follow
+            inner axes, so that what lies there is frozen.
+        consumes: the (weight name, axis) pairs that read the input's channels.
+        arguments: path of an argument → ids along each axis of that array, None where no channel lies; of an
+            argument that holds indices, the ids that it counts (all calls of a layer must agree on them).
+        kept_reason: why this layer keeps the channels around it; "" if it does not.
+    """
+
+    outputs: tuple[Ids, ...]
+    axes: Axes = field(default_factory=dict)
+    inner: tuple[Inner, ...] | None = None
+    consumes: tuple[tuple[str, int], ...] = ()
+    arguments: Axes = field(default_factory=dict)
+    kept_reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One call of a layer, as a rule sees it.
+
+    Attributes:
+        layer: the layer.
+        inputs: ids along the last axis of each input; `FIXED` where no channel lies.
+        inner: ids along the other axes of each input, None where no channel lies.
+        arguments: of the call, by name; `Read(i)` stands for input i (see `Node`).
+        input_shapes, output_shapes: without batch.
+        space: where new ids come from and where ids are tied and frozen.
+    """
+
+    layer: Layer
+    inputs: tuple[Ids, ...]
+    inner: tuple[Inner, ...]
+    arguments: Mapping[str, Any]
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+    space: ChannelSpace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +139,6 @@ def rule(record: LayerRule) -> LayerRule:
 
 def rule_for(kind: str) -> LayerRule:
     """The rule of a layer kind; layers without one are kept as they are."""
-    import edgeprune.graph.layers  # noqa: F401  (fills the registry)
-
     if kind in RULES:
         return RULES[kind]
     reason = f"edgeprune has no rule for {kind} layers"
