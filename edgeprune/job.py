@@ -23,6 +23,7 @@ from edgeprune.load_options import LoadOptions
 from edgeprune.progress import Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
+from edgeprune.prune.schedules import SCHEDULES
 from edgeprune.prune.solve import Limits
 from edgeprune.recipe import LayerLimit
 from edgeprune.registry import Registry
@@ -215,8 +216,6 @@ def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model)
 
 
 def _refuse_bad_settings(request: BuildRequest) -> None:
-    from edgeprune.keras_bridge.schedules import SCHEDULES
-
     named: tuple[tuple[Registry[Any], str], ...] = (
         (SCHEDULES, request.schedule),
         (CRITERIA, request.criterion or DEFAULT_CRITERION),

@@ -11,6 +11,7 @@ import numpy as np
 from edgeprune.errors import RecipeError
 from edgeprune.progress import Progress
 from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Scope, Zeros, parse_pattern
+from edgeprune.prune.schedules import SCHEDULES, Course
 
 if TYPE_CHECKING:
     import keras
@@ -135,8 +136,6 @@ def check_zeroing(zeroing: Zeroing) -> None:
         RecipeError: a fraction is none, or it ends before it begins.
         UnknownNameError: there is no such schedule.
     """
-    from edgeprune.keras_bridge.schedules import SCHEDULES
-
     SCHEDULES[zeroing.schedule]
     final, initial = zeroing.final_sparsity, zeroing.initial_sparsity
     if not 0 <= initial <= final < 1:
@@ -158,7 +157,6 @@ def plan_zeros(zeroing: Zeroing, *, total_steps: int) -> Sparsifying:
         RecipeError: the schedule does not fit into them, or a fraction is none.
         UnknownNameError: there is no such schedule.
     """
-    from edgeprune.keras_bridge.schedules import Course
     from edgeprune.keras_bridge.sparsity import Sparsifying
 
     check_zeroing(zeroing)

@@ -9,9 +9,9 @@ from keras import layers
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.keras_bridge.convert import convert
-from edgeprune.keras_bridge.schedules import Course
 from edgeprune.keras_bridge.sparsity import Sparsifying, SparsityCallback
 from edgeprune.prune.masks import parse_pattern
+from edgeprune.prune.schedules import Course
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
