@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +23,7 @@ from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.latency import total_cycles
 from edgeprune.device.profile import Profile
+from edgeprune.errors import ToolMissingError
 from edgeprune.figures import Check
 from edgeprune.firmware.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.firmware.golden import Golden, save_golden
@@ -51,6 +53,8 @@ _REPORTED_PACKAGES = (
     "keras",
     "tensorflow-model-optimization",
     "tflite-micro",
+    "tflite-runtime",
+    "ai-edge-litert",
     "ethos-u-vela",
     "numpy",
 )
@@ -153,7 +157,7 @@ def compose_report(outcome: Outcome) -> Report:
             "ladder": None if outcome.climbed is None else outcome.climbed.to_json(),
         },
         agreement=_describe_agreement(outcome),
-        engine=None if outcome.firmware is None else outcome.firmware.facts,  # type: ignore[arg-type]
+        engine=outcome.firmware and outcome.firmware.facts,  # type: ignore[arg-type]
         ops=tuple(
             {"op": op, "count": count}
             for op, count in sorted(Counter(op.op for op in outcome.pruned.measured.ops).items())
@@ -273,8 +277,9 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
                 | ({"Compiled by": compiled.describe} if compiled else {}),
             )
             if compiled is None:  # what Vela compiled runs on the NPU alone
-                save_golden(folder / GOLDEN_FILE, _record_golden(outcome))
-        if outcome.firmware is not None:
+                with suppress(ToolMissingError):  # the report's agreement says why there are none
+                    save_golden(folder / GOLDEN_FILE, _record_golden(outcome))
+        if outcome.firmware is not None and outcome.firmware.golden is not None:
             write_files(folder / "firmware", outcome.firmware.files)
             save_golden(folder / GOLDEN_FILE, outcome.firmware.golden)
         (folder / "manifest.json").write_text(json.dumps(_manifest(folder, outcome), indent=2) + "\n")

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgeprune.artefact import Artefact
+from edgeprune.errors import ToolMissingError
 from edgeprune.figures import Check, Figure
 from edgeprune.firmware.c.build import build_images
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
@@ -31,34 +32,39 @@ class Firmware:
     """A project with its images.
 
     Attributes:
-        files: path in the project → content.
-        golden: test samples with the artefact's outputs; the project has the first of them.
-        facts: how the arena is planned, and what was counted, as `EnginePart` of the report.
+        files: path in the project → content; none where there is no project.
+        golden: test samples with the artefact's outputs; the project has the first of them. None where TFLM,
+            which gives these outputs, is not installed here: then there is no project.
+        facts: how the arena is planned, and what was counted, as `EnginePart` of the report; None likewise.
         check: whether the image computes what TFLM's reference kernels do.
     """
 
     files: Mapping[str, bytes]
-    golden: Golden
-    facts: dict[str, Any]
+    golden: Golden | None
+    facts: dict[str, Any] | None
     check: Check
 
 
 def build_firmware(artefact: Artefact, job: Job) -> tuple[Artefact, Firmware]:
     """The artefact with the figures of its final image, and its firmware.
 
-    Where the images cannot be simulated, the project is written without them, and the figures stay estimates.
+    Where the images cannot be simulated, the project is written without them, and the figures stay estimates;
+    where TFLM is not installed here, no project is written.
 
     Raises:
         ToolError: compiler or emulator failed.
     """
     profile = job.profile
-    golden = record_golden(
-        artefact.tflite,
-        as_real(artefact.tflite, job.inputs.test.inputs),
-        samples=GOLDEN_SAMPLES,
-        origin="Test samples of the build",
-        labels=job.inputs.data.class_names or (),
-    )
+    try:
+        golden = record_golden(
+            artefact.tflite,
+            as_real(artefact.tflite, job.inputs.test.inputs),
+            samples=GOLDEN_SAMPLES,
+            origin="Test samples of the build",
+            labels=job.inputs.data.class_names or (),
+        )
+    except ToolMissingError as error:
+        return artefact, Firmware(files={}, golden=None, facts=None, check=_unavailable(error.message))
     stored = golden.take(_count_stored(golden))
     simulated = artefact.figures["flash_bytes"].source == "simulated"
     with TemporaryDirectory(prefix="edgeprune-") as place:

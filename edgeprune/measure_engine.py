@@ -1,7 +1,7 @@
 """What a `.tflite` file costs as firmware of the C engine: read from the very image, run in the emulator.
 
-Without a cross-compiler or an emulator it is estimated: the arena and the constants are known from the
-generated sources, code and instructions only roughly.
+Without a cross-compiler, an emulator or TFLM, whose outputs are expected of the image, it is estimated: the
+arena and the constants are known from the generated sources, code and instructions only roughly.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from edgeprune.device.estimate import time_instructions
 from edgeprune.device.instructions import estimate_instructions, load_instruction_table
 from edgeprune.device.profile import Profile
-from edgeprune.errors import ToolFailedError
+from edgeprune.errors import ToolFailedError, ToolMissingError
 from edgeprune.figures import Figure, unavailable
 from edgeprune.firmware.c.boards import BOARDS, find_board
 from edgeprune.firmware.c.boards import instructions_of as extensions_of
@@ -77,14 +77,18 @@ def measure_on_engine(
         missing = {name: unavailable(name, lacking[0]) for name in names}
         return EngineCosts(figures={"tflite_bytes": size, **missing}, unsupported=lacking)
     program = compile_model(model, prefix="model", instructions=extensions_of(profile.core))
-    obstacle = _find_obstacle(program, profile)
-    if obstacle:
-        figures = _estimate(program, ops=ops, obstacle=obstacle, profile=profile)
-    else:
-        with TemporaryDirectory(prefix="edgeprune-") as folder:
+    obstacle, golden = _find_obstacle(program, profile), None
+    if not obstacle:
+        try:
             # The figures hardly depend on what is computed.
             inputs = draw_inputs(model, samples=1, seed=0)
             golden = record_golden(tflite, inputs, samples=1, origin="Random numbers")
+        except ToolMissingError as error:
+            obstacle = error.what
+    if golden is None:
+        figures = _estimate(program, ops=ops, obstacle=obstacle, profile=profile)
+    else:
+        with TemporaryDirectory(prefix="edgeprune-") as folder:
             project = write_engine_project(Path(folder), tflite, golden=golden, profile=profile)
             images = build_images(project, profile=profile)
             run = require_pass(run_golden_check(images))

@@ -70,7 +70,7 @@ def load_golden(path: Path, model: Model) -> Golden:
     Raises:
         DataError: the file is missing or damaged, or belongs to another model.
     """
-    again = "build again, or give samples with --data"
+    again = "build again, where TFLM is installed, or give samples with --data"
     try:
         with np.load(path, allow_pickle=False) as file:
             inputs = tuple(file[f"input_{index}"] for index in range(len(model.inputs)))

@@ -10,8 +10,9 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from edgeprune.errors import OpError, ToolError
+from edgeprune.errors import OpError, ToolError, ToolMissingError
 from edgeprune.runtimes.compare import Agreement, Run, compare_runs
+from edgeprune.runtimes.litert_choice import explain_unusable
 from edgeprune.runtimes.litert_host import Kernels, run_litert
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.tflm_host import run_tflm
@@ -38,12 +39,14 @@ class Compared:
         runtime: what ran, with its version.
         agreement: None where it did not run.
         unavailable: why not, "" where it ran.
+        is_missing: whether that is because it is not installed here, which says nothing about the file.
     """
 
     kind: str
     runtime: str
     agreement: Agreement | None
     unavailable: str = ""
+    is_missing: bool = False
 
     @property
     def ok(self) -> bool:
@@ -93,8 +96,8 @@ class Comparison:
 
 
 def find_newer_litert() -> str | None:
-    """The installed distribution with a newer LiteRT than tflite-runtime's, if there is one."""
-    return next((name for name in _NEWER if _is_installed(name)), None)
+    """The distribution with a newer LiteRT than tflite-runtime's that can be loaded, if there is one."""
+    return next((name for name in _NEWER if not explain_unusable(name)), None)
 
 
 def choose_sample_count(macs: int, *, most: int = 100) -> int:
@@ -132,7 +135,13 @@ def compare_runtimes(
         try:
             agreement = compare_runs(reference, run(), step_sizes=steps)
         except (OpError, ToolError) as error:
-            return Compared(kind=kind, runtime=runtime, agreement=None, unavailable=error.message)
+            return Compared(
+                kind=kind,
+                runtime=runtime,
+                agreement=None,
+                unavailable=error.message,
+                is_missing=isinstance(error, ToolMissingError),
+            )
         return Compared(kind=kind, runtime=runtime, agreement=agreement)
 
     rows = [compare("xnnpack", f"{reference.runtime}, XNNPACK", lambda: run_litert(tflite, inputs))]
