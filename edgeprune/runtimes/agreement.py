@@ -12,7 +12,7 @@ from typing import Any
 
 from edgeprune.errors import OpError, ToolError, ToolMissingError
 from edgeprune.runtimes.compare import Agreement, Run, compare_runs
-from edgeprune.runtimes.litert_choice import explain_unusable
+from edgeprune.runtimes.litert_choice import choose_litert, explain_unusable
 from edgeprune.runtimes.litert_host import Kernels, run_litert
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.tflm_host import run_tflm
@@ -96,8 +96,9 @@ class Comparison:
 
 
 def find_newer_litert() -> str | None:
-    """The distribution with a newer LiteRT than tflite-runtime's that can be loaded, if there is one."""
-    return next((name for name in _NEWER if not explain_unusable(name)), None)
+    """A newer LiteRT than tflite-runtime's that can be loaded, other than the one files run in, if there is one."""
+    chosen = choose_litert()
+    return next((name for name in _NEWER if name != chosen and not explain_unusable(name)), None)
 
 
 def choose_sample_count(macs: int, *, most: int = 100) -> int:
