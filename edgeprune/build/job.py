@@ -22,6 +22,7 @@ from edgeprune.progress import Checkpoints, Progress
 from edgeprune.prune.criteria import CRITERIA, NORMALISERS
 from edgeprune.prune.floors import set_floors
 from edgeprune.prune.limits import Limits
+from edgeprune.prune.schedules import SCHEDULES
 from edgeprune.registry import Registry
 from edgeprune.tflite.schemes import choose_io_type
 
@@ -121,8 +122,6 @@ def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model)
 
 
 def _refuse_bad_settings(request: BuildRequest) -> None:
-    from edgeprune.keras_bridge.training.schedules import SCHEDULES
-
     named: tuple[tuple[Registry[Any], str], ...] = (
         (SCHEDULES, request.schedule),
         (CRITERIA, request.criterion or DEFAULT_CRITERION),

@@ -38,6 +38,8 @@ _REPORTED_PACKAGES = (
     "keras",
     "tensorflow-model-optimization",
     "tflite-micro",
+    "tflite-runtime",
+    "ai-edge-litert",
     "ethos-u-vela",
     "numpy",
 )

@@ -45,7 +45,7 @@ def list_normalisers() -> Answer:
 @listing.command("schedules", cls=Command)
 def list_schedules() -> Answer:
     """How the reduction is divided into steps."""
-    from edgeprune.keras_bridge.training.schedules import SCHEDULES
+    from edgeprune.prune.schedules import SCHEDULES
 
     return _answer("schedules", [{"name": name, "summary": item.summary} for name, item in SCHEDULES.items()])
 

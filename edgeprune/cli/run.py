@@ -58,7 +58,7 @@ def run(
     result = run_engine(file, device=device, target=target, samples=samples, optimize=optimize)
     document = result.to_json()
     text = f"{format_run(document['provenance'])}\n\n{wrap(result.sentence)}"
-    return Answer(text=text, document=document, exit_code=0 if result.bit_exact else 1)
+    return Answer(text=text, document=document, exit_code=1 if result.bit_exact is False else 0)
 
 
 def format_run(provenance: Mapping[str, Mapping[str, Any]]) -> str:

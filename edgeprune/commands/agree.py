@@ -63,7 +63,7 @@ class AgreeResult:
         if not self.comparison.decides:
             return (
                 f"TFLM is {gap} away from {self.comparison.reference}, which round otherwise; whether TFLM "
-                "is at fault only tflite-runtime 2.14 can tell (Python 3.11, Linux)."
+                "is at fault only tflite-runtime 2.14 can tell ('edgeprune doctor' says how to get it)."
             )
         return (
             f"TFLM does not agree with {self.comparison.reference}: {gap} in {found.differing} of "

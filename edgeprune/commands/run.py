@@ -1,6 +1,6 @@
 """`edgeprune run`: a `.tflite` file compiled by the C engine and run, every output compared with TFLM's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ import numpy as np
 from edgeprune.build.project_source import find_device, find_file
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import ModelError, RecipeError
+from edgeprune.errors import ModelError, RecipeError, ToolMissingError
 from edgeprune.files import read_file
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_host_program, run_image
@@ -21,7 +21,7 @@ from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
 from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.runtimes.golden import draw_inputs
-from edgeprune.runtimes.samples import Array
+from edgeprune.runtimes.samples import Array, Outputs
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
@@ -41,27 +41,32 @@ class EngineRun:
         profile: the device.
         target: where it ran.
         samples: how many were run.
-        differing: elements of all outputs that are not what TFLM's reference kernels give.
+        differing: elements of all outputs that are not what TFLM's reference kernels give; None where TFLM is
+            not installed here.
         figures: instructions, flash_bytes, code_bytes, ram_bytes, arena_bytes, stack_bytes.
         layers: what each op takes; none where nothing is counted.
+        unavailable: why nothing was compared, "" where it was.
     """
 
     file: Path
     profile: Profile
     target: Target
     samples: int
-    differing: int
+    differing: int | None
     figures: Mapping[str, Figure]
     layers: tuple[LayerCount, ...] = ()
+    unavailable: str = ""
 
     @property
-    def bit_exact(self) -> bool:
-        """Whether every element of every output is the same."""
-        return self.differing == 0
+    def bit_exact(self) -> bool | None:
+        """Whether every element of every output is the same; None where nothing was compared."""
+        return None if self.differing is None else self.differing == 0
 
     @property
     def sentence(self) -> str:
         """The verdict."""
+        if self.differing is None:
+            return f"{self.samples} samples ran; their outputs were not compared: {self.unavailable}"
         if self.bit_exact:
             return f"PASS: {self.samples} samples, every output as TFLM's reference kernels compute it."
         return (
@@ -79,6 +84,7 @@ class EngineRun:
             "samples": self.samples,
             "bit_exact": self.bit_exact,
             "differing": self.differing,
+            "unavailable": self.unavailable,
             **{name: figure.value for name, figure in self.figures.items()},
             "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
             "per_layer": [asdict(layer) for layer in self.layers],
@@ -140,11 +146,11 @@ def run_engine(
         source="simulated",
         evidence="the arena of the generated sources, without inputs and outputs",
     )
-    reference = run_tflm(tflite, inputs)
-    differing = sum(
-        int((ours.reshape(-1) != np.ascontiguousarray(theirs.raw).reshape(-1)).sum())
-        for ours, theirs in zip(outputs, reference.outputs, strict=True)
-    )
+    differing, obstacle = None, ""
+    try:
+        differing = _count_differing(outputs, run_tflm(tflite, inputs).outputs)
+    except ToolMissingError as error:
+        obstacle = error.message
     return EngineRun(
         file=file,
         profile=profile,
@@ -153,6 +159,14 @@ def run_engine(
         differing=differing,
         figures=figures,
         layers=layers,
+        unavailable=obstacle,
+    )
+
+
+def _count_differing(ours: Sequence[Array], theirs: Sequence[Outputs]) -> int:
+    return sum(
+        int((mine.reshape(-1) != np.ascontiguousarray(other.raw).reshape(-1)).sum())
+        for mine, other in zip(ours, theirs, strict=True)
     )
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from math import exp, log, sqrt
 
 import numpy as np
-from scipy.optimize import nnls
-from scipy.stats import t as student
 
 from edgeprune.device.instructions import InstructionTable, instructions_of
 from edgeprune.device.latency import LatencyModel, pace_of, slowdown_of, weight_bytes
@@ -146,6 +144,8 @@ def fit_law(samples: Sequence[Sample]) -> Law:
     # Columns of like size, so that the solver's tolerance means the same for all.
     scale = np.abs(system).max(axis=0)
     scale[scale == 0] = 1.0
+    from scipy.optimize import nnls  # takes as long to import as all else a reader of records needs
+
     solution = nnls(system / scale, wanted, maxiter=10_000)[0] / scale
     return Law(
         cycles_per_instruction=float(solution[0]),
@@ -179,7 +179,9 @@ def interval_of(ratios: Sequence[float], *, independent: int) -> tuple[float, fl
     """
     logs = [log(ratio) for ratio in ratios]
     size = sqrt(sum(value * value for value in logs) / len(logs))
-    reach = float(student.ppf((1 + _CONFIDENCE) / 2, independent - 1)) * size * sqrt(1 + 1 / independent)
+    from scipy.special import stdtrit  # scipy.stats has it, too, and takes a second to import
+
+    reach = float(stdtrit(independent - 1, (1 + _CONFIDENCE) / 2)) * size * sqrt(1 + 1 / independent)
     return exp(-reach), exp(reach)
 
 

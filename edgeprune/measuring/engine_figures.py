@@ -1,7 +1,7 @@
 """Figures of a `.tflite` file as firmware of the C engine: read from the very image, run in the emulator.
 
-Without a cross-compiler or an emulator it is estimated: the arena and the constants are known from the
-generated sources, code and instructions only roughly.
+Without a cross-compiler, an emulator or TFLM, whose outputs are expected of the image, it is estimated: the
+arena and the constants are known from the generated sources, code and instructions only roughly.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from edgeprune.device.estimate import time_instructions
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.instructions import estimate_instructions, load_instruction_table
 from edgeprune.device.profile import Profile
-from edgeprune.errors import ToolFailedError
+from edgeprune.errors import ToolFailedError, ToolMissingError
 from edgeprune.firmware.c.boards import BOARDS, find_board
 from edgeprune.firmware.c.boards import instructions_of as extensions_of
 from edgeprune.firmware.c.build import Images, build_images
@@ -54,13 +54,17 @@ def figure_engine_file(
         ToolFailedError: compiler or emulator failed, or the outputs are not TFLM's.
     """
     program = compile_model(model, prefix="model", instructions=extensions_of(profile.core))
-    obstacle = _find_obstacle(program, profile)
-    if obstacle:
+    obstacle, golden = _find_obstacle(program, profile), None
+    if not obstacle:
+        try:
+            # The figures hardly depend on what is computed.
+            inputs = draw_inputs(model, samples=1, seed=0)
+            golden = record_golden(tflite, inputs, samples=1, origin="Random numbers")
+        except ToolMissingError as error:
+            obstacle = error.what
+    if golden is None:
         return _estimate(program, ops=ops, obstacle=obstacle, profile=profile)
     with TemporaryDirectory(prefix="edgeprune-") as folder:
-        # The figures hardly depend on what is computed.
-        inputs = draw_inputs(model, samples=1, seed=0)
-        golden = record_golden(tflite, inputs, samples=1, origin="Random numbers")
         project = write_engine_project(Path(folder), tflite, golden=golden, profile=profile)
         images = build_images(project, profile=profile)
         run = require_pass(run_golden_check(images))

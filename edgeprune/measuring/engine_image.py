@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile
+from edgeprune.errors import ToolMissingError
 from edgeprune.firmware.c.build import build_images
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.layer_counts import count_layers
@@ -26,7 +27,8 @@ def build_final_image(
 ) -> Finished:
     """The project and its images, and the figures of the one that ran.
 
-    Where the images cannot be simulated, the project is written without them, and the figures stay estimates.
+    Where the images cannot be simulated, the project is written without them, and the figures stay estimates;
+    where TFLM is not installed here, no project is written.
 
     Args:
         file: the final file.
@@ -37,13 +39,16 @@ def build_final_image(
     Raises:
         ToolError: compiler or emulator failed.
     """
-    golden = record_golden(
-        file,
-        as_real(file, samples.inputs),
-        samples=GOLDEN_SAMPLES,
-        origin=samples.origin,
-        labels=samples.labels,
-    )
+    try:
+        golden = record_golden(
+            file,
+            as_real(file, samples.inputs),
+            samples=GOLDEN_SAMPLES,
+            origin=samples.origin,
+            labels=samples.labels,
+        )
+    except ToolMissingError as error:
+        return Finished(checks=(_unavailable(error.message),))
     stored = golden.take(_count_stored(golden))
     found: Mapping[str, Figure] = {}
     with TemporaryDirectory(prefix="edgeprune-") as place:

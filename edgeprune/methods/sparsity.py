@@ -14,6 +14,7 @@ from edgeprune.measuring.backend import backend_of
 from edgeprune.measuring.records import Worth
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.prune.masks import UNSTRUCTURED, Pattern, Scope, Zeros, parse_pattern
+from edgeprune.prune.schedules import SCHEDULES, Course
 
 if TYPE_CHECKING:
     import keras
@@ -144,8 +145,6 @@ def check_zeroing(zeroing: Zeroing) -> None:
         RecipeError: a fraction is none, or it ends before it begins.
         UnknownNameError: there is no such schedule.
     """
-    from edgeprune.keras_bridge.training.schedules import SCHEDULES
-
     SCHEDULES[zeroing.schedule]
     final, initial = zeroing.final_sparsity, zeroing.initial_sparsity
     if not 0 <= initial <= final < 1:
@@ -167,7 +166,6 @@ def plan_zeros(zeroing: Zeroing, *, total_steps: int) -> Sparsifying:
         RecipeError: the schedule does not fit into them, or a fraction is none.
         UnknownNameError: there is no such schedule.
     """
-    from edgeprune.keras_bridge.training.schedules import Course
     from edgeprune.keras_bridge.training.sparsity import Sparsifying
 
     check_zeroing(zeroing)

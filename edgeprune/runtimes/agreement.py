@@ -10,8 +10,9 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from edgeprune.errors import OpError, ToolError
+from edgeprune.errors import OpError, ToolError, ToolMissingError
 from edgeprune.runtimes.compare import Agreement, Run, compare_runs
+from edgeprune.runtimes.litert_choice import choose_litert, explain_unusable
 from edgeprune.runtimes.litert_host import Kernels, run_litert
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.tflm_host import run_tflm
@@ -38,12 +39,14 @@ class Compared:
         runtime: what ran, with its version.
         agreement: None where it did not run.
         unavailable: why not, "" where it ran.
+        is_missing: whether that is because it is not installed here, which says nothing about the file.
     """
 
     kind: str
     runtime: str
     agreement: Agreement | None
     unavailable: str = ""
+    is_missing: bool = False
 
     @property
     def ok(self) -> bool:
@@ -107,8 +110,9 @@ class Comparison:
 
 
 def find_newer_litert() -> str | None:
-    """The installed distribution with a newer LiteRT than tflite-runtime's, if there is one."""
-    return next((name for name in _NEWER if _is_installed(name)), None)
+    """A newer LiteRT than tflite-runtime's that can be loaded, if files do not run in it anyway."""
+    chosen = choose_litert()
+    return next((name for name in _NEWER if name != chosen and not explain_unusable(name)), None)
 
 
 def choose_sample_count(macs: int, *, most: int = 100) -> int:
@@ -146,7 +150,13 @@ def compare_runtimes(
         try:
             agreement = compare_runs(reference, run(), step_sizes=steps)
         except (OpError, ToolError) as error:
-            return Compared(kind=kind, runtime=runtime, agreement=None, unavailable=error.message)
+            return Compared(
+                kind=kind,
+                runtime=runtime,
+                agreement=None,
+                unavailable=error.message,
+                is_missing=isinstance(error, ToolMissingError),
+            )
         return Compared(kind=kind, runtime=runtime, agreement=agreement)
 
     rows = [compare("xnnpack", f"{reference.runtime}, XNNPACK", lambda: run_litert(tflite, inputs))]

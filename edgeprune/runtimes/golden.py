@@ -65,7 +65,7 @@ def load_golden(path: Path, model: Model) -> Golden:
     Raises:
         DataError: the file is missing or damaged, or belongs to another model.
     """
-    again = "build again, or give samples with --data"
+    again = "build again, where TFLM is installed, or give samples with --data"
     try:
         # NumPy leaves a damaged file open, so it is opened here.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:

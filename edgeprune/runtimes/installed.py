@@ -1,4 +1,4 @@
-"""What of everything edgeprune can make use of is installed here, found without importing any of it."""
+"""What of everything edgeprune can make use of is installed here, found without importing any of it here."""
 
 import re
 import shutil
@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
+
+from edgeprune.runtimes.litert_choice import LITERT_PACKAGES, explain_unusable
 
 _VERSION_TIMEOUT_SECONDS = 10.0
 
@@ -21,6 +23,7 @@ class Tool:
         purpose: what edgeprune does with it, and so what is missing without it.
         fix: how to get it.
         required: whether the main job needs it.
+        obstacle: why it cannot be used although it is installed, as a clause; "" where nothing is known to.
     """
 
     name: str
@@ -29,11 +32,17 @@ class Tool:
     purpose: str
     fix: str
     required: bool
+    obstacle: str = ""
 
     @property
     def is_installed(self) -> bool:
         """Whether it is there."""
         return self.version is not None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is there and nothing is known to keep it from working."""
+        return self.is_installed and not self.obstacle
 
 
 _PACKAGES = (
@@ -41,16 +50,21 @@ _PACKAGES = (
     ("keras", "load and rebuild models", "pip install edgeprune", True),
     ("tf-keras", "open SavedModels and .h5 files of Keras 2", "pip install edgeprune", True),
     ("tensorflow-model-optimization", "sparsity schedules", "pip install edgeprune", True),
-    ("tflite-micro", "arena and outputs of the real TFLM", "pip install --pre tflite-micro", True),
+    (
+        "tflite-micro",
+        "arena and outputs of the real TFLM; without it, arenas are estimated and outputs not compared",
+        "pip install --pre tflite-micro (Linux on x86-64 alone)",
+        False,
+    ),
     (
         "tflite-runtime",
-        "accuracy of the artefact, on the oldest runtime still shipped to phones",
-        "pip install 'tflite-runtime==2.14.0' (Python 3.11, Linux, numpy<2)",
+        "run artefacts in the oldest LiteRT still shipped, whose reference kernels round as TFLM's do",
+        "pip install 'edgeprune[tflite-runtime]', which takes numpy 1 (Python 3.11, Linux on x86-64)",
         False,
     ),
     (
         "ai-edge-litert",
-        "accuracy of the artefact where tflite-runtime cannot be installed",
+        "run artefacts in today's LiteRT; without it, in TensorFlow's, which takes seconds to start",
         "pip install ai-edge-litert",
         False,
     ),
@@ -75,7 +89,7 @@ _PROGRAMS = (
 
 
 def installed_tools() -> list[Tool]:
-    """Every package and program edgeprune can use, installed or not, in a fixed order (0.1 s)."""
+    """Every package and program edgeprune can use, installed or not, in a fixed order (1 s)."""
     packages = [
         Tool(
             name=name,
@@ -84,6 +98,7 @@ def installed_tools() -> list[Tool]:
             purpose=purpose,
             fix=fix,
             required=required,
+            obstacle=_find_obstacle(name),
         )
         for name, purpose, fix, required in _PACKAGES
     ]
@@ -106,6 +121,11 @@ def _package_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _find_obstacle(name: str) -> str:
+    """Why it cannot be loaded; for runtimes alone, which break where others' packages are updated."""
+    return explain_unusable(name) if name in LITERT_PACKAGES and _package_version(name) else ""
 
 
 def _program_version(command: str) -> str | None:

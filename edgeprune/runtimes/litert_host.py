@@ -1,13 +1,12 @@
 """An artefact in LiteRT on this machine: the runtime of phones and Linux boards."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal, NoReturn
 
-from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
+from edgeprune.errors import OpError, ToolFailedError
+from edgeprune.runtimes.litert_choice import choose_litert
 from edgeprune.runtimes.processes import run_workers
 from edgeprune.runtimes.samples import Array, Outputs, group, ungroup
-from edgeprune.runtimes.worker import LITERT_PACKAGES
 from edgeprune.tflite.read import read_model
 
 Kernels = Literal["default", "builtin", "reference"]
@@ -51,19 +50,18 @@ def run_litert(
         threads: threads of each process; one, if not given, since the processes share the cores.
         kernels: "default" as applications get them (XNNPACK), "builtin" without XNNPACK, "reference" the
             plain ones, which are the nearest to TFLM's.
-        package: a distribution of `ALL_LITERT_PACKAGES`; the first small one that is installed, if not given.
+        package: a distribution of `LITERT_PACKAGES`; the first that can be loaded, if not given.
         timeout_seconds: for the whole run.
 
     Raises:
         ModelError: the artefact is damaged.
         DataError: the inputs do not fit the artefact.
         OpError: the runtime has no kernel for one of its ops.
-        ToolMissingError: no LiteRT is installed.
+        ToolMissingError: no LiteRT can be loaded.
         ToolFailedError: the runtime failed, crashed or took too long.
     """
     model = read_model(tflite, where="the artefact")
-    if package is None:
-        require_litert()
+    package = package or choose_litert()
     invocations = group(model, inputs)
     run = run_workers(
         "litert",
@@ -98,16 +96,6 @@ def run_litert(
     )
 
 
-def require_litert() -> None:
-    """Raises ToolMissingError if no LiteRT is installed."""
-    if not any(find_spec(module) for module in LITERT_PACKAGES.values()):
-        raise ToolMissingError(
-            "no LiteRT runtime is installed",
-            why=f"neither {' nor '.join(LITERT_PACKAGES)}",
-            fix="pip install 'tflite-runtime==2.14.0' (Python 3.11, Linux) or pip install ai-edge-litert",
-        )
-
-
 def fail_with(error: str, kind: str) -> NoReturn:
     """Raise what the runtime said in a worker as OpError or ToolFailedError.
 
@@ -116,9 +104,11 @@ def fail_with(error: str, kind: str) -> NoReturn:
         kind: the exception's name.
     """
     first_line = (error.strip().splitlines() or [kind])[0][:300]
-    if kind == "ImportError":
+    if kind in ("ImportError", "SystemError"):
         raise ToolFailedError(
-            "the LiteRT runtime cannot be imported", why=first_line, fix="tflite-runtime 2.14 needs numpy<2"
+            "the LiteRT runtime cannot be loaded",
+            why=first_line,
+            fix="'edgeprune doctor' says what to do",
         )
     if "Didn't find op" in error or "unresolved custom op" in error or "Select TensorFlow op" in error:
         raise OpError("the LiteRT runtime has no kernel for an op of this model", why=first_line)

@@ -7,9 +7,7 @@ arrays travel through files, and whatever happens here, the children end and the
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeprune.errors import ToolFailedError
+from edgeprune.runtimes.children import describe_ending, python_command, python_environment
 from edgeprune.runtimes.samples import Array, Invocations
 
 _SAMPLES_PER_WORKER = 4  # below this, starting a second process (0.3 s) costs more than it saves
@@ -92,17 +91,13 @@ def run_workers(
 def _started(kind: str, directories: list[Path]) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The children, which are gone when the block is left, however it is left."""
     children: list[subprocess.Popen[bytes]] = []
-    # -P keeps files of the working directory from being imported in place of packages.
-    command = [sys.executable, "-P", "-m", "edgeprune.runtimes.worker", kind]
-    home = str(Path(__file__).resolve().parents[2])
-    inherited = os.environ.get("PYTHONPATH")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([home, inherited] if inherited else [home])}
+    command, environment = python_command("edgeprune.runtimes.worker"), python_environment()
     try:
         for directory in directories:
             with (directory / "stdout").open("wb") as stdout, (directory / "stderr").open("wb") as stderr:
                 children.append(
                     subprocess.Popen(
-                        [*command, str(directory)],
+                        [*command, kind, str(directory)],
                         stdin=subprocess.PIPE,
                         stdout=stdout,
                         stderr=stderr,
@@ -153,16 +148,6 @@ def _collect(directories: list[Path], outputs: int) -> WorkerRun:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-
-def describe_ending(returncode: int) -> str:
-    """How a process ended, as the end of a sentence: its exit code, or the signal that killed it."""
-    if returncode >= 0:
-        return f"ended with exit code {returncode}"
-    try:
-        return f"crashed with {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"crashed with signal {-returncode}"
 
 
 def _cores() -> int:

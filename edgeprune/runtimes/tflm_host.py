@@ -12,6 +12,8 @@ from edgeprune.tflite.ops import unsupported_ops
 from edgeprune.tflite.read import read_model
 
 ARENA_LIMIT_BYTES = 1 << 30
+FIX = "pip install --pre tflite-micro (there are wheels for Linux on x86-64 alone)"
+"""How to get TFLM, for messages."""
 
 _TOTALS = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 _ROWS = re.compile(r"'([^']+)' used (\d+) bytes.*?\(requested (\d+) bytes for (\d+) ")
@@ -84,12 +86,12 @@ def run_tflm(
         ModelError: the artefact is damaged.
         DataError: the inputs do not fit the artefact.
         OpError: TFLM has no kernel for an op, or its kernel does not take the op's types.
-        ToolMissingError: tflite-micro is not installed.
+        ToolMissingError: tflite-micro is not installed, or cannot be loaded here.
         ToolFailedError: TFLM failed, crashed, took too long, or the arena is too small.
     """
     model = read_model(tflite, where="the artefact")
     if find_spec("tflite_micro") is None:
-        raise ToolMissingError("TFLM is not installed", fix="pip install --pre tflite-micro")
+        raise ToolMissingError("TFLM is not installed here", why="tflite-micro is missing", fix=FIX)
     invocations = group(model, inputs)
     run = run_workers(
         "tflm",
@@ -105,6 +107,8 @@ def run_tflm(
     )
     for result in run.results:
         if "error" in result:
+            if result["error_kind"] == "ImportError":
+                raise ToolMissingError("TFLM cannot be loaded here", why=result["error"], fix=FIX)
             _fail(result["error"], run.stderr, model)
     return TflmRun(
         outputs=tuple(

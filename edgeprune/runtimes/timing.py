@@ -3,13 +3,13 @@
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from edgeprune.runtimes.litert_host import Kernels, fail_with, require_litert
+from edgeprune.runtimes.litert_choice import choose_litert
+from edgeprune.runtimes.litert_host import Kernels, fail_with
 from edgeprune.runtimes.processes import run_workers
 from edgeprune.runtimes.samples import Invocations
 from edgeprune.tflite.read import read_model
@@ -69,12 +69,12 @@ def time_alternately(
     Raises:
         ModelError: a file is damaged.
         OpError: the runtime has no kernel for one of its ops.
-        ToolMissingError: no LiteRT is installed.
+        ToolMissingError: no LiteRT can be loaded.
         ToolFailedError: the runtime failed, crashed or took too long.
     """
     for number, data in enumerate(files):
         read_model(data, where=f"file {number + 1}")
-    require_litert()
+    package = choose_litert()
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         paths = [Path(folder) / f"{number}.tflite" for number in range(len(files))]
         for path, data in zip(paths, files, strict=True):
@@ -85,6 +85,7 @@ def time_alternately(
             invocations=Invocations(inputs=(), samples=0, batch=1),
             outputs=0,
             options={
+                "package": package,
                 "models": [str(path) for path in paths],
                 "kernels": kernels,
                 "runs": runs,
@@ -121,13 +122,13 @@ def explain_no_sparse_kernels(*, machine: str = "", runtime: str = "", features:
 
     Args:
         machine: the architecture, as `platform.machine` calls it; this machine's, if not given.
-        runtime: name and version of LiteRT; the installed one's, if not given.
+        runtime: name and version of LiteRT; the one that runs here, if not given.
         features: what the processor can do, as Linux calls it; this machine's, if not given.
     """
     machine = (machine or platform.machine()).lower()
     if machine in _X86:
         return f"XNNPACK leaves its sparse kernels off on x86 processors, and this machine is {machine}"
-    runtime = runtime or ("tflite-runtime" if find_spec("tflite_runtime") else "ai-edge-litert")
+    runtime = runtime or choose_litert()
     features = _read_features() if features is None else features
     old = runtime.startswith("tflite-runtime") and machine in _ARM_64
     if old and features and "asimdhp" not in features.split():

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgeprune.errors import ModelError, ToolFailedError, ToolMissingError
-from edgeprune.runtimes.processes import describe_ending
+from edgeprune.runtimes.children import describe_ending
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 

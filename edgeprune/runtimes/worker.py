@@ -19,11 +19,7 @@ from typing import Any
 
 import numpy as np
 
-LITERT_PACKAGES = {"tflite-runtime": "tflite_runtime", "ai-edge-litert": "ai_edge_litert"}
-"""Small distributions that hold the LiteRT interpreter, the one to prefer first, with their packages."""
-
-ALL_LITERT_PACKAGES = LITERT_PACKAGES | {"tensorflow": "tensorflow.lite.python"}
-"""Those, and TensorFlow, whose LiteRT is newer and takes seconds to import."""
+from edgeprune.runtimes.litert_choice import LITERT_PACKAGES
 
 _LITERT_RESOLVERS = {
     "default": "AUTO",
@@ -35,7 +31,8 @@ _ARENA_TOO_SMALL = ("Failed to resize buffer", "Failed to allocate", "missing:",
 
 def run_litert(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     """LiteRT on this worker's share of the samples."""
-    name, module = _import_litert(request.get("package"))
+    name = request["package"]
+    module = import_module(f"{LITERT_PACKAGES[name]}.interpreter")
     resident_before = _reset_peak()
     interpreter = module.Interpreter(
         model_path=str(directory.parent / "model.tflite"),
@@ -72,7 +69,8 @@ def run_litert(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 def run_timing(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     """LiteRT on several files in turn, again and again, so that whatever else the machine does hits all."""
-    name, module = _import_litert()
+    name = request["package"]
+    module = import_module(f"{LITERT_PACKAGES[name]}.interpreter")
     generator = np.random.default_rng(0)
     interpreters = []
     for path in request["models"]:
@@ -139,16 +137,6 @@ def run_tflm(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
         "arena_bytes": arena_bytes,
         "allocations": _stderr_from(directory, said),
     }
-
-
-def _import_litert(only: str | None = None) -> tuple[str, Any]:
-    errors = []
-    for name in LITERT_PACKAGES if only is None else (only,):
-        try:
-            return name, import_module(f"{ALL_LITERT_PACKAGES[name]}.interpreter")
-        except ImportError as error:
-            errors.append(f"{name}: {error}")
-    raise ImportError("; ".join(errors))
 
 
 def _run_samples(directory: Path, request: dict[str, Any], invoke: Callable[[list[Any]], list[Any]]) -> float:
@@ -218,7 +206,7 @@ def main() -> None:
     request = json.loads((directory / "request.json").read_text(encoding="utf-8"))
     try:
         result = {"litert": run_litert, "tflm": run_tflm, "timing": run_timing}[kind](directory, request)
-    except (RuntimeError, ValueError, ImportError) as error:
+    except (RuntimeError, ValueError, ImportError, SystemError) as error:
         result = {"error": str(error), "error_kind": type(error).__name__}
     (directory / "result.json").write_text(json.dumps(result), encoding="utf-8")
 

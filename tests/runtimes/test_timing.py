@@ -1,19 +1,12 @@
-from importlib.util import find_spec
-
 import pytest
 from phone_models import mobilenet
 from small_models import dense_int8, unary
 
 from edgeprune.errors import ModelError, OpError
+from edgeprune.runtimes.litert_choice import LITERT_PACKAGES
 from edgeprune.runtimes.timing import explain_no_sparse_kernels, time_alternately, time_litert
-from edgeprune.runtimes.worker import LITERT_PACKAGES
-
-needs_litert = pytest.mark.skipif(
-    not any(find_spec(module) for module in LITERT_PACKAGES.values()), reason="no LiteRT is installed"
-)
 
 
-@needs_litert
 def test_files_are_timed_in_turn_with_the_runtime_and_the_machine():
     first, second = time_alternately([mobilenet(), dense_int8()], runs=7)
     for timing in (first, second):
@@ -23,18 +16,15 @@ def test_files_are_timed_in_turn_with_the_runtime_and_the_machine():
         assert timing.machine
 
 
-@needs_litert
 def test_one_file_is_timed_without_xnnpack():
     assert time_litert(dense_int8(), kernels="reference", runs=3).runs == 3
 
 
-@needs_litert
 def test_little_time_leaves_a_few_runs():
     (timing,) = time_alternately([mobilenet()], runs=1000, budget_seconds=0.0)
     assert timing.runs == 5
 
 
-@needs_litert
 def test_what_the_runtime_refuses_is_named():
     with pytest.raises(OpError, match="MyOp"):
         time_litert(unary("MyOp"))

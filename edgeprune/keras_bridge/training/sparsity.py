@@ -10,8 +10,9 @@ import tensorflow as tf
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.kernels import Kernel
 from edgeprune.keras_bridge.training.kernel_training import find_kernel_variables
-from edgeprune.keras_bridge.training.schedules import SCHEDULES, Course, sparsity_at
+from edgeprune.keras_bridge.training.schedules import make_schedule, sparsity_at
 from edgeprune.prune.masks import Pattern, Scope, Zeros, choose_zeros
+from edgeprune.prune.schedules import Course
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +50,7 @@ class SparsityCallback(keras.callbacks.Callback):  # type: ignore[misc] # Keras 
         self.zeros: dict[Kernel, Zeros] = {}
         self._variables: dict[Kernel, Any] = {}
         self._masks: dict[Kernel, Any] = {}
-        self._schedule = SCHEDULES[asked.schedule].make(asked.course)
+        self._schedule = make_schedule(asked.schedule, asked.course)
         self._updates = asked.course.update_steps()
 
     def set_model(self, model: keras.Model) -> None:

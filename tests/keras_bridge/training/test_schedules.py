@@ -1,7 +1,8 @@
 import pytest
 
 from edgeprune.errors import UnknownNameError
-from edgeprune.keras_bridge.training.schedules import SCHEDULES, Course, fractions, sparsity_at
+from edgeprune.keras_bridge.training.schedules import fractions, make_schedule, sparsity_at
+from edgeprune.prune.schedules import SCHEDULES, Course
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 8])
@@ -31,7 +32,7 @@ def test_every_schedule_rises_to_exactly_one(name: str, steps: int) -> None:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_is_exact_at_its_ends(name: str) -> None:
-    schedule = SCHEDULES[name].make(Course(final_sparsity=0.75, end_step=10))
+    schedule = make_schedule(name, Course(final_sparsity=0.75, end_step=10))
     assert sparsity_at(schedule, 10) == 0.75
     if name == "polynomial_decay":
         assert sparsity_at(schedule, 0) == 0.0

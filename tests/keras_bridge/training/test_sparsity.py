@@ -10,9 +10,9 @@ import pytest
 from keras import layers
 
 from edgeprune.errors import InfeasibleError, RecipeError
-from edgeprune.keras_bridge.training.schedules import Course
 from edgeprune.keras_bridge.training.sparsity import Sparsifying, SparsityCallback
 from edgeprune.prune.masks import parse_pattern
+from edgeprune.prune.schedules import Course
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(96, 8, 8, 3)).astype(np.float32)

@@ -9,9 +9,9 @@ from keras import layers
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.keras_bridge.conversion.convert import convert
-from edgeprune.keras_bridge.training.schedules import Course
 from edgeprune.keras_bridge.training.sparsity import Sparsifying, SparsityCallback
 from edgeprune.prune.masks import parse_pattern
+from edgeprune.prune.schedules import Course
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
