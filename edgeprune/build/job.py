@@ -86,7 +86,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     if profile.runtime.name == "c":
         find_board(profile.core)  # likewise
     flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
-    budgets = resolve_budgets(profile, flags=flags, is_strict=request.strict)
+    budgets = resolve_budgets(profile, asked=flags, is_strict=request.strict)
     _refuse_bad_settings(request)
     if request.shaping is not None:
         _require_worth(profile, request)

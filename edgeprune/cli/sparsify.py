@@ -10,8 +10,10 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
+from edgeprune.cli.results import FIGURE_LABELS
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.config.load_options import parse_load_options
+from edgeprune.device.figures import UNITS
 from edgeprune.units import format_quantity, format_ratio
 
 
@@ -119,12 +121,7 @@ def _format_kernels(kernels: list[Mapping[str, Any]]) -> str:
     return format_table(columns, rows)
 
 
-_FIGURES = {
-    "tflite_bytes": (".tflite", "bytes"),
-    "flash_bytes": ("flash", "bytes"),
-    "arena_bytes": ("arena", "bytes"),
-    "latency_ms": ("latency", "ms"),
-}
+_FIGURES = ("tflite_bytes", "flash_bytes", "arena_bytes", "latency_ms")
 
 
 def _format_figures(dense: Mapping[str, Any], sparse: Mapping[str, Any]) -> str:
@@ -136,11 +133,11 @@ def _format_figures(dense: Mapping[str, Any], sparse: Mapping[str, Any]) -> str:
     )
     rows = [
         [
-            label,
-            format_quantity(dense[name], unit),
-            format_quantity(sparse[name], unit),
+            FIGURE_LABELS[name],
+            format_quantity(dense[name], UNITS[name]),
+            format_quantity(sparse[name], UNITS[name]),
             format_ratio(sparse[name], dense[name]),
         ]
-        for name, (label, unit) in _FIGURES.items()
+        for name in _FIGURES
     ]
     return format_table(columns, rows)

@@ -84,7 +84,7 @@ def check(
     """
     profile = load_profile(device)
     flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
-    budgets = resolve_budgets(profile, flags=flags, is_strict=is_strict)
+    budgets = resolve_budgets(profile, asked=flags, is_strict=is_strict)
     measured = measure(read_file(path), profile=profile, where=str(path))
     return CheckResult(
         file=path,

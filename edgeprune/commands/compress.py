@@ -77,7 +77,7 @@ def compress_file(
         ToolError: LiteRT is needed and not installed, or failed.
     """
     profile = load_profile(device)
-    budgets = resolve_budgets(profile, flags=flags)
+    budgets = resolve_budgets(profile, asked=flags)
     refuse_existing(output, force=force)
     data = read_file(path)
     # Stripping takes the names away that people know tensors by; indices stay.

@@ -172,7 +172,7 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
         measured = measure(tflite, profile=profile, where=str(request.output))
         if measured.unsupported:
             raise name_unsupported(measured, profile, model=model, named=named)
-        budgets = resolve_budgets(profile, flags={})
+        budgets = resolve_budgets(profile)
         checks = (*check_budgets(measured.figures, budgets, profile), check_ops(measured, profile))
     with whole_file(request.output, force=request.force) as temporary:
         temporary.write_bytes(tflite)

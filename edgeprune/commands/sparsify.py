@@ -178,7 +178,7 @@ def _weigh(result: SparsifyResult, inputs: Inputs, *, profile: Profile) -> Spars
     """The result, with what the int8 files of both models cost on a device."""
     dense, sparse = (_convert(model, inputs) for model in (inputs.model, result.sparse.model))
     require_zeros(read_model(sparse, where="the sparse model"), result.sparse.zeros)
-    budgets = resolve_budgets(profile, flags={})
+    budgets = resolve_budgets(profile)
     compressed = choose_encodings(sparse, profile=profile, budgets=budgets)
     before = measure(dense, profile=profile, where="the dense model").figures
     return replace(result, figures=(before, compressed.after), sentences=tuple(compressed.describe()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.device.arena import HostArena, plan_head, predict_arena, read_arena_inputs
 from edgeprune.device.check import Budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
@@ -119,16 +120,12 @@ def check_ops(measured: Measured, profile: Profile) -> Check:
 
 
 def budget_limits(budgets: Budgets) -> dict[str, float]:
-    """Budget name ("flash", "ram", "latency") → what a figure may be, in bytes or ms, if anything is asked.
+    """Name in `BUDGETS` → what its figure may be, in the figure's unit, if anything is asked.
 
     Where budgets are strict, each stays below its limit by as much as its estimate may be wrong.
     """
-    asked = {"flash": budgets.flash_bytes, "ram": budgets.ram_bytes, "latency": budgets.latency_ms}
-    return {
-        name: budget.value - budgets.spare.get(name, 0.0)
-        for name, budget in asked.items()
-        if budget.value is not None
-    }
+    asked = {name: budgets.of(kind).value for name, kind in BUDGETS.items()}
+    return {name: value - budgets.spare.get(name, 0.0) for name, value in asked.items() if value is not None}
 
 
 def _place(arena: Figure, model: Model, profile: Profile) -> Figure:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgeprune.build.artefact import Artefact, make_artefact, make_file
 from edgeprune.build.job import Job, plan_recovery
 from edgeprune.build.workdir import WorkDirectory
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.device.check import Budgets
 from edgeprune.device.op_costs import op_costs
 from edgeprune.errors import InfeasibleError
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     from edgeprune.keras_bridge.training.train import Recovery
 
-BUDGET_FIGURES = {"flash": "flash_bytes", "ram": "ram_bytes", "latency": "latency_ms"}
-"""Budget → the figure that must keep to it."""
 _CALIBRATION_FOR_SIZES = 8
 _SHARING_SLACK_BYTES = 256
 _ENCODING_SLACK = 0.02
@@ -180,7 +179,7 @@ def _costs(measured: Measured, budgets: Budgets) -> dict[str, float]:
     """
     costs = {}
     for name in budget_limits(budgets):
-        figure = measured.figures[BUDGET_FIGURES[name]]
+        figure = measured.figures[BUDGETS[name].figure]
         if figure.value is None:
             raise InfeasibleError(
                 f"whether the {name} budget holds cannot be known",

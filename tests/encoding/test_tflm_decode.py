@@ -17,7 +17,7 @@ from edgeprune.tflite.strip import strip
 
 def chosen(data, device="cortex-m7", **flags):
     profile = load_profile(device)
-    return choose_encodings(data, profile=profile, budgets=resolve_budgets(profile, flags=flags))
+    return choose_encodings(data, profile=profile, budgets=resolve_budgets(profile, asked=flags))
 
 
 @pytest.fixture(scope="module")
