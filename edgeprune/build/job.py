@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeprune.build.file_metadata import read_labels
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
     from edgeprune.keras_bridge.training.train import Recovery
 
-DEFAULT_EPOCHS = 16
-DEFAULT_CRITERION = "l2"
-"""The best over ResNet-8 and DS-CNN (scripts/bench_pruning.py), and the quickest."""
 _ENGINE_PRICES = "TFLM's laws in proportion to the C engine's counts; candidates are built and run"
 
 
@@ -59,12 +57,12 @@ class Job:
     @property
     def criterion(self) -> str:
         """The criterion that ranks channels."""
-        return self.request.criterion or DEFAULT_CRITERION
+        return self.request.criterion
 
     @property
     def epochs(self) -> int:
         """Epochs of recovery, all steps together."""
-        return self.request.epochs or DEFAULT_EPOCHS
+        return self.request.epochs
 
 
 def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: Progress) -> Job:
@@ -85,8 +83,9 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         find_vela()  # before hours of training, not after
     if profile.runtime.name == "c":
         find_board(profile.core)  # likewise
-    flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
-    budgets = resolve_budgets(profile, asked=flags, is_strict=request.strict)
+    budgets = resolve_budgets(
+        profile, asked=request.budgets, origins=request.origins, is_strict=request.strict
+    )
     _refuse_bad_settings(request)
     if request.shaping is not None:
         _require_worth(profile, request)
@@ -101,7 +100,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         seed=request.seed,
         load=request.load,
         representative_samples=request.representative_samples,
-        check_range=not request.accept_input_range,
+        check_range=not request.accepts("input-range"),
         progress=progress,
     )
     if request.labels is not None:
@@ -113,7 +112,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
 
 def _require_worth(profile: Profile, request: BuildRequest) -> None:
     """Raises RecipeError where what was asked for buys nothing on the device, and nobody said so."""
-    accept, shaping = request.accept_no_gain, request.shaping
+    accept, shaping = request.accepts("no-gain"), request.shaping
     if isinstance(shaping, Zeroing):
         check_zeroing(shaping)
         require_worth(profile, shaping.pattern, scheme=request.scheme, accept_no_gain=accept)
@@ -141,7 +140,7 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
 
     named: tuple[tuple[Registry[Any], str], ...] = (
         (SCHEDULES, request.schedule),
-        (CRITERIA, request.criterion or DEFAULT_CRITERION),
+        (CRITERIA, request.criterion),
         (NORMALISERS, request.normalise or "none"),
     )
     for registry, name in named:
@@ -195,12 +194,13 @@ def with_epochs(job: Job, epochs: int) -> Job:
     return replace(job, request=replace(job.request, epochs=epochs))
 
 
-def open_work(job: Job) -> WorkDirectory:
+_OF_ONE_RUN = ("model", "data", "output", "resume", "force", "origins")
+"""What does not decide on a build's result, or is hashed by its content."""
+
+
+def open_work(job: Job, path: Path) -> WorkDirectory:
     """The directory that keeps the finished stages of this build."""
     request = job.request
-    ignored = ("output", "resume", "force", "model", "data")
-    settings = {name: value for name, value in asdict(request).items() if name not in ignored}
-    path = request.output.with_name(f"{request.output.name}.work")
-    return WorkDirectory(
-        path, key=job.inputs.key({**settings, "profile": asdict(job.profile)}), resume=request.resume
-    )
+    asked = [field.name for field in fields(request) if field.name not in _OF_ONE_RUN]
+    settings = {name: getattr(request, name) for name in asked} | {"profile": asdict(job.profile)}
+    return WorkDirectory(path, key=job.inputs.key(settings), resume=request.resume)

@@ -34,8 +34,8 @@ from edgeprune.cli.sparsify import sparsify
 from edgeprune.cli.strip import strip
 from edgeprune.cli.tables import printable
 from edgeprune.cli.view import view
-from edgeprune.errors import EdgepruneError, OutputError
-from edgeprune.report.schema import Report, format_json
+from edgeprune.errors import EdgepruneError, InfeasibleError, OutputError
+from edgeprune.report.schema import format_json
 
 _USAGE, _BUG, _INTERRUPTED, _PIPE_CLOSED = 2, 70, 130, 141
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -133,15 +133,14 @@ def _refuse_usage(error: click.ClickException, *, as_json: bool) -> int:
 
 
 def _report_error(error: EdgepruneError, *, as_json: bool) -> int:
-    # An infeasible build says how far it came: `commands.build` attaches the report of the best model found.
-    report = getattr(error, "report", None)
+    # An infeasible build says how far it came.
+    best = error.best if isinstance(error, InfeasibleError) else None
     if as_json:
-        best = report.to_json() if isinstance(report, Report) else {}
-        _print_error_document(best, error.to_json(), error.exit_code)
+        _print_error_document(best.to_json() if best else {}, error.to_json(), error.exit_code)
     else:
-        if isinstance(report, Report):
+        if best:
             with suppress(EdgepruneError):
-                _print(format_report(report))
+                _print(format_report(best.report))
         _complain(error.message)
     return error.exit_code
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.config.budgets import BUDGETS
-from edgeprune.device.figures import UNITS
+from edgeprune.config.figures import FIGURES
 from edgeprune.report.schema import BudgetPart, Numbers, Report
 from edgeprune.units import (
     NOTHING,
@@ -16,20 +16,6 @@ from edgeprune.units import (
     short_unit,
 )
 
-FIGURE_LABELS = {
-    "params": "parameters",
-    "macs": "MACs",
-    "tflite_bytes": ".tflite",
-    "flash_bytes": BUDGETS["flash"].label,
-    "arena_bytes": "arena",
-    "ram_bytes": BUDGETS["ram"].label,
-    "instructions": "instructions",
-    "latency_ms": BUDGETS["latency"].label,
-    "energy_uj": "energy",
-    "float_accuracy": "{metric}, float",
-    "accuracy": "{metric}, int8",
-}
-"""What people call each figure, in the order of tables."""
 _HELD_AGAINST = {kind.figure: kind.name for kind in BUDGETS.values()} | {"accuracy": "accuracy"}
 
 
@@ -39,8 +25,8 @@ def format_report(report: Report) -> str:
     scheme = report.settings.get("scheme", "int8")
     budgets = {budget["name"]: budget for budget in report.budgets}
     rows = []
-    for figure, label in FIGURE_LABELS.items():
-        unit = UNITS.get(figure, "")
+    for figure, kind in FIGURES.items():
+        label, unit = kind.label, kind.unit
         dense, pruned = report.dense.get(figure), report.pruned.get(figure)
         if dense is None and pruned is None:
             continue
@@ -136,7 +122,7 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
     )
     rows, notes = [], []
     for figure, value in figures.items():
-        label, unit = FIGURE_LABELS.get(figure, figure), UNITS.get(figure, "")
+        label, unit = FIGURES[figure].label, FIGURES[figure].unit
         origin = provenance.get(figure, {})
         low, high = origin.get("low"), origin.get("high")
         if figure == "instructions" and low is not None and high is not None:

@@ -10,10 +10,9 @@ from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.progress import show_progress
-from edgeprune.cli.results import FIGURE_LABELS
 from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.config.figures import FIGURES
 from edgeprune.config.load_options import parse_load_options
-from edgeprune.device.figures import UNITS
 from edgeprune.units import format_quantity, format_ratio
 
 
@@ -133,9 +132,9 @@ def _format_figures(dense: Mapping[str, Any], sparse: Mapping[str, Any]) -> str:
     )
     rows = [
         [
-            FIGURE_LABELS[name],
-            format_quantity(dense[name], UNITS[name]),
-            format_quantity(sparse[name], UNITS[name]),
+            FIGURES[name].label,
+            format_quantity(dense[name], FIGURES[name].unit),
+            format_quantity(sparse[name], FIGURES[name].unit),
             format_ratio(sparse[name], dense[name]),
         ]
         for name in _FIGURES

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeprune.config.figures import FIGURES
 from edgeprune.errors import RecipeError
 
 Origin = Literal["flag", "recipe", "profile", "device", "none"]
@@ -22,9 +23,7 @@ class BudgetKind:
         name: of its check, and of what the solver counts.
         key: in recipes and profiles, and of the API's argument; it ends in the unit people give it in.
         figure: the figure that is limited.
-        unit: of the figure.
         scale: units of the figure in one of the key's.
-        label: what people call it within a sentence.
         offer: where a device has it, as a clause after an amount; "" for what no device has an amount of.
         settled_by: what tells where an estimate cannot, as an imperative clause.
     """
@@ -32,9 +31,7 @@ class BudgetKind:
     name: str
     key: str
     figure: str
-    unit: str
     scale: float
-    label: str
     offer: str
     settled_by: str
 
@@ -42,6 +39,16 @@ class BudgetKind:
     def flag(self) -> str:
         """Of the command line."""
         return "--" + self.key.replace("_", "-")
+
+    @property
+    def unit(self) -> str:
+        """Of the figure."""
+        return FIGURES[self.figure].unit
+
+    @property
+    def label(self) -> str:
+        """What people call it within a sentence."""
+        return FIGURES[self.figure].label
 
 
 BUDGETS: Mapping[str, BudgetKind] = {
@@ -51,9 +58,7 @@ BUDGETS: Mapping[str, BudgetKind] = {
             name="flash",
             key="flash_kib",
             figure="flash_bytes",
-            unit="bytes",
             scale=1024.0,
-            label="flash",
             offer="of flash",
             settled_by="build and link the firmware",
         ),
@@ -61,9 +66,7 @@ BUDGETS: Mapping[str, BudgetKind] = {
             name="ram",
             key="ram_kib",
             figure="ram_bytes",
-            unit="bytes",
             scale=1024.0,
-            label="RAM",
             offer="in its largest block of RAM",
             settled_by="build and link the firmware",
         ),
@@ -71,9 +74,7 @@ BUDGETS: Mapping[str, BudgetKind] = {
             name="latency",
             key="latency_ms",
             figure="latency_ms",
-            unit="ms",
             scale=1.0,
-            label="latency",
             offer="",
             settled_by="measure it ('edgeprune bench')",
         ),

@@ -81,6 +81,15 @@ def _find_spare(profile: Profile, limits: Mapping[str, float | None]) -> dict[st
     return {"flash": flash, "ram": ram, "latency": latency}
 
 
+def budget_limits(budgets: Budgets) -> dict[str, float]:
+    """Name in `BUDGETS` → what its figure may be, in the figure's unit, if anything is asked.
+
+    Where budgets are strict, each stays below its limit by as much as its estimate may be wrong.
+    """
+    asked = {name: budgets.of(kind).value for name, kind in BUDGETS.items()}
+    return {name: value - budgets.spare.get(name, 0.0) for name, value in asked.items() if value is not None}
+
+
 def check_budgets(figures: Mapping[str, Figure], budgets: Budgets, profile: Profile) -> list[Check]:
     """One check for each of `BUDGETS`, in their order.
 

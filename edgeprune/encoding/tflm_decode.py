@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from edgeprune.device.arena import predict_arena, read_arena_inputs
-from edgeprune.device.check import Budgets
+from edgeprune.device.check import Budgets, budget_limits
 from edgeprune.device.estimate import arena_kernels, estimate_figures
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile
 from edgeprune.encoding.choices import Compressed, TensorChoice
-from edgeprune.measuring.backend import Measured, budget_limits, measure
+from edgeprune.measuring.backend import Measured, measure
 from edgeprune.tflite.compress import (
     Candidate,
     encode,

@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgeprune.config.budgets import BUDGETS
 from edgeprune.device.arena import HostArena, plan_head, predict_arena, read_arena_inputs
-from edgeprune.device.check import Budgets
 from edgeprune.device.estimate import arena_kernels, estimate_figures
 from edgeprune.device.figures import Check, Figure, unavailable
 from edgeprune.device.npu import Npu
@@ -117,15 +115,6 @@ def check_ops(measured: Measured, profile: Profile) -> Check:
     evidence = "; ".join(measured.unsupported or (f"the ops of {name_runtime(profile)}", *measured.notes))
     figure = Figure(value=float(count), unit="unsupported ops", source="simulated", evidence=evidence)
     return Check(name="ops", figure=figure, budget=0.0)
-
-
-def budget_limits(budgets: Budgets) -> dict[str, float]:
-    """Name in `BUDGETS` → what its figure may be, in the figure's unit, if anything is asked.
-
-    Where budgets are strict, each stays below its limit by as much as its estimate may be wrong.
-    """
-    asked = {name: budgets.of(kind).value for name, kind in BUDGETS.items()}
-    return {name: value - budgets.spare.get(name, 0.0) for name, value in asked.items() if value is not None}
 
 
 def _place(arena: Figure, model: Model, profile: Profile) -> Figure:

@@ -10,13 +10,13 @@ from edgeprune.build.artefact import Artefact, make_artefact, make_file
 from edgeprune.build.job import Job, plan_recovery
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.config.budgets import BUDGETS
-from edgeprune.device.check import Budgets
+from edgeprune.device.check import Budgets, budget_limits
 from edgeprune.device.op_costs import op_costs
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import bypass
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers
-from edgeprune.measuring.backend import Measured, budget_limits, measure
+from edgeprune.measuring.backend import Measured, measure
 from edgeprune.methods.channels import Pruner, require_feasible
 from edgeprune.methods.dead_channels import strip_dead
 from edgeprune.methods.layers import LayerChoice, choose_layers, take_branches

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeprune.build.inputs import open_samples
+from edgeprune.config.build_options import DataSource
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.prune.criteria import (
     CRITERIA,
@@ -36,7 +37,7 @@ class Ranking:
 
     criterion: str = "l2"
     normalise: str | None = None
-    data: str | None = None
+    data: DataSource | None = None
     loss: str | None = None
     metric: str | None = None
     seed: int = 0

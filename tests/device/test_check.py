@@ -2,12 +2,11 @@ import dataclasses
 
 import pytest
 
-from edgeprune.device.check import check_budgets, resolve_budgets
+from edgeprune.device.check import budget_limits, check_budgets, resolve_budgets
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.latency import latency_reach
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import RecipeError
-from edgeprune.measuring.backend import budget_limits
 
 M7 = load_profile("cortex-m7")
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+from edgeprune.files import whole_file
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -20,6 +22,16 @@ def save_model(model: keras.Model, path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+
+
+def write_model(model: keras.Model, path: Path, *, force: bool) -> None:
+    """Writes a whole `.keras` file, or nothing.
+
+    Raises:
+        OutputError: `path` exists and `force` is not set, or it cannot be written.
+    """
+    with whole_file(path, force=force) as temporary:
+        save_model(model, temporary)
 
 
 def open_saved(path: Path) -> keras.Model:
