@@ -42,8 +42,8 @@ class SparsifyRequest:
         device: a profile's id or file, to say what the zeros are worth; None for no device.
         data: what `load_data` takes; None for zeros at once, without training.
         epochs: of fine-tuning while the zeros come in.
-        accept: doubts that are known: "no-gain" where zeros buy nothing on the device, "input-range" where the
-            data seem to have another than the model expects.
+        accept: doubts that are known: "no-gain" where zeros buy nothing on the device, "input-range" where
+            the data seem to have another than the model expects.
         loss, metric: names, where the model does not settle them.
         seed: of everything random.
         load: how the model is opened.

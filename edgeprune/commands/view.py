@@ -68,7 +68,7 @@ class FileView:
 
 
 def view_file(file: FileSource) -> FileView:
-    """Everything in a `.tflite` file, given by its path or bytes: ops, tensors, quantization, sizes, zeros, signatures, metadata.
+    """Everything in a `.tflite` file: ops, tensors, quantization, sizes, zeros, signatures, metadata.
 
     Metadata that cannot be read are a note, because no runtime reads them.
 

@@ -64,8 +64,8 @@ def value_zeros(profile: Profile, pattern: Pattern, *, scheme: str = "int8") -> 
         if pattern.kind == "n_of_m" or scheme != "none":
             what = f"{pattern} buys" if pattern.kind == "n_of_m" else f"zeros in an {scheme} file buy"
             return Worth(
-                reason=f"{what} nothing on {runtime}: XNNPACK's sparse kernels are for floats "
-                "(--scheme none) with zeros anywhere, and a dense int8 file is smaller and mostly faster"
+                reason=f"{what} nothing on {runtime}: XNNPACK's sparse kernels are for float files "
+                "with zeros anywhere, and a dense int8 file is smaller and mostly faster"
             )
         return Worth(
             latency=True,
@@ -92,7 +92,7 @@ def require_worth(profile: Profile, pattern: Pattern, *, scheme: str = "int8", a
             f"no gain from --mask {pattern}" if pattern.kind == "n_of_m" else "no gain from --sparsity",
             where=profile.id,
             why=worth.reason,
-            fix=f"use {instead}, or pass --accept-no-gain to have these zeros all the same",
+            fix=f"use {instead}, or pass --accept no-gain to have these zeros all the same",
         )
     return worth
 
@@ -130,6 +130,6 @@ def require_cluster_worth(profile: Profile, *, accept_no_gain: bool) -> Worth:
             "no gain from --clusters",
             where=profile.id,
             why=worth.reason,
-            fix="use channels alone, or pass --accept-no-gain to have clusters all the same",
+            fix="use channels alone, or pass --accept no-gain to have clusters all the same",
         )
     return worth
