@@ -34,6 +34,11 @@ class GroupedOption(click.Option):
         super().__init__(*args, **kwargs)
         self.group = group
 
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Spellings and help; the range is not told, because most say no more than the name does."""
+        record = super().get_help_record(ctx)
+        return None if record is None else (record[0], self.help or "")
+
 
 class GroupedCommand(Command):
     """A command whose help lists options by group; those without one stand in the last."""
@@ -42,7 +47,8 @@ class GroupedCommand(Command):
         """Write the groups, in the order of `GROUPS`."""
         rows: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
         for parameter in self.get_params(ctx):
-            if (record := parameter.get_help_record(ctx)) is not None:
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
                 rows[getattr(parameter, "group", _LAST)].append(record)
         for group, records in rows.items():
             with formatter.section(group):

@@ -3,13 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity
 
 _AT_LEAST = options.Finite(min=0, min_open=True)
@@ -27,16 +28,19 @@ def devices() -> None:
 @click.option("--min-ram", type=_AT_LEAST, metavar="KIB", help="Least RAM in one block, in KiB.")
 @click.option("--min-flash", type=_AT_LEAST, metavar="KIB", help="Least flash, in KiB.")
 def list_devices(
-    *, core: str | None, kind: str | None, runtime: str | None, min_ram: float | None, min_flash: float | None
+    *,
+    core: str | None,
+    kind: Literal["mcu", "phone", "sbc"] | None,
+    runtime: str | None,
+    min_ram: float | None,
+    min_flash: float | None,
 ) -> Answer:
     """List the devices edgeprune knows; exit 1 if none is as asked."""
-    from edgeprune.cli.device_page import describe_choice, format_devices
-    from edgeprune.device.profile import list_profiles
-    from edgeprune.device.selection import select_profiles
+    from edgeprune import api
+    from edgeprune.terminal.devices import describe_choice, format_devices
 
-    profiles = list_profiles()
-    chosen = select_profiles(
-        profiles,
+    profiles = api.devices()
+    chosen = api.devices(
         core=core,
         kind=kind,
         runtime=runtime,
@@ -53,8 +57,8 @@ def list_devices(
 @click.argument("device", metavar="ID")
 def show_device(device: str) -> Answer:
     """Show everything a profile says, with its sources."""
-    from edgeprune.cli.device_page import format_device
     from edgeprune.device.profile import load_profile
+    from edgeprune.terminal.devices import format_device
 
     profile = load_profile(device)
     return Answer(text=format_device(profile), document={"device": asdict(profile)})

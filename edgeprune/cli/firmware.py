@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import wrap
+from edgeprune.terminal.tables import wrap
 from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
     from edgeprune.commands.engine_firmware import EngineProjectResult
     from edgeprune.commands.firmware import ProjectResult
-    from edgeprune.firmware.c.layer import Optimize
 
 _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 
@@ -62,17 +61,7 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 )
 @options.force
 def firmware(
-    source: Path,
-    *,
-    runtime: str,
-    project: str | None,
-    build: bool,
-    optimize: Optimize,
-    output: Path | None,
-    device: str | None,
-    data: str | None,
-    samples: int,
-    force: bool,
+    source: Path, *, runtime: Literal["tflm", "c"], project: str | None, build: bool, **asked: Any
 ) -> Answer:
     """Write a firmware project with a model: a build's output, or any .tflite file.
 
@@ -83,34 +72,23 @@ def firmware(
 
     Exit 1 if the image does not fit the device, or the check does not pass.
     """
-    if runtime == "c":
-        if project not in (None, "cmake"):
-            raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
-        from edgeprune.commands.engine_firmware import write_engine_firmware
-
-        result = write_engine_firmware(
-            source,
-            output=output,
-            device=device,
-            data=data,
-            samples=samples,
-            build=build,
-            optimize=optimize,
-            force=force,
-        )
-        text = "\n".join(wrap(line) for line in describe_engine_project(result))
-        return Answer(text=text, document=result.to_json(), exit_code=0 if result.ok else 1)
-    if project is None:
+    if runtime == "c" and project not in (None, "cmake"):
+        raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
+    if runtime == "tflm" and project is None:
         raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
-    if build:
+    if runtime == "tflm" and build:
         raise click.UsageError("--build needs --runtime c; TFLM is built with the project's own SDK.")
-    from edgeprune.commands.firmware import write_project
+    from edgeprune import api
+    from edgeprune.commands.engine_firmware import EngineProjectResult
 
-    written = write_project(
-        source, project=project, output=output, device=device, data=data, samples=samples, force=force
-    )
-    text = "\n".join(wrap(line) for line in describe_project(written))
-    return Answer(text=text, document=written.to_json())
+    result = api.firmware(source, runtime=runtime, project=project, build=build, **asked)
+    document = result.to_json()
+    if isinstance(result, EngineProjectResult):
+        lines = describe_engine_project(result)
+    else:
+        lines = describe_project(result)
+    text = "\n".join(wrap(line) for line in lines)
+    return Answer(text=text, document=document, exit_code=0 if document.get("ok", True) else 1)
 
 
 def describe_project(result: ProjectResult) -> list[str]:

@@ -24,18 +24,18 @@ from edgeprune.cli.devices import devices
 from edgeprune.cli.doctor import doctor
 from edgeprune.cli.firmware import firmware
 from edgeprune.cli.flash import flash
-from edgeprune.cli.inspection import inspect
-from edgeprune.cli.listing import listing
+from edgeprune.cli.inspect import inspect
+from edgeprune.cli.list import listing
 from edgeprune.cli.prune import prune
 from edgeprune.cli.quantize import quantize
-from edgeprune.cli.results import format_report
 from edgeprune.cli.run import run as run_engine
 from edgeprune.cli.sparsify import sparsify
 from edgeprune.cli.strip import strip
-from edgeprune.cli.tables import printable
 from edgeprune.cli.view import view
 from edgeprune.errors import EdgepruneError, InfeasibleError, OutputError
 from edgeprune.report.schema import format_json
+from edgeprune.terminal.results import format_report
+from edgeprune.terminal.tables import printable
 
 _USAGE, _BUG, _INTERRUPTED, _PIPE_CLOSED = 2, 70, 130, 141
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)

@@ -5,7 +5,7 @@ The flags of `edgeprune build`, the keys of recipes and their JSON Schema, `edge
 and in the signature of `edgeprune.api.build`, where a test asks for it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -100,19 +100,19 @@ class BuildOptions:
     )
     data: DataSource | None = _option(
         "Model and data",
-        "An .npz file, a folder of images by class, or a function that returns tf.data datasets.",
+        "An .npz file, a folder of images by class, or a module:function that returns datasets or arrays.",
         default=None,
-        metavar="PATH|module:function",
+        metavar="DATA",
     )
     labels: Path | None = _option(
         "Model and data", "Names of the classes, one per line; else the data's.", default=None, metavar="FILE"
     )
     metric: str | None = _option(
-        "Model and data", "What counts as good, where the model does not say.", default=None, metavar="NAME"
+        "Model and data", "What counts as good, where MODEL does not say.", default=None, metavar="NAME"
     )
     loss: str | None = _option(
         "Model and data",
-        "What recovery minimises, where the model does not say.",
+        "What recovery minimises, where MODEL does not say.",
         default=None,
         metavar="NAME",
     )
@@ -124,7 +124,7 @@ class BuildOptions:
     )
     trust: bool = _option(
         "Model and data",
-        "Let Python code inside MODEL run (Lambda layers); else it is refused.",
+        "Let Python code inside MODEL run (Lambda layers).",
         default=False,
     )
     input_shape: tuple[str, ...] = _option(
@@ -141,9 +141,7 @@ class BuildOptions:
         place=_RECIPE,
     )
 
-    device: str = _option(
-        "Budgets", "A name from 'edgeprune devices list', or a profile's file.", metavar="ID"
-    )
+    device: str = _option("Budgets", "From 'edgeprune devices list', or a profile's file.", metavar="ID")
     runtime: Literal["tflm", "c"] | None = _option(
         "Budgets", "c: edgeprune's own C engine, built and run in qemu.", default=None, told="the profile's"
     )
@@ -166,9 +164,7 @@ class BuildOptions:
         above=0,
         high=_LARGEST,
     )
-    strict: bool = _option(
-        "Budgets", "An estimate must stay below its budget with the whole of its interval.", default=False
-    )
+    strict: bool = _option("Budgets", "Budgets must hold over an estimate's whole interval.", default=False)
     max_drop: float = _option(
         "Budgets", "Largest drop of the metric, a fraction.", default=0.02, metavar="D", low=0, high=1
     )
@@ -179,7 +175,7 @@ class BuildOptions:
     )
     keep: tuple[str, ...] = _option(
         "Pruning",
-        "Keep all channels of the layers whose names match, for example 'conv2d_*'. Can be repeated.",
+        "Layers that keep all channels, for example 'conv2d_*'. Can be repeated.",
         default=(),
         metavar="PATTERN",
     )
@@ -191,7 +187,7 @@ class BuildOptions:
     )
     whole_layers: bool = _option(
         "Pruning",
-        "Whether whole layers may go, too.",
+        "Whole layers may go, too.",
         default=True,
         flags=("--whole-layers/--no-whole-layers",),
         told="they may",
@@ -245,14 +241,14 @@ class BuildOptions:
     )
     mask: str | None = _option(
         "Zeros and clusters",
-        "unstructured, a block of outputs by weights (4x1), or n of m that stay (2:4).",
+        "unstructured, a block (4x1), or n of m that stay (2:4).",
         default=None,
         metavar="MASK",
         told="unstructured",
     )
     clusters: int | None = _option(
         "Zeros and clusters",
-        "Cluster the weights of each output to N values, instead of zeros.",
+        "N values for the weights of each output, not zeros.",
         default=None,
         metavar="N",
         low=2,
@@ -323,7 +319,7 @@ class BuildOptions:
     scheme: str = _option("Quantization", "'edgeprune list schemes'.", default="int8", metavar="NAME")
     io_type: Literal["float32", "int16", "int8", "uint8"] | None = _option(
         "Quantization",
-        "Type of the file's inputs and outputs; else that of the scheme's activations.",
+        "Type of inputs and outputs; else of the scheme's activations.",
         default=None,
         metavar="TYPE",
     )
@@ -342,7 +338,7 @@ class BuildOptions:
     )
     metadata: bool | None = _option(
         "Output",
-        "Whether the file carries TFLite metadata; else for LiteRT alone.",
+        "Write TFLite metadata; else for LiteRT alone.",
         default=None,
         flags=("--metadata/--no-metadata",),
     )
@@ -405,3 +401,11 @@ def describe_default(item: Field[Any], text: OptionText) -> str:
         return text.told
     silent = item.default is MISSING or item.default is None or isinstance(item.default, bool | tuple)
     return "" if silent else str(item.default)
+
+
+def describe_options(*, besides: Sequence[str] = ()) -> Iterator[str]:
+    """A line of documentation for each option but those that are described elsewhere."""
+    for item, text in list_options():
+        if item.name not in besides:
+            default = describe_default(item, text)
+            yield f"{item.name}: {text.help}" + (f" By default {default}." if default else "")

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.profile import Profile
 from edgeprune.device.selection import list_runtimes
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_quantity
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.config.budgets import BUDGETS
 from edgeprune.config.figures import FIGURES
 from edgeprune.report.schema import BudgetPart, Numbers, Report
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import (
     NOTHING,
     format_drop,
