@@ -12,7 +12,7 @@ from edgeprune.terminal.tables import Column, format_table, wrap
 
 @click.group("list")
 def listing() -> None:
-    """List criteria, normalisers, schedules, schemes, layers, ops or the options of 'build'."""
+    """List options, criteria, schedules, schemes, layers, ops and the like."""
 
 
 @listing.command("criteria", cls=Command)

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from edgeprune.config.build_options import MAX_SEED, Acceptable
-from edgeprune.tflite.schemes import SCHEMES
+from edgeprune.config.build_options import IO_TYPES, MAX_SEED, Acceptable
 
 
 class Finite(click.FloatRange):
@@ -104,7 +103,7 @@ _QUANTIZATION = (
     click.option("--scheme", metavar="NAME", help="Quantization: 'edgeprune list schemes'.  [default: int8]"),
     click.option(
         "--io-type",
-        type=click.Choice(sorted({io_type for _, scheme in SCHEMES.items() for io_type in scheme.io_types})),
+        type=click.Choice(IO_TYPES),
         help="Type of the file's inputs and outputs; else that of the scheme's activations.",
     ),
 )

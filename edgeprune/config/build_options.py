@@ -16,6 +16,10 @@ Acceptable = Literal["no-gain", "input-range"]
 ACCEPTABLE: tuple[Acceptable, ...] = get_args(Acceptable)
 """What `--accept` takes: doubts that end a command unless somebody says that they are known."""
 
+IoType = Literal["float32", "int16", "int8", "uint8"]
+IO_TYPES: tuple[IoType, ...] = get_args(IoType)
+"""Types that inputs and outputs of files may have; a scheme offers some of them."""
+
 Group = Literal[
     "Model and data", "Budgets", "Pruning", "Zeros and clusters", "Quantization", "Output", "This run"
 ]
@@ -317,7 +321,7 @@ class BuildOptions:
     )
 
     scheme: str = _option("Quantization", "'edgeprune list schemes'.", default="int8", metavar="NAME")
-    io_type: Literal["float32", "int16", "int8", "uint8"] | None = _option(
+    io_type: IoType | None = _option(
         "Quantization",
         "Type of inputs and outputs; else of the scheme's activations.",
         default=None,

@@ -105,7 +105,7 @@ def parse_values(table: Mapping[str, Any], kind: type) -> tuple[dict[str, Any], 
         kind: as for `parse_table`.
     """
     errors: list[TableError] = []
-    return _values(table, kind, "", errors), errors
+    return _values(table, kind, "", errors, is_whole=False), errors
 
 
 @lru_cache(maxsize=64)
@@ -115,22 +115,14 @@ def describe_fields(kind: type) -> tuple[dict[str, dataclasses.Field[Any]], dict
 
 
 def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[TableError]) -> T | None:
-    fields, hints = describe_fields(kind)  # type: ignore[arg-type]
     before = len(errors)
-    values = _values(table, kind, prefix, errors)
-    for name, field in fields.items():
-        if (
-            name not in table
-            and field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING
-        ):
-            errors.append(
-                TableError(key=prefix + name, problem=f"is missing; it takes {_wants(hints[name])}")
-            )
+    values = _values(table, kind, prefix, errors, is_whole=True)
     return kind(**values) if len(errors) == before else None
 
 
-def _values(table: Mapping[str, Any], kind: type, prefix: str, errors: list[TableError]) -> dict[str, Any]:
+def _values(
+    table: Mapping[str, Any], kind: type, prefix: str, errors: list[TableError], *, is_whole: bool
+) -> dict[str, Any]:
     fields, hints = describe_fields(kind)
     for key in table:
         if key not in fields:
@@ -144,6 +136,12 @@ def _values(table: Mapping[str, Any], kind: type, prefix: str, errors: list[Tabl
             if field.metadata:
                 _check_range(value, field.metadata, prefix + name, errors)
             values[name] = value
+        elif (
+            is_whole and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ):
+            errors.append(
+                TableError(key=prefix + name, problem=f"is missing; it takes {_wants(hints[name])}")
+            )
     return values
 
 

@@ -39,12 +39,17 @@ def call_function(source: str, *, inputs: Sequence[Tensor], memory_limit_bytes: 
             fix="run it on its own to see where",
         ) from error
     return take_parts(
-        returned, source=source, inputs=inputs, memory_limit_bytes=memory_limit_bytes, fix=CALLABLE_FIX
+        returned,
+        source=source,
+        inputs=inputs,
+        memory_limit_bytes=memory_limit_bytes,
+        said="the function returned",
+        fix=CALLABLE_FIX,
     )
 
 
 def take_parts(
-    given: Any, *, source: str, inputs: Sequence[Tensor], memory_limit_bytes: int, fix: str
+    given: Any, *, source: str, inputs: Sequence[Tensor], memory_limit_bytes: int, said: str, fix: str
 ) -> RawData:
     """(train, test), (train, test, val), or a dict with these keys, as arrays.
 
@@ -53,6 +58,7 @@ def take_parts(
         source: where it came from.
         inputs: of the model.
         memory_limit_bytes: largest amount of data to hold.
+        said: how a message that tells what it is begins.
         fix: what to give, where it is something else.
 
     Raises:
@@ -66,7 +72,7 @@ def take_parts(
         found = {}
     if "train" not in found or not set(found) <= set(PARTS):
         kind = sorted(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
-        raise DataError(f"got {kind} as data", where=source, fix=fix)
+        raise DataError(f"{said} {kind}", where=source, fix=fix)
     parts: dict[str, Part | None] = {}
     remaining = memory_limit_bytes
     for name in PARTS:

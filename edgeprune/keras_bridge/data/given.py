@@ -41,7 +41,14 @@ def take_data(given: Any, *, inputs: Sequence[Tensor], memory_limit_bytes: int) 
         given = {"train": _pair(x, y), "test": _pair(x_test, y_test)}
     elif hasattr(given, "element_spec") or isinstance(given, np.ndarray):
         given = {"train": given}
-    return take_parts(given, source=IN_MEMORY, inputs=inputs, memory_limit_bytes=memory_limit_bytes, fix=_FIX)
+    return take_parts(
+        given,
+        source=IN_MEMORY,
+        inputs=inputs,
+        memory_limit_bytes=memory_limit_bytes,
+        said="they are",
+        fix=_FIX,
+    )
 
 
 def _pair(x: Any, y: Any) -> Any:
