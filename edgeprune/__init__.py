@@ -61,7 +61,7 @@ class _Command:
     not ask the attribute.
     """
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, package: ModuleType | None, owner: type) -> Any:
@@ -74,5 +74,13 @@ class _Command:
             raise AttributeError(f"edgeprune.{self._name} cannot be replaced")
 
 
-_Package = type("_Package", (ModuleType,), {name: _Command() for name in __all__})
+class _Package(ModuleType):
+    """This package, with the API's functions as properties."""
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+for _name in __all__:
+    setattr(_Package, _name, _Command(_name))
 sys.modules[__name__].__class__ = _Package

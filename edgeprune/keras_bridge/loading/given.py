@@ -1,5 +1,6 @@
 """A model wherever it is: in a file, or in memory already."""
 
+import json
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ from edgeprune.errors import ModelError, RecipeError
 from edgeprune.files import hash_bytes, read_file
 from edgeprune.keras_bridge.loading.custom import import_custom
 from edgeprune.keras_bridge.loading.load import load_model, settle_shapes
+from edgeprune.keras_bridge.loading.save import drop_addresses
 from edgeprune.progress import Progress, Silent
 
 IN_MEMORY = "a Keras model in memory"
@@ -19,7 +21,9 @@ IN_MEMORY = "a Keras model in memory"
 def open_model(
     source: ModelSource, *, options: LoadOptions | None = None, progress: Progress | None = None
 ) -> keras.Model:
-    """The model, checked alike whether it comes from a file or is given as it is; a given one is not changed.
+    """The model, checked alike whether it comes from a file or is given as it is.
+
+    Of a given one, only inputs without a name get that of their layer, as they have it in a file.
 
     Args:
         source: a saved Keras model, or a `keras.Model`.
@@ -41,6 +45,9 @@ def open_model(
     if options.weights is not None:
         raise RecipeError("a model in memory has its weights", where="weights", fix="leave weights out")
     import_custom(options.custom)
+    for tensor in source.inputs or ():
+        if tensor.name.startswith("keras_tensor"):  # Keras counts these up; in a file they have their layer's
+            tensor.name = tensor._keras_history.operation.name
     return settle_shapes(source, options, where=IN_MEMORY, progress=progress)
 
 
@@ -58,7 +65,8 @@ def hash_source(source: ModelSource, options: LoadOptions) -> str:
     """A hash of all files that the model is in; of a model in memory, of its architecture and weights."""
     if not isinstance(source, str | Path):
         values = (array.tobytes() for array in source.get_weights())
-        return hash_bytes(source.to_json().encode(), *values)
+        config = json.dumps(drop_addresses(json.loads(source.to_json())))
+        return hash_bytes(config.encode(), *values)
     path = Path(source)
     if not path.is_dir():
         weights = () if options.weights is None else (read_file(options.weights),)
