@@ -59,7 +59,7 @@ class Commands(click.Group):
         if cmd_name in _COMMANDS:
             return _load(cmd_name)
         # Of those that it holds, click suggests the nearest to a misspelt name.
-        self.commands |= {name: _load(name) for name in _COMMANDS}
+        self.commands.update({name: _load(name) for name in _COMMANDS})
         return super().get_command(ctx, cmd_name)
 
 

@@ -1,6 +1,5 @@
 """A model wherever it is: in a file, or in memory already."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -11,7 +10,6 @@ from edgeprune.errors import ModelError, RecipeError
 from edgeprune.files import hash_bytes, read_file
 from edgeprune.keras_bridge.loading.custom import import_custom
 from edgeprune.keras_bridge.loading.load import load_model, settle_shapes
-from edgeprune.keras_bridge.loading.save import drop_addresses
 from edgeprune.progress import Progress, Silent
 
 IN_MEMORY = "a Keras model in memory"
@@ -45,7 +43,7 @@ def open_model(
     if options.weights is not None:
         raise RecipeError("a model in memory has its weights", where="weights", fix="leave weights out")
     import_custom(options.custom)
-    for tensor in source.inputs or ():
+    for tensor in getattr(source, "inputs", None) or ():
         if tensor.name.startswith("keras_tensor"):  # Keras counts these up; in a file they have their layer's
             tensor.name = tensor._keras_history.operation.name
     return settle_shapes(source, options, where=IN_MEMORY, progress=progress)
@@ -65,8 +63,7 @@ def hash_source(source: ModelSource, options: LoadOptions) -> str:
     """A hash of all files that the model is in; of a model in memory, of its architecture and weights."""
     if not isinstance(source, str | Path):
         values = (array.tobytes() for array in source.get_weights())
-        config = json.dumps(drop_addresses(json.loads(source.to_json())))
-        return hash_bytes(config.encode(), *values)
+        return hash_bytes(source.to_json().encode(), *values)
     path = Path(source)
     if not path.is_dir():
         weights = () if options.weights is None else (read_file(options.weights),)
