@@ -139,10 +139,9 @@ class BuildOptions:
     )
     weights: Path | None = _option(
         "Model and data",
-        "The .h5 file of weights of a MODEL that is a .json config, where several lie beside it.",
+        "The .h5 file of weights of a MODEL in .json.",
         default=None,
         metavar="FILE",
-        place=_RECIPE,
     )
 
     device: str = _option("Budgets", "From 'edgeprune devices list', or a profile's file.", metavar="ID")

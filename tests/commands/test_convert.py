@@ -140,7 +140,7 @@ def test_labels_may_have_windows_line_ends(tmp_path):
 
 @pytest.mark.parametrize("text", ["1", "1,0", "0,-1", "a,b", "nan,1", "1,2,3", "0,inf"])
 def test_a_normalization_that_is_none_is_refused(text):
-    with pytest.raises(RecipeError, match="--normalization"):
+    with pytest.raises(RecipeError, match="normalization"):
         parse_annotating(metadata=None, normalization=text, keep_signatures=None)
 
 

@@ -376,4 +376,4 @@ def test_where_all_groups_are_at_their_least_width_it_says_that_and_for_which_bu
             budgets={"latency": 1.0},
             limits=Limits(min_channels=8),
         )
-    assert "--min-channels" in error.value.why
+    assert "min_channels" in error.value.why
