@@ -10,6 +10,7 @@ alone ('edgeprune list options' says which), and so do limits of single layers:
 """
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def check_options(asked: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     Raises:
         RecipeError: values of a wrong type or out of range; all are reported together.
     """
-    said = {name: value for name, value in asked.items() if not _is_silent(value)}
+    said = {name: _plain(value) for name, value in asked.items() if not _is_silent(value)}
     values, errors = parse_values(said, BuildOptions)
     if errors:
         raise _refuse(errors, where=where)
@@ -68,6 +69,13 @@ def make_recipe_schema() -> dict[str, Any]:
 def _is_silent(value: Any) -> bool:
     # Not `value in (None, (), {})`: arrays compare element by element.
     return value is None or (isinstance(value, tuple | list | dict) and not value)
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's, which Python's own types are not, as Python's."""
+    if isinstance(value, bool | int | float) or not isinstance(value, Real):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value)
 
 
 def _refuse(errors: list[TableError], *, where: str) -> RecipeError:

@@ -90,6 +90,8 @@ def test_python_says_lists_paths_and_arrays_where_a_file_says_text():
     assert said["keep"] == ("a",)
     assert said["labels"] == Path("l.txt")
     assert said["data"] is arrays
+    said = check_options({"epochs": np.int64(2), "latency_ms": np.float32(0.5)}, where="arguments")
+    assert said == {"epochs": 2, "latency_ms": 0.5}
 
 
 def test_arguments_are_held_to_the_same_types_and_ranges():
