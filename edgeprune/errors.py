@@ -22,6 +22,7 @@ so that `--json` can show them apart.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 _MOST_NAMES = 20
 """More names than these are no help within a sentence."""
@@ -128,11 +129,11 @@ class InfeasibleError(EdgepruneError):
     """Edgeprune worked; the answer is no: a budget cannot be met, or outputs differ.
 
     Attributes:
-        report: what was found all the same, as an `edgeprune.report.schema.Report`; None where nothing was.
+        best: the best build found, as `edgeprune.build` returns one that fits; None where there is none.
     """
 
     exit_code = 1
-    report: object | None = None
+    best: Any = None
 
 
 class ToolError(EdgepruneError):

@@ -9,9 +9,23 @@ from pathlib import Path
 
 from edgeprune.errors import ModelError, OutputError
 
+FileSource = str | Path | bytes
+"""A file by its path, or what is in it."""
 
-def read_file(path: Path) -> bytes:
+IN_MEMORY = "a file in memory"
+"""What messages and documents call a file that is given by its bytes."""
+
+
+def name_file(source: FileSource) -> str:
+    """The file's path as it was given, or what stands for bytes."""
+    return IN_MEMORY if isinstance(source, bytes) else str(source)
+
+
+def read_file(source: FileSource) -> bytes:
     """The bytes of a model file. Raises ModelError where they cannot be had."""
+    if isinstance(source, bytes):
+        return source
+    path = Path(source)
     try:
         return path.read_bytes()
     except OSError as error:
@@ -66,9 +80,19 @@ def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
             temporary.unlink()
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raises OutputError if the path exists and may not be replaced."""
-    if path.exists() and not force:
+def write_file(path: Path, content: bytes, *, force: bool) -> None:
+    """Writes a whole file, or nothing.
+
+    Raises:
+        OutputError: `path` exists and `force` is not set, or it cannot be written.
+    """
+    with whole_file(path, force=force) as temporary:
+        temporary.write_bytes(content)
+
+
+def refuse_existing(path: Path | None, *, force: bool) -> None:
+    """Raises OutputError if the path exists and may not be replaced; None is nothing to be written."""
+    if path is not None and path.exists() and not force:
         raise OutputError("the output exists", where=str(path), fix="pass --force to replace it")
 
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import edgeprune.firmware.c as engine_package
-from edgeprune.cli.progress import show_progress
 from edgeprune.commands.run import run_engine
 from edgeprune.errors import EdgepruneError
 from edgeprune.files import whole_file
 from edgeprune.report.charts import Bar, draw_bars
+from edgeprune.terminal.progress import show_progress
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT / ".." / "shared"

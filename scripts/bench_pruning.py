@@ -122,6 +122,7 @@ def list_rankings(criteria: list[str], scopes: list[str]) -> Methods:
 
 def run_model(name: str, request: BuildRequest, ratios: list[str], methods: Methods) -> Any:
     """Yields the rows of one model as they are done; a method that cannot meet a budget has none."""
+    assert request.output is not None
     job = open_job(request, progress=Silent())
     dense = make_artefact(job.inputs.model, job)
     yield make_row(name, "dense, as given", 1.0, dense, seconds=0.0)

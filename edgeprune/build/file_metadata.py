@@ -77,7 +77,7 @@ def _parse_normalization(text: str) -> tuple[float, float]:
 
 def _bad_normalization(text: str) -> RecipeError:
     return RecipeError(
-        f"--normalization '{text}' is no mean and standard deviation",
+        f"normalization '{text}' is no mean and standard deviation",
         fix="give two numbers, the second above 0: 127.5,127.5 for images that become -1 to 1",
     )
 

@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeprune import __version__
+from edgeprune.config.build_options import DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.errors import DataError, InputError
-from edgeprune.files import hash_bytes, read_file
+from edgeprune.files import hash_bytes
 from edgeprune.graph.layergraph import Array
 from edgeprune.progress import Checkpoints, Forgetful, Progress
 
@@ -102,7 +102,7 @@ class Inputs:
 
 
 def open_samples(
-    model: keras.Model, data: str, *, loss: str | None, metric: str | None, seed: int
+    model: keras.Model, data: DataSource, *, loss: str | None, metric: str | None, seed: int
 ) -> Samples:
     """The data, checked against the model.
 
@@ -133,8 +133,8 @@ def open_samples(
 
 
 def open_inputs(
-    model: Path | None,
-    data: str | None,
+    model: ModelSource | None,
+    data: DataSource | None,
     *,
     loss: str | None,
     metric: str | None,
@@ -147,7 +147,7 @@ def open_inputs(
     """The model and its data, checked against one another.
 
     Args:
-        model: a saved Keras model, or None for the embedded example.
+        model: a saved Keras model or one in memory, or None for the embedded example.
         data: what `load_data` takes; may be None for the example only.
         loss: a name, where the model does not settle it.
         metric: likewise.
@@ -163,8 +163,9 @@ def open_inputs(
     """
     from edgeprune.keras_bridge.data.dataset import load_data
     from edgeprune.keras_bridge.data.example import make_example
-    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.keras_bridge.loading.given import hash_source, name_source, open_model
     from edgeprune.keras_bridge.model.trace import trace
+    from edgeprune.keras_bridge.training.determinism import fix_seeds
     from edgeprune.keras_bridge.training.task import resolve_task
 
     if model is None:
@@ -180,8 +181,9 @@ def open_inputs(
                 fix="pass --data (inputs alone are enough, labels are optional); "
                 "'edgeprune prune' removes channels without data",
             )
-        source, sha256 = model.name, hash_model(model, load)
-        original = load_model(model, options=load, progress=progress)
+        source, sha256 = name_source(model), hash_source(model, load)
+        original = open_model(model, options=load, progress=progress)
+        fix_seeds(seed)  # a file draws random numbers while it is opened, and a model in memory does not
         loaded = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed)
     trace(original)  # refuses models without a graph before any work is spent on them
     task = resolve_task(original, loaded, loss=loss, metric=metric)
@@ -204,15 +206,6 @@ def open_inputs(
         progress=progress,
     )
     return _prepare(original, loaded, task, calibration=calibration, source=source, sha256=sha256, seed=seed)
-
-
-def hash_model(model: Path, load: LoadOptions) -> str:
-    """A hash of all files that the model is in."""
-    if not model.is_dir():
-        weights = () if load.weights is None else (read_file(load.weights),)
-        return hash_bytes(read_file(model), *weights)
-    files = sorted(path for path in model.rglob("*") if path.is_file())
-    return hash_bytes(*(read_file(path) for path in files))
 
 
 def _prepare(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeprune.build.file_metadata import read_labels
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 
     from edgeprune.keras_bridge.training.trainer import Trainer
 
-DEFAULT_EPOCHS = 16
-DEFAULT_CRITERION = "l2"
-"""The best over ResNet-8 and DS-CNN (scripts/bench_pruning.py), and the quickest."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Job:
@@ -57,12 +54,12 @@ class Job:
     @property
     def criterion(self) -> str:
         """The criterion that ranks channels."""
-        return self.request.criterion or DEFAULT_CRITERION
+        return self.request.criterion
 
     @property
     def epochs(self) -> int:
         """Epochs of recovery, all steps together."""
-        return self.request.epochs or DEFAULT_EPOCHS
+        return self.request.epochs
 
 
 def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: Progress) -> Job:
@@ -80,11 +77,14 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     profile = choose_runtime(load_profile(request.device), request.runtime)
     refuse_scheme(request.scheme, profile, io_type=request.io_type)
     backend_of(profile).require_tools()  # before hours of training, not after
-    flags = {"flash_kib": request.flash_kib, "ram_kib": request.ram_kib, "latency_ms": request.latency_ms}
-    budgets = resolve_budgets(profile, flags=flags, is_strict=request.strict)
+    budgets = resolve_budgets(
+        profile, asked=request.budgets, origins=request.origins, is_strict=request.strict
+    )
     _refuse_bad_settings(request)
     if request.shaping is not None:
-        require_worth(request.shaping, profile, scheme=request.scheme, accept_no_gain=request.accept_no_gain)
+        require_worth(
+            request.shaping, profile, scheme=request.scheme, accept_no_gain=request.accepts("no-gain")
+        )
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(request.seed)
@@ -96,7 +96,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         seed=request.seed,
         load=request.load,
         representative_samples=request.representative_samples,
-        check_range=not request.accept_input_range,
+        check_range=not request.accepts("input-range"),
         progress=progress,
     )
     if request.labels is not None:
@@ -124,7 +124,7 @@ def _resolve_limits(request: BuildRequest, profile: Profile, model: keras.Model)
 def _refuse_bad_settings(request: BuildRequest) -> None:
     named: tuple[tuple[Registry[Any], str], ...] = (
         (SCHEDULES, request.schedule),
-        (CRITERIA, request.criterion or DEFAULT_CRITERION),
+        (CRITERIA, request.criterion),
         (NORMALISERS, request.normalise or "none"),
     )
     for registry, name in named:
@@ -173,12 +173,13 @@ def make_trainer(job: Job, *, progress: Progress, work: Checkpoints | None = Non
     return job.inputs.make_trainer(epochs=job.epochs, seed=job.request.seed, progress=progress, work=work)
 
 
-def open_work(job: Job) -> WorkDirectory:
+_OF_ONE_RUN = ("model", "data", "output", "resume", "force", "origins")
+"""What does not decide on a build's result, or is hashed by its content."""
+
+
+def open_work(job: Job, path: Path) -> WorkDirectory:
     """The directory that keeps the finished stages of this build."""
     request = job.request
-    ignored = ("output", "resume", "force", "model", "data")
-    settings = {name: value for name, value in asdict(request).items() if name not in ignored}
-    path = request.output.with_name(f"{request.output.name}.work")
-    return WorkDirectory(
-        path, key=job.inputs.key({**settings, "profile": asdict(job.profile)}), resume=request.resume
-    )
+    asked = [field.name for field in fields(request) if field.name not in _OF_ONE_RUN]
+    settings = {name: getattr(request, name) for name in asked} | {"profile": asdict(job.profile)}
+    return WorkDirectory(path, key=job.inputs.key(settings), resume=request.resume)

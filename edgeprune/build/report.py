@@ -11,7 +11,8 @@ from typing import Any, cast
 from edgeprune import __version__
 from edgeprune.build.artefact import Artefact
 from edgeprune.build.inputs import Inputs
-from edgeprune.device.check import KEYS, Budgets, verdict
+from edgeprune.config.budgets import BUDGETS
+from edgeprune.device.check import Budgets, verdict
 from edgeprune.device.figures import Check
 from edgeprune.device.profile import Profile
 from edgeprune.graph.branches import unfolded_name
@@ -243,15 +244,12 @@ def _plain(value: float | None) -> float | None:
 
 
 def _list_budgets(budgets: Budgets) -> list[Any]:
-    rows = []
-    for key, (figure, _) in KEYS.items():
-        budget = getattr(budgets, figure)
-        if budget.value is not None:
-            unit = "ms" if figure.endswith("_ms") else "bytes"
-            rows.append(
-                {"name": key.split("_")[0], "value": budget.value, "unit": unit, "origin": budget.origin}
-            )
-    return rows
+    limits = ((kind, budgets.of(kind)) for kind in BUDGETS.values())
+    return [
+        {"name": kind.name, "value": limit.value, "unit": kind.unit, "origin": limit.origin}
+        for kind, limit in limits
+        if limit.value is not None
+    ]
 
 
 def _installed_versions() -> dict[str, str]:

@@ -5,83 +5,89 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from edgeprune.build.file_metadata import Annotating
-from edgeprune.config.load_options import LoadOptions
-from edgeprune.config.recipe import LayerLimit
+from edgeprune.build.file_metadata import Annotating, parse_annotating
+from edgeprune.config.budgets import BUDGETS, Origin
+from edgeprune.config.build_options import BuildOptions
+from edgeprune.config.load_options import LoadOptions, parse_load_options
+from edgeprune.config.recipe import check_options, read_recipe
+from edgeprune.errors import RecipeError
 from edgeprune.methods.clustering import Clustering
-from edgeprune.methods.sparsity import Zeroing
-
-Shaping = Zeroing | Clustering
-"""What may be done to weights so that they are stored in fewer bytes."""
+from edgeprune.methods.method import Setting
+from edgeprune.methods.sparsity import ASKED, parse_zeroing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BuildRequest:
-    """What `edgeprune build` was asked for; None where the recipe, the profile or edgeprune decides.
+class BuildRequest(BuildOptions):
+    """The options of a build, who said them, and what some of them mean together.
 
     Attributes:
-        model: a saved Keras model; None for the embedded example.
-        device: a profile's id or file.
-        runtime: "tflm" or "c"; None for the profile's.
-        data: what `load_data` takes; None only with the embedded example.
-        output: the directory to be made.
-        flash_kib, ram_kib, latency_ms: budgets that replace the profile's.
-        strict: whether an estimate must stay below its budget with the whole of its interval.
-        max_drop: largest drop of the metric, as in `Task.drop`.
-        metric, loss: names, where the model and its outputs do not settle them.
-        scheme, criterion, scope, schedule: names in their registries; no criterion: `DEFAULT_CRITERION`.
-        io_type: type of the file's inputs and outputs; None for the scheme's default.
-        normalise: how scores are made comparable across families; None for the criterion's own way.
-        keep: patterns of layer names whose channels stay.
-        layers: pattern of layer names → what must stay of each of them.
-        min_channels: least channels of a group, or all it has; by default `round_to`.
-        round_to: numbers of channels become multiples of this; by default the profile's.
-        whole_layers: whether whole layers may go.
-        shaping: zeros or clusters that are asked for; None where the device decides.
-        accept_no_gain: make them even where the device can make nothing of them.
-        epochs: of recovery, all steps together.
-        seed: of everything random.
-        labels: file with the names of the classes; None for those of the data.
-        annotating: what the file says about itself.
-        load: how the model is opened.
-        representative_samples: size of the representative set; None for the usual one.
-        accept_input_range: go on where the data seem to have another range than the model expects.
-        resume: go on after the last finished stage of the same build.
-        force: replace an existing output.
+        origins: who asked, by option; "flag" for those that are not in it.
+        setting: what is to be done to weights last, of a method that has no options here; None where these
+            options, or the device, decide.
     """
 
-    model: Path | None
-    device: str
-    data: str | None
-    output: Path
-    runtime: str | None = None
-    flash_kib: float | None = None
-    ram_kib: float | None = None
-    latency_ms: float | None = None
-    strict: bool = False
-    max_drop: float = 0.02
-    metric: str | None = None
-    loss: str | None = None
-    scheme: str = "int8"
-    io_type: str | None = None
-    criterion: str | None = None
-    scope: str = "global"
-    normalise: str | None = None
-    keep: tuple[str, ...] = ()
-    layers: Mapping[str, LayerLimit] = field(default_factory=dict)
-    min_channels: int | None = None
-    round_to: int | None = None
-    whole_layers: bool = True
-    schedule: str = "polynomial_decay"
-    shaping: Shaping | None = None
-    accept_no_gain: bool = False
-    epochs: int | None = None
-    seed: int = 0
-    labels: Path | None = None
-    annotating: Annotating = field(default_factory=Annotating)
-    load: LoadOptions = field(default_factory=LoadOptions)
-    representative_samples: int | None = None
-    accept_input_range: bool = False
-    resume: bool = False
-    force: bool = False
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    setting: Setting | None = None
+
+    @property
+    def budgets(self) -> dict[str, float | None]:
+        """The budgets that were asked for, by the keys of `BUDGETS`."""
+        return {kind.key: getattr(self, kind.key) for kind in BUDGETS.values()}
+
+    @property
+    def load(self) -> LoadOptions:
+        """How the model is opened. Raises RecipeError."""
+        return parse_load_options(
+            custom=self.custom, trust=self.trust, input_shape=self.input_shape, weights=self.weights
+        )
+
+    @property
+    def annotating(self) -> Annotating:
+        """What the file says about itself. Raises RecipeError."""
+        return parse_annotating(
+            metadata=self.metadata, normalization=self.normalization, keep_signatures=self.keep_signatures
+        )
+
+    @property
+    def shaping(self) -> Setting | None:
+        """What is asked to be done to weights last; None where the device decides.
+
+        Raises:
+            RecipeError: both are, or what is asked for cannot be.
+        """
+        zeros = {name: getattr(self, name) for name in ASKED}
+        asks_zeros = any(value is not None for value in zeros.values())
+        if self.setting is not None:
+            return self.setting
+        if self.clusters is None:
+            return parse_zeroing(zeros, keep=self.keep) if asks_zeros else None
+        if asks_zeros:
+            raise RecipeError("clusters and sparsity cannot be combined", fix="choose one")
+        return Clustering(values=self.clusters, keep=self.keep)
+
+
+def make_request(
+    asked: Mapping[str, Any], *, recipe: Path | None = None, where: str = "arguments"
+) -> BuildRequest:
+    """What flags or arguments ask for, and the recipe where they are silent.
+
+    Args:
+        asked: values by the names of `BuildOptions`; None and () are silence.
+        recipe: a file.
+        where: what to call the first, for messages.
+
+    Raises:
+        RecipeError: a value is of a wrong type or out of range, the recipe has errors, no device is given, or
+            what is asked for cannot be.
+    """
+    given = check_options(asked, where=where)
+    written = read_recipe(recipe) if recipe is not None else {}
+    said = written | given
+    if "device" not in said:
+        raise RecipeError("no device is given", fix="name one; 'edgeprune devices list' shows what there is")
+    origins: dict[str, Origin] = dict.fromkeys(written.keys() - given.keys(), "recipe")
+    request = BuildRequest(**said, origins=origins)
+    request.load, request.annotating, request.shaping  # noqa: B018  (each refuses what cannot be)
+    return request

@@ -9,7 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING
 
 
@@ -35,9 +35,9 @@ def agree(file: Path, *, data: str | None, samples: int | None, seed: int) -> An
     Exit 1 if TFLM differs from LiteRT's reference kernels by more than one quantization step: what is
     measured on this machine then does not hold on the device.
     """
-    from edgeprune.commands.agree import compare_file
+    from edgeprune import api
 
-    result = compare_file(file, data=data, samples=samples, seed=seed)
+    result = api.agree(file, data, samples=samples, seed=seed)
     document = result.to_json()
     head = f"{document['samples']} inputs ({document['inputs']}) against {document['reference']}:"
     text = "\n\n".join([wrap(head), format_runtimes(document["runtimes"]), wrap(document["sentence"])])

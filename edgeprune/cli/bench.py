@@ -8,8 +8,8 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.progress import show_progress
-from edgeprune.cli.tables import wrap
+from edgeprune.terminal.progress import show_progress
+from edgeprune.terminal.tables import wrap
 from edgeprune.units import format_quantity
 
 _FASTEST_BAUD = 50_000_000
@@ -20,7 +20,6 @@ _FASTEST_BAUD = 50_000_000
 @options.device
 @click.option(
     "--on",
-    "place",
     type=click.Choice(["board", "host", "adb"]),
     required=True,
     help="Listen to a board's serial port, run LiteRT here, or benchmark_model on a phone.",
@@ -67,26 +66,18 @@ def bench(file: Path, *, output: Path | None, **asked: Any) -> Answer:
     A board must run a project of 'edgeprune firmware' made from FILE; its golden check writes the time. Give
     records to 'edgeprune devices calibrate' to fit the device's profile to them.
     """
-    from edgeprune.commands.bench import BenchRequest
-    from edgeprune.commands.bench import bench as measure
+    from edgeprune import api
 
-    if asked["place"] == "board" and not asked["port"]:
+    if asked["on"] == "board" and not asked["port"]:
         raise click.UsageError("--on board needs --port, for example /dev/ttyACM0 or COM3.")
-    wait = asked.pop("wait")
     target = output or Path(f"{file.stem}.bench.json")
-    request = BenchRequest(file=file, output=target, wait_seconds=wait, **asked)
     with show_progress() as progress:
-        record = measure(request, progress=progress)
+        result = api.bench(file, output=target, **asked, progress=progress)
+    record = result.record
     median, low, high = (
         format_quantity(ms, "ms") for ms in (record.latency_ms, record.low_ms, record.high_ms)
     )
     between = f", half of {record.runs} runs between {low} and {high}" if record.runs > 1 else ""
     where = {"host": "this machine", "adb": "the phone", "board": "the board"}[record.on]
     text = f"{file.name} takes {median} on {where} with {record.runtime}{between}. Record: {target}"
-    return Answer(text=wrap(text), document={"output": str(target), "record": _to_document(record)})
-
-
-def _to_document(record: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(record)
+    return Answer(text=wrap(text), document=result.to_json())

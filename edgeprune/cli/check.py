@@ -7,8 +7,8 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.results import format_checks, format_figures
-from edgeprune.cli.tables import wrap
+from edgeprune.terminal.results import format_checks, format_figures
+from edgeprune.terminal.tables import wrap
 
 
 @click.command(cls=Command)
@@ -32,20 +32,18 @@ def check(
     Where a budget lies within the interval of an estimate, the verdict is uncertain: it passes with a
     warning, and fails with --strict.
     """
-    from edgeprune.commands import check as command
+    from edgeprune import api
 
-    result = command.check(
+    result = api.check(
         file,
         device=device,
         flash_kib=flash_kib,
         ram_kib=ram_kib,
         latency_ms=latency_ms,
-        is_strict=bool(strict),
+        strict=bool(strict),
     )
     document = result.to_json()
     figures = format_figures(document["figures"], provenance=document["provenance"])
     checks = format_checks(document["checks"], sentence=document["sentence"])
     notes = "".join(f"\n{wrap(note)}" for note in document["notes"])
-    return Answer(
-        text=f"{figures}{notes}\n\n{checks}", document=document, exit_code=0 if document["ok"] else 1
-    )
+    return Answer(text=f"{figures}{notes}\n\n{checks}", document=document, exit_code=0 if result.fits else 1)

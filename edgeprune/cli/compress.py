@@ -9,7 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_quantity
 
 
@@ -40,10 +40,17 @@ def compress(
 
     Exit 1, and no file, if nothing is worth it.
     """
-    from edgeprune.commands.compress import compress_file
+    from edgeprune import api
 
-    flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
-    result = compress_file(file, output=output, device=device, flags=flags, force=force)
+    result = api.compress(
+        file,
+        device=device,
+        output=output,
+        flash_kib=flash_kib,
+        ram_kib=ram_kib,
+        latency_ms=latency_ms,
+        force=force,
+    )
     document = result.to_json()
     parts = [format_tensors(document["tensors"])] if document["tensors"] else []
     if document.get("dense") and document.get("sparse"):

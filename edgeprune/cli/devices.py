@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
-    from edgeprune.device.profile import Profile
+    pass
 
 _AT_LEAST = options.Finite(min=0, min_open=True)
 
@@ -34,19 +33,22 @@ def devices() -> None:
 @click.option("--min-ram", type=_AT_LEAST, metavar="KIB", help="Least RAM in one block, in KiB.")
 @click.option("--min-flash", type=_AT_LEAST, metavar="KIB", help="Least flash, in KiB.")
 def list_devices(
-    *, core: str | None, kind: str | None, runtime: str | None, min_ram: float | None, min_flash: float | None
+    *,
+    core: str | None,
+    kind: Literal["mcu", "phone", "sbc"] | None,
+    runtime: str | None,
+    min_ram: float | None,
+    min_flash: float | None,
 ) -> Answer:
     """List the devices edgeprune knows; exit 1 if none is as asked."""
-    from edgeprune.cli.device_page import describe_choice, format_devices
-    from edgeprune.device.profile import list_profiles
-    from edgeprune.device.selection import select_profiles
+    from edgeprune import api
+    from edgeprune.terminal.devices import describe_choice, format_devices
 
-    profiles = list_profiles()
-    chosen = select_profiles(
-        profiles,
+    profiles = api.devices()
+    chosen = api.devices(
         core=core,
         kind=kind,
-        has_runtime=_filter_runtime(runtime),
+        runtime=runtime,
         min_ram_kib=min_ram or 0.0,
         min_flash_kib=min_flash or 0.0,
     )
@@ -56,21 +58,12 @@ def list_devices(
     return Answer(text=format_devices(chosen, of=len(profiles)), document=document)
 
 
-def _filter_runtime(name: str | None) -> Callable[[Profile], bool]:
-    """Whether a device may have a runtime, or its kernels, of that name."""
-    if name is None:
-        return lambda profile: True
-    from edgeprune.measuring.runtime import list_runtimes
-
-    return lambda profile: name.lower() in list_runtimes(profile)
-
-
 @devices.command("show", cls=Command)
 @click.argument("device", metavar="ID")
 def show_device(device: str) -> Answer:
     """Show everything a profile says, with its sources."""
-    from edgeprune.cli.device_page import format_device
     from edgeprune.device.profile import load_profile
+    from edgeprune.terminal.devices import format_device
 
     profile = load_profile(device)
     return Answer(text=format_device(profile), document={"device": asdict(profile)})

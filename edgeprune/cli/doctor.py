@@ -7,7 +7,7 @@ import click
 
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 
 
 @click.command(cls=Command)

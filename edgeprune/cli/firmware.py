@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 
 import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import wrap
-
-if TYPE_CHECKING:
-    from edgeprune.firmware.c.layer import Optimize
+from edgeprune.terminal.tables import wrap
 
 _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 
@@ -58,17 +55,7 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 )
 @options.force
 def firmware(
-    source: Path,
-    *,
-    runtime: str,
-    project: str | None,
-    build: bool,
-    optimize: Optimize,
-    output: Path | None,
-    device: str | None,
-    data: str | None,
-    samples: int,
-    force: bool,
+    source: Path, *, runtime: Literal["tflm", "c"], project: str | None, build: bool, **asked: Any
 ) -> Answer:
     """Write a firmware project with a model: a build's output, or any .tflite file.
 
@@ -81,24 +68,12 @@ def firmware(
     """
     if runtime == "c" and project not in (None, "cmake"):
         raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
-    if runtime != "c" and project is None:
+    if runtime == "tflm" and project is None:
         raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
-    if runtime != "c" and build:
+    if runtime == "tflm" and build:
         raise click.UsageError("--build needs --runtime c; TFLM is built with the project's own SDK.")
-    from edgeprune.commands.firmware import FirmwareRequest, write_firmware
-    from edgeprune.measuring.records import ProjectOptions
+    from edgeprune import api
 
-    result = write_firmware(
-        FirmwareRequest(
-            source=source,
-            runtime="c" if runtime == "c" else None,
-            output=output,
-            device=device,
-            data=data,
-            samples=samples,
-            options=ProjectOptions(kind=project, build=build, optimize=optimize),
-            force=force,
-        )
-    )
+    result = api.firmware(source, runtime=runtime, project=project, build=build, **asked)
     text = "\n".join(map(wrap, result.sentences))
     return Answer(text=text, document=result.to_json(), exit_code=0 if result.ok else 1)

@@ -10,7 +10,7 @@ import click
 
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import printable, wrap
+from edgeprune.terminal.tables import printable, wrap
 
 if TYPE_CHECKING:
     from edgeprune.firmware.flashing import Method

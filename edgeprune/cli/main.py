@@ -8,40 +8,67 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from edgeprune import __version__
-from edgeprune.cli.agree import agree
 from edgeprune.cli.answer import Answer, version_document
-from edgeprune.cli.bench import bench
-from edgeprune.cli.build import build
-from edgeprune.cli.check import check
-from edgeprune.cli.compress import compress
-from edgeprune.cli.convert import convert
-from edgeprune.cli.devices import devices
-from edgeprune.cli.doctor import doctor
-from edgeprune.cli.firmware import firmware
-from edgeprune.cli.flash import flash
-from edgeprune.cli.inspection import inspect
-from edgeprune.cli.listing import listing
-from edgeprune.cli.prune import prune
-from edgeprune.cli.quantize import quantize
-from edgeprune.cli.results import format_report
-from edgeprune.cli.run import run as run_engine
-from edgeprune.cli.sparsify import sparsify
-from edgeprune.cli.strip import strip
-from edgeprune.cli.tables import printable
-from edgeprune.cli.view import view
-from edgeprune.errors import EdgepruneError, OutputError
-from edgeprune.report.schema import Report, format_json
+from edgeprune.errors import EdgepruneError, InfeasibleError, OutputError
+from edgeprune.report.schema import format_json
+from edgeprune.terminal.results import format_report
+from edgeprune.terminal.tables import printable
 
 _USAGE, _BUG, _INTERRUPTED, _PIPE_CLOSED = 2, 70, 130, 141
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = {
+    "agree": "agree",
+    "bench": "bench",
+    "build": "build",
+    "check": "check",
+    "compress": "compress",
+    "convert": "convert",
+    "devices": "devices",
+    "doctor": "doctor",
+    "firmware": "firmware",
+    "flash": "flash",
+    "inspect": "inspect",
+    "list": "listing",
+    "prune": "prune",
+    "quantize": "quantize",
+    "run": "run",
+    "sparsify": "sparsify",
+    "strip": "strip",
+    "view": "view",
+}
+"""Command, which is also the module's name → what it is called in there."""
+
+
+class Commands(click.Group):
+    """The commands, each imported when it is asked for: start-up is not to pay for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, sorted."""
+        return sorted({*_COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None."""
+        if cmd_name in _COMMANDS:
+            return _load(cmd_name)
+        # Of those that it holds, click suggests the nearest to a misspelt name.
+        self.commands.update({name: _load(name) for name in _COMMANDS})
+        return super().get_command(ctx, cmd_name)
+
+
+def _load(name: str) -> click.Command:
+    command: click.Command = getattr(import_module(f"edgeprune.cli.{name}"), _COMMANDS[name])
+    return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgeprune")
 def cli() -> None:
     """Prune a trained Keras model until it provably fits a device.
@@ -49,29 +76,6 @@ def cli() -> None:
     Exit codes: 0 done and everything checked fits; 1 the answer is no; 2 wrong command line; 3 an input
     cannot be used; 4 an external tool or a device failed; 70 a bug in edgeprune; 130 interrupted.
     """
-
-
-for _command in (
-    agree,
-    bench,
-    build,
-    check,
-    convert,
-    compress,
-    firmware,
-    flash,
-    run_engine,
-    strip,
-    view,
-    inspect,
-    prune,
-    quantize,
-    sparsify,
-    devices,
-    listing,
-    doctor,
-):
-    cli.add_command(_command)
 
 
 def main() -> NoReturn:
@@ -133,15 +137,14 @@ def _refuse_usage(error: click.ClickException, *, as_json: bool) -> int:
 
 
 def _report_error(error: EdgepruneError, *, as_json: bool) -> int:
-    # An infeasible build says how far it came: `commands.build` attaches the report of the best model found.
-    report = getattr(error, "report", None)
+    # An infeasible build says how far it came.
+    best = error.best if isinstance(error, InfeasibleError) else None
     if as_json:
-        best = report.to_json() if isinstance(report, Report) else {}
-        _print_error_document(best, error.to_json(), error.exit_code)
+        _print_error_document(best.to_json() if best else {}, error.to_json(), error.exit_code)
     else:
-        if isinstance(report, Report):
+        if best:
             with suppress(EdgepruneError):
-                _print(format_report(report))
+                _print(format_report(best.report))
         _complain(error.message)
     return error.exit_code
 

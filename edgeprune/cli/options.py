@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeprune.tflite.schemes import SCHEMES
+from edgeprune.config.build_options import IO_TYPES, MAX_SEED, Acceptable
 
 
 class Finite(click.FloatRange):
@@ -103,7 +103,7 @@ _QUANTIZATION = (
     click.option("--scheme", metavar="NAME", help="Quantization: 'edgeprune list schemes'.  [default: int8]"),
     click.option(
         "--io-type",
-        type=click.Choice(sorted({io_type for _, scheme in SCHEMES.items() for io_type in scheme.io_types})),
+        type=click.Choice(IO_TYPES),
         help="Type of the file's inputs and outputs; else that of the scheme's activations.",
     ),
 )
@@ -116,28 +116,33 @@ def quantization(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-accept_input_range = click.option(
-    "--accept-input-range",
-    is_flag=True,
-    default=None,
-    help="Go on where the data seem to have another range than MODEL expects.",
-)
-_CALIBRATION = (
-    click.option(
-        "--representative-samples",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Training samples that activation ranges are measured on; else 200.",
-    ),
-    accept_input_range,
+def accept(*doubts: Acceptable) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds --accept for what a command may doubt."""
+    meant = {
+        "no-gain": "zeros of which the device makes nothing",
+        "input-range": "data that seem to have another range than MODEL expects",
+    }
+    text = "; ".join(f"{doubt}: {meant[doubt]}" for doubt in doubts)
+    return click.option(
+        "--accept",
+        multiple=True,
+        type=click.Choice(doubts),
+        metavar="WHAT",
+        help=f"Go on all the same. {text}.",
+    )
+
+
+representative_samples = click.option(
+    "--representative-samples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Training samples that activation ranges are measured on; else 200.",
 )
 
 
 def calibration(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --representative-samples and --accept-input-range, as `open_representative` takes them."""
-    for option in reversed(_CALIBRATION):
-        command = option(command)
-    return command
+    """Adds --representative-samples and --accept input-range."""
+    return representative_samples(accept("input-range")(command))
 
 
 _ZEROS = (
@@ -184,21 +189,48 @@ _ZEROS = (
         help="Steps between two masks.  [default: a hundredth of the way]",
     ),
     click.option("--power", type=_POSITIVE, metavar="P", help="Of the polynomial.  [default: 3]"),
-    click.option(
-        "--accept-no-gain",
-        is_flag=True,
-        default=None,
-        help="Make zeros even where the device can make nothing of them.",
-    ),
 )
 
 
 def zeros(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that `parse_zeroing` reads, and --accept-no-gain."""
+    """Adds the options that `parse_zeroing` reads."""
     for option in reversed(_ZEROS):
         command = option(command)
     return command
 
 
+_ANNOTATING = (
+    click.option(
+        "--labels",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Names of the classes, one per line; else those of the data, where it has any.",
+    ),
+    click.option(
+        "--metadata/--no-metadata",
+        default=None,
+        help="Whether the file carries TFLite metadata; else it does for LiteRT devices alone.",
+    ),
+    click.option(
+        "--normalization",
+        metavar="MEAN,STD",
+        help="For the metadata: what applications do to raw inputs, (value - MEAN) / STD.",
+    ),
+    click.option(
+        "--keep-signatures",
+        is_flag=True,
+        default=None,
+        help="Keep a signature with the names of the model's inputs and outputs.",
+    ),
+)
+
+
+def annotating(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --labels, --metadata, --normalization and --keep-signatures; None where not given."""
+    for option in reversed(_ANNOTATING):
+        command = option(command)
+    return command
+
+
 SCOPES = click.Choice(["global", "local"])
-SEED = click.IntRange(min=0, max=2**32 - 1)  # what numpy's and TensorFlow's generators take
+SEED = click.IntRange(min=0, max=MAX_SEED)

@@ -1,5 +1,6 @@
 """`edgeprune prune`: plan and surgery alone, by ratio or of dead channels; data are rarely needed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,10 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.dead import format_sizes, format_stripped
-from edgeprune.cli.inspection import format_frozen
-from edgeprune.cli.progress import show_progress
-from edgeprune.cli.tables import wrap
-from edgeprune.config.load_options import parse_load_options
+from edgeprune.cli.inspect import format_frozen
+from edgeprune.terminal.dead_channels import format_sizes, format_stripped
+from edgeprune.terminal.progress import show_progress
+from edgeprune.terminal.tables import wrap
 
 
 @click.command(cls=Command)
@@ -69,60 +69,32 @@ from edgeprune.config.load_options import parse_load_options
 @options.loading
 @options.force
 def prune(
-    model: Path,
-    *,
-    ratio: float | None,
-    dead_only: bool,
-    seen_on_data: bool,
-    output: Path,
-    scope: str,
-    keep: tuple[str, ...],
-    min_channels: int,
-    round_to: int,
-    force: bool,
-    custom: tuple[str, ...],
-    trust: bool | None,
-    input_shape: tuple[str, ...],
-    weights: Path | None,
-    **ranking: Any,
+    model: Path, *, ratio: float | None, dead_only: bool, seen_on_data: bool, data: str | None, **asked: Any
 ) -> Answer:
     """Remove a fraction of all channels; exit 0 only if the result is proven equal to the masked model.
 
     With --dead-only remove what is constant or unread, proven equal to the original model.
     """
-    from edgeprune.commands import prune as explore
-    from edgeprune.methods.ranking import Ranking
-    from edgeprune.prune.limits import Limits
+    _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=data, seen_on_data=seen_on_data)
+    from edgeprune import api
 
-    _refuse_mixtures(ratio=ratio, dead_only=dead_only, data=ranking["data"], seen_on_data=seen_on_data)
-    load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
-    limits = Limits(round_to=round_to, min_channels=min_channels, keep=keep, scope=scope)
-    if ratio is None:
-        with show_progress() as progress:
-            stripped = explore.remove_dead_channels(
-                model,
-                output=output,
-                data=ranking["data"],
-                trust_seen=seen_on_data,
-                limits=limits,
-                seed=ranking["seed"],
-                load=load,
-                force=force,
-                progress=progress,
-            )
-        return format_stripped(stripped.to_json(), output=str(output))
     with show_progress() as progress:
-        result = explore.prune(
+        result = api.prune(
             model,
+            data,
             ratio=ratio,
-            output=output,
-            ranking=Ranking(**ranking),
-            limits=limits,
-            load=load,
-            force=force,
+            dead_only=dead_only,
+            seen_on_data=seen_on_data,
+            **asked,
             progress=progress,
         )
     document = result.to_json()
+    text = format_stripped(document) if dead_only else _format_pruned(document)
+    return Answer(text=text, document=document, exit_code=0 if result.ok else 1)
+
+
+def _format_pruned(document: Mapping[str, Any]) -> str:
+    """Sizes, what stayed, and the proof."""
     parts = [format_sizes(document)]
     if document["frozen"]:
         parts.append(format_frozen(document["frozen"]))
@@ -134,7 +106,7 @@ def prune(
             f"{document['tolerance']:.0e} allowed."
         )
     )
-    return Answer(text="\n\n".join(parts), document=document, exit_code=0 if document["equal"] else 1)
+    return "\n\n".join(parts)
 
 
 def _refuse_mixtures(*, ratio: float | None, dead_only: bool, data: str | None, seen_on_data: bool) -> None:

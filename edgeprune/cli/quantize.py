@@ -9,10 +9,9 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.progress import show_progress
-from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.config.load_options import parse_load_options
 from edgeprune.files import refuse_existing
+from edgeprune.terminal.progress import show_progress
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_drop, format_metric
 
 _WORST_SHOWN = 12
@@ -61,18 +60,7 @@ _WORST_SHOWN = 12
 )
 @options.loading
 @options.force
-def quantize(
-    model: Path,
-    *,
-    explain: bool,
-    html_file: Path | None,
-    custom: tuple[str, ...],
-    trust: bool | None,
-    input_shape: tuple[str, ...],
-    weights: Path | None,
-    accept_input_range: bool | None,
-    **asked: Any,
-) -> Answer:
+def quantize(model: Path, *, explain: bool, html_file: Path | None, **asked: Any) -> Answer:
     """Quantize MODEL to int8, measure what that costs, and try what makes it cost less.
 
     In this order, each measured on validation data and kept if it pays, until the drop is small enough: more
@@ -85,15 +73,14 @@ def quantize(
         raise click.UsageError("Nothing to do: give --output, --explain or --html.")
     if html_file is not None:
         refuse_existing(html_file, force=asked["force"])
-    from edgeprune.commands.quantize import QuantizeRequest, quantize_file, write_quantization
+    from edgeprune import api
+    from edgeprune.commands.quantize import write_quantization
 
-    load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
-    request = QuantizeRequest(model=model, load=load, accept_input_range=bool(accept_input_range), **asked)
     with show_progress() as progress:
-        result = quantize_file(request, progress=progress)
+        result = api.quantize(model, **asked, progress=progress)
     document = result.to_json()
     if html_file is not None:
-        write_quantization(html_file, document, force=request.force)
+        write_quantization(html_file, document, force=asked["force"])
     parts = [format_ladder(document)]
     if explain and document["tensors"]:
         parts.append(format_errors(document["tensors"]))

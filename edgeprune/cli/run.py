@@ -11,7 +11,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
@@ -35,27 +35,25 @@ _LABELS = {
     metavar="ID",
     help="A name from 'edgeprune devices list', or a profile's file.  [default: what DIR was made for]",
 )
-@click.option("--runtime", type=click.Choice(["c"]), required=True, help="c: edgeprune's own C engine.")
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["qemu", "host", "board"]),
+    type=click.Choice(["qemu", "host"]),
     default="qemu",
     show_default=True,
-    help="qemu emulates the device's core; host is this machine, with sanitizers; board says what to do.",
+    help="qemu emulates the device's core; host is this machine, with sanitizers.",
 )
 @options.optimize
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
-def run(
-    file: Path, *, device: str | None, runtime: str, target: Target, optimize: Optimize, samples: int
-) -> Answer:
+def run(file: Path, *, device: str | None, target: Target, optimize: Optimize, samples: int) -> Answer:
     """Compile a .tflite file (or that of a build or project) to C, run it, and compare every output.
 
-    Samples are random; the reference is TFLM with its reference kernels. Exit 1 if any output differs.
+    What runs it is edgeprune's own C engine. Samples are random; the reference is TFLM with its reference
+    kernels. Exit 1 if any output differs.
     """
-    from edgeprune.commands.run import run_engine
+    from edgeprune import api
 
-    result = run_engine(file, device=device, target=target, samples=samples, optimize=optimize)
+    result = api.run(file, device=device, on=target, samples=samples, optimize=optimize)
     document = result.to_json()
     text = f"{format_run(document['provenance'])}\n\n{wrap(result.sentence)}"
     return Answer(text=text, document=document, exit_code=1 if result.bit_exact is False else 0)

@@ -9,9 +9,9 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.progress import show_progress
-from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.config.load_options import parse_load_options
+from edgeprune.config.figures import FIGURES
+from edgeprune.terminal.progress import show_progress
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity, format_ratio
 
 
@@ -32,7 +32,7 @@ from edgeprune.units import format_quantity, format_ratio
 @click.option(
     "--epochs", default=10, show_default=True, type=click.IntRange(min=1), metavar="N", help="Of fine-tuning."
 )
-@options.accept_input_range
+@options.accept("no-gain", "input-range")
 @options.keep
 @options.loss
 @options.metric
@@ -41,51 +41,16 @@ from edgeprune.units import format_quantity, format_ratio
 )
 @options.loading
 @options.force
-def sparsify(
-    model: Path,
-    *,
-    output: Path,
-    device: str | None,
-    data: str | None,
-    epochs: int,
-    keep: tuple[str, ...],
-    accept_no_gain: bool | None,
-    accept_input_range: bool | None,
-    loss: str | None,
-    metric: str | None,
-    seed: int,
-    custom: tuple[str, ...],
-    trust: bool | None,
-    input_shape: tuple[str, ...],
-    weights: Path | None,
-    force: bool,
-    **zeros: Any,
-) -> Answer:
+def sparsify(model: Path, **asked: Any) -> Answer:
     """Make the smallest weights of MODEL zero, while it is fine-tuned (--data) or all at once.
 
     Zeros save nothing by themselves: --device says what its runtime makes of them, before any training.
     """
-    from edgeprune.commands import sparsify as sparsification
-    from edgeprune.methods.sparsity import parse_zeroing
+    from edgeprune import api
 
-    request = sparsification.SparsifyRequest(
-        model=model,
-        output=output,
-        zeroing=parse_zeroing(zeros, keep=keep),
-        device=device,
-        data=data,
-        epochs=epochs,
-        accept_no_gain=bool(accept_no_gain),
-        accept_input_range=bool(accept_input_range),
-        loss=loss,
-        metric=metric,
-        seed=seed,
-        load=parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights),
-        force=force,
-    )
     with show_progress() as progress:
-        document = sparsification.sparsify_file(request, progress=progress).to_json()
-    return Answer(text=format_sparse(document), document=document, exit_code=0)
+        document = api.sparsify(model, **asked, progress=progress).to_json()
+    return Answer(text=format_sparse(document), document=document)
 
 
 def format_sparse(document: Mapping[str, Any]) -> str:
@@ -119,12 +84,7 @@ def _format_kernels(kernels: list[Mapping[str, Any]]) -> str:
     return format_table(columns, rows)
 
 
-_FIGURES = {
-    "tflite_bytes": (".tflite", "bytes"),
-    "flash_bytes": ("flash", "bytes"),
-    "arena_bytes": ("arena", "bytes"),
-    "latency_ms": ("latency", "ms"),
-}
+_FIGURES = ("tflite_bytes", "flash_bytes", "arena_bytes", "latency_ms")
 
 
 def _format_figures(dense: Mapping[str, Any], sparse: Mapping[str, Any]) -> str:
@@ -136,11 +96,11 @@ def _format_figures(dense: Mapping[str, Any], sparse: Mapping[str, Any]) -> str:
     )
     rows = [
         [
-            label,
-            format_quantity(dense[name], unit),
-            format_quantity(sparse[name], unit),
+            FIGURES[name].label,
+            format_quantity(dense[name], FIGURES[name].unit),
+            format_quantity(sparse[name], FIGURES[name].unit),
             format_ratio(sparse[name], dense[name]),
         ]
-        for name, (label, unit) in _FIGURES.items()
+        for name in _FIGURES
     ]
     return format_table(columns, rows)

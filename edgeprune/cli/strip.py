@@ -9,7 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity
 
 
@@ -27,9 +27,9 @@ def strip(file: Path, *, output: Path, keep_interface: bool, force: bool) -> Ans
 
     The result computes the same, bit for bit; tensors and ops keep their numbers.
     """
-    from edgeprune.commands.strip import strip_file
+    from edgeprune import api
 
-    result = strip_file(file, output=output, keep_interface=keep_interface, force=force)
+    result = api.strip(file, output=output, keep_interface=keep_interface, force=force)
     document = result.to_json()
     return Answer(text=format_parts(document), document=document)
 

@@ -8,7 +8,7 @@ import click
 
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_quantity
 
 Row = Mapping[str, Any]
@@ -33,9 +33,9 @@ _ORDERS: dict[str, Callable[[Row], Any]] = {
 )
 def view(file: Path, *, sort: str) -> Answer:
     """Show what is in a .tflite file: ops, tensors, quantization, sizes, zeros, memory, metadata."""
-    from edgeprune.commands.view import view_file
+    from edgeprune import api
 
-    document = view_file(file).to_json()
+    document = api.view(file).to_json()
     return Answer(text=format_view(document, sort=sort), document=document)
 
 

@@ -1,14 +1,15 @@
 """`edgeprune agree`: the same inputs through LiteRT's reference kernels, XNNPACK, tflite-runtime and TFLM."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeprune.config.build_options import DataSource
 from edgeprune.errors import ModelError
-from edgeprune.files import read_file
+from edgeprune.files import FileSource, name_file, read_file
 from edgeprune.graph.layergraph import Array
+from edgeprune.report.notebook import draw_result
 from edgeprune.runtimes.agreement import (
     Comparison,
     choose_sample_count,
@@ -32,7 +33,7 @@ class AgreeResult:
         inputs: where they came from, a clause.
     """
 
-    file: Path
+    file: str
     comparison: Comparison
     samples: int
     inputs: str
@@ -75,7 +76,7 @@ class AgreeResult:
         """The document of `agree --json`."""
         return {
             "schema": 1,
-            "file": str(self.file),
+            "file": self.file,
             "samples": self.samples,
             "inputs": self.inputs,
             "reference": self.comparison.reference,
@@ -84,12 +85,17 @@ class AgreeResult:
             "sentence": self.sentence,
         }
 
+    def _repr_html_(self) -> str:
+        return draw_result(self.sentence)
 
-def compare_file(path: Path, *, data: str | None, samples: int | None, seed: int) -> AgreeResult:
+
+def compare_file(
+    file: FileSource, *, data: DataSource | None = None, samples: int | None = None, seed: int = 0
+) -> AgreeResult:
     """Runs a file in every runtime there is here.
 
     Args:
-        path: the `.tflite` file.
+        file: the path of a `.tflite` file, or its bytes.
         data: what `load_data` takes, the test part first; None for random inputs.
         samples: how many inputs; by default as many as reference kernels compute in seconds, 100 at most.
         seed: of random inputs, and of which samples are taken.
@@ -100,8 +106,8 @@ def compare_file(path: Path, *, data: str | None, samples: int | None, seed: int
         OpError: LiteRT has no kernel for one of its ops.
         ToolError: LiteRT is missing, or failed.
     """
-    tflite = read_file(path)
-    model = read_model(tflite, where=str(path))
+    tflite, where = read_file(file), name_file(file)
+    model = read_model(tflite, where=where)
     count = samples or choose_sample_count(sum(op.macs for op in op_shapes(model)))
     if data is None:
         inputs = tuple(
@@ -112,7 +118,7 @@ def compare_file(path: Path, *, data: str | None, samples: int | None, seed: int
         inputs, origin = _read_inputs(model, data, count, seed=seed)
         inputs = as_real(tflite, inputs)
     return AgreeResult(
-        file=path,
+        file=where,
         comparison=compare_runtimes(tflite, inputs, newer=find_newer_litert()),
         samples=len(inputs[0]),
         inputs=origin,
@@ -137,10 +143,10 @@ def draw_input(tensor: Tensor, count: int, *, seed: int) -> Array:
     return rng.standard_normal(shape).astype(dtype)
 
 
-def _read_inputs(model: Model, source: str, count: int, *, seed: int) -> tuple[tuple[Array, ...], str]:
+def _read_inputs(model: Model, source: DataSource, count: int, *, seed: int) -> tuple[tuple[Array, ...], str]:
     from edgeprune.keras_bridge.data.dataset import load_data
 
     data = load_data(source, inputs=model.inputs, outputs=model.outputs, seed=seed)
     part, x = ("test", data.x_test) if data.has_test else ("validation", data.x_val)
     rows = np.sort(np.random.default_rng([seed, 13]).permutation(len(x[0]))[:count])
-    return tuple(array[rows] for array in x), f"{part} samples of {source}, seed {seed}"
+    return tuple(array[rows] for array in x), f"{part} samples of {data.source}, seed {seed}"

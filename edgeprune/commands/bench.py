@@ -2,19 +2,23 @@
 
 import re
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from shutil import which
+from tempfile import TemporaryDirectory
+from typing import Any
 from zlib import crc32
 
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.device.record import PLACES, Place, Record, describe_ops
 from edgeprune.errors import DataError, DeviceError, ToolMissingError
-from edgeprune.files import read_file, refuse_existing, whole_file
+from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
 from edgeprune.progress import Progress, Silent
+from edgeprune.report.notebook import draw_result
 from edgeprune.runtimes.serial_port import listen
 from edgeprune.runtimes.timing import time_litert
 from edgeprune.tflite.ops import op_shapes
@@ -57,10 +61,10 @@ class BenchRequest:
     """What `edgeprune bench` is asked.
 
     Attributes:
-        file: the `.tflite` file.
+        file: the path of a `.tflite` file, or its bytes.
         device: id or file of the profile that the record is for.
         place: where it runs.
-        output: the record to write.
+        output: the record to write; None for none.
         port: serial port of the board.
         baud: its speed.
         wait_seconds: how long to wait for the board.
@@ -70,10 +74,10 @@ class BenchRequest:
         force: replace a record that exists.
     """
 
-    file: Path
+    file: FileSource
     device: str
     place: Place
-    output: Path
+    output: Path | None = None
     port: str = ""
     baud: int = 115200
     wait_seconds: float = 60.0
@@ -83,7 +87,39 @@ class BenchRequest:
     force: bool = False
 
 
-def bench(request: BenchRequest, *, progress: Progress | None = None) -> Record:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchResult:
+    """What `edgeprune bench` measured.
+
+    Attributes:
+        record: what 'edgeprune devices calibrate' reads.
+        output: the file it was written to; None for none.
+    """
+
+    record: Record
+    output: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `bench --json`."""
+        return {
+            "output": None if self.output is None else str(self.output),
+            "record": asdict(self.record),
+        }
+
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the record and returns its path.
+
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        write_file(Path(output), self.record.to_json().encode(), force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        return draw_result(f"{self.record.latency_ms:.4g} ms on {self.record.on} with {self.record.runtime}.")
+
+
+def bench(request: BenchRequest, *, progress: Progress | None = None) -> BenchResult:
     """Measure a model and write the record.
 
     Raises:
@@ -96,8 +132,8 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> Record:
     """
     profile = load_profile(request.device)
     refuse_existing(request.output, force=request.force)
-    data = read_file(request.file)
-    model = read_model(data, where=str(request.file))
+    data, where = read_file(request.file), name_file(request.file)
+    model = read_model(data, where=where)
     told = progress or Silent()
     if request.place not in PLACES[profile.kind]:
         told.warn(
@@ -107,19 +143,33 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> Record:
     if request.place == "host":
         times = _time_here(data, runs=request.runs, threads=request.threads)
     elif request.place == "adb":
-        times = time_on_phone(request.file, runs=request.runs, threads=request.threads)
+        with _in_a_file(request.file) as path:
+            times = time_on_phone(path, runs=request.runs, threads=request.threads)
     else:
         told.stage(f"listen to {request.port}; press the board's reset button if it has run already")
         lines = listen(request.port, baud=request.baud, seconds=request.wait_seconds, ends=("PASS", "FAIL"))
         times = read_console(lines, data=data, where=request.port)
         if not times.is_identified:
-            told.warn(f"the board did not say which model it runs; it is taken to be {request.file.name}")
+            told.warn(f"the board did not say which model it runs; it is taken to be {Path(where).name}")
     record = _make_record(
         request, times, data=data, profile=profile, counts=describe_ops(op_shapes(model), profile)
     )
-    with whole_file(request.output, force=request.force) as temporary:
-        temporary.write_text(record.to_json(), encoding="utf-8")
-    return record
+    result = BenchResult(record=record, output=request.output)
+    if request.output is not None:
+        result.save(request.output, force=request.force)
+    return result
+
+
+@contextmanager
+def _in_a_file(source: FileSource) -> Iterator[Path]:
+    """The path of a file, which is a temporary one for bytes."""
+    if not isinstance(source, bytes):
+        yield Path(source)
+        return
+    with TemporaryDirectory(prefix="edgeprune-") as folder:
+        path = Path(folder, "model.tflite")
+        path.write_bytes(source)
+        yield path
 
 
 def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
@@ -262,7 +312,7 @@ def _make_record(
     request: BenchRequest, times: Times, *, data: bytes, profile: Profile, counts: dict[str, object]
 ) -> Record:
     return Record(
-        file=request.file.name,
+        file=Path(name_file(request.file)).name,
         sha256=sha256(data).hexdigest(),
         device=profile.id,
         on=request.place,

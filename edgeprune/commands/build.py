@@ -9,47 +9,65 @@ change on the way are the Keras model being trained and the files on disk.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from edgeprune.build.artefact import find_shortage, make_artefact, refuse_unsupported
 from edgeprune.build.job import Job, describe_settings, make_trainer, open_job, open_work
-from edgeprune.build.output import write_output
 from edgeprune.build.pricing import ask_methods
 from edgeprune.build.report import Outcome, compose_report
 from edgeprune.build.requantize import requantize
 from edgeprune.build.request import BuildRequest
+from edgeprune.build.result import BuildResult
 from edgeprune.build.start import find_start
 from edgeprune.build.verify import check_artefact, take_test_samples, verify
 from edgeprune.build.workdir import WorkDirectory
-from edgeprune.errors import InfeasibleError
+from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.files import refuse_existing
 from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.choose import carry_out, choose_method
 from edgeprune.methods.method import Applied
 from edgeprune.progress import Progress
-from edgeprune.report.schema import Report
 
 
-def build(request: BuildRequest, *, progress: Progress) -> Report:
-    """Makes the output directory and returns its report.
+def build(request: BuildRequest, *, progress: Progress) -> BuildResult:
+    """Takes the road, and writes the output directory if one is asked for.
 
     Raises:
-        InfeasibleError: the budgets cannot be met within `max_drop`; `report` says what was found.
+        InfeasibleError: the budgets cannot be met within `max_drop`; `best` is what was found.
         InputError: an input cannot be used; nothing was written.
         ToolError: a runtime failed.
     """
-    refuse_existing(request.output, force=request.force)
+    if request.output is not None:
+        refuse_existing(request.output, force=request.force)
     job = open_job(request, progress=progress)
-    work = open_work(job)
-    with work.kept_if_useful():
-        outcome = take_road(job, work=work, progress=progress)
-    report = compose_report(outcome)
-    if not report.verdict:
-        raise _infeasible(report, outcome, work)
-    progress.stage("write")
-    write_output(request.output, outcome, report=report, force=request.force)
-    work.remove()
-    return report
+    with _open_work(job) as work:
+        with work.kept_if_useful():
+            outcome = take_road(job, work=work, progress=progress)
+        result = BuildResult(outcome=outcome, report=compose_report(outcome))
+        if not result.fits:
+            raise _infeasible(result, None if request.output is None else work)
+        if request.output is not None:
+            progress.stage("write")
+            result.save(request.output, force=request.force)
+            work.remove()
+    return result
+
+
+@contextmanager
+def _open_work(job: Job) -> Iterator[WorkDirectory]:
+    """The work directory: beside the output, or a temporary one where nothing is to be written."""
+    request = job.request
+    if request.output is not None:
+        yield open_work(job, request.output.with_name(f"{request.output.name}.work"))
+        return
+    if request.resume:
+        raise RecipeError("a build without an output cannot be resumed", where="resume", fix="give output")
+    with TemporaryDirectory(prefix="edgeprune-") as folder:
+        yield open_work(job, Path(folder, "work"))
 
 
 def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
@@ -109,13 +127,12 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     )
 
 
-def _infeasible(report: Report, outcome: Outcome, work: WorkDirectory) -> InfeasibleError:
-    """The error of a build whose best model breaks a check; that model is kept in the work directory."""
-    best = work.path / "best"
-    write_output(best, outcome, report=report, force=True)
-    error = InfeasibleError(
-        f"the best model found {report.sentence.removesuffix('.')}",
-        fix=f"it is kept in {best}; allow a larger --max-drop, more --epochs, or a wider budget",
-    )
-    error.report = report
+def _infeasible(best: BuildResult, work: WorkDirectory | None) -> InfeasibleError:
+    """The error of a build whose best model breaks a check; that model is kept where a directory is."""
+    fix = "allow a larger --max-drop, more --epochs, or a wider budget"
+    if work is not None:
+        best.save(work.path / "best", force=True)
+        fix = f"it is kept in {work.path / 'best'}; {fix}"
+    error = InfeasibleError(f"the best model found {best.sentence.removesuffix('.')}", fix=fix)
+    error.best = best
     return error

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
 from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.files import read_file
+from edgeprune.files import FileSource, name_file, read_file
 from edgeprune.measuring.backend import check_ops, measure
+from edgeprune.report.notebook import draw_result
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,7 +17,7 @@ class CheckResult:
     """What `edgeprune check` found.
 
     Attributes:
-        file: the file that was checked.
+        file: the file that was checked, or what stands for bytes.
         profile: the device.
         checks: figures against budgets.
         figures: all figures.
@@ -25,7 +25,7 @@ class CheckResult:
         notes: what is worth knowing besides.
     """
 
-    file: Path
+    file: str
     profile: Profile
     checks: tuple[Check, ...]
     figures: Mapping[str, Figure]
@@ -33,7 +33,7 @@ class CheckResult:
     notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
+    def fits(self) -> bool:
         """Whether every check holds."""
         return all(check.ok for check in self.checks)
 
@@ -46,35 +46,40 @@ class CheckResult:
         """The document of `check --json`."""
         return {
             "schema": 1,
-            "file": str(self.file),
+            "file": self.file,
             "device": self.profile.id,
             "checks": [check.to_json() for check in self.checks],
             "figures": {name: figure.value for name, figure in self.figures.items()},
             "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
             "unsupported": list(self.unsupported),
             "notes": list(self.notes),
-            "ok": self.ok,
+            "ok": self.fits,
             "sentence": self.sentence,
         }
 
+    def _repr_html_(self) -> str:
+        document = self.to_json()
+        return draw_result(
+            self.sentence,
+            figures=document["figures"],
+            provenance=document["provenance"],
+            checks=document["checks"],
+        )
+
 
 def check(
-    path: Path,
+    file: FileSource,
     *,
     device: str,
-    flash_kib: float | None,
-    ram_kib: float | None,
-    latency_ms: float | None,
+    budgets: Mapping[str, float | None] | None = None,
     is_strict: bool = False,
 ) -> CheckResult:
     """Whether a `.tflite` file fits a device.
 
     Args:
-        path: the file.
+        file: its path, or its bytes.
         device: a profile's id or file.
-        flash_kib: a budget that replaces the profile's.
-        ram_kib: likewise.
-        latency_ms: likewise.
+        budgets: those that replace the profile's, by the keys of `BUDGETS`.
         is_strict: whether an uncertain verdict is a no.
 
     Raises:
@@ -83,13 +88,12 @@ def check(
         ProfileError: the profile is wrong.
     """
     profile = load_profile(device)
-    flags = {"flash_kib": flash_kib, "ram_kib": ram_kib, "latency_ms": latency_ms}
-    budgets = resolve_budgets(profile, flags=flags, is_strict=is_strict)
-    measured = measure(read_file(path), profile=profile, where=str(path))
+    limits = resolve_budgets(profile, asked=budgets, is_strict=is_strict)
+    measured = measure(read_file(file), profile=profile, where=name_file(file))
     return CheckResult(
-        file=path,
+        file=name_file(file),
         profile=profile,
-        checks=(*check_budgets(measured.figures, budgets, profile), check_ops(measured, profile)),
+        checks=(*check_budgets(measured.figures, limits, profile), check_ops(measured, profile)),
         figures=measured.figures,
         unsupported=measured.unsupported,
         notes=measured.notes,

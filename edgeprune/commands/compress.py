@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
-from edgeprune.device.figures import Check
+from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.encoding.choices import Compressed
 from edgeprune.encoding.xnnpack_sparse import SparseChoice
-from edgeprune.files import read_file, refuse_existing, whole_file
+from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
 from edgeprune.measuring.backend import backend_of
+from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 
@@ -21,28 +22,40 @@ class CompressResult:
     """What `edgeprune compress` did.
 
     Attributes:
-        file, output: the file that was read, and the one that was written, None where nothing is encoded.
+        file, output: the file that was read, and the one that was written, None for none.
         profile: the device.
         choice: what became of each constant, for TFLM or for XNNPACK.
-        checks: figures of the result against budgets.
+        figures: of the result.
+        checks: those against budgets.
     """
 
-    file: Path
+    file: str
     output: Path | None
     profile: Profile
     choice: Compressed | SparseChoice
+    figures: Mapping[str, Figure]
     checks: tuple[Check, ...]
 
     @property
     def ok(self) -> bool:
         """Whether anything is encoded."""
-        return self.output is not None
+        return bool(self.choice.encoded)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the result keeps to the budgets."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def tflite(self) -> bytes:
+        """The file with its weights stored smaller; where nothing is encoded, merely stripped."""
+        return self.choice.tflite
 
     def to_json(self) -> dict[str, Any]:
         """The document of `compress --json`."""
         return {
             "schema": 1,
-            "file": str(self.file),
+            "file": self.file,
             "output": None if self.output is None else str(self.output),
             "device": self.profile.id,
             **self.choice.to_json(),
@@ -51,18 +64,41 @@ class CompressResult:
             "sentence": verdict(self.checks, self.profile.id),
         }
 
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the file and returns its path.
+
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        write_file(Path(output), self.tflite, force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        document = self.to_json()
+        return draw_result(
+            document["sentence"],
+            figures={name: figure.value for name, figure in self.figures.items()},
+            provenance={name: figure.to_json() for name, figure in self.figures.items()},
+            checks=document["checks"],
+        )
+
 
 def compress_file(
-    path: Path, *, output: Path, device: str, flags: Mapping[str, float | None], force: bool = False
+    file: FileSource,
+    *,
+    output: Path | None = None,
+    device: str,
+    flags: Mapping[str, float | None] | None = None,
+    force: bool = False,
 ) -> CompressResult:
-    """Write a file with its constants stored smaller where that pays; where it does not, write nothing.
+    """Make a file with its constants stored smaller where that pays; where it does not, write nothing.
 
     For TFLM they are encoded for its DECODE op, for LiteRT stored without zeros. What no runtime reads is
     left out, too, but the interface stays: names of inputs and outputs, signatures.
 
     Args:
-        path: the `.tflite` file.
-        output: the file to write.
+        file: the path of a `.tflite` file, or its bytes.
+        output: the file to write; None for none.
         device: a profile's id or file.
         flags: budgets that replace the profile's, by `flash_kib`, `ram_kib` and `latency_ms`.
         force: replace an output that exists.
@@ -75,12 +111,12 @@ def compress_file(
         ToolError: LiteRT is needed and not installed, or failed.
     """
     profile = load_profile(device)
-    budgets = resolve_budgets(profile, flags=flags)
+    budgets = resolve_budgets(profile, asked=flags)
     refuse_existing(output, force=force)
-    data = read_file(path)
+    data, where = read_file(file), name_file(file)
     # Stripping takes the names away that people know tensors by; indices stay.
-    names = [tensor.name for tensor in read_model(data, where=str(path)).tensors]
-    stripped = strip(data, keep_interface=True, where=str(path))
+    names = [tensor.name for tensor in read_model(data, where=where).tensors]
+    stripped = strip(data, keep_interface=True, where=where)
     encoded = backend_of(profile).encode(stripped, budgets=budgets)
     found = encoded.compressed or Compressed(
         tflite=stripped,
@@ -90,13 +126,14 @@ def compress_file(
         note=encoded.note,
     )
     choice = found.with_names(names)
-    if choice.encoded:
-        with whole_file(output, force=force) as temporary:
-            temporary.write_bytes(choice.tflite)
-    return CompressResult(
-        file=path,
+    result = CompressResult(
+        file=where,
         output=output if choice.encoded else None,
         profile=profile,
         choice=choice,
+        figures=encoded.figures,
         checks=tuple(check_budgets(encoded.figures, budgets, profile)),
     )
+    if result.output is not None:
+        result.save(result.output, force=force)
+    return result

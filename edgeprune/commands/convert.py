@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from edgeprune import __version__
 from edgeprune.build.artefact import name_unsupported
 from edgeprune.build.file_metadata import Annotating, compose_annotation, read_labels
-from edgeprune.build.inputs import hash_model, open_representative
+from edgeprune.build.inputs import open_representative
+from edgeprune.config.build_options import Acceptable, DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
-from edgeprune.device.figures import Check
+from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import DataError
-from edgeprune.files import refuse_existing, whole_file
+from edgeprune.files import refuse_existing, write_file
 from edgeprune.measuring.backend import check_ops, measure
 from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.progress import Progress
 from edgeprune.quantization.shortage import describe_shortage
+from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
@@ -35,8 +38,8 @@ class ConvertRequest:
     """What `edgeprune convert` was asked for.
 
     Attributes:
-        model: a saved Keras model.
-        output: the `.tflite` file to write.
+        model: a saved Keras model, or one in memory.
+        output: the `.tflite` file to write; None for none.
         data: what `load_data` takes; schemes that calibrate need them.
         scheme, io_type: as `keras_bridge.conversion.convert` takes them.
         device: a profile's id or file, whose runtime and budgets the file is held against; None for none.
@@ -44,14 +47,15 @@ class ConvertRequest:
         annotating: what the file says about itself.
         seed: of the samples that are calibrated on.
         representative_samples: how many; None for the usual number.
-        accept_input_range: go on where the data seem to have another range than the model expects.
+        accept: doubts that are known; "input-range" where the data seem to have another than the model
+            expects.
         load: how the model is opened.
         force: replace an output that exists.
     """
 
-    model: Path
-    output: Path
-    data: str | None = None
+    model: ModelSource
+    output: Path | None = None
+    data: DataSource | None = None
     scheme: str = "int8"
     io_type: str | None = None
     device: str | None = None
@@ -59,34 +63,38 @@ class ConvertRequest:
     annotating: Annotating = field(default_factory=Annotating)
     seed: int = 0
     representative_samples: int | None = None
-    accept_input_range: bool = False
+    accept: tuple[Acceptable, ...] = ()
     load: LoadOptions = AS_SAVED
     force: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ConvertResult:
     """What `edgeprune convert` did.
 
     Attributes:
-        output: the file that was written.
+        output: the file that was written; None for none.
+        model: what was converted.
+        tflite: the file.
         scheme, io_type: how it is quantized.
-        tflite_bytes: its size.
         samples: how many training samples it was calibrated on; 0 for schemes that do not calibrate.
         profile: the device; None where none was given.
-        checks: figures of the file on it against budgets.
+        figures: of the file on it; empty where none was given.
+        checks: those against budgets.
     """
 
-    output: Path
+    output: Path | None
+    model: keras.Model
+    tflite: bytes
     scheme: str
     io_type: str
-    tflite_bytes: int
     samples: int
     profile: Profile | None
+    figures: Mapping[str, Figure]
     checks: tuple[Check, ...]
 
     @property
-    def ok(self) -> bool:
+    def fits(self) -> bool:
         """Whether the file fits the device, if there is one."""
         return all(check.ok for check in self.checks)
 
@@ -94,16 +102,34 @@ class ConvertResult:
         """The document of `convert --json`."""
         return {
             "schema": 1,
-            "output": str(self.output),
+            "output": None if self.output is None else str(self.output),
             "scheme": self.scheme,
             "io_type": self.io_type,
-            "tflite_bytes": self.tflite_bytes,
+            "tflite_bytes": len(self.tflite),
             "samples": self.samples,
             "device": None if self.profile is None else self.profile.id,
             "checks": [check.to_json() for check in self.checks],
-            "ok": self.ok,
+            "ok": self.fits,
             "sentence": "" if self.profile is None else verdict(self.checks, self.profile.id),
         }
+
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the `.tflite` file and returns its path.
+
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        write_file(Path(output), self.tflite, force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        document = self.to_json()
+        return draw_result(
+            document["sentence"] or f"{len(self.tflite):,} bytes, {self.scheme}.",
+            figures={name: figure.value for name, figure in self.figures.items()},
+            provenance={name: figure.to_json() for name, figure in self.figures.items()},
+            checks=document["checks"],
+        )
 
 
 def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResult:
@@ -128,10 +154,10 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
             fix="pass --data (inputs alone are enough), or choose --scheme float16",
         )
     from edgeprune.keras_bridge.conversion.convert import convert
-    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.keras_bridge.loading.given import hash_source, name_source, open_model
 
     progress.stage("load")
-    model = load_model(request.model, options=request.load, progress=progress)
+    model = open_model(request.model, options=request.load, progress=progress)
     data = _load_data(request, model, progress)
     drawn = None
     if data is not None and SCHEMES[request.scheme].needs_data:
@@ -139,7 +165,7 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
             model,
             data,
             samples=request.representative_samples,
-            check_range=not request.accept_input_range,
+            check_range="input-range" not in request.accept,
             seed=request.seed,
             progress=progress,
         )
@@ -162,29 +188,34 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
             profile=profile,
             data=data,
             labels=labels,
-            description=f"Converted by edgeprune {__version__} from {request.model.name}, "
-            f"SHA-256 {hash_model(request.model, request.load)}.",
+            description=f"Converted by edgeprune {__version__} from {name_source(request.model)}, "
+            f"SHA-256 {hash_source(request.model, request.load)}.",
         ),
     )
+    figures: Mapping[str, Figure] = {}
     checks: tuple[Check, ...] = ()
     if profile is not None:
         progress.stage("measure")
-        measured = measure(tflite, profile=profile, where=str(request.output))
+        measured = measure(tflite, profile=profile, where=str(request.output or "the converted file"))
         if measured.unsupported:
             raise name_unsupported(measured, profile, model=model, named=named)
-        budgets = resolve_budgets(profile, flags={})
-        checks = (*check_budgets(measured.figures, budgets, profile), check_ops(measured, profile))
-    with whole_file(request.output, force=request.force) as temporary:
-        temporary.write_bytes(tflite)
-    return ConvertResult(
+        budgets = resolve_budgets(profile)
+        figures = measured.figures
+        checks = (*check_budgets(figures, budgets, profile), check_ops(measured, profile))
+    result = ConvertResult(
         output=request.output,
+        model=model,
+        tflite=tflite,
         scheme=request.scheme,
         io_type=io_type,
-        tflite_bytes=len(tflite),
         samples=drawn.samples if drawn else 0,
         profile=profile,
+        figures=figures,
         checks=checks,
     )
+    if request.output is not None:
+        result.save(request.output, force=request.force)
+    return result
 
 
 def _load_data(request: ConvertRequest, model: keras.Model, progress: Progress) -> Data | None:

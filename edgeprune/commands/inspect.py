@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune.build.inputs import open_samples
+from edgeprune.config.build_options import ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.profile import load_profile
 from edgeprune.files import whole_file
@@ -23,6 +24,7 @@ from edgeprune.methods.ranking import Ranking
 from edgeprune.methods.sensitivity import study_sensitivity
 from edgeprune.progress import Progress
 from edgeprune.report.html import render_sensitivity
+from edgeprune.report.notebook import draw_result
 from edgeprune.report.sections.frozen import FrozenPart
 
 if TYPE_CHECKING:
@@ -56,6 +58,13 @@ class Inspection:
         """The document of `inspect --json`."""
         return {"schema": 1, **{name: getattr(self, name) for name in self.__slots__}}
 
+    def _repr_html_(self) -> str:
+        prunable = sum(1 for layer in self.layers if layer["status"] == "prunable")
+        return draw_result(
+            f"{self.model} on {self.device}: {prunable} of {len(self.layers)} layers can be pruned.",
+            figures=self.totals,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SensitivityRequest:
@@ -71,7 +80,7 @@ class SensitivityRequest:
 
 
 def inspect(
-    model: Path,
+    model: ModelSource,
     *,
     device: str,
     keep: tuple[str, ...] = (),
@@ -82,7 +91,7 @@ def inspect(
     """Cost per layer on a device, groups of channels, and what cannot be pruned and why.
 
     Args:
-        model: a saved Keras model.
+        model: a saved Keras model, or one in memory.
         device: a profile's id or file.
         keep: patterns of layer names whose channels stay.
         sensitivity: what else to measure; needs data.
@@ -99,12 +108,12 @@ def inspect(
     profile = load_profile(device)
     if sensitivity is not None:
         sensitivity.ranking.check()
-    from edgeprune.keras_bridge.loading.load import load_model
+    from edgeprune.keras_bridge.loading.given import describe_source, open_model
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(0 if sensitivity is None else sensitivity.ranking.seed)
-    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
+    original = open_model(model, options=replace(load, assume_image=True), progress=progress)
     traced = trace(original)
     graph = traced.graph
     channels = keep_layers(name_channels(graph), keep)
@@ -125,7 +134,7 @@ def inspect(
             }
         )
     return Inspection(
-        model=str(model),
+        model=describe_source(model),
         device=profile.id,
         layers=layers,
         groups=_describe_families(graph, channels),

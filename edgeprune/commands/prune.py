@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeprune.build.inputs import open_samples
+from edgeprune.config.build_options import DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.device.figures import UNITS, Figure
 from edgeprune.errors import InfeasibleError
-from edgeprune.files import refuse_existing, whole_file
+from edgeprune.files import refuse_existing
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
@@ -19,15 +22,20 @@ from edgeprune.methods.ranking import Ranking, rank_channels
 from edgeprune.progress import Progress
 from edgeprune.prune.limits import Limits
 from edgeprune.prune.ratio import remove_ratio
+from edgeprune.report.notebook import draw_result
 from edgeprune.report.sections.frozen import FrozenPart
 
+if TYPE_CHECKING:
+    import keras
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PruneResult:
-    """What `edgeprune prune` did.
+    """What `edgeprune prune --ratio` did.
 
     Attributes:
-        output: the file written.
+        model: the smaller model.
+        output: the file written; None for none.
         params_before, params_after: weights, trainable or not.
         macs_before, macs_after: multiply-accumulates of one inference.
         error: largest difference between masked and compacted outputs, as a fraction of their range.
@@ -37,7 +45,8 @@ class PruneResult:
         frozen: what stayed, with reasons.
     """
 
-    output: str
+    model: keras.Model
+    output: str | None
     params_before: int
     params_after: int
     macs_before: int
@@ -48,29 +57,113 @@ class PruneResult:
     layers: list[dict[str, Any]]
     frozen: list[FrozenPart]
 
+    @property
+    def ok(self) -> bool:
+        """Whether the smaller model was found equal to the masked one."""
+        return self.error <= self.tolerance
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """`params` and `macs` of the smaller model."""
+        return _count(self.params_after, self.macs_after)
+
     def to_json(self) -> dict[str, Any]:
         """The document of `prune --json`."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return {"schema": 1, **fields, "equal": self.error <= self.tolerance}
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "model"}
+        return {"schema": 1, **fields, "equal": self.ok}
+
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the `.keras` file and returns its path.
+
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        from edgeprune.keras_bridge.loading.save import write_model
+
+        write_model(self.model, Path(output), force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        return draw_result(
+            f"{self.params_before:,} → {self.params_after:,} parameters, equal to the masked model.",
+            figures={name: figure.value for name, figure in self.figures.items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DeadResult:
+    """What `edgeprune prune --dead-only` did.
+
+    Attributes:
+        output: the file written; None for none.
+        stripped: the model without its dead channels, and which these were.
+    """
+
+    output: str | None
+    stripped: Stripped
+
+    @property
+    def model(self) -> keras.Model:
+        """The smaller model."""
+        return self.stripped.model
+
+    @property
+    def ok(self) -> bool:
+        """Whether the smaller model was found equal to the original."""
+        return self.stripped.error <= self.stripped.tolerance
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """`params` and `macs` of the smaller model."""
+        return _count(self.stripped.params_after, self.stripped.macs_after)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `prune --dead-only --json`."""
+        return {"schema": 1, "output": self.output, **self.stripped.to_json(), "equal": self.ok}
+
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the `.keras` file and returns its path.
+
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        from edgeprune.keras_bridge.loading.save import write_model
+
+        write_model(self.model, Path(output), force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        return draw_result(
+            f"{self.stripped.describe()}.",
+            figures={name: figure.value for name, figure in self.figures.items()},
+        )
+
+
+def _count(params: int, macs: int) -> dict[str, Figure]:
+    counted = "counted in the layer graph"
+    return {
+        name: Figure(value=float(value), unit=UNITS[name], source="measured", evidence=counted)
+        for name, value in (("params", params), ("macs", macs))
+    }
 
 
 def prune(
-    model: Path,
+    model: ModelSource,
     *,
     ratio: float,
-    output: Path,
+    output: Path | None = None,
     ranking: Ranking,
     limits: Limits,
     load: LoadOptions = AS_SAVED,
-    force: bool,
+    force: bool = False,
     progress: Progress,
 ) -> PruneResult:
-    """Removes a fraction of the prunable channels and writes the smaller model once it is proven equal.
+    """Removes a fraction of the prunable channels; the smaller model is written once it is proven equal.
 
     Args:
-        model: a saved Keras model.
+        model: a saved Keras model, or one in memory.
         ratio: fraction of channels that go, in [0, 1).
-        output: the `.keras` file to write.
+        output: the `.keras` file to write; None for none.
         ranking: by what channels are ranked.
         limits: alignment, least widths, layers that are kept, and the scope: "local" takes that fraction of
             every family, "global" the least important anywhere.
@@ -86,8 +179,7 @@ def prune(
     """
     refuse_existing(output, force=force)
     ranking.check()
-    from edgeprune.keras_bridge.loading.load import load_model
-    from edgeprune.keras_bridge.loading.save import save_model
+    from edgeprune.keras_bridge.loading.given import open_model
     from edgeprune.keras_bridge.model.probes import draw_inputs
     from edgeprune.keras_bridge.model.rebuild import compact
     from edgeprune.keras_bridge.model.trace import trace
@@ -95,7 +187,7 @@ def prune(
 
     fix_seeds(ranking.seed)
     progress.stage("load and trace")
-    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
+    original = open_model(model, options=replace(load, assume_image=True), progress=progress)
     traced = trace(original)
     channels = keep_layers(name_channels(traced.graph), limits.keep)
     progress.stage("rank and plan")
@@ -108,10 +200,9 @@ def prune(
     probe = draw_inputs(original, traced.graph, seed=ranking.seed)
     smaller = compact(original, traced, channels=channels, kept=kept, probe=probe)
     lowering = Lowering(traced.graph, channels)
-    with whole_file(output, force=force) as temporary:
-        save_model(smaller.model, temporary)
-    return PruneResult(
-        output=str(output),
+    result = PruneResult(
+        model=smaller.model,
+        output=None if output is None else str(output),
         params_before=traced.graph.params,
         params_after=smaller.graph.params,
         macs_before=count_macs(lowering.lower(channels.everything)),
@@ -122,25 +213,28 @@ def prune(
         layers=_changed_layers(traced.graph, smaller.graph),
         frozen=list_frozen(traced.graph, channels),
     )
+    if output is not None:
+        result.save(output, force=force)
+    return result
 
 
 def remove_dead_channels(
-    model: Path,
+    model: ModelSource,
     *,
-    output: Path,
-    data: str | None,
+    output: Path | None = None,
+    data: DataSource | None,
     trust_seen: bool,
     limits: Limits,
     seed: int,
     load: LoadOptions = AS_SAVED,
-    force: bool,
+    force: bool = False,
     progress: Progress,
-) -> Stripped:
+) -> DeadResult:
     """Removes channels that are constant or read by nothing; the smaller model computes the same.
 
     Args:
-        model: a saved Keras model.
-        output: the `.keras` file to write.
+        model: a saved Keras model, or one in memory.
+        output: the `.keras` file to write; None for none.
         data: what `load_data` takes: inputs are then within its range. None: they may be anything.
         trust_seen: whether channels go that are merely constant on all of the data.
         limits: alignment, least widths and layers that are kept; dead channels stay where these ask for it.
@@ -157,13 +251,12 @@ def remove_dead_channels(
     """
     refuse_existing(output, force=force)
     from edgeprune.keras_bridge.data.dataset import load_data
-    from edgeprune.keras_bridge.loading.load import load_model
-    from edgeprune.keras_bridge.loading.save import save_model
+    from edgeprune.keras_bridge.loading.given import describe_source, open_model
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(seed)
     progress.stage("load and trace")
-    original = load_model(model, options=replace(load, assume_image=True), progress=progress)
+    original = open_model(model, options=replace(load, assume_image=True), progress=progress)
     samples = None
     if data is not None:
         samples = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed).x_train
@@ -172,17 +265,18 @@ def remove_dead_channels(
     if not stripped.removed:
         raise InfeasibleError(
             "no channel is dead: nothing was written",
-            where=str(model),
+            where=describe_source(model),
             why="no channel is constant or unread"
             + (f", not even on {stripped.seen_samples} samples" if trust_seen else " for every input"),
             fix=_suggest(data=data, trust_seen=trust_seen),
         )
-    with whole_file(output, force=force) as temporary:
-        save_model(stripped.model, temporary)
-    return stripped
+    result = DeadResult(output=None if output is None else str(output), stripped=stripped)
+    if output is not None:
+        result.save(output, force=force)
+    return result
 
 
-def _suggest(*, data: str | None, trust_seen: bool) -> str:
+def _suggest(*, data: DataSource | None, trust_seen: bool) -> str:
     if trust_seen:
         return "to prune channels that do something, give --ratio"
     if data is None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeprune.build.artefact import name_unsupported
 from edgeprune.build.inputs import open_inputs
+from edgeprune.config.build_options import Acceptable, DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.files import refuse_existing, whole_file
+from edgeprune.files import refuse_existing, whole_file, write_file
 from edgeprune.measuring.backend import measure
 from edgeprune.measuring.schemes import can_execute, refuse_scheme
 from edgeprune.progress import Progress
@@ -26,11 +28,15 @@ from edgeprune.quantization.ladder import (
     plan_ladder,
 )
 from edgeprune.report.html import render_quantization
+from edgeprune.report.notebook import draw_result
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
 from edgeprune.units import format_drop, format_metric
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +44,7 @@ class QuantizeRequest:
     """What `edgeprune quantize` was asked for.
 
     Attributes:
-        model: a saved Keras model.
+        model: a saved Keras model, or one in memory.
         data: what `load_data` takes.
         output: the `.tflite` file to write; None to be told only.
         device: a profile's id or file; its runtime decides whether int16x8 may be tried. None for any.
@@ -46,22 +52,23 @@ class QuantizeRequest:
         max_drop: of the metric, by quantizing, that is good enough.
         epochs: of quantization-aware recovery; 0 for none.
         representative_samples: of calibration; None for the usual number.
-        accept_input_range: go on where the data seem to have another range than the model expects.
+        accept: doubts that are known; "input-range" where the data seem to have another than the model
+            expects.
         loss, metric: names, where the model does not settle them.
         seed: of everything random.
         load: how the model is opened.
         force: replace an output that exists.
     """
 
-    model: Path
-    data: str
+    model: ModelSource
+    data: DataSource
     output: Path | None = None
     device: str | None = None
     io_type: str | None = None
     max_drop: float = MAX_DROP
     epochs: int = RECOVERY_EPOCHS
     representative_samples: int | None = None
-    accept_input_range: bool = False
+    accept: tuple[Acceptable, ...] = ()
     loss: str | None = None
     metric: str | None = None
     seed: int = 0
@@ -74,10 +81,10 @@ class QuantizeResult:
     """What `edgeprune quantize` did.
 
     Attributes:
-        model: name of the file that was read.
+        source: name of the file that was read.
         output: the file that was written, None where none was asked for.
         ladder: the ladder.
-        tflite_bytes: size of the stripped file.
+        tflite: the stripped file.
         metric: name of the metric.
         samples: of the test set.
         before, after: the metric on the test set, of the Keras model and of the file.
@@ -86,10 +93,10 @@ class QuantizeResult:
         max_drop: what was good enough.
     """
 
-    model: str
+    source: str
     output: Path | None
     ladder: Ladder
-    tflite_bytes: int
+    tflite: bytes
     metric: str
     samples: int
     before: float
@@ -103,13 +110,28 @@ class QuantizeResult:
         """Whether the file is good enough on the test set."""
         return self.drop <= self.max_drop
 
+    @property
+    def model(self) -> keras.Model:
+        """The float model that became the file."""
+        return self.ladder.model
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """`tflite_bytes` and `accuracy` of the file."""
+        size = Figure(
+            value=float(len(self.tflite)), unit="bytes", source="measured", evidence="size of the file"
+        )
+        evidence = f"{self.metric} of the {self.ladder.scheme} file on {self.samples} test samples"
+        score = Figure(value=self.after, unit="", source="simulated", evidence=evidence)
+        return {"tflite_bytes": size, "accuracy": score}
+
     def to_json(self) -> dict[str, Any]:
         """The document of `quantize --json`."""
         return {
             "schema": 1,
-            "model": self.model,
+            "model": self.source,
             "output": None if self.output is None else str(self.output),
-            "tflite_bytes": self.tflite_bytes,
+            "tflite_bytes": len(self.tflite),
             "metric": self.metric,
             "test_samples": self.samples,
             "float": self.before,
@@ -120,6 +142,22 @@ class QuantizeResult:
             "ok": self.ok,
             "sentence": self._say(),
         }
+
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the `.tflite` file and returns its path.
+
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        write_file(Path(output), self.tflite, force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        return draw_result(
+            self._say(),
+            figures={name: figure.value for name, figure in self.figures.items()},
+            provenance={name: figure.to_json() for name, figure in self.figures.items()},
+        )
 
     def _say(self) -> str:
         wide = self.ladder.scheme == WIDE
@@ -143,8 +181,7 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
         OpError: the device's runtime lacks an op of the file.
         ToolError: LiteRT failed.
     """
-    if request.output is not None:
-        refuse_existing(request.output, force=request.force)
+    refuse_existing(request.output, force=request.force)
     profile = None if request.device is None else load_profile(request.device)
     io_type = choose_io_type("int8", request.io_type)
     if profile is not None:
@@ -161,7 +198,7 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
         seed=request.seed,
         load=request.load,
         representative_samples=request.representative_samples,
-        check_range=not request.accept_input_range,
+        check_range="input-range" not in request.accept,
         progress=progress,
     )
     progress.stage("quantize, measure, improve")
@@ -176,21 +213,18 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
     ladder = climb_ladder(inputs.model, replace(required, wide_io_type=wide), progress=progress)
     tflite = strip(ladder.tflite)
     if profile is not None:
-        measured = measure(tflite, profile=profile, where=str(request.output or request.model))
+        measured = measure(tflite, profile=profile, where=str(request.output or "the quantized file"))
         if measured.unsupported:
             raise name_unsupported(measured, profile, model=ladder.model, named=ladder.tflite)
     progress.stage("evaluate on test data")
     before = inputs.test.score_model(inputs.model)
     outputs = run_litert(tflite, as_real(tflite, inputs.test.inputs)).outputs
     after = inputs.test.score_outputs([output.values for output in outputs])
-    if request.output is not None:
-        with whole_file(request.output, force=request.force) as temporary:
-            temporary.write_bytes(tflite)
-    return QuantizeResult(
-        model=request.model.name,
+    result = QuantizeResult(
+        source=inputs.source,
         output=request.output,
         ladder=ladder,
-        tflite_bytes=len(tflite),
+        tflite=tflite,
         metric=inputs.task.metric,
         samples=len(inputs.test.inputs[0]),
         before=before,
@@ -199,6 +233,9 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
         relative=not inputs.task.higher_is_better,
         max_drop=request.max_drop,
     )
+    if request.output is not None:
+        result.save(request.output, force=request.force)
+    return result
 
 
 def _choose_wide_io_type(request: QuantizeRequest, profile: Profile | None) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from edgeprune.build.project_source import find_device, find_file
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import ModelError, RecipeError, ToolMissingError
+from edgeprune.errors import ModelError, ToolMissingError
 from edgeprune.files import read_file
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_host_program, run_image
@@ -26,7 +26,7 @@ from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 
-Target = Literal["qemu", "host", "board"]
+Target = Literal["qemu", "host"]
 
 _NOT_COUNTED = "programs for this machine are not counted; run it --on qemu"
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -93,31 +93,29 @@ class EngineRun:
 
 
 def run_engine(
-    path: Path, *, device: str | None, target: Target, samples: int = 10, optimize: Optimize = "speed"
+    path: Path,
+    *,
+    device: str | None = None,
+    target: Target = "qemu",
+    samples: int = 10,
+    optimize: Optimize = "speed",
 ) -> EngineRun:
     """Compile a file, run it on random samples and compare each output with TFLM's reference kernels.
 
     Args:
         path: a `.tflite` file, the output directory of a build, or a project of the C engine.
         device: a profile's id or file; None for what the directory was made for.
-        target: "qemu" for the device's core, "host" for this machine with gcc's sanitizers; no "board".
+        target: "qemu" for the device's core, "host" for this machine with gcc's sanitizers.
         samples: how many.
         optimize: what choices between kernels go by.
 
     Raises:
         ModelError: the file cannot be read.
         OpError: the C engine lacks an op.
-        RecipeError: no device is given, or the C engine does not run on it; or the target is a board.
+        RecipeError: no device is given, or the C engine does not run on it.
         UnknownNameError: there is no such device.
         ToolError: a compiler or the emulator is missing or failed.
     """
-    if target == "board":
-        raise RecipeError(
-            "a board cannot be run from here: it takes flashing, and somebody who knows its serial port",
-            where="--on board",
-            fix="use 'edgeprune firmware --runtime c --build', 'edgeprune flash', and 'edgeprune bench --on "
-            "board', which tells whether the golden samples passed",
-        )
     file = find_file(path)
     tflite = read_file(file)
     profile = choose_runtime(load_profile(device or find_device(path)), "c")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeprune.build.inputs import Inputs, open_inputs
+from edgeprune.config.build_options import Acceptable, DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.check import resolve_budgets
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import RecipeError
-from edgeprune.files import refuse_existing, whole_file
+from edgeprune.files import refuse_existing
 from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.method import require_worth
 from edgeprune.methods.sparsity import Sparsified, Zeroing, sparsify, sparsify_at_once
 from edgeprune.progress import Progress
+from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import require_zeros
@@ -33,28 +35,27 @@ class SparsifyRequest:
     """What `edgeprune sparsify` was asked for.
 
     Attributes:
-        model: a saved Keras model.
-        output: the `.keras` file to write.
+        model: a saved Keras model, or one in memory.
+        output: the `.keras` file to write; None for none.
         zeroing: the zeros.
         device: a profile's id or file, to say what the zeros are worth; None for no device.
         data: what `load_data` takes; None for zeros at once, without training.
         epochs: of fine-tuning while the zeros come in.
-        accept_no_gain: go on where zeros buy nothing on the device.
-        accept_input_range: go on where the data seem to have another range than the model expects.
+        accept: doubts that are known: "no-gain" where zeros buy nothing on the device, "input-range" where
+            the data seem to have another than the model expects.
         loss, metric: names, where the model does not settle them.
         seed: of everything random.
         load: how the model is opened.
         force: replace an existing output.
     """
 
-    model: Path
-    output: Path
+    model: ModelSource
+    output: Path | None = None
     zeroing: Zeroing
     device: str | None = None
-    data: str | None = None
+    data: DataSource | None = None
     epochs: int = DEFAULT_EPOCHS
-    accept_no_gain: bool = False
-    accept_input_range: bool = False
+    accept: tuple[Acceptable, ...] = ()
     loss: str | None = None
     metric: str | None = None
     seed: int = 0
@@ -67,29 +68,36 @@ class SparsifyResult:
     """What `edgeprune sparsify` did.
 
     Attributes:
-        output: the file written.
+        output: the file written; None for none.
         sparse: the model and its zeros.
         metric: name of the metric, "" without data.
         accuracy: the metric on the test set, of the original and of the sparse model; None without data.
         worth: what zeros buy on the device, as a sentence; "" without a device.
-        figures: of the int8 file on the device, of the original and of the sparse model; empty without both.
+        dense_figures, figures: of the int8 file on the device, of the original and of the sparse model; empty
+            without a device or data.
         sentences: what was stored encoded, and what that costs.
     """
 
-    output: Path
+    output: Path | None
     sparse: Sparsified
     metric: str = ""
     accuracy: tuple[float, float] | None = None
     worth: str = ""
-    figures: tuple[Mapping[str, Figure], Mapping[str, Figure]] | None = None
+    dense_figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
     sentences: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> keras.Model:
+        """The sparse model."""
+        return self.sparse.model
 
     def to_json(self) -> dict[str, Any]:
         """The document of `sparsify --json`."""
-        before, after = self.figures or ({}, {})
+        before, after = self.dense_figures, self.figures
         return {
             "schema": 1,
-            "output": str(self.output),
+            "output": None if self.output is None else str(self.output),
             "sparsity": self.sparse.sparsity,
             "kernels": self.sparse.to_json(),
             "metric": self.metric,
@@ -100,6 +108,24 @@ class SparsifyResult:
             "provenance": {name: figure.to_json() for name, figure in after.items()},
             "sentences": list(self.sentences),
         }
+
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the `.keras` file and returns its path.
+
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        from edgeprune.keras_bridge.loading.save import write_model
+
+        write_model(self.model, Path(output), force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        return draw_result(
+            f"{self.sparse.sparsity:.1%} of the weights in kernels are zero.",
+            figures={name: figure.value for name, figure in self.figures.items()},
+            provenance={name: figure.to_json() for name, figure in self.figures.items()},
+        )
 
 
 _SIDES = ("dense", "sparse")
@@ -116,19 +142,17 @@ def sparsify_file(request: SparsifyRequest, *, progress: Progress) -> SparsifyRe
     profile = None if request.device is None else load_profile(request.device)
     worth = ""
     if profile is not None:
-        worth = require_worth(
-            request.zeroing, profile, scheme="int8", accept_no_gain=request.accept_no_gain
-        ).reason
+        accept = "no-gain" in request.accept
+        worth = require_worth(request.zeroing, profile, scheme="int8", accept_no_gain=accept).reason
         progress.note(worth)
-    from edgeprune.keras_bridge.loading.load import load_model
-    from edgeprune.keras_bridge.loading.save import save_model
+    from edgeprune.keras_bridge.loading.given import open_model
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(request.seed)
     inputs = None
     if request.data is None:
         progress.stage("load and make sparse")
-        original = load_model(
+        original = open_model(
             request.model, options=replace(request.load, assume_image=True), progress=progress
         )
         sparse = sparsify_at_once(original, request.zeroing)
@@ -142,8 +166,8 @@ def sparsify_file(request: SparsifyRequest, *, progress: Progress) -> SparsifyRe
         if profile is not None:
             progress.stage("convert and measure")
             result = _weigh(result, inputs, profile=profile)
-    with whole_file(request.output, force=request.force) as temporary:
-        save_model(sparse.model, temporary)
+    if request.output is not None:
+        result.save(request.output, force=request.force)
     return result
 
 
@@ -155,7 +179,7 @@ def _open(request: SparsifyRequest, progress: Progress) -> Inputs:
         metric=request.metric,
         seed=request.seed,
         load=request.load,
-        check_range=not request.accept_input_range,
+        check_range="input-range" not in request.accept,
         progress=progress,
     )
 
@@ -171,11 +195,11 @@ def _weigh(result: SparsifyResult, inputs: Inputs, *, profile: Profile) -> Spars
     """The result, with what the int8 files of both models cost on a device."""
     dense, sparse = (_convert(model, inputs) for model in (inputs.model, result.sparse.model))
     require_zeros(read_model(sparse, where="the sparse model"), result.sparse.zeros)
-    budgets = resolve_budgets(profile, flags={})
+    budgets = resolve_budgets(profile)
     backend = backend_of(profile)
     encoded = backend.encode(sparse, budgets=budgets, scheme="int8")
     before = backend.measure(dense, where="the dense model").figures
-    return replace(result, figures=(before, encoded.figures), sentences=tuple(encoded.describe()))
+    return replace(result, dense_figures=before, figures=encoded.figures, sentences=tuple(encoded.describe()))
 
 
 def _convert(model: keras.Model, inputs: Inputs) -> bytes:

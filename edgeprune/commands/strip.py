@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeprune.files import read_file, refuse_existing, whole_file
+from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
+from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.parts import Part, list_parts
 from edgeprune.tflite.strip import strip
 
@@ -14,12 +15,14 @@ class StripResult:
     """What `edgeprune strip` did.
 
     Attributes:
-        file, output: the file that was read, and the one that was written.
+        file, output: the file that was read, and the one that was written; None for none.
+        tflite: what was, or would be, written.
         before, after: what the bytes of each are spent on, kind by kind.
     """
 
-    file: Path
-    output: Path
+    file: str
+    output: Path | None
+    tflite: bytes
     before: tuple[Part, ...]
     after: tuple[Part, ...]
 
@@ -27,21 +30,36 @@ class StripResult:
         """The document of `strip --json`."""
         return {
             "schema": 1,
-            "file": str(self.file),
-            "output": str(self.output),
+            "file": self.file,
+            "output": None if self.output is None else str(self.output),
             "before_bytes": sum(part.bytes for part in self.before),
             "after_bytes": sum(part.bytes for part in self.after),
             "before": [asdict(part) for part in self.before],
             "after": [asdict(part) for part in self.after],
         }
 
+    def save(self, output: str | Path, *, force: bool = False) -> Path:
+        """Writes the file and returns its path.
 
-def strip_file(path: Path, *, output: Path, keep_interface: bool = False, force: bool = False) -> StripResult:
-    """Write a file that computes the same, bit for bit, without what no runtime reads.
+        Raises:
+            OutputError: it exists and `force` is not set, or it cannot be written.
+        """
+        write_file(Path(output), self.tflite, force=force)
+        return Path(output)
+
+    def _repr_html_(self) -> str:
+        before, after = (sum(part.bytes for part in parts) for parts in (self.before, self.after))
+        return draw_result(f"{before:,} → {after:,} bytes; it computes the same.")
+
+
+def strip_file(
+    file: FileSource, *, output: Path | None = None, keep_interface: bool = False, force: bool = False
+) -> StripResult:
+    """Make a file that computes the same, bit for bit, without what no runtime reads.
 
     Args:
-        path: the `.tflite` file.
-        output: the file to write.
+        file: the path of a `.tflite` file, or its bytes.
+        output: the file to write; None for none.
         keep_interface: keep signatures, names of inputs and outputs, metadata and attached labels.
         force: replace an output that exists.
 
@@ -50,13 +68,15 @@ def strip_file(path: Path, *, output: Path, keep_interface: bool = False, force:
         OutputError: the output exists and `force` is not set, or it cannot be written.
     """
     refuse_existing(output, force=force)
-    data = read_file(path)
-    stripped = strip(data, keep_interface=keep_interface, where=str(path))
-    with whole_file(output, force=force) as temporary:
-        temporary.write_bytes(stripped)
-    return StripResult(
-        file=path,
+    data, where = read_file(file), name_file(file)
+    stripped = strip(data, keep_interface=keep_interface, where=where)
+    result = StripResult(
+        file=where,
         output=output,
-        before=list_parts(data, where=str(path)),
-        after=list_parts(stripped, where=str(output)),
+        tflite=stripped,
+        before=list_parts(data, where=where),
+        after=list_parts(stripped, where=where),
     )
+    if output is not None:
+        result.save(output, force=force)
+    return result

@@ -1,11 +1,11 @@
 """`edgeprune view`: everything that is in a `.tflite` file."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from edgeprune.errors import ModelError
-from edgeprune.files import read_file
+from edgeprune.files import FileSource, name_file, read_file
+from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.attached import read_attached
 from edgeprune.tflite.metadata import ENTRY, ModelMetadata, read_metadata
 from edgeprune.tflite.model import Model
@@ -27,7 +27,7 @@ class FileView:
         notes: what could not be read, one sentence each.
     """
 
-    file: Path
+    file: str
     model: Model
     outline: Outline
     metadata: ModelMetadata | None
@@ -40,7 +40,7 @@ class FileView:
         outline = asdict(self.outline)
         return {
             "schema": 1,
-            "file": str(self.file),
+            "file": self.file,
             "size_bytes": outline["size_bytes"],
             "constant_bytes": outline["constant_bytes"],
             "zeros": outline["zeros"],
@@ -58,8 +58,16 @@ class FileView:
             "notes": list(self.notes),
         }
 
+    def _repr_html_(self) -> str:
+        counts: dict[str, int] = {}
+        for graph in self.outline.subgraphs:
+            for op in graph.ops:
+                counts[op.name] = counts.get(op.name, 0) + 1
+        ops = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        return draw_result(f"{self.outline.size_bytes:,} bytes: {ops}.")
 
-def view_file(path: Path) -> FileView:
+
+def view_file(file: FileSource) -> FileView:
     """Everything in a `.tflite` file: ops, tensors, quantization, sizes, zeros, signatures, metadata.
 
     Metadata that cannot be read are a note, because no runtime reads them.
@@ -67,20 +75,20 @@ def view_file(path: Path) -> FileView:
     Raises:
         ModelError: the file cannot be used.
     """
-    data = read_file(path)
-    model = read_model(data, where=str(path))
+    data, where = read_file(file), name_file(file)
+    model = read_model(data, where=where)
     outline = outline_model(model)
     notes = [outline.arena_note] if outline.arena_note else []
     metadata, attached = None, {}
     try:
         if ENTRY in model.metadata:
-            metadata = read_metadata(model.metadata[ENTRY], where=str(path))
+            metadata = read_metadata(model.metadata[ENTRY], where=where)
         attached = read_attached(data, model)
     except ModelError as error:
         notes.append(f"{error.message}.")
     named = {tensor.labels for tensor in metadata.outputs} if metadata else set()
     return FileView(
-        file=path,
+        file=where,
         model=model,
         outline=outline,
         metadata=metadata,

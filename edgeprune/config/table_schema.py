@@ -9,12 +9,19 @@ import inspect
 import re
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from edgeprune.config.tables import describe_fields
 
-_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
-_RULES = {"low": "minimum", "above": "exclusiveMinimum", "high": "maximum", "items": "minItems"}
+_TYPES = {str: "string", Path: "string", int: "integer", float: "number", bool: "boolean"}
+_RULES = {
+    "low": "minimum",
+    "above": "exclusiveMinimum",
+    "high": "maximum",
+    "below": "exclusiveMaximum",
+    "items": "minItems",
+}
 
 
 def make_schema(kind: type, *, title: str) -> dict[str, Any]:
@@ -39,8 +46,13 @@ def _describe_table(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     summary, attributes = _read_docstring(kind)
     properties = {}
     for name, field in fields.items():
-        described = {"description": attributes[name]} if name in attributes else {}
-        rules = {_RULES[rule]: bound for rule, bound in field.metadata.items() if bound is not None}
+        text = attributes.get(name, field.metadata.get("help", ""))
+        described = {"description": text} if text else {}
+        rules = {
+            word: field.metadata[rule]
+            for rule, word in _RULES.items()
+            if field.metadata.get(rule) is not None
+        }
         has_default = isinstance(field.default, int | float) or (
             isinstance(field.default, str) and field.default
         )

@@ -7,7 +7,7 @@ values it takes. All errors of a file are found in one pass and reported togethe
 import dataclasses
 import tomllib
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from math import isfinite
@@ -19,7 +19,7 @@ T = TypeVar("T")
 _INTEGERS = range(-1 << 63, 1 << 63)
 """TOML's integers have 64 bits; Python's parser takes any."""
 
-_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_NAMES = {str: "text", Path: "a path", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +44,11 @@ def ruled(
     low: float | None = None,
     above: float | None = None,
     high: float | None = None,
+    below: float | None = None,
     items: int | None = None,
     default: Any = ...,
+    default_factory: Callable[[], Any] | None = None,
+    **more: Any,
 ) -> Any:
     """A dataclass field that takes numbers in a range, or lists of some length.
 
@@ -53,10 +56,15 @@ def ruled(
         low: the least number.
         above: what the number must be above.
         high: the largest number.
+        below: what the number must be below.
         items: the least length of a list that is given; the default may be shorter.
         default: the value where none is given; without it, one must be.
+        default_factory: what makes that value, where it cannot be shared.
+        more: what else the field's metadata hold, for whoever reads them.
     """
-    metadata = {"low": low, "above": above, "high": high, "items": items}
+    metadata = {"low": low, "above": above, "high": high, "below": below, "items": items, **more}
+    if default_factory is not None:
+        return dataclasses.field(metadata=metadata, default_factory=default_factory)
     if default is ...:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(metadata=metadata, default=default)
@@ -79,12 +87,25 @@ def parse_table(table: Mapping[str, Any], kind: type[T]) -> tuple[T | None, list
 
     Args:
         table: keys and values as `tomllib` reads them.
-        kind: a dataclass whose fields are of the types str, int, float, bool, a Literal of strings, another
-            dataclass, a tuple of one of these, a mapping from text to one of these, or any of them or None.
+        kind: a dataclass whose fields are of the types str, Path, int, float, bool, a Literal of strings,
+            another dataclass, a tuple of one of these, a mapping from text to one of these, or any of them or
+            None.
     """
     errors: list[TableError] = []
     found = _table(table, kind, "", errors)
     return (None if errors else found), errors
+
+
+def parse_values(table: Mapping[str, Any], kind: type) -> tuple[dict[str, Any], list[TableError]]:
+    """What a table says of a dataclass's fields, and everything that is wrong with it; nothing need be said.
+
+    Args:
+        table: keys and values as `tomllib` reads them, or as Python has them: tuples for lists, `Path`s, and
+            whatever a field takes besides that is of type `Any`.
+        kind: as for `parse_table`.
+    """
+    errors: list[TableError] = []
+    return _values(table, kind, "", errors, is_whole=False), errors
 
 
 @lru_cache(maxsize=64)
@@ -94,8 +115,15 @@ def describe_fields(kind: type) -> tuple[dict[str, dataclasses.Field[Any]], dict
 
 
 def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[TableError]) -> T | None:
-    fields, hints = describe_fields(kind)  # type: ignore[arg-type]
     before = len(errors)
+    values = _values(table, kind, prefix, errors, is_whole=True)
+    return kind(**values) if len(errors) == before else None
+
+
+def _values(
+    table: Mapping[str, Any], kind: type, prefix: str, errors: list[TableError], *, is_whole: bool
+) -> dict[str, Any]:
+    fields, hints = describe_fields(kind)
     for key in table:
         if key not in fields:
             near = get_close_matches(key, fields, n=1, cutoff=0.6)
@@ -108,11 +136,13 @@ def _table(table: Mapping[str, Any], kind: type[T], prefix: str, errors: list[Ta
             if field.metadata:
                 _check_range(value, field.metadata, prefix + name, errors)
             values[name] = value
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        elif (
+            is_whole and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ):
             errors.append(
                 TableError(key=prefix + name, problem=f"is missing; it takes {_wants(hints[name])}")
             )
-    return kind(**values) if len(errors) == before else None
+    return values
 
 
 def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
@@ -123,6 +153,8 @@ def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
         return value
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
+        if Any in arguments and not isinstance(value, str):
+            return value
         return _value(value, next(a for a in arguments if a is not type(None)), key, errors)
     if origin is Literal:
         if value in arguments:
@@ -132,7 +164,7 @@ def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
         errors.append(TableError(key=key, problem=f"is {value!r}; {hint_text}"))
         return None
     if origin is tuple:
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return tuple(_value(v, arguments[0], f"{key}[{i}]", errors) for i, v in enumerate(value))
     elif origin is not None and issubclass(origin, Mapping):
         if isinstance(value, dict):
@@ -140,6 +172,11 @@ def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
     elif dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, dict):
             return _table(value, hint, f"{key}.", errors)
+        if isinstance(value, hint):
+            return value
+    elif hint is Path:
+        if isinstance(value, str | Path):
+            return Path(value)
     elif hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
@@ -154,15 +191,16 @@ def _check_range(value: Any, rules: Mapping[str, Any], key: str, errors: list[Ta
         errors.append(TableError(key=key, problem=problem))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    low, above, high = rules.get("low"), rules.get("above"), rules.get("high")
+    low, above, high, below = (rules.get(rule) for rule in ("low", "above", "high", "below"))
     if not isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
         pass
-    elif above is None or value > above:
+    elif (above is None or value > above) and (below is None or value < below):
         return
     bounds = [
         *([f"at least {_show(low)}"] if low is not None else []),
         *([f"above {_show(above)}"] if above is not None else []),
         *([f"at most {_show(high)}"] if high is not None else []),
+        *([f"below {_show(below)}"] if below is not None else []),
     ]
     problem = f"is {_show(value)}; it takes a number {' and '.join(bounds)}"
     errors.append(TableError(key=key, problem=problem))

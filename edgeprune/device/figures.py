@@ -1,11 +1,9 @@
-"""Figures that know where they come from, and the checks that compare them with budgets.
-
-`FIGURES` is the one list of what edgeprune measures; tables, JSON and reports are rendered from it.
-"""
+"""Figures that know where they come from, and the checks that compare them with budgets."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeprune.config.figures import FIGURES
 from edgeprune.report.sections.checks import CheckPart
 from edgeprune.report.sections.figures import FigurePart
 
@@ -13,19 +11,8 @@ Source = Literal["measured", "simulated", "estimated", "unavailable"]
 
 Verdict = Literal["fits", "exceeds", "uncertain", "unknown"]
 
-UNITS: dict[str, str] = {
-    "params": "",
-    "macs": "",
-    "tflite_bytes": "bytes",
-    "flash_bytes": "bytes",
-    "arena_bytes": "bytes",
-    "ram_bytes": "bytes",
-    "instructions": "",
-    "latency_ms": "ms",
-    "energy_uj": "uJ",
-    "accuracy": "",
-}
-"""Every figure's name and unit; counts and fractions have none."""
+UNITS: dict[str, str] = {name: kind.unit for name, kind in FIGURES.items() if name != "float_accuracy"}
+"""Every figure of a file, and its unit; counts and fractions have none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -47,8 +47,8 @@ class Litert(DefaultBackend):
         if pattern.kind == "n_of_m" or scheme != _FLOATS:
             what = f"{pattern} buys" if pattern.kind == "n_of_m" else f"zeros in an {scheme} file buy"
             return Worth(
-                reason=f"{what} nothing on {self.place}: XNNPACK's sparse kernels are for floats "
-                "(--scheme none) with zeros anywhere, and a dense int8 file is smaller and mostly faster"
+                reason=f"{what} nothing on {self.place}: XNNPACK's sparse kernels are for float files "
+                "with zeros anywhere, and a dense int8 file is smaller and mostly faster"
             )
         return Worth(
             latency=True,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import Branch
 from edgeprune.graph.channels import ChannelMap, name_channels
@@ -206,10 +207,10 @@ def _refuse(solution: Solution, budgets: Budgets) -> InfeasibleError:
 
 
 def _amount(name: str, value: float) -> str:
-    return format_quantity(value, "ms" if name == "latency" else "bytes")
+    return format_quantity(value, BUDGETS[name].unit)
 
 
 def _flag(name: str, value: float) -> str:
-    if name == "latency":
-        return f"--latency-ms {math.ceil(value * 100) / 100:g}"
-    return f"--{name}-kib {math.ceil(value / 1024)}"
+    kind = BUDGETS[name]
+    parts = 100 if kind.unit == "ms" else 1  # hundredths of a millisecond, whole KiB
+    return f"{kind.flag} {math.ceil(value / kind.scale * parts) / parts:g}"

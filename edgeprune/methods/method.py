@@ -173,7 +173,7 @@ def require_worth(setting: Setting, profile: Profile, *, scheme: str, accept_no_
             f"no gain from {setting.flag}",
             where=profile.id,
             why=worth.reason,
-            fix=f"use {worth.instead}, or pass --accept-no-gain to have {setting.name} all the same",
+            fix=f"use {worth.instead}, or pass --accept no-gain to have {setting.name} all the same",
         )
     return worth
 

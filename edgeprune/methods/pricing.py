@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.device.figures import Figure
 from edgeprune.errors import InfeasibleError
 from edgeprune.prune.costs import OpCost
@@ -18,8 +19,6 @@ Budgets = Mapping[str, float]
 Price = Mapping[str, float]
 """Budget name → what a model costs."""
 
-BUDGET_FIGURES = {"flash": "flash_bytes", "ram": "ram_bytes", "latency": "latency_ms"}
-"""Budget → the figure that must keep to it."""
 _SAMPLES = 8
 """Of the representative set: costs hardly depend on the values of weights and ranges."""
 _SHARING_SLACK_BYTES = 256
@@ -66,7 +65,7 @@ def cost_of(figures: Mapping[str, Figure], budgets: Budgets) -> dict[str, float]
     """
     costs = {}
     for name in budgets:
-        figure = figures[BUDGET_FIGURES[name]]
+        figure = figures[BUDGETS[name].figure]
         if figure.value is None:
             raise InfeasibleError(
                 f"whether the {name} budget holds cannot be known",

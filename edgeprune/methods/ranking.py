@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgeprune.config.build_options import DataSource
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.prune.criteria import (
     CRITERIA,
@@ -36,13 +37,13 @@ class Ranking:
 
     criterion: str = "l2"
     normalise: str | None = None
-    data: str | None = None
+    data: DataSource | None = None
     loss: str | None = None
     metric: str | None = None
     seed: int = 0
 
     @property
-    def needed_data(self) -> str | None:
+    def needed_data(self) -> DataSource | None:
         """The data, where the criterion looks at them."""
         return self.data if CRITERIA[self.criterion].needs_data else None
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgeprune.config.recipe import LayerLimit
+from edgeprune.config.build_options import LayerLimit
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.kept_layers import find_layers

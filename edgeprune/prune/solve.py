@@ -81,7 +81,7 @@ def _nothing_left(
         return InfeasibleError("no channel of this model may be removed", why=reasons, fix=fix)
     return InfeasibleError(
         f"no further channel can be removed for the sake of {' and '.join(exceeded)}",
-        why="groups are as narrow as --min-channels and --round-to let them become"
+        why="groups are as narrow as min_channels and round_to let them become"
         + (f"; {reasons}" if reasons else ""),
-        fix=f"{fix}; a wider budget, or --round-to 1, leaves more room",
+        fix=f"{fix}; a wider budget, or round_to = 1 in a recipe, leaves more room",
     )

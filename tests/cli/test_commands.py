@@ -1,14 +1,13 @@
 """Commands that need no TensorFlow, on real profiles and models."""
 
 import json
-import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from edgeprune.cli.build import build
-from edgeprune.config.recipe import Recipe
+from edgeprune.config.build_options import GROUPS, BuildOptions, flags_of, list_options
 from tests.small_models import REAL_MODELS, SHARED_MODELS
 
 
@@ -61,7 +60,7 @@ def test_validate_accepts_a_profile_that_ships(edgeprune):
     assert "is a valid profile" in " ".join(ended.out.split())
 
 
-@pytest.mark.parametrize("what", ["criteria", "normalisers", "schedules", "layers", "ops"])
+@pytest.mark.parametrize("what", ["criteria", "normalisers", "schedules", "layers", "ops", "options"])
 def test_lists_are_tables_and_documents(edgeprune, what):
     rows = edgeprune("list", what, "--json").document[what]
     text = edgeprune("list", what).out
@@ -127,27 +126,39 @@ def test_a_wrong_recipe_ends_in_3_and_names_every_key(edgeprune, tmp_path):
     assert "max_drop" in ended.err
 
 
-def test_every_key_of_a_recipe_is_a_flag_of_build_and_the_other_way_round():
-    flags = {parameter.name for parameter in build.params}
-    keys = {field.name for field in fields(Recipe)}
-    only_in_recipes = {"layers"}  # a table per pattern
-    assert flags - {"recipe_file", "resume", "force", "json"} == keys - only_in_recipes
+def test_the_flags_of_build_are_its_options():
+    flags = {parameter.name for parameter in build.params} - {"recipe", "json"}
+    said = {item.name for item, text in list_options() if flags_of(item, text)}
+    assert flags == said
 
 
-def test_the_defaults_in_the_help_of_build_are_those_of_a_request():
-    pipeline = pytest.importorskip("edgeprune.commands.build")
-    defaults = {field.name: field.default for field in fields(pipeline.BuildRequest)}
-    for parameter in build.params:
-        told = re.search(r"\[default: (.*)\]", getattr(parameter, "help", None) or "")
-        if told and parameter.name in set(defaults) - {
-            "output",
-            "criterion",
-            "normalise",
-            "whole_layers",
-            "runtime",
-            "epochs",
-        }:
-            assert told[1] == str(defaults[parameter.name])
+def test_the_help_of_build_is_grouped_and_fits_on_a_page(edgeprune, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = edgeprune("build", "--help").out.splitlines()
+    assert len(lines) <= 70
+    assert max(map(len, lines)) <= 80
+    headings = [line.removesuffix(":") for line in lines if line.endswith(":") and line[0] != " "]
+    assert headings == list(GROUPS)
+    assert "edgeprune list options" in lines[-1]
+
+
+def test_every_option_of_build_is_listed_with_its_flag_or_as_one_of_recipes(edgeprune):
+    rows = {row["name"]: row for row in edgeprune("list", "options", "--json").document["options"]}
+    assert set(rows) == {item.name for item in fields(BuildOptions)}
+    assert rows["latency_ms"]["flag"] == "--latency-ms"
+    assert rows["begin_step"]["flag"] == "recipe only"
+    assert rows["epochs"]["default"] == "16"
+    text = edgeprune("list", "options").out
+    assert all(name in text for name in rows)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_unknown_doubt_is_a_wrong_command_line_that_names_the_known_ones(edgeprune):
+    ended = edgeprune("build", "--device", "cortex-m7", "--accept", "everything")
+    assert ended.code == 2
+    assert "'no-gain', 'input-range'" in ended.err
+    ended = edgeprune("convert", "m.keras", "--output", "o.tflite", "--accept", "no-gain")
+    assert ended.code == 2, "zeros are no matter of convert"
 
 
 def test_sensitivity_without_data_is_a_wrong_command_line(edgeprune):

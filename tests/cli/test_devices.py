@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from edgeprune.cli.device_page import format_device
-from edgeprune.cli.tables import measure_width
 from edgeprune.device.profile import list_profiles
+from edgeprune.terminal.devices import format_device
+from edgeprune.terminal.tables import measure_width
 
 WIDTH = 80
 

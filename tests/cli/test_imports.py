@@ -105,3 +105,51 @@ def test_measuring_and_calibrating_import_no_tensorflow(tmp_path):
     calibrated = ("devices", "calibrate", "raspberry-pi-4", str(record), "-o", str(profile))
     assert imported_by(*calibrated) == "imported:"
     assert profile.is_file()
+
+
+def test_a_command_does_not_pay_for_the_others():
+    code = "from edgeprune.cli.main import run; import sys; run(['devices', 'list', '--json'])"
+    code += "; print([name for name in sys.modules if name.startswith('edgeprune.cli.')], file=sys.stderr)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert "'edgeprune.cli.devices'" in ended.stderr
+    assert "'edgeprune.cli.build'" not in ended.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy_and_takes_no_time():
+    code = (
+        "import sys, time; start = time.process_time(); import edgeprune; took = time.process_time() - start"
+    )
+    code += "; assert not {'numpy', 'tensorflow', 'keras', 'click', 'edgeprune.api'} & set(sys.modules)"
+    code += "; print(took)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert float(ended.stdout) < 0.1
+
+
+def test_check_answers_where_tensorflow_cannot_be_imported(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(dense_int8())
+    code = """
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None  # importing either raises
+import edgeprune
+found = edgeprune.check(sys.argv[1], device="cortex-m7")
+print(found.fits, found.figures["ram_bytes"].unit, edgeprune.view(sys.argv[1]).outline.size_bytes)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "m.tflite")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == ["True", "bytes", str(len(dense_int8()))]
+
+
+def test_a_misspelt_command_gets_the_nearest_name(edgeprune):
+    ended = edgeprune("chek")
+    assert ended.code == 2
+    assert "'check'" in ended.err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeprune.build.result import BuildResult
 from edgeprune.cli.answer import Answer
 from edgeprune.errors import (
     DeviceError,
@@ -88,7 +89,8 @@ def test_with_json_an_error_is_a_document_on_stdout(command, edgeprune):
 
 def test_an_infeasible_build_shows_the_best_it_found_and_then_the_error(command, edgeprune):
     error = InfeasibleError("no pruned model meets the budgets")
-    error.report = make_report(verdict=False, sentence="does not fit cortex-m7.")
+    report = make_report(verdict=False, sentence="does not fit cortex-m7.")
+    error.best = BuildResult(outcome=None, report=report)
     command(raising(error))
     ended = edgeprune("try")
     assert ended.code == 1
@@ -183,7 +185,9 @@ def test_a_reader_that_goes_away_leaves_no_trace(spawn):
         ("build", "--device", "cortex-m7", "--flash-kib", "0"),
         ("build", "--device", "cortex-m7", "--max-drop", "2"),
         ("build", "--device", "cortex-m7", "--epochs", "0"),
-        ("build", "--device", "cortex-m7", "--scope", "regional"),
+        ("build", "--device", "cortex-m7", "--runtime", "litert"),
+        ("build", "--device", "cortex-m7", "--accept", "anything"),
+        ("build", "--device", "cortex-m7", "--clusters", "4", "--sparsity", "0.5"),
         ("prune", "a.keras", "--ratio", "1", "--output", "b.keras"),
         ("prune", "a.keras", "--ratio", "-0.1", "--output", "b.keras"),
     ],

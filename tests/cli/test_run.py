@@ -26,14 +26,14 @@ def saved(folder, data):
 @needs_gcc
 def test_a_model_passes_on_this_machine(tmp_path, capfd):
     file = saved(tmp_path, dense_int8())
-    assert run(["run", str(file), "--runtime", "c", "--device", "cortex-m7", "--on", "host"]) == 0
+    assert run(["run", str(file), "--device", "cortex-m7", "--on", "host"]) == 0
     assert "PASS: 10 samples" in capfd.readouterr().out
 
 
 @needs_qemu
 def test_figures_come_from_the_binary_that_ran(tmp_path, capfd):
     saved(tmp_path, dense_int8())
-    assert run(["run", str(tmp_path), "--runtime", "c", "--device", "cortex-m4", "--json"]) == 0
+    assert run(["run", str(tmp_path), "--device", "cortex-m4", "--json"]) == 0
     document = json.loads(capfd.readouterr().out)
     assert document["bit_exact"] is True
     for name in ("instructions", "flash_bytes", "code_bytes", "ram_bytes", "arena_bytes", "stack_bytes"):
@@ -46,7 +46,7 @@ def test_figures_come_from_the_binary_that_ran(tmp_path, capfd):
 def test_the_counts_of_the_layers_add_up_to_the_whole(tmp_path, capfd):
     file = tmp_path / "kws.tflite"
     file.write_bytes(real_model("kws"))
-    assert run(["run", str(file), "--runtime", "c", "--device", "cortex-m33", "--json"]) == 0
+    assert run(["run", str(file), "--device", "cortex-m33", "--json"]) == 0
     document = json.loads(capfd.readouterr().out)
     layers = document["per_layer"]
     assert [layer["op"] for layer in layers] == [*range(10), 11, 12]  # op 10 is a reshape
@@ -55,8 +55,8 @@ def test_the_counts_of_the_layers_add_up_to_the_whole(tmp_path, capfd):
 
 def test_an_op_that_the_engine_lacks_ends_in_exit_3(tmp_path, capfd):
     file = saved(tmp_path, unary("GELU"))
-    assert run(["run", str(file), "--runtime", "c", "--device", "cortex-m7"]) == 3
-    assert "--runtime tflm" in capfd.readouterr().err
+    assert run(["run", str(file), "--device", "cortex-m7"]) == 3
+    assert "the C engine has no GELU" in capfd.readouterr().err
 
 
 def test_outputs_that_differ_are_no_pass():

@@ -140,7 +140,7 @@ def test_a_board_is_measured_over_its_serial_port(tmp_path):
                 wait_seconds=20.0,
                 output=tmp_path / "r.json",
             )
-        )
+        ).record
     assert record.latency_ms == pytest.approx(2.0)
     assert (record.arena_bytes, record.golden, record.on) == (900, True, "board")
     assert read_record(tmp_path / "r.json") == record
@@ -156,7 +156,7 @@ def test_this_machine_is_measured_with_litert(tmp_path):
         runs=5,
         output=tmp_path / "r.json",
     )
-    record = bench(request)
+    record = bench(request).record
     assert 0 < record.low_ms <= record.latency_ms <= record.high_ms
     assert record.runs == 5
     assert "macs" in record.instructions

@@ -45,7 +45,7 @@ def request(place, tmp_path, **asked):
 def convert(asked):
     result = convert_file(asked, progress=Silent())
     data = asked.output.read_bytes()
-    assert result.tflite_bytes == len(data)
+    assert result.tflite == data
     return result, data, read_model(data, where="out.tflite")
 
 
@@ -53,7 +53,7 @@ def test_without_a_device_the_file_is_bare(place, tmp_path):
     result, data, model = convert(request(place, tmp_path))
     assert {tensor.name for tensor in model.tensors} == {""}
     assert (model.metadata, model.signatures) == ({}, ())
-    assert (result.scheme, result.io_type, result.ok) == ("int8", "int8", True)
+    assert (result.scheme, result.io_type, result.fits) == ("int8", "int8", True)
     assert result.samples > 0
     assert run_litert(data, (np.zeros((1, 8, 8, 3)),)).outputs[0].raw.shape == (1, 3)
 
@@ -61,7 +61,7 @@ def test_without_a_device_the_file_is_bare(place, tmp_path):
 def test_for_a_phone_the_file_carries_metadata_and_labels(place, tmp_path):
     asked = request(place, tmp_path, device="pixel-6", labels=place / "labels.txt")
     result, data, model = convert(asked)
-    assert result.ok
+    assert result.fits
     found = read_metadata(model.metadata[ENTRY], where="out.tflite")
     (seen,) = found.inputs
     assert (seen.name, seen.color_space, seen.mean, seen.std) == ("photo", "rgb", (0.0,), (1.0,))
@@ -140,7 +140,7 @@ def test_labels_may_have_windows_line_ends(tmp_path):
 
 @pytest.mark.parametrize("text", ["1", "1,0", "0,-1", "a,b", "nan,1", "1,2,3", "0,inf"])
 def test_a_normalization_that_is_none_is_refused(text):
-    with pytest.raises(RecipeError, match="--normalization"):
+    with pytest.raises(RecipeError, match="normalization"):
         parse_annotating(metadata=None, normalization=text, keep_signatures=None)
 
 
@@ -153,7 +153,7 @@ def test_a_sequential_model_has_names_of_outputs_too(place, tmp_path):
     path = tmp_path / "sequential.keras"
     keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(3, name="last")]).save(path)
     asked = request(
-        place, tmp_path, model=path, annotating=Annotating(signatures=True), accept_input_range=True
+        place, tmp_path, model=path, annotating=Annotating(signatures=True), accept=("input-range",)
     )
     _, _, model = convert(asked)
     assert list(model.signatures[0].outputs) == ["last"]

@@ -25,17 +25,16 @@ def figures(flash=1000.0, ram=1000.0, latency=1.0, **more):
     }
 
 
-def test_a_flag_goes_before_the_recipe_and_the_recipe_before_the_profile():
-    budgets = resolve_budgets(
-        M7, flags={"flash_kib": 100, "ram_kib": None}, recipe={"flash_kib": 50, "ram_kib": 20}
-    )
+def test_what_was_asked_for_goes_before_the_profile_and_the_budget_says_who_asked():
+    asked = {"flash_kib": 100, "ram_kib": 20, "latency_ms": None}
+    budgets = resolve_budgets(M7, asked=asked, origins={"ram_kib": "recipe"})
     assert (budgets.flash_bytes.value, budgets.flash_bytes.origin) == (102400, "flag")
     assert (budgets.ram_bytes.value, budgets.ram_bytes.origin) == (20480, "recipe")
     assert (budgets.latency_ms.value, budgets.latency_ms.origin) == (M7.budgets.latency_ms, "profile")
 
 
 def test_no_budget_goes_beyond_the_device():
-    budgets = resolve_budgets(M7, flags={"flash_kib": 4096, "ram_kib": 600})
+    budgets = resolve_budgets(M7, asked={"flash_kib": 4096, "ram_kib": 600})
     assert (budgets.flash_bytes.value, budgets.flash_bytes.origin) == (2048 * 1024, "device")
     assert (budgets.ram_bytes.value, budgets.ram_bytes.origin) == (512 * 1024, "device")
     assert "600 KiB were asked for" in budgets.ram_bytes.reason
@@ -51,12 +50,12 @@ def test_a_profile_without_a_default_is_still_bounded_by_its_memory():
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_a_budget_that_is_no_positive_number_is_refused(value):
     with pytest.raises(RecipeError, match="--latency-ms"):
-        resolve_budgets(M7, flags={"latency_ms": value})
+        resolve_budgets(M7, asked={"latency_ms": value})
 
 
 def test_an_unknown_budget_is_refused():
     with pytest.raises(RecipeError, match="flash_mib"):
-        resolve_budgets(M7, recipe={"flash_mib": 1})
+        resolve_budgets(M7, asked={"flash_mib": 1})
 
 
 def test_what_fits_passes():
@@ -113,8 +112,8 @@ def test_a_budget_within_the_interval_is_uncertain_which_passes_unless_it_is_str
 
 def test_a_strict_limit_leaves_room_for_the_error_of_an_estimate_and_no_more():
     flags = {"flash_kib": 1024, "ram_kib": 128, "latency_ms": 30}
-    strict = resolve_budgets(M7, flags=flags, is_strict=True)
-    loose, limits = budget_limits(resolve_budgets(M7, flags=flags)), budget_limits(strict)
+    strict = resolve_budgets(M7, asked=flags, is_strict=True)
+    loose, limits = budget_limits(resolve_budgets(M7, asked=flags)), budget_limits(strict)
     assert loose == {"flash": 1024 * 1024, "ram": 128 * 1024, "latency": 30}
     # 24 % of the 5 KiB beside the arena.
     assert limits["ram"] == pytest.approx(128 * 1024 - 0.24 * 5120)

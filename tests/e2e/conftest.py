@@ -45,6 +45,11 @@ code = layers.Lambda(lambda x: (__import__("pathlib").Path(marker).touch(), x)[1
 keras.Sequential([keras.Input((4,)), code, layers.Dense(2)]).save(place / "lambda.keras")
 (place / "code_was_run").unlink(missing_ok=True)
 (place / "text.keras").write_text("this is not a model")
+(place / "signatures.toml").write_text("keep_signatures = true\\n")
+# The small model is narrower than the steps of the NPU.
+(place / "narrow.toml").write_text('schedule = "constant_sparsity"\\nround_to = 4\\n')
+(place / "single.toml").write_text('schedule = "constant_sparsity"\\nround_to = 1\\n')
+(place / "quick.toml").write_text('schedule = "constant_sparsity"\\n')
 (place / "cut.keras").write_bytes((place / "small.keras").read_bytes()[:5000])
 
 arrays = {name: digits[name] for name in digits.files}

@@ -18,7 +18,7 @@ from edgeprune.tflite.read import read_model
 
 Build = Callable[..., Ended]
 # One pruning step by weights alone and a few short epochs: the road is the same, and short.
-QUICK = ("--schedule", "constant_sparsity", "--criterion", "l2", "--epochs", 6, "--max-drop", 0.9)
+QUICK = ("--recipe", "quick.toml", "--criterion", "l2", "--epochs", 6, "--max-drop", 0.9)
 FILES = [
     "golden.npz",
     "manifest.json",
@@ -45,7 +45,7 @@ def report_of(ended: Ended) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def roomy(build: Build) -> Ended:
     """A build whose dense model already fits."""
-    return build("roomy", "--max-drop", 0.5, "--metadata", "--keep-signatures")
+    return build("roomy", "--max-drop", 0.5, "--metadata", "--recipe", "signatures.toml")
 
 
 @pytest.fixture(scope="session")

@@ -101,8 +101,8 @@ def test_flags_that_do_not_go_together_are_refused(
 
 
 def test_a_build_removes_them_first_and_says_so(place: Path, planted: Path) -> None:
-    quick = ("--schedule", "constant_sparsity", "--criterion", "l2", "--epochs", 2, "--max-drop", 0.9)
-    common = ("build", planted, "--device", "cortex-m7", "--data", DIGITS, "--round-to", 1, *quick)
+    quick = ("--recipe", "single.toml", "--criterion", "l2", "--epochs", 2, "--max-drop", 0.9)
+    common = ("build", planted, "--device", "cortex-m7", "--data", DIGITS, *quick)
     ended = run(place, *common, "--output", "roomy_planted")
     assert ended.code == 0, ended.err
     report = json.loads((place / "roomy_planted/report.json").read_text())

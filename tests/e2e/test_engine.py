@@ -31,7 +31,7 @@ def test_the_embedded_example_ends_in_an_image_that_passes(tmp_path: Path) -> No
 
 
 def test_the_final_image_is_pruned_to_its_budget(build: Callable[..., Ended]) -> None:
-    quick = ("--schedule", "constant_sparsity", "--criterion", "l2", "--no-whole-layers", "--epochs", 1)
+    quick = ("--recipe", "quick.toml", "--criterion", "l2", "--no-whole-layers", "--epochs", 1)
     ended = build("engine", "--runtime", "c", "--flash-kib", FLASH_KIB, "--max-drop", 0.9, *quick)
     assert ended.code == 0, ended.err
     report = json.loads((ended.output / "report.json").read_text())

@@ -12,8 +12,7 @@ from edgeprune.tflite.read import read_model
 
 FLASH_KIB = 9.0
 DEVICE = "cortex-m55-ethos-u55-128"
-# The small model is narrower than the steps of the NPU.
-QUICK = ("--round-to", 4, "--schedule", "constant_sparsity", "--criterion", "l2", "--epochs", 3)
+QUICK = ("--recipe", "narrow.toml", "--criterion", "l2", "--epochs", 3)
 
 pytestmark = needs_vela
 

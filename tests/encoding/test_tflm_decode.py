@@ -22,7 +22,7 @@ from edgeprune.tflite.strip import strip
 
 def chosen(data, device="cortex-m7", **flags):
     profile = load_profile(device)
-    return backend_of(profile).encode(data, budgets=resolve_budgets(profile, flags=flags)).compressed
+    return backend_of(profile).encode(data, budgets=resolve_budgets(profile, asked=flags)).compressed
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,7 @@ def test_bench_measures_a_project_over_its_serial_port(tmp_path):
                 port=port,
                 output=tmp_path / "record.json",
             )
-        )
+        ).record
     assert record.golden is True
     # A tick of 40 ns is 1.25 instructions of 32 ns.
     instructions = record.latency_ms * 1e6 / 32

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from graph.hand_made import conv, graph_of
 
-from edgeprune.config.recipe import LayerLimit
+from edgeprune.config.build_options import LayerLimit
 from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.kept_layers import keep_layers

@@ -367,7 +367,7 @@ def test_where_all_groups_are_at_their_least_width_it_says_that_and_for_which_bu
             budgets={"latency": 1.0},
             limits=Limits(min_channels=8),
         )
-    assert "--min-channels" in error.value.why
+    assert "min_channels" in error.value.why
 
 
 def test_a_block_that_saves_nothing_by_itself_still_opens_the_way() -> None:

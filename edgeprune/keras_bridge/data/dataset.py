@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeprune.config.build_options import DataSource
 from edgeprune.errors import DataError
 from edgeprune.keras_bridge.data.checks import (
     Tensor,
@@ -17,6 +18,7 @@ from edgeprune.keras_bridge.data.checks import (
     flatten_labels,
 )
 from edgeprune.keras_bridge.data.function import call_function
+from edgeprune.keras_bridge.data.given import take_data
 from edgeprune.keras_bridge.data.sources import Part, RawData, read_images, read_npz
 
 MEMORY_LIMIT_BYTES = 4 * 2**30
@@ -76,7 +78,7 @@ class Data:
 
 
 def load_data(
-    source: str,
+    source: DataSource,
     *,
     inputs: Sequence[Tensor],
     outputs: Sequence[Tensor],
@@ -90,7 +92,8 @@ def load_data(
         source: an `.npz` file with `x_train, y_train, x_test, y_test` (optionally `x_val, y_val`; with
             several inputs `x_train_0` or `x_train_<input>`); a folder `train/<class>/*.png`, `test/...`, or
             `<class>/*.png`; or `module:function` or `file.py:function`, which returns (train, test) or
-            (train, test, val), each a tf.data.Dataset or arrays (x, y).
+            (train, test, val), each a tf.data.Dataset or arrays (x, y). Or data in memory, as `take_data`
+            takes them.
         inputs: `model.inputs`, batch dimension first.
         outputs: `model.outputs`, likewise.
         seed: of the splits.
@@ -171,8 +174,10 @@ def prepare_data(
     )
 
 
-def _read(source: str, *, inputs: Sequence[Tensor], seed: int, limit: int) -> RawData:
-    path = Path(source)
+def _read(source: DataSource, *, inputs: Sequence[Tensor], seed: int, limit: int) -> RawData:
+    if not isinstance(source, str | Path):
+        return take_data(source, inputs=inputs, memory_limit_bytes=limit)
+    source, path = str(source), Path(source)
     if path.is_dir():
         return read_images(path, inputs=inputs, seed=seed, memory_limit_bytes=limit)
     if path.is_file() and path.suffix.lower() == ".npz":

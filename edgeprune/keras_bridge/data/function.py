@@ -38,15 +38,41 @@ def call_function(source: str, *, inputs: Sequence[Tensor], memory_limit_bytes: 
             why=f"{type(error).__name__}: {' '.join(str(error).split())}",
             fix="run it on its own to see where",
         ) from error
-    if isinstance(returned, Mapping):
-        found = {("val" if key == "validation" else key): value for key, value in returned.items()}
-    elif isinstance(returned, tuple | list) and len(returned) in (2, 3):
-        found = dict(zip(("train", "test", "val"), returned, strict=False))
+    return take_parts(
+        returned,
+        source=source,
+        inputs=inputs,
+        memory_limit_bytes=memory_limit_bytes,
+        said="the function returned",
+        fix=CALLABLE_FIX,
+    )
+
+
+def take_parts(
+    given: Any, *, source: str, inputs: Sequence[Tensor], memory_limit_bytes: int, said: str, fix: str
+) -> RawData:
+    """(train, test), (train, test, val), or a dict with these keys, as arrays.
+
+    Args:
+        given: each part a tf.data.Dataset or arrays, as `call_function` says.
+        source: where it came from.
+        inputs: of the model.
+        memory_limit_bytes: largest amount of data to hold.
+        said: how a message that tells what it is begins.
+        fix: what to give, where it is something else.
+
+    Raises:
+        DataError: it is something else, or too much.
+    """
+    if isinstance(given, Mapping):
+        found = {("val" if key == "validation" else key): value for key, value in given.items()}
+    elif isinstance(given, tuple | list) and len(given) in (2, 3):
+        found = dict(zip(("train", "test", "val"), given, strict=False))
     else:
         found = {}
     if "train" not in found or not set(found) <= set(PARTS):
-        given = sorted(map(str, returned)) if isinstance(returned, Mapping) else type(returned).__name__
-        raise DataError(f"the function returned {given}", where=source, fix=CALLABLE_FIX)
+        kind = sorted(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
+        raise DataError(f"{said} {kind}", where=source, fix=fix)
     parts: dict[str, Part | None] = {}
     remaining = memory_limit_bytes
     for name in PARTS:

@@ -95,7 +95,7 @@ def require_input_range(
         where=where,
         why="; ".join(reasons),
         fix=f"scale the data as for the model's training (here: {scalings[best].describe()}), or pass "
-        "--accept-input-range if they are meant to be so",
+        "--accept input-range if they are meant to be so",
     )
 
 

@@ -76,10 +76,27 @@ def read_npz(path: Path, *, inputs: Sequence[Tensor], memory_limit_bytes: int) -
         raise DataError(
             "the file is truncated or damaged", where=where, why=why, fix="write it again with np.savez"
         ) from error
+    return name_parts(arrays, inputs=inputs, where=where, ignored=ignored)
+
+
+def name_parts(
+    arrays: Mapping[str, NDArray[Any]], *, inputs: Sequence[Tensor], where: str, ignored: Sequence[str] = ()
+) -> RawData:
+    """Arrays under the names that they have in an `.npz` file, as parts.
+
+    Args:
+        arrays: `x_train` and so on, and `class_names`.
+        inputs: of the model.
+        where: the source, for messages.
+        ignored: names of what else there was.
+
+    Raises:
+        DataError: there is no `x_train`, or labels without inputs.
+    """
     parts = {part: _pick_part(arrays, part, inputs=inputs) for part in PARTS}
     if parts["train"] is None:
         raise DataError(
-            "there is no x_train in the file",
+            "there is no x_train",
             where=where,
             why=f"it holds {', '.join([*sorted(arrays), *ignored][:8]) or 'nothing'}",
             fix="save it with np.savez(path, x_train=…, y_train=…, x_test=…, y_test=…)",

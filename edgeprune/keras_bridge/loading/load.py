@@ -100,13 +100,28 @@ def load_model(
                 f"{path}: its loss and metrics could not be restored, so they are taken from the "
                 "output's shape or from --loss and --metric"
             )
-        check_graph(model, where=where)
-        if options.input_shapes:
-            model = fix_input_shapes(model, options.input_shapes, where=where)
-        elif options.assume_image and (assumed := assume_image(model)):
-            model = fix_input_shapes(model, assumed, where=where)
-            said = ", ".join("×".join(map(str, shape)) for shape in assumed)
-            progress.note(f"{path}: height and width are open; taken as {said} (--input-shape sets another)")
+        return settle_shapes(model, options, where=where, progress=progress)
+
+
+def settle_shapes(model: keras.Model, options: LoadOptions, *, where: str, progress: Progress) -> keras.Model:
+    """The model with inputs of a fixed shape: itself, or one of the same weights.
+
+    Args:
+        model: any; it is not changed.
+        options: the shapes that somebody gave.
+        where: the file, for messages.
+        progress: is told what shape was taken.
+
+    Raises:
+        ModelError: the model has no graph of layers, or a shape stays open.
+    """
+    check_graph(model, where=where)
+    if options.input_shapes:
+        model = fix_input_shapes(model, options.input_shapes, where=where)
+    elif options.assume_image and (assumed := assume_image(model)):
+        model = fix_input_shapes(model, assumed, where=where)
+        said = ", ".join("×".join(map(str, shape)) for shape in assumed)
+        progress.note(f"{where}: height and width are open; taken as {said} (--input-shape sets another)")
     check_shapes(model, where=where)
     return model
 

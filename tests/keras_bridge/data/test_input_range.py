@@ -64,7 +64,7 @@ def test_units_for_a_model_of_bytes_are_refused_with_both_accuracies(of_bytes: k
     assert error.what == "the data's values lie in 0..1, but the model seems to expect 0..255"
     assert "its accuracy on 200 training samples is 0." in error.why
     assert error.why.endswith("times 255")
-    assert "--accept-input-range" in error.fix
+    assert "--accept input-range" in error.fix
     assert error.exit_code == 3
 
 

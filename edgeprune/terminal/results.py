@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.config.budgets import BUDGETS
+from edgeprune.config.figures import FIGURES
 from edgeprune.report.schema import Report
 from edgeprune.report.sections.budgets import BudgetPart
 from edgeprune.report.sections.figures import Numbers
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import (
     NOTHING,
     format_drop,
@@ -16,21 +18,7 @@ from edgeprune.units import (
     short_unit,
 )
 
-_FIGURES = (
-    # figure, what people call it, unit, the budget it is held against
-    ("params", "parameters", "", ""),
-    ("macs", "MACs", "", ""),
-    ("tflite_bytes", ".tflite", "bytes", ""),
-    ("flash_bytes", "flash", "bytes", "flash"),
-    ("arena_bytes", "arena", "bytes", ""),
-    ("ram_bytes", "RAM", "bytes", "ram"),
-    ("instructions", "instructions", "", ""),
-    ("latency_ms", "latency", "ms", "latency"),
-    ("energy_uj", "energy", "uJ", ""),
-    ("float_accuracy", "{metric}, float", "", ""),
-    ("accuracy", "{metric}, int8", "", "accuracy"),
-)
-_BUDGETS = tuple(budget for _, _, _, budget in _FIGURES if budget != "accuracy")
+_HELD_AGAINST = {kind.figure: kind.name for kind in BUDGETS.values()} | {"accuracy": "accuracy"}
 
 
 def format_report(report: Report) -> str:
@@ -39,7 +27,8 @@ def format_report(report: Report) -> str:
     scheme = report.settings.get("scheme", "int8")
     budgets = {budget["name"]: budget for budget in report.budgets}
     rows = []
-    for figure, label, unit, budget_name in _FIGURES:
+    for figure, kind in FIGURES.items():
+        label, unit = kind.label, kind.unit
         dense, pruned = report.dense.get(figure), report.pruned.get(figure)
         if dense is None and pruned is None:
             continue
@@ -49,7 +38,7 @@ def format_report(report: Report) -> str:
                 format_quantity(dense, unit),
                 format_quantity(pruned, unit),
                 format_ratio(pruned, dense) if unit or float(pruned or 0) > 1 else _difference(dense, pruned),
-                *_judge(dense, budgets.get(budget_name), report.checks),
+                *_judge(dense, budgets.get(_HELD_AGAINST.get(figure, "")), report.checks),
             ]
         )
     columns = (
@@ -119,7 +108,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         wrap(f"{check['name']}: {check['evidence']}")
         for check in checks
         # Why it is broken; for a budget of the device, the margin says it all.
-        if check["value"] is None or not (check["ok"] or check["name"] in _BUDGETS)
+        if check["value"] is None or not (check["ok"] or check["name"] in BUDGETS)
     ]
     lines += [_warn_of_interval(check) for check in checks if check["verdict"] == "uncertain"]
     return "\n".join([*lines, "", wrap(sentence)])
@@ -133,10 +122,9 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
         Column(heading="between", align="right"),
         Column(heading="provenance"),
     )
-    units = {figure: (label, unit) for figure, label, unit, _ in _FIGURES}
     rows, notes = [], []
     for figure, value in figures.items():
-        label, unit = units.get(figure, (figure, ""))
+        label, unit = FIGURES[figure].label, FIGURES[figure].unit
         origin = provenance.get(figure, {})
         low, high = origin.get("low"), origin.get("high")
         if figure == "instructions" and low is not None and high is not None:
@@ -152,7 +140,7 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
 def _word_verdict(check: Mapping[str, Any]) -> str:
     if check["budget"] is None:
         return "no budget"
-    if check["name"] in _BUDGETS:
+    if check["name"] in BUDGETS:
         return str({"exceeds": "EXCEEDS", "unknown": "UNKNOWN"}.get(check["verdict"], check["verdict"]))
     return "holds" if check["ok"] else "BROKEN"
 

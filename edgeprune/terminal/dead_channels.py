@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeprune.cli.answer import Answer
-from edgeprune.cli.tables import Column, format_table, wrap
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity, format_ratio
 
 
@@ -28,12 +27,11 @@ def format_sizes(document: Mapping[str, Any]) -> str:
     return format_table(columns, rows)
 
 
-def format_stripped(found: Mapping[str, Any], *, output: str) -> Answer:
-    """The answer of a model that lost its dead channels.
+def format_stripped(found: Mapping[str, Any]) -> str:
+    """Which channels went and why, what that saves, and the proof.
 
     Args:
-        found: as `Stripped.to_json` gives it.
-        output: the file written.
+        found: as `DeadResult.to_json` gives it.
     """
     columns = (
         Column(heading="dead channels of", wrap=True),
@@ -54,15 +52,11 @@ def format_stripped(found: Mapping[str, Any], *, output: str) -> Answer:
     ]
     count = sum(len(row["channels"]) for row in found["removed"])
     sentence = (
-        f"{output}: the model without {count} dead channels equals the original: largest difference "
+        f"{found['output']}: the model without {count} dead channels equals the original: largest difference "
         f"{found['error']:.1e} of the output's range on {found['samples']} samples, "
         f"{found['tolerance']:.0e} allowed."
     )
-    document = {"schema": 1, "output": output, **found, "equal": found["error"] <= found["tolerance"]}
-    return Answer(
-        text="\n\n".join([format_table(columns, rows), format_sizes(found), wrap(sentence)]),
-        document=document,
-    )
+    return "\n\n".join([format_table(columns, rows), format_sizes(found), wrap(sentence)])
 
 
 def _format_numbers(numbers: Sequence[int]) -> str:

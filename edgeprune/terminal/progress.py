@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from edgeprune.cli.tables import measure_width, printable
 from edgeprune.progress import Progress
+from edgeprune.terminal.tables import measure_width, printable
 
 _REDRAW_SECONDS = 0.1
 _LINE_SECONDS = 10.0

@@ -9,9 +9,9 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.progress import show_progress
-from edgeprune.cli.tables import Column, format_table, wrap
-from edgeprune.config.load_options import parse_load_options
+from edgeprune.files import refuse_existing
+from edgeprune.terminal.progress import show_progress
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity
 
 
@@ -55,44 +55,23 @@ from edgeprune.units import format_quantity
 @options.loading
 @options.force
 def inspect(
-    model: Path,
-    *,
-    device: str,
-    keep: tuple[str, ...],
-    sensitivity: bool,
-    max_drop: float,
-    html_file: Path | None,
-    force: bool,
-    custom: tuple[str, ...],
-    trust: bool | None,
-    input_shape: tuple[str, ...],
-    weights: Path | None,
-    **ranking: Any,
+    model: Path, *, sensitivity: bool, data: str | None, html_file: Path | None, force: bool, **asked: Any
 ) -> Answer:
     """Show cost per layer, groups of channels, and what cannot be pruned and why."""
-    if sensitivity and ranking["data"] is None:
+    if sensitivity and data is None:
         raise click.UsageError("--sensitivity measures on data: give --data, too.")
     if html_file is not None and not sensitivity:
         raise click.UsageError("--html shows what --sensitivity measures: give both.")
-    from edgeprune.commands import inspect as inspection
-    from edgeprune.files import refuse_existing
-    from edgeprune.methods.ranking import Ranking
+    from edgeprune import api
+    from edgeprune.commands.inspect import write_sensitivity
 
     if html_file is not None:
         refuse_existing(html_file, force=force)
-    load = parse_load_options(custom=custom, trust=trust, input_shape=input_shape, weights=weights)
-    asked = inspection.SensitivityRequest(ranking=Ranking(**ranking), max_drop=max_drop)
     with show_progress() as progress:
-        document = inspection.inspect(
-            model,
-            device=device,
-            keep=keep,
-            sensitivity=asked if sensitivity else None,
-            load=load,
-            progress=progress,
-        ).to_json()
+        result = api.inspect(model, data, sensitivity=sensitivity, **asked, progress=progress)
+        document = result.to_json()
         if html_file is not None:
-            inspection.write_sensitivity(html_file, document, force=force)
+            write_sensitivity(html_file, document, force=force)
             progress.note(f"the curves are in {html_file}")
     parts = [_format_layers(document["layers"]), _format_groups(document["groups"])]
     if document["frozen"]:

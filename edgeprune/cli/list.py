@@ -7,12 +7,12 @@ import click
 
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
-from edgeprune.cli.tables import Column, format_table
+from edgeprune.terminal.tables import Column, format_table, wrap
 
 
 @click.group("list")
 def listing() -> None:
-    """List criteria, normalisers, schedules, schemes, layers or ops."""
+    """List options, criteria, schedules, schemes, layers, ops and the like."""
 
 
 @listing.command("criteria", cls=Command)
@@ -95,6 +95,34 @@ def list_ops() -> Answer:
         for kind in OPS.values()
     ]
     return _answer("ops", rows)
+
+
+@listing.command("options", cls=Command)
+def list_options() -> Answer:
+    """What 'build' can be asked for, on the command line or in a recipe alone."""
+    from edgeprune.config import build_options
+
+    rows = [
+        {
+            "name": item.name,
+            "group": text.group,
+            "flag": (build_options.flags_of(item, text) or ("recipe only",))[0],
+            "default": build_options.describe_default(item, text),
+            "summary": text.help,
+        }
+        for item, text in build_options.list_options()
+    ]
+    parts = []
+    for group in build_options.GROUPS:
+        cells = [[row["name"], row["flag"], _tell(row)] for row in rows if row["group"] == group]
+        columns = [Column(heading="name"), Column(heading="flag"), Column(heading=group, wrap=True)]
+        parts.append(format_table(columns, cells))
+    note = "A recipe is a TOML file with these names as keys; [layers.PATTERN] is a table for each pattern."
+    return Answer(text="\n\n".join([*parts, wrap(note)]), document={"options": rows})
+
+
+def _tell(row: dict[str, str]) -> str:
+    return row["summary"] + (f" Default: {row['default']}." if row["default"] else "")
 
 
 def _answer(name: str, rows: Sequence[dict[str, Any]]) -> Answer:

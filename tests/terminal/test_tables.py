@@ -1,4 +1,4 @@
-from edgeprune.cli.tables import Column, format_table, measure_width, printable, wrap
+from edgeprune.terminal.tables import Column, format_table, measure_width, printable, wrap
 
 NAME, NUMBER = Column(heading="name", wrap=True), Column(heading="n", align="right")
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from edgeprune.cli.tables import Column, format_table, wrap
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.npu import Npu
 from edgeprune.device.profile import Profile
+from edgeprune.measuring.runtime import list_runtimes
+from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_quantity
 
 
@@ -45,8 +46,6 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
 
 def describe_choice(profiles: Sequence[Profile]) -> str:
     """What can be asked for, where nothing is as asked."""
-    from edgeprune.measuring.runtime import list_runtimes
-
     cores = ", ".join(sorted({profile.core for profile in profiles}))
     names = {name for profile in profiles for name in list_runtimes(profile)}
     small = [profile for profile in profiles if profile.kind == "mcu"]

@@ -1,6 +1,6 @@
-from edgeprune.cli.results import describe_ladder, format_checks, format_figures, format_report
-from edgeprune.cli.tables import measure_width
 from edgeprune.device.figures import Check, Figure, unavailable
+from edgeprune.terminal.results import describe_ladder, format_checks, format_figures, format_report
+from edgeprune.terminal.tables import measure_width
 from tests.report_sample import make_report
 
 

@@ -3,7 +3,7 @@ from contextlib import suppress
 
 import pytest
 
-from edgeprune.cli.progress import ProgressBar, ProgressLines, format_seconds, show_progress
+from edgeprune.terminal.progress import ProgressBar, ProgressLines, format_seconds, show_progress
 
 
 class Clock:
