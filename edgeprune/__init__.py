@@ -12,6 +12,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from edgeprune.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from edgeprune.api import (
         agree,
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
         strip,
         view,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "agree",

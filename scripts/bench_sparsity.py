@@ -144,10 +144,10 @@ def make_sparse(model: Any, job: Job) -> Applied:
 def narrow_to(goal: float, given: Artefact, *, job: Job) -> tuple[float, Any]:
     """The narrowest model that is no worse than the goal on validation data, with its fraction."""
     found: tuple[float, Any] = (1.0, None)
-    judge = job.inputs.validation
+    evaluator = job.inputs.validation
     for fraction in FRACTIONS:
         model = narrow_once(fraction, given, job=job)
-        if model is None or judge.drop(before=goal, after=judge.score_model(model)) > TOLERANCE:
+        if model is None or evaluator.drop(before=goal, after=evaluator.score_model(model)) > TOLERANCE:
             break
         found = (fraction, model)
     return found

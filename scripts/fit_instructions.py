@@ -1,4 +1,4 @@
-"""Fit the laws of `edgeprune/device/laws.py` and write `edgeprune/device/tables/instructions_*.json`.
+"""Fit the counts of `edgeprune/device/kernels/counts.py`; write `edgeprune/device/tables/`.
 
     python scripts/fit_instructions.py ../shared/data [--write]
 
@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.device.laws import FLOAT, count_features, count_other, is_on_floats
-from edgeprune.device.laws_elsewhere import Kernels
+from edgeprune.device.kernels.counts import FLOAT, count_features, count_other, is_on_floats
+from edgeprune.device.kernels.elsewhere import Kernels
 from edgeprune.graph.opshape import OpShape
 
 TABLES = Path(__file__).resolve().parents[1] / "edgeprune" / "device" / "tables"

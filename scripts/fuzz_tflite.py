@@ -52,7 +52,7 @@ def main() -> None:
             generator = random.Random(f"{asked.seed} {number}")
             name, victim = generator.choice(victims)
             data = mutations.mutate(victim, generator)
-            problems = judge(data, Path(folder), counts=counts, check_every=asked.check_every)
+            problems = evaluator(data, Path(folder), counts=counts, check_every=asked.check_every)
             if problems:
                 failures += 1
                 asked.keep.mkdir(exist_ok=True)
@@ -65,7 +65,7 @@ def main() -> None:
     sys.exit(1 if failures else 0)
 
 
-def judge(data: bytes, folder: Path, *, counts: Counter[str], check_every: int) -> list[str]:
+def evaluator(data: bytes, folder: Path, *, counts: Counter[str], check_every: int) -> list[str]:
     """What went wrong with one file, one clause each."""
     file, output = folder / "fuzzed.tflite", folder / "stripped.tflite"
     file.write_bytes(data)

@@ -11,7 +11,7 @@ from edgeprune.tflite.annotate import Annotation, annotate
 from edgeprune.tflite.compress import encode
 from edgeprune.tflite.metadata import ModelMetadata, TensorMetadata
 from edgeprune.tflite.schema import load_schema
-from edgeprune.tflite.sparse import encode_sparsity
+from edgeprune.tflite.sparse.encode import encode_sparsity
 from edgeprune.tflite.strip import pack, unpack
 
 WORDS = (0, 1, 2, 3, 0x7F, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgeprune import __version__
 from edgeprune.build.file_metadata import compose_annotation, describe_origin, hash_origin
 from edgeprune.build.job import Job, describe_settings
 from edgeprune.device.figures import Figure
@@ -26,6 +25,7 @@ from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, require_zeros
+from edgeprune.version import __version__
 
 if TYPE_CHECKING:
     import keras

@@ -9,12 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeprune import __version__
 from edgeprune.device.profile import Profile
 from edgeprune.errors import DataError, RecipeError
 from edgeprune.measuring.backend import backend_of
 from edgeprune.tflite.annotate import Annotation
 from edgeprune.tflite.metadata import ModelMetadata, TensorMetadata
+from edgeprune.version import __version__
 
 if TYPE_CHECKING:
     import keras

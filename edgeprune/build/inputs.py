@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeprune import __version__
 from edgeprune.config.build_options import DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.errors import DataError, InputError
 from edgeprune.files import hash_bytes
 from edgeprune.graph.layergraph import Array
 from edgeprune.progress import Checkpoints, Forgetful, Progress
+from edgeprune.version import __version__
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.data.augment import Augmentation
     from edgeprune.keras_bridge.data.dataset import Data
     from edgeprune.keras_bridge.data.representative import Representative
-    from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.task import Task
     from edgeprune.keras_bridge.training.train import Training
     from edgeprune.keras_bridge.training.trainer import Samples, Trainer
@@ -41,7 +41,7 @@ class Inputs:
         data: training, validation and test arrays.
         task: loss and metric.
         training: what recovery trains on.
-        validation, test: judges of models and of artefacts; decisions only look at the first.
+        validation, test: evaluators of models and of artefacts; decisions only look at the first.
         augmentation: what is done to training batches.
         calibration: the representative set, and how it was drawn.
         notes: sentences for the report.
@@ -54,8 +54,8 @@ class Inputs:
     data: Data
     task: Task
     training: Training
-    validation: Judge
-    test: Judge
+    validation: Evaluator
+    test: Evaluator
     augmentation: Augmentation
     calibration: Representative
     notes: tuple[str, ...]
@@ -118,7 +118,7 @@ def open_samples(
         RecipeError: loss or metric do not fit.
     """
     from edgeprune.keras_bridge.data.dataset import load_data
-    from edgeprune.keras_bridge.training.evaluation import make_judge
+    from edgeprune.keras_bridge.training.evaluation import make_evaluator
     from edgeprune.keras_bridge.training.task import resolve_task
     from edgeprune.keras_bridge.training.train import Training
     from edgeprune.keras_bridge.training.trainer import Samples
@@ -128,7 +128,7 @@ def open_samples(
     labels = task.choose_labels(loaded.x_train, loaded.y_train)
     return Samples(
         training=Training(inputs=loaded.x_train, labels=labels, task=task),
-        validation=make_judge(task, model, inputs=loaded.x_val, labels=loaded.y_val),
+        validation=make_evaluator(task, model, inputs=loaded.x_val, labels=loaded.y_val),
     )
 
 
@@ -219,10 +219,10 @@ def _prepare(
     seed: int,
 ) -> Inputs:
     from edgeprune.keras_bridge.data.augment import Augmentation, choose_augmentation
-    from edgeprune.keras_bridge.training.evaluation import make_judge
+    from edgeprune.keras_bridge.training.evaluation import make_evaluator
     from edgeprune.keras_bridge.training.train import Training, predict
 
-    validation = make_judge(task, original, inputs=data.x_val, labels=data.y_val)
+    validation = make_evaluator(task, original, inputs=data.x_val, labels=data.y_val)
     training = Training(inputs=data.x_train, labels=task.choose_labels(data.x_train, data.y_train), task=task)
     teacher, note = _make_teacher(original, validation, inputs=data.x_train, seed=seed)
     augmentation = Augmentation()
@@ -239,7 +239,7 @@ def _prepare(
         task=task,
         training=training,
         validation=validation,
-        test=make_judge(task, original, inputs=data.x_test, labels=data.y_test),
+        test=make_evaluator(task, original, inputs=data.x_test, labels=data.y_test),
         augmentation=augmentation,
         calibration=calibration,
         notes=(*data.notes, *calibration.warnings, *((note,) if note else ())),
@@ -286,7 +286,7 @@ def open_representative(
 
 
 def _make_teacher(
-    original: keras.Model, validation: Judge, *, inputs: tuple[Array, ...], seed: int
+    original: keras.Model, validation: Evaluator, *, inputs: tuple[Array, ...], seed: int
 ) -> tuple[keras.Model, str]:
     """The original, or a copy with re-estimated BatchNorm statistics if that one scores better."""
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm

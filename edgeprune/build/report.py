@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
-from edgeprune import __version__
 from edgeprune.build.artefact import Artefact
 from edgeprune.build.inputs import Inputs
 from edgeprune.config.budgets import BUDGETS
@@ -33,6 +32,7 @@ from edgeprune.report.sections.origin import DataPart, OpPart, TaskPart
 from edgeprune.report.sections.quantization import QuantizationPart
 from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.runtimes.agreement import Comparison
+from edgeprune.version import __version__
 
 _REPORTED_PACKAGES = (
     "tensorflow",

@@ -30,10 +30,12 @@ def find_start(job: Job, dense: Artefact, *, trainer: Trainer) -> tuple[Start, A
         trainer: data and teacher.
     """
     budgets = budget_limits(job.budgets)
-    teacher, judge = job.inputs.teacher, trainer.evaluator
+    teacher, evaluator = job.inputs.teacher, trainer.evaluator
     lean, macs = dense, int(dense.figures["macs"].value or 0)
     cost = cost_of(dense.measured.figures, budgets)
-    row = describe_step(0, "dense", model=teacher, cost=cost, macs=macs, accuracy=judge.score_model(teacher))
+    row = describe_step(
+        0, "dense", model=teacher, cost=cost, macs=macs, accuracy=evaluator.score_model(teacher)
+    )
     start = Start(model=teacher, graph=dense.graph, cost=cost, macs=macs, steps=[row], equivalence=[])
     for method in list_methods("lossless"):
         trainer.progress.stage(method.title)

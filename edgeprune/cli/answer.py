@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgeprune import __version__
+from edgeprune.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 import click
 
-from edgeprune import __version__
 from edgeprune.cli.answer import Answer, version_document
 from edgeprune.errors import EdgepruneError, InfeasibleError, OutputError
 from edgeprune.report.schema import format_json
 from edgeprune.terminal.results import format_report
 from edgeprune.terminal.tables import printable
+from edgeprune.version import __version__
 
 _USAGE, _BUG, _INTERRUPTED, _PIPE_CLOSED = 2, 70, 130, 141
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeprune import __version__
 from edgeprune.build.artefact import name_unsupported
 from edgeprune.build.file_metadata import Annotating, compose_annotation, read_labels
 from edgeprune.build.inputs import open_representative
@@ -26,6 +25,7 @@ from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
+from edgeprune.version import __version__
 
 if TYPE_CHECKING:
     import keras

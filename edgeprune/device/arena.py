@@ -11,7 +11,7 @@ Sizes of records follow TFLM at 90b983c (August 2026); of scratch buffers, see `
 from dataclasses import dataclass
 
 from edgeprune.device.figures import Figure
-from edgeprune.device.scratch import Kernels, scratch_bytes
+from edgeprune.device.kernels.scratch import Kernels, scratch_bytes
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.arena import Buffer, align, list_buffers, plan_arena
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE

@@ -7,6 +7,7 @@ from math import hypot
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.flash import UNLISTED_OP_BYTES, estimate_code, load_flash_table
 from edgeprune.device.instructions import estimate_instructions, load_instruction_table
+from edgeprune.device.kernels.scratch import Kernels
 from edgeprune.device.latency import (
     BEYOND_CACHE_REACH,
     EXTERNAL_ARENA_REACH,
@@ -18,7 +19,6 @@ from edgeprune.device.latency import (
 )
 from edgeprune.device.placement import is_external
 from edgeprune.device.profile import Profile
-from edgeprune.device.scratch import Kernels
 from edgeprune.graph.opshape import OpShape
 
 _WEIGHT_BYTES = {"float32": 4}

@@ -1,7 +1,7 @@
 """Instructions that one inference executes, predicted from the shapes of its ops.
 
-`laws.py` counts what the kernel of each op does; the tables under `tables/` say what each count costs on a
-core. `scripts/fit_instructions.py` writes them, from instructions counted in an emulator.
+`kernels/counts.py` counts what the kernel of each op does; the tables under `tables/` say what each count
+costs on a core. `scripts/fit_instructions.py` writes them, from instructions counted in an emulator.
 
 Only shapes enter, so the same law prices a layer of a pruning plan and an op of a `.tflite` file.
 """
@@ -13,11 +13,11 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-from edgeprune.device.decoding import decode_instructions
 from edgeprune.device.figures import Figure, unavailable
-from edgeprune.device.laws import FLOAT, count_features, count_other, is_on_floats
-from edgeprune.device.laws_elsewhere import Kernels
-from edgeprune.device.loops import Counts
+from edgeprune.device.kernels.counts import FLOAT, count_features, count_other, is_on_floats
+from edgeprune.device.kernels.decoding import decode_instructions
+from edgeprune.device.kernels.elsewhere import Kernels
+from edgeprune.device.kernels.loops import Counts
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import OpShape
 
@@ -34,7 +34,7 @@ class KindCost:
     """What the counts of one kind of op cost on one core.
 
     Attributes:
-        coefficients: instructions per count, in the order of the kind's function in `laws.FEATURES`.
+        coefficients: instructions per count, in the order of the kind's function in `counts.FEATURES`.
         rows: distinct op shapes the fit saw.
         low, high: counted over predicted instructions, 5th and 95th percentile of the fit; 1 is exact.
     """

@@ -23,7 +23,7 @@ from edgeprune.device.instructions import (
     list_instruction_tables,
     load_instruction_table,
 )
-from edgeprune.device.laws import count_features
+from edgeprune.device.kernels.counts import count_features
 from edgeprune.graph.opshape import OpShape
 
 Evidence = Literal["measured", "borrowed", "assumed"]

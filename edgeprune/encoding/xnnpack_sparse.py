@@ -17,8 +17,8 @@ from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.timing import Timing, explain_no_sparse_kernels, time_alternately
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.read import read_model
-from edgeprune.tflite.sparse import SparseCandidate, encode_sparsity, find_sparse_candidates
-from edgeprune.tflite.sparse_pattern import Explained, explain_pattern
+from edgeprune.tflite.sparse.encode import SparseCandidate, encode_sparsity, find_sparse_candidates
+from edgeprune.tflite.sparse.pattern import Explained, explain_pattern
 from edgeprune.units import format_quantity, format_ratio
 
 DECODES = "xnnpack-sparse"

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import edgeprune
 from edgeprune.errors import OpError
 from edgeprune.firmware.rendering import fill_template, write_texts
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_table import OPS
 from edgeprune.tflite.ops import is_int8_only, kinds_used
+from edgeprune.version import __version__
 
 ARENA_ALIGNMENT_BYTES = 16
 ARENA_MARGIN = 0.02
@@ -89,7 +89,7 @@ def render_tflm_package(
 def format_comment(tflite: bytes, provenance: Mapping[str, str]) -> str:
     """Lines of a comment that say what a file was made from."""
     facts = {
-        "Generator": f"edgeprune {edgeprune.__version__}",
+        "Generator": f"edgeprune {__version__}",
         "Model": f"{len(tflite)} bytes, SHA-256 {hashlib.sha256(tflite).hexdigest()}",
     } | dict(provenance)
     return "\n".join(f"// {one_line(name)}: {one_line(text)}" for name, text in facts.items())

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgeprune import __version__
 from edgeprune.device.estimate import measure_size
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.layer_costs import describe_layers
@@ -44,6 +43,7 @@ from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import Scheme
+from edgeprune.version import __version__
 
 _FIGURES = ("flash_bytes", "arena_bytes", "ram_bytes", "instructions", "latency_ms")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from edgeprune.keras_bridge.model.rebuild import Compacted
     from edgeprune.keras_bridge.model.trace import Traced
-    from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.train import Training
 
 PRUNING_RATIOS = (0.5, 0.75, 1.0)
@@ -53,7 +53,7 @@ class Pruner:
         costs: the solver's cost model, fitted on the dense model's conversion.
         measure: converts a model and gives its costs on the device.
         normalise: how scores are made comparable; None for the criterion's own way.
-        judge: measures the curves of criterion `sensitivity`.
+        evaluator: measures the curves of criterion `sensitivity`.
         branches: what goes as a whole, first; see `layers.layer_step`.
     """
 
@@ -66,7 +66,7 @@ class Pruner:
     measure: Callable[[keras.Model], Mapping[str, float]]
     branches: tuple[Branch, ...] = ()
     normalise: str | None = None
-    judge: Judge | None = None
+    evaluator: Evaluator | None = None
 
     def targets(self, fraction: float) -> dict[str, float]:
         """The costs allowed once a fraction of the reduction is done; all budgets at 1."""
@@ -164,7 +164,7 @@ def score_channels(
     from edgeprune.keras_bridge.training.evidence import gather_evidence
 
     evidence = gather_evidence(
-        model, traced, channels=channels, training=training, judge=pruner.judge, seed=seed
+        model, traced, channels=channels, training=training, evaluator=pruner.evaluator, seed=seed
     )
     return score_groups(CRITERIA[pruner.criterion], evidence, normalise=pruner.normalise)
 

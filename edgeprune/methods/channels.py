@@ -99,7 +99,7 @@ class ChannelsMethod:
             InfeasibleError: no plan meets the budgets.
         """
         asked = setting.asked
-        pruner = replace(_make_pruner(asked), judge=trainer.evaluator)
+        pruner = replace(_make_pruner(asked), evaluator=trainer.evaluator)
         recovery = trainer.plan_recovery()
         if asked.whole_layers:
             choice = _try_layers(model, asked=asked, pruner=pruner, trainer=trainer)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.model.trace import Traced
-    from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner
     from edgeprune.keras_bridge.training.trainer import Trainer
 
@@ -76,7 +76,7 @@ def choose_layers(
     """
     from edgeprune.keras_bridge.model.trace import trace
 
-    training, judge, progress = trainer.training, trainer.evaluator, trainer.progress
+    training, evaluator, progress = trainer.training, trainer.evaluator, trainer.progress
     recovery, traced = trainer.plan_recovery(), trace(model)
     candidates = _list_worthwhile(
         model, traced, candidates, pruner=pruner, training=training, seed=recovery.seed
@@ -88,24 +88,26 @@ def choose_layers(
     short = replace(recovery, total_steps=first + second)
     progress.stage("try without whole layers", total=budget)
     trials = [
-        _start_trial(model, traced, branches, pruner=pruner, training=training, judge=judge, recovery=short)
+        _start_trial(
+            model, traced, branches, pruner=pruner, training=training, evaluator=evaluator, recovery=short
+        )
         for branches in ((), *((branch,) for branch in candidates))
     ]
     alone, *others = trials
     for trial in trials:
-        trial.run(first, judge=judge, progress=progress)
-    better = [trial for trial in others if trial.beats(alone, judge)]
+        trial.run(first, evaluator=evaluator, progress=progress)
+    better = [trial for trial in others if trial.beats(alone, evaluator)]
     if better:
         for trial in (alone, better[0]):
-            trial.run(second, judge=judge, progress=progress)
+            trial.run(second, evaluator=evaluator, progress=progress)
     steps = sum(trial.trained.step for trial in trials)
-    if not better or not better[0].beats(alone, judge):
+    if not better or not better[0].beats(alone, evaluator):
         return LayerChoice(steps=steps)
     names = tuple(branch.name for branch in better[0].branches)
     return LayerChoice(
         branches=names,
         steps=steps,
-        note=f"{', '.join(names)}: validation {judge.task.metric} {better[0].score:.4f} after a trial, "
+        note=f"{', '.join(names)}: validation {evaluator.task.metric} {better[0].score:.4f} after a trial, "
         f"against {alone.score:.4f} with channels alone",
     )
 
@@ -199,19 +201,21 @@ class _Trial:
     tuner: Tuner | None = None
     score: float = math.nan
 
-    def run(self, steps: int, *, judge: Judge, progress: Progress) -> None:
+    def run(self, steps: int, *, evaluator: Evaluator, progress: Progress) -> None:
         """Fine-tunes some more and scores the model, with BatchNorm statistics that suit it."""
         from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
 
         if self.tuner is not None:
             self.trained = self.tuner.tune(steps, start=self.trained, advance=progress.advance)
-            _, self.score = settle_batch_norm(self.tuner.student, judge, inputs=self.training.inputs, seed=0)
+            _, self.score = settle_batch_norm(
+                self.tuner.student, evaluator, inputs=self.training.inputs, seed=0
+            )
 
-    def beats(self, other: _Trial, judge: Judge) -> bool:
+    def beats(self, other: _Trial, evaluator: Evaluator) -> bool:
         """Whether this one has a score, and the other has none or one that is worse by `LEAST_GAIN`."""
         if self.tuner is None or other.tuner is None:
             return other.tuner is None and self.tuner is not None
-        return judge.drop(before=other.score, after=self.score) <= -LEAST_GAIN
+        return evaluator.drop(before=other.score, after=self.score) <= -LEAST_GAIN
 
 
 def _start_trial(
@@ -221,7 +225,7 @@ def _start_trial(
     *,
     pruner: Pruner,
     training: Training,
-    judge: Judge,
+    evaluator: Evaluator,
     recovery: Recovery,
 ) -> _Trial:
     """The model without the branches and as many channels as the budgets ask."""
@@ -235,7 +239,7 @@ def _start_trial(
         training=training,
         trained=Trained(step=0, optimizer=[], losses=[]),
     )
-    few = tuple(x[:PROBE_SAMPLES] for x in judge.inputs)
+    few = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
     pruner = take_branches(model, pruner, [branch.name for branch in branches])
     smaller = model
     if branches:

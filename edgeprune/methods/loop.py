@@ -100,7 +100,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
     from edgeprune.keras_bridge.training.train import Trained, Tuner, steps_per_epoch
 
-    training, judge, progress = trainer.training, trainer.evaluator, trainer.progress
+    training, evaluator, progress = trainer.training, trainer.evaluator, trainer.progress
     per_epoch = steps_per_epoch(training, recovery)
     run = _Run.resume(
         trainer.work,
@@ -116,7 +116,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             macs=start.macs,
         ),
     )
-    reference = judge.score_model(trainer.teacher)
+    reference = evaluator.score_model(trainer.teacher)
     progress.stage("prune and recover", total=recovery.total_steps)
     progress.advance(run.trained.step)
     tuner: Tuner | None = None
@@ -124,7 +124,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
         segment, *rest = run.remaining
         before = replace(run)
         if segment.layers:
-            run.take(layer_step(run.model, pruner=pruner, probe=judge.inputs))
+            run.take(layer_step(run.model, pruner=pruner, probe=evaluator.inputs))
         if segment.fraction:
             seed = recovery.seed + run.count
             run.take(
@@ -133,7 +133,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                     segment.fraction,
                     pruner=run.adapt(pruner),
                     training=training,
-                    probe=judge.inputs,
+                    probe=evaluator.inputs,
                     seed=seed,
                 ),
             )
@@ -141,10 +141,10 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
         if tuner is None or tuner.student is not run.model:
             tuner = Tuner(run.model, trainer.teacher, training=training, recovery=recovery)
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
-        score = judge.score_model(run.model)
+        score = evaluator.score_model(run.model)
         if (
             segment.kind != "recover"
-            and judge.drop(before=reference, after=score) > COLLAPSE_DROP
+            and evaluator.drop(before=reference, after=score) > COLLAPSE_DROP
             and segment.halvings < 2
         ):
             run = _roll_back(before, segment, score=score, per_epoch=per_epoch)
@@ -153,8 +153,8 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             note = ", ".join(branch.name for branch in pruner.branches) if segment.layers else ""
             run.log(segment.kind, epochs=run.trained.step / per_epoch, accuracy=score, note=note)
         run.save(trainer.work)
-        progress.advance(0, detail=f"validation {judge.task.metric} {score:.3f}")
-    settled, score = settle_batch_norm(run.model, judge, inputs=training.inputs, seed=recovery.seed)
+        progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}")
+    settled, score = settle_batch_norm(run.model, evaluator, inputs=training.inputs, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
     run.model = settled
     run.log("final", epochs=run.trained.step / per_epoch, accuracy=score, note=note)

@@ -81,7 +81,7 @@ def rank_channels(
             traced,
             channels=channels,
             training=samples.training,
-            judge=samples.validation,
+            evaluator=samples.validation,
             seed=ranking.seed,
         )
     return score_groups(CRITERIA[ranking.criterion], evidence, normalise=ranking.normalise)

@@ -78,7 +78,7 @@ def study_sensitivity(
         InfeasibleError: no channel may go.
     """
     from edgeprune.keras_bridge.training.curves import measure_curves
-    from edgeprune.keras_bridge.training.evaluation import sample_judge
+    from edgeprune.keras_bridge.training.evaluation import sample_evaluator
     from edgeprune.keras_bridge.training.evidence import SENSITIVITY_SAMPLES, gather_evidence
 
     chosen, seed = CRITERIA[ranking.criterion], ranking.seed
@@ -90,9 +90,9 @@ def study_sensitivity(
         )
     progress.stage("rank channels")
     evidence = gather_evidence(
-        model, traced, channels=channels, training=samples.training, judge=None, seed=seed
+        model, traced, channels=channels, training=samples.training, evaluator=None, seed=seed
     )
-    judge = sample_judge(samples.validation, samples=SENSITIVITY_SAMPLES, seed=seed)
+    evaluator = sample_evaluator(samples.validation, samples=SENSITIVITY_SAMPLES, seed=seed)
     sweeps = plan_sweeps(channels, scores=score_groups(chosen, evidence))
     if not sweeps:
         raise InfeasibleError(
@@ -102,13 +102,13 @@ def study_sensitivity(
         )
     progress.stage("measure sensitivity", total=sum(len(sweep.counts) for sweep in sweeps))
     whole, curves = measure_curves(
-        model, traced, channels=channels, sweeps=sweeps, judge=judge, advance=progress.advance
+        model, traced, channels=channels, sweeps=sweeps, evaluator=evaluator, advance=progress.advance
     )
     return Study(
         criterion=chosen.name,
-        metric=judge.task.metric,
-        higher_is_better=judge.task.higher_is_better,
-        samples=len(judge.inputs[0]),
+        metric=evaluator.task.metric,
+        higher_is_better=evaluator.task.higher_is_better,
+        samples=len(evaluator.inputs[0]),
         available=len(samples.validation.inputs[0]),
         whole=whole,
         max_drop=max_drop,

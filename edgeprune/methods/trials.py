@@ -43,7 +43,7 @@ def try_methods(asked: Asked, methods: Sequence[Method], *, trainer: Trainer) ->
         methods: what may be done to weights; each saves flash on the device.
         trainer: of the whole build.
     """
-    start, judge = asked.start, trainer.evaluator
+    start, evaluator = asked.start, trainer.evaluator
     rest = [name for name in exceeded(start.cost, asked.budgets) if name != "flash"]
     trials = 1 + len(methods) + bool(rest)
     epochs = max(1, round(TRIAL_SHARE * trainer.epochs / trials))
@@ -66,11 +66,11 @@ def try_methods(asked: Asked, methods: Sequence[Method], *, trainer: Trainer) ->
     dense = start.steps[0]["accuracy"]
     lost: dict[str, tuple[float, Setting | None]] = {}
     if narrow is not None:
-        lost["channels alone"] = (judge.drop(before=dense, after=judge.score_model(narrow)), None)
+        lost["channels alone"] = (evaluator.drop(before=dense, after=evaluator.score_model(narrow)), None)
     for method in methods:
         if (setting := find_mildest(method, asked, model=model)) is not None:
             accuracy = method.apply(model, setting, trainer=trial).accuracy
-            lost[setting.describe()] = (judge.drop(before=dense, after=accuracy), setting)
+            lost[setting.describe()] = (evaluator.drop(before=dense, after=accuracy), setting)
     if all(setting is None for _, setting in lost.values()):
         return end(f"Channels alone: {_list_strongest(asked, methods)} bring flash under its budget.")
     best = min(lost, key=lambda name: lost[name][0])
@@ -79,7 +79,7 @@ def try_methods(asked: Asked, methods: Sequence[Method], *, trainer: Trainer) ->
     if setting is not None and rest:
         name = f"Channels for the other budgets, then {name.lower()}"
     told = ", ".join(f"{what} {drop:.4f}" for what, (drop, _) in lost.items())
-    told = f"lost after {epochs} epochs on trial, at the same flash, of {judge.task.metric}: {told}"
+    told = f"lost after {epochs} epochs on trial, at the same flash, of {evaluator.task.metric}: {told}"
     if narrow is None:
         told += f"; channels alone: {missed}"
     return end(f"{name[0].upper()}{name[1:]}: {told}.", setting)

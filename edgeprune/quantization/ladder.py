@@ -32,7 +32,7 @@ from edgeprune.units import format_drop
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.training.evaluation import Judge
+    from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 RECOVERY, WIDE = "quantization-aware recovery", "int16x8"
@@ -115,7 +115,7 @@ class Requirements:
     """What the ladder needs.
 
     Attributes:
-        judge: scores files on validation data.
+        evaluator: scores files on validation data.
         representative: calibration inputs, one array per model input.
         more: a larger choice of them.
         io_type: type of the file's inputs and outputs.
@@ -125,7 +125,7 @@ class Requirements:
         wide_io_type: of inputs and outputs of an int16x8 file; None where such a file may not be chosen.
     """
 
-    judge: Judge
+    evaluator: Evaluator
     representative: Inputs
     more: Inputs
     io_type: str
@@ -147,23 +147,23 @@ def plan_ladder(
         io_type: of the file's inputs and outputs.
         max_drop: of the metric, by quantizing, that is good enough.
     """
-    from edgeprune.keras_bridge.training.evaluation import sample_judge
+    from edgeprune.keras_bridge.training.evaluation import sample_evaluator
     from edgeprune.keras_bridge.training.quantization_aware import recover_quantized
 
-    judge = sample_judge(trainer.evaluator, samples=JUDGED_AT_MOST, seed=trainer.seed)
+    evaluator = sample_evaluator(trainer.evaluator, samples=JUDGED_AT_MOST, seed=trainer.seed)
 
     def recover(model: keras.Model) -> keras.Model:
         return recover_quantized(
             model,
             training=trainer.training,
-            judge=judge,
+            evaluator=evaluator,
             recovery=replace(trainer.plan_recovery(), learning_rate=RECOVERY_RATE),
             representative=tuple(x[:ROUNDED_ON] for x in representative),
             progress=Within(trainer.progress),
         )
 
     return Requirements(
-        judge=judge,
+        evaluator=evaluator,
         representative=representative,
         more=more,
         io_type=io_type,
@@ -185,13 +185,13 @@ def climb_ladder(model: keras.Model, asked: Requirements, *, progress: Progress)
     """
     from edgeprune.keras_bridge.conversion.calibrate import calibrate
 
-    judge = asked.judge
-    dense = judge.score_model(model)
+    evaluator = asked.evaluator
+    dense = evaluator.score_model(model)
 
     def measure(tflite: bytes) -> tuple[float, float]:
-        run = run_litert(tflite, as_real(tflite, judge.inputs))
-        metric = judge.score_outputs([output.values for output in run.outputs])
-        return metric, judge.drop(before=dense, after=metric)
+        run = run_litert(tflite, as_real(tflite, evaluator.inputs))
+        metric = evaluator.score_outputs([output.values for output in run.outputs])
+        return metric, evaluator.drop(before=dense, after=metric)
 
     state = State(
         model=model,
@@ -207,7 +207,7 @@ def climb_ladder(model: keras.Model, asked: Requirements, *, progress: Progress)
     for name, detail, step in _list_attempts(asked):
         if drop <= asked.max_drop:
             break
-        progress.note(f"{scheme} loses {format_drop(drop)} of {judge.task.metric}: {name}")
+        progress.note(f"{scheme} loses {format_drop(drop)} of {evaluator.task.metric}: {name}")
         try:
             moved, candidate = step(state)
             metric_now, drop_now = measure(candidate)

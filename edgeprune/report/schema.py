@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
-from edgeprune import __version__
 from edgeprune.errors import InputError
 from edgeprune.report.sections.agreement import AgreementPart
 from edgeprune.report.sections.budgets import BudgetPart
@@ -27,6 +26,7 @@ from edgeprune.report.sections.origin import DataPart, ModelPart, OpPart, TaskPa
 from edgeprune.report.sections.quantization import QuantizationPart
 from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.report.sections.steps import StepPart
+from edgeprune.version import __version__
 
 SCHEMA_VERSION = 1
 """Of `report.json`; rises when a key changes its meaning or goes."""

@@ -67,11 +67,11 @@ def unsupported_ops(model: Model, *, runtime: Runtime) -> list[UnsupportedOp]:
         model: the model; all its subgraphs are looked at.
         runtime: "tflm" for TFLM's reference and CMSIS-NN kernels, "litert" for tflite-runtime 2.14.
     """
-    judge = _judge_tflm if runtime == "tflm" else _judge_litert
+    evaluator = _judge_tflm if runtime == "tflm" else _judge_litert
     found = []
     for place, subgraph in enumerate(model.subgraphs):
         for op in subgraph.ops:
-            verdict = judge(op, subgraph)
+            verdict = evaluator(op, subgraph)
             if verdict is not None:
                 dtype = _activation_type(op, subgraph)
                 found.append(

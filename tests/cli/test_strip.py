@@ -5,7 +5,7 @@ from small_models import dense_int8, real_model
 from tflite_mutations import annotated, branching, convolution
 
 from edgeprune.tflite.compress import encode
-from edgeprune.tflite.sparse import encode_sparsity
+from edgeprune.tflite.sparse.encode import encode_sparsity
 from edgeprune.tflite.strip import strip
 from tests.cli.test_imports import imported_by
 

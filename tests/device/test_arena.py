@@ -12,7 +12,7 @@ from edgeprune.device.arena import (
     read_arena_inputs,
     tail_bytes,
 )
-from edgeprune.device.scratch import scratch_bytes
+from edgeprune.device.kernels.scratch import scratch_bytes
 from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.arena import Buffer
 from edgeprune.tflite.read import read_model

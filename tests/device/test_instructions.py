@@ -14,9 +14,9 @@ from edgeprune.device.instructions import (
     instructions_of,
     load_instruction_table,
 )
-from edgeprune.device.laws import FLOAT, count_features
-from edgeprune.device.laws_cmsis_nn import FEATURES
-from edgeprune.device.laws_elsewhere import FEATURES_ELSEWHERE, FEATURES_FLOAT
+from edgeprune.device.kernels.cmsis_nn import FEATURES
+from edgeprune.device.kernels.counts import FLOAT, count_features
+from edgeprune.device.kernels.elsewhere import FEATURES_ELSEWHERE, FEATURES_FLOAT
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import OpShape
 

@@ -35,7 +35,7 @@ def study(opened: Opened, *, keep: tuple[str, ...] = (), **ranking: str) -> tupl
         opened.model,
         opened.traced,
         channels=keep_layers(opened.channels, keep),
-        samples=SimpleNamespace(training=opened.training, validation=opened.judge),
+        samples=SimpleNamespace(training=opened.training, validation=opened.evaluator),
         ranking=Ranking(**ranking),
         max_drop=0.02,
         progress=progress,

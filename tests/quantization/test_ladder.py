@@ -11,7 +11,7 @@ import edgeprune
 from edgeprune.keras_bridge.data.dataset import Data, prepare_data
 from edgeprune.keras_bridge.data.sources import Part, RawData
 from edgeprune.keras_bridge.model.trace import trace
-from edgeprune.keras_bridge.training.evaluation import Judge, copy_model, make_judge
+from edgeprune.keras_bridge.training.evaluation import Evaluator, copy_model, make_evaluator
 from edgeprune.keras_bridge.training.fake_quant import GridCallback, fake_quantized, find_rounded
 from edgeprune.keras_bridge.training.quantization_aware import recover_quantized
 from edgeprune.keras_bridge.training.task import resolve_task
@@ -70,28 +70,30 @@ def data(model: keras.Model) -> Data:
 
 
 @pytest.fixture(scope="module")
-def judge(model: keras.Model, data: Data) -> Judge:
-    return make_judge(resolve_task(model, data), model, inputs=data.x_test, labels=data.y_test)
+def evaluator(model: keras.Model, data: Data) -> Evaluator:
+    return make_evaluator(resolve_task(model, data), model, inputs=data.x_test, labels=data.y_test)
 
 
-def ask(judge: Judge, data: Data, **changes: object) -> Requirements:
+def ask(evaluator: Evaluator, data: Data, **changes: object) -> Requirements:
     asked = {"max_drop": 0.0, "io_type": "int8", "wide_io_type": "int16", **changes}
     few = tuple(x[:100] for x in data.x_train)
-    return Requirements(judge=judge, representative=few, more=tuple(x[:300] for x in data.x_train), **asked)
+    return Requirements(
+        evaluator=evaluator, representative=few, more=tuple(x[:300] for x in data.x_train), **asked
+    )
 
 
-def test_what_is_good_enough_is_not_climbed(model: keras.Model, data: Data, judge: Judge) -> None:
-    ladder = climb_ladder(model, ask(judge, data, max_drop=1.0), progress=Silent())
+def test_what_is_good_enough_is_not_climbed(model: keras.Model, data: Data, evaluator: Evaluator) -> None:
+    ladder = climb_ladder(model, ask(evaluator, data, max_drop=1.0), progress=Silent())
     assert [step.name for step in ladder.steps] == ["int8"]
     assert ladder.scheme == "int8"
     assert {error.layer for error in ladder.errors} >= {"first", "rectified"}
 
 
 def test_rungs_are_tried_in_order_and_the_best_of_them_stays(
-    model: keras.Model, data: Data, judge: Judge
+    model: keras.Model, data: Data, evaluator: Evaluator
 ) -> None:
     ladder = climb_ladder(
-        model, ask(judge, data, max_drop=-1.0, recover=lambda model: model), progress=Silent()
+        model, ask(evaluator, data, max_drop=-1.0, recover=lambda model: model), progress=Silent()
     )
     names = [step.name for step in ladder.steps]
     assert names == RUNGS
@@ -104,9 +106,9 @@ def test_rungs_are_tried_in_order_and_the_best_of_them_stays(
 
 
 def test_where_nothing_may_be_scaled_or_widened_it_is_not(
-    model: keras.Model, data: Data, judge: Judge
+    model: keras.Model, data: Data, evaluator: Evaluator
 ) -> None:
-    asked = ask(judge, data, max_drop=-1.0, may_scale=False, wide_io_type=None)
+    asked = ask(evaluator, data, max_drop=-1.0, may_scale=False, wide_io_type=None)
     steps = climb_ladder(model, asked, progress=Silent()).steps
     assert [step.name for step in steps] == RUNGS
     assert [step.name for step in steps if step.metric is None] == [RUNGS[4], RUNGS[6], RUNGS[7]]
@@ -150,28 +152,30 @@ def test_weights_stay_on_the_grid_while_training_and_come_off_it_afterwards(mode
 
 
 def test_recovery_with_rounding_brings_the_int8_file_up_to_the_float_model(
-    trained: keras.Model, data: Data, judge: Judge
+    trained: keras.Model, data: Data, evaluator: Evaluator
 ) -> None:
     mild = spread_out(trained, least=0.2)
     tuned = recover_quantized(
         mild,
         training=Training(inputs=data.x_train, labels=data.y_train, task=resolve_task(mild, data)),
-        judge=judge,
+        evaluator=evaluator,
         recovery=Recovery(total_steps=200, learning_rate=3e-4),
         representative=(data.x_train[0][:100],),
         progress=Silent(),
     )
-    asked = ask(judge, data, max_drop=1.0)
+    asked = ask(evaluator, data, max_drop=1.0)
     before, after = (climb_ladder(each, asked, progress=Silent()).steps[0].metric for each in (mild, tuned))
     assert after > before + 0.05
-    assert after == pytest.approx(judge.score_model(tuned), abs=0.02)
+    assert after == pytest.approx(evaluator.score_model(tuned), abs=0.02)
 
 
-def test_training_feels_what_the_int8_file_loses(model: keras.Model, data: Data, judge: Judge) -> None:
+def test_training_feels_what_the_int8_file_loses(
+    model: keras.Model, data: Data, evaluator: Evaluator
+) -> None:
     copy = copy_model(model)
     GridCallback().set_model(copy)
     with fake_quantized(copy, inputs=(data.x_train[0][:100],)):
-        felt = judge.score_model(copy)
-    file = climb_ladder(model, ask(judge, data, max_drop=1.0), progress=Silent()).steps[0].metric
+        felt = evaluator.score_model(copy)
+    file = climb_ladder(model, ask(evaluator, data, max_drop=1.0), progress=Silent()).steps[0].metric
     assert felt == pytest.approx(file, abs=0.03)
-    assert felt < judge.score_model(model) - 0.1
+    assert felt < evaluator.score_model(model) - 0.1

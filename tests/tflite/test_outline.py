@@ -8,7 +8,7 @@ from edgeprune.tflite.compress import encode
 from edgeprune.tflite.outline import outline_model
 from edgeprune.tflite.parts import list_parts
 from edgeprune.tflite.read import read_model
-from edgeprune.tflite.sparse import encode_sparsity
+from edgeprune.tflite.sparse.encode import encode_sparsity
 from edgeprune.tflite.strip import strip
 
 

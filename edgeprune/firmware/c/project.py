@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-import edgeprune
 from edgeprune.device.profile import Profile
 from edgeprune.firmware.c.boards import NANOSECONDS_PER_INSTRUCTION, EmulatedBoard, find_board
 from edgeprune.firmware.c.emulator import find_command
@@ -21,6 +20,7 @@ from edgeprune.firmware.tflm import one_line
 from edgeprune.firmware.wrapper import quote
 from edgeprune.runtimes.golden import Golden
 from edgeprune.tflite.model import Model
+from edgeprune.version import __version__
 
 DESCRIPTION = "edgeprune.json"
 """File of a project that says what it is for."""
@@ -88,7 +88,7 @@ def write_engine_project(
     texts = render_folder(
         "c_project",
         {
-            "facts": f"edgeprune {edgeprune.__version__}: {facts}",
+            "facts": f"edgeprune {__version__}: {facts}",
             "device": one_line(profile.id),
             "core": board.core,
             "flags": " ".join(board.flags),
@@ -117,7 +117,7 @@ def write_engine_project(
         json.dumps(
             {
                 "schema": 1,
-                "edgeprune": edgeprune.__version__,
+                "edgeprune": __version__,
                 "runtime": "c",
                 "device": profile.id,
                 "core": board.core,

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-import edgeprune
 from edgeprune.firmware.c.graph import Program, Step
 from edgeprune.firmware.c.layer import C_TYPES, Constant, format_float, read_template, render, zero_point
 from edgeprune.tflite.model import Model, Tensor
+from edgeprune.version import __version__
 
 _KERNEL_ORDER = (
     "clamp",
@@ -69,7 +69,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
         facts: where all this comes from, one clause for the comment on top.
     """
     model = program.model
-    values = {"name": name, "upper": name.upper(), "facts": f"edgeprune {edgeprune.__version__}: {facts}"}
+    values = {"name": name, "upper": name.upper(), "facts": f"edgeprune {__version__}: {facts}"}
     constants = [(step, constant) for step in program.steps for constant in step.layer.constants]
     return {
         "model.h": render(

@@ -15,7 +15,7 @@ from edgeprune.keras_bridge.model.calling import call
 from edgeprune.keras_bridge.model.masking import switch_off
 from edgeprune.keras_bridge.model.trace import Traced
 from edgeprune.keras_bridge.model.weights import assign_weights
-from edgeprune.keras_bridge.training.evaluation import Judge
+from edgeprune.keras_bridge.training.evaluation import Evaluator
 from edgeprune.prune.criteria import Curve
 from edgeprune.prune.sweeps import Sweep
 
@@ -28,7 +28,7 @@ def measure_curves(
     *,
     channels: ChannelMap,
     sweeps: Sequence[Sweep],
-    judge: Judge,
+    evaluator: Evaluator,
     advance: Callable[..., None] = lambda steps=1, *, detail="": None,
 ) -> tuple[float, tuple[Curve, ...]]:
     """The metric of the whole model, and one curve for each sweep.
@@ -38,19 +38,19 @@ def measure_curves(
         traced: its trace.
         channels: its channel map.
         sweeps: what to switch off.
-        judge: scores the masked models.
+        evaluator: scores the masked models.
         advance: told of every masked model that was scored.
     """
-    whole = judge.score_model(model)
+    whole = evaluator.score_model(model)
     curves = []
     for sweep in sweeps:
         metrics = []
         for count in sweep.counts.tolist():
             kept = channels.everything
             kept[sweep.order[:count]] = False
-            metrics.append(_score_masked(model, traced, channels, kept=kept, judge=judge))
+            metrics.append(_score_masked(model, traced, channels, kept=kept, evaluator=evaluator))
             advance(1, detail=sweep.family)
-        drops = [judge.drop(before=whole, after=metric) for metric in metrics]
+        drops = [evaluator.drop(before=whole, after=metric) for metric in metrics]
         curves.append(
             Curve(
                 family=sweep.family,
@@ -64,7 +64,7 @@ def measure_curves(
 
 
 def _score_masked(
-    model: keras.Model, traced: Traced, channels: ChannelMap, *, kept: Kept, judge: Judge
+    model: keras.Model, traced: Traced, channels: ChannelMap, *, kept: Kept, evaluator: Evaluator
 ) -> float:
     touched = [
         name
@@ -75,9 +75,9 @@ def _score_masked(
     ]
     with _masked_weights(traced, channels, kept=kept, layers=touched):
         if not _masks_need_calls(traced, touched):
-            return judge.score_model(model)
+            return evaluator.score_model(model)
         with switch_off(traced, channels, kept=kept):
-            return judge.score_outputs(_predict_eagerly(model, judge.inputs))
+            return evaluator.score_outputs(_predict_eagerly(model, evaluator.inputs))
 
 
 def _masks_need_calls(traced: Traced, touched: Sequence[str]) -> bool:

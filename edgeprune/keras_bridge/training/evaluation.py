@@ -13,7 +13,7 @@ from edgeprune.keras_bridge.training.train import predict, reestimate_batch_norm
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Judge:
+class Evaluator:
     """Inputs, and what the outputs should be.
 
     Attributes:
@@ -39,34 +39,34 @@ class Judge:
         return self.task.drop(before=before, after=after)
 
 
-def sample_judge(judge: Judge, *, samples: int, seed: int) -> Judge:
-    """The same judge on at most so many of its samples, drawn by the seed."""
-    count = len(judge.inputs[0])
+def sample_evaluator(evaluator: Evaluator, *, samples: int, seed: int) -> Evaluator:
+    """The same evaluator on at most so many of its samples, drawn by the seed."""
+    count = len(evaluator.inputs[0])
     if count <= samples:
-        return judge
+        return evaluator
     rows = np.sort(np.random.default_rng([seed, 3]).choice(count, size=samples, replace=False))
-    labels = judge.labels
+    labels = evaluator.labels
     few = labels[rows] if isinstance(labels, np.ndarray) else [y[rows] for y in labels]
-    return Judge(task=judge.task, inputs=tuple(x[rows] for x in judge.inputs), labels=few)
+    return Evaluator(task=evaluator.task, inputs=tuple(x[rows] for x in evaluator.inputs), labels=few)
 
 
 def settle_batch_norm(
-    model: keras.Model, judge: Judge, *, inputs: tuple[Array, ...], seed: int
+    model: keras.Model, evaluator: Evaluator, *, inputs: tuple[Array, ...], seed: int
 ) -> tuple[keras.Model, float]:
     """The model and its score, or a copy with re-estimated BatchNorm statistics if that one scores better.
 
     Args:
         model: not changed.
-        judge: scores both.
+        evaluator: scores both.
         inputs: training inputs, one array per model input.
         seed: of the batches.
     """
-    before = judge.score_model(model)
+    before = evaluator.score_model(model)
     copy = copy_model(model)
     if not reestimate_batch_norm(copy, inputs, seed=seed):
         return model, before
-    after = judge.score_model(copy)
-    return (copy, after) if judge.drop(before=before, after=after) < 0 else (model, before)
+    after = evaluator.score_model(copy)
+    return (copy, after) if evaluator.drop(before=before, after=after) < 0 else (model, before)
 
 
 def copy_model(model: keras.Model) -> keras.Model:
@@ -76,12 +76,12 @@ def copy_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-def make_judge(
+def make_evaluator(
     task: Task, original: keras.Model, *, inputs: tuple[Array, ...], labels: Array | None
-) -> Judge:
-    """A judge for these inputs; asks the original for its outputs where there is nothing else to go by."""
+) -> Evaluator:
+    """An evaluator for these inputs; asks the original for its outputs where nothing else is to go by."""
     chosen = task.choose_labels(inputs, labels)
     if chosen is None:
         outputs = predict(original, inputs)
-        return Judge(task=task, inputs=inputs, labels=outputs[0] if len(outputs) == 1 else outputs)
-    return Judge(task=task, inputs=inputs, labels=chosen)
+        return Evaluator(task=task, inputs=inputs, labels=outputs[0] if len(outputs) == 1 else outputs)
+    return Evaluator(task=task, inputs=inputs, labels=chosen)

@@ -9,7 +9,7 @@ from edgeprune.graph.channels import ChannelMap
 from edgeprune.keras_bridge.model.activity import measure_activity
 from edgeprune.keras_bridge.model.trace import Traced
 from edgeprune.keras_bridge.training.curves import measure_curves
-from edgeprune.keras_bridge.training.evaluation import Judge, sample_judge
+from edgeprune.keras_bridge.training.evaluation import Evaluator, sample_evaluator
 from edgeprune.keras_bridge.training.gradients import iterate_gradients
 from edgeprune.keras_bridge.training.train import Training
 from edgeprune.prune.criteria import CRITERIA, Curve, Evidence, score_groups
@@ -29,7 +29,7 @@ def gather_evidence(
     *,
     channels: ChannelMap,
     training: Training,
-    judge: Judge | None,
+    evaluator: Evaluator | None,
     seed: int,
 ) -> Evidence:
     """What criteria may look at; nothing is measured before it is asked for.
@@ -39,7 +39,7 @@ def gather_evidence(
         traced: its trace.
         channels: its channel map.
         training: what gradients and activations are taken of.
-        judge: scores masked models on validation data; None where no curves can be had.
+        evaluator: scores masked models on validation data; None where no curves can be had.
         seed: of batches and random scores.
     """
     unlabelled = replace(training, labels=None)
@@ -51,17 +51,21 @@ def gather_evidence(
         activity=lambda: measure_activity(model, traced, channels=channels, training=training, seed=seed),
         seed=seed,
     )
-    return evidence if judge is None else replace(evidence, curves=_curves(model, traced, evidence, judge))
+    return (
+        evidence
+        if evaluator is None
+        else replace(evidence, curves=_curves(model, traced, evidence, evaluator))
+    )
 
 
 def _curves(
-    model: keras.Model, traced: Traced, evidence: Evidence, judge: Judge
+    model: keras.Model, traced: Traced, evidence: Evidence, evaluator: Evaluator
 ) -> Callable[[], Sequence[Curve]]:
     def measure() -> Sequence[Curve]:
         scores = score_groups(CRITERIA[ORDER_CRITERION], evidence)
-        few = sample_judge(judge, samples=SENSITIVITY_SAMPLES, seed=evidence.seed)
+        few = sample_evaluator(evaluator, samples=SENSITIVITY_SAMPLES, seed=evidence.seed)
         sweeps = plan_sweeps(evidence.channels, scores=scores, ratios=SENSITIVITY_RATIOS)
-        _, curves = measure_curves(model, traced, channels=evidence.channels, sweeps=sweeps, judge=few)
+        _, curves = measure_curves(model, traced, channels=evidence.channels, sweeps=sweeps, evaluator=few)
         return curves
 
     return measure

@@ -3,7 +3,7 @@
 import keras
 
 from edgeprune.graph.layergraph import Array
-from edgeprune.keras_bridge.training.evaluation import Judge, copy_model
+from edgeprune.keras_bridge.training.evaluation import Evaluator, copy_model
 from edgeprune.keras_bridge.training.fake_quant import GridCallback, fake_quantized
 from edgeprune.keras_bridge.training.recover import recover_with
 from edgeprune.keras_bridge.training.train import Recovery, Training
@@ -14,7 +14,7 @@ def recover_quantized(
     model: keras.Model,
     *,
     training: Training,
-    judge: Judge,
+    evaluator: Evaluator,
     recovery: Recovery,
     representative: tuple[Array, ...],
     progress: Progress,
@@ -24,7 +24,7 @@ def recover_quantized(
     Args:
         model: what is copied, and followed as a teacher.
         training: inputs, labels and loss.
-        judge: scores models on validation data.
+        evaluator: scores models on validation data.
         recovery: how to train, and for how many steps.
         representative: inputs that ranges of activations are taken from.
         progress: is told about every optimizer step.
@@ -34,7 +34,7 @@ def recover_quantized(
         model,
         teacher=model,
         training=training,
-        judge=judge,
+        evaluator=evaluator,
         recovery=recovery,
         progress=progress,
         around=lambda copy: fake_quantized(copy, inputs=representative),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import keras
 
-from edgeprune.keras_bridge.training.evaluation import Judge, copy_model, settle_batch_norm
+from edgeprune.keras_bridge.training.evaluation import Evaluator, copy_model, settle_batch_norm
 from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner, steps_per_epoch
 from edgeprune.progress import Progress
 
@@ -17,7 +17,7 @@ def recover_with(
     *,
     teacher: keras.Model,
     training: Training,
-    judge: Judge,
+    evaluator: Evaluator,
     recovery: Recovery,
     progress: Progress,
     around: Callable[[keras.Model], AbstractContextManager[None]] = nullcontext,
@@ -31,7 +31,7 @@ def recover_with(
         model: what is copied; not changed.
         teacher: what the copy follows; only run.
         training: inputs, labels and loss.
-        judge: scores models on validation data.
+        evaluator: scores models on validation data.
         recovery: how to train, and for how many steps.
         progress: is told about every optimizer step, within the stage that is on.
         around: what the copy is trained within.
@@ -53,6 +53,8 @@ def recover_with(
             trained = tuner.tune(
                 min(steps_per_epoch(training, recovery), left), start=trained, advance=advance
             )
-            progress.advance(0, detail=f"validation {judge.task.metric} {judge.score_model(shaped):.3f}")
+            progress.advance(
+                0, detail=f"validation {evaluator.task.metric} {evaluator.score_model(shaped):.3f}"
+            )
     callback.on_train_end()
-    return settle_batch_norm(shaped, judge, inputs=training.inputs, seed=recovery.seed)
+    return settle_batch_norm(shaped, evaluator, inputs=training.inputs, seed=recovery.seed)

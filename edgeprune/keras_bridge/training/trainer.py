@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import keras
 
 from edgeprune.keras_bridge.data.augment import Augmentation
-from edgeprune.keras_bridge.training.evaluation import Judge
+from edgeprune.keras_bridge.training.evaluation import Evaluator
 from edgeprune.keras_bridge.training.recover import recover_with
 from edgeprune.keras_bridge.training.train import Recovery, Training, steps_per_epoch
 from edgeprune.progress import Checkpoints, Forgetful, Progress, Within
@@ -23,7 +23,7 @@ class Samples:
     """
 
     training: Training
-    validation: Judge
+    validation: Evaluator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class Trainer:
 
     teacher: keras.Model
     training: Training
-    evaluator: Judge
+    evaluator: Evaluator
     augmentation: Augmentation
     epochs: int
     seed: int
@@ -88,7 +88,7 @@ class Trainer:
             model,
             teacher=self.teacher,
             training=self.training,
-            judge=self.evaluator,
+            evaluator=self.evaluator,
             recovery=replace(recovery, learning_rate=rate * recovery.learning_rate),
             progress=self.progress,
             around=around,

@@ -12,7 +12,7 @@ from edgeprune.keras_bridge.model.activity import measure_activity
 from edgeprune.keras_bridge.model.rebuild import compact
 from edgeprune.keras_bridge.model.trace import Traced, trace
 from edgeprune.keras_bridge.training.curves import measure_curves
-from edgeprune.keras_bridge.training.evaluation import Judge, make_judge, sample_judge
+from edgeprune.keras_bridge.training.evaluation import Evaluator, make_evaluator, sample_evaluator
 from edgeprune.keras_bridge.training.evidence import gather_evidence
 from edgeprune.keras_bridge.training.gradients import iterate_gradients
 from edgeprune.keras_bridge.training.task import resolve_task
@@ -74,7 +74,7 @@ class Opened:
         self.traced: Traced = trace(self.model)
         self.channels: ChannelMap = name_channels(self.traced.graph)
         self.training = Training(inputs=data.x_train, labels=data.y_train, task=task)
-        self.judge: Judge = make_judge(task, self.model, inputs=data.x_val, labels=data.y_val)
+        self.evaluator: Evaluator = make_evaluator(task, self.model, inputs=data.x_val, labels=data.y_val)
 
     def evidence(self):
         return gather_evidence(
@@ -82,7 +82,7 @@ class Opened:
             self.traced,
             channels=self.channels,
             training=self.training,
-            judge=self.judge,
+            evaluator=self.evaluator,
             seed=0,
         )
 
@@ -143,7 +143,7 @@ def test_gradients_find_the_channel_that_nobody_listens_to(name: str, labelled: 
         again,
         channels=opened.channels,
         training=opened.training,
-        judge=None,
+        evaluator=None,
         seed=0,
     )
     scores = score_groups(CRITERIA[name], evidence)[opened.groups_of("second")]
@@ -177,17 +177,17 @@ def test_a_point_of_a_curve_is_the_metric_of_the_compacted_model(make) -> None:
     scores = np.random.default_rng(1).uniform(size=opened.channels.groups)
     sweeps = plan_sweeps(opened.channels, scores=scores, ratios=(0.5,))
     whole, curves = measure_curves(
-        opened.model, opened.traced, channels=opened.channels, sweeps=sweeps, judge=opened.judge
+        opened.model, opened.traced, channels=opened.channels, sweeps=sweeps, evaluator=opened.evaluator
     )
-    assert whole == opened.judge.score_model(opened.model)
+    assert whole == opened.evaluator.score_model(opened.model)
     assert sweeps
     for sweep, curve in zip(sweeps, curves, strict=True):
         kept = opened.channels.everything
         kept[sweep.order[: sweep.counts[0]]] = False
         smaller = compact(
-            opened.model, opened.traced, channels=opened.channels, kept=kept, probe=opened.judge.inputs
+            opened.model, opened.traced, channels=opened.channels, kept=kept, probe=opened.evaluator.inputs
         )
-        assert curve.metrics.tolist() == [opened.judge.score_model(smaller.model)]
+        assert curve.metrics.tolist() == [opened.evaluator.score_model(smaller.model)]
         assert curve.drops.tolist() == [whole - curve.metrics[0]]
 
 
@@ -205,7 +205,7 @@ def test_weights_are_put_back_even_when_measuring_fails() -> None:
             opened.traced,
             channels=opened.channels,
             sweeps=sweeps,
-            judge=opened.judge,
+            evaluator=opened.evaluator,
             advance=stop,
         )
     for old, new in zip(before, opened.model.get_weights(), strict=True):
@@ -213,10 +213,10 @@ def test_weights_are_put_back_even_when_measuring_fails() -> None:
 
 
 def test_a_judge_is_sampled_with_its_labels() -> None:
-    judge = Opened(plain).judge
-    few = sample_judge(judge, samples=5, seed=0)
+    evaluator = Opened(plain).evaluator
+    few = sample_evaluator(evaluator, samples=5, seed=0)
     assert len(few.inputs[0]) == len(few.labels) == 5
     for x, y in zip(few.inputs[0], few.labels, strict=True):
-        (row,) = np.flatnonzero((judge.inputs[0] == x).all((1, 2, 3)))
-        assert judge.labels[row] == y
-    assert sample_judge(judge, samples=10_000, seed=0) is judge
+        (row,) = np.flatnonzero((evaluator.inputs[0] == x).all((1, 2, 3)))
+        assert evaluator.labels[row] == y
+    assert sample_evaluator(evaluator, samples=10_000, seed=0) is evaluator

@@ -1,15 +1,15 @@
 """What the kernel of each kind of op counts up to, from the op's shape alone.
 
 What each count costs is fitted per core. Adding a kind: one function and its line in `FEATURES`
-(`laws_cmsis_nn.py`), and what leads to it in `KINDS` or `kind_of`; `laws_elsewhere.py` has what other kernel
+(`cmsis_nn.py`), and what leads to it in `KINDS` or `kind_of`; `elsewhere.py` has what other kernel
 libraries, and kernels for floats, do otherwise.
 """
 
 from functools import lru_cache
 
-from edgeprune.device.laws_cmsis_nn import FEATURES
-from edgeprune.device.laws_elsewhere import FEATURES_ELSEWHERE, FEATURES_FLOAT, Kernels, name_elsewhere
-from edgeprune.device.loops import Counts
+from edgeprune.device.kernels.cmsis_nn import FEATURES
+from edgeprune.device.kernels.elsewhere import FEATURES_ELSEWHERE, FEATURES_FLOAT, Kernels, name_elsewhere
+from edgeprune.device.kernels.loops import Counts
 from edgeprune.graph.opshape import OpShape
 
 KINDS: dict[str, str] = {

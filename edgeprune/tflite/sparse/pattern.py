@@ -21,7 +21,7 @@ import numpy as np
 
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Op, Tensor
 from edgeprune.tflite.ops import op_shapes
-from edgeprune.tflite.sparse_ops import Graph
+from edgeprune.tflite.sparse.ops import Graph
 
 MIN_SPARSITY = 2 / 3
 """XNNPACK takes its sparse kernels above this fraction of zeros."""
@@ -94,7 +94,7 @@ class _Walk:
         """What stands in the way first; None if a stretch begins and ends as it should."""
         missed: _Refusal | None = None
         for op in self.graph.ops:
-            part, why = self.graph.judge(op)
+            part, why = self.graph.evaluator(op)
             inputs = self.graph.inputs(op)
             entering = [index for index in inputs if index in self.inside]
             if not entering:
@@ -145,7 +145,7 @@ class _Walk:
         if _is_matrix(op, self.graph.static):
             self.matrices.append(op)
         made = op.outputs[0]
-        following = [reader for reader in self.graph.readers.get(made, []) if self.graph.judge(reader)[0]]
+        following = [reader for reader in self.graph.readers.get(made, []) if self.graph.evaluator(reader)[0]]
         if op.name == "FULLY_CONNECTED":
             # ai-edge-litert 1.2 fails to load models in which one follows another.
             return _Refusal(op=following[0], why="follows a FULLY_CONNECTED") if following else None

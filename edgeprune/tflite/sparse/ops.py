@@ -86,7 +86,7 @@ class Graph:
             return None
         return constant_values(constant, where=self.model.where).astype(np.int64)
 
-    def judge(self, op: Op) -> tuple[Part, str]:
+    def evaluator(self, op: Op) -> tuple[Part, str]:
         """Which part of a stretch the op can be, or why none, as a clause."""
         if (kind := self._find_other_type(op)) is not None:
             return "", f"computes in {kind}; XNNPACK has sparse kernels for floats alone"

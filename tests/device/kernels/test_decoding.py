@@ -1,10 +1,10 @@
 import pytest
 
 from edgeprune.device.arena import ArenaInputs, tail_bytes
-from edgeprune.device.decoding import decode_instructions, load_decode_costs, name_loop
 from edgeprune.device.flash import estimate_code, load_flash_table
 from edgeprune.device.instructions import instructions_of, load_instruction_table
-from edgeprune.device.scratch import scratch_bytes
+from edgeprune.device.kernels.decoding import decode_instructions, load_decode_costs, name_loop
+from edgeprune.device.kernels.scratch import scratch_bytes
 from edgeprune.errors import UnknownNameError
 from edgeprune.graph.opshape import Decoded, OpShape
 from edgeprune.tflite.decode.wire import OP_NAME

@@ -8,7 +8,14 @@ a time, four weights per step, so a law counts such steps, the leftovers of odd 
 from collections.abc import Callable
 from math import prod
 
-from edgeprune.device.loops import Counts, by_quantization, divide_up, joined_axis, rows_of, taps_inside
+from edgeprune.device.kernels.loops import (
+    Counts,
+    by_quantization,
+    divide_up,
+    joined_axis,
+    rows_of,
+    taps_inside,
+)
 from edgeprune.graph.opshape import OpShape
 
 _PARTING = ("SPLIT", "SPLIT_V", "UNPACK")

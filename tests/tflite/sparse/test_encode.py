@@ -9,7 +9,7 @@ from edgeprune.errors import ModelError
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schema import load_schema
-from edgeprune.tflite.sparse import compress_matrix, encode_sparsity, find_sparse_candidates
+from edgeprune.tflite.sparse.encode import compress_matrix, encode_sparsity, find_sparse_candidates
 from edgeprune.tflite.strip import strip
 
 

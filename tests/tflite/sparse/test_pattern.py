@@ -11,8 +11,8 @@ from small_models import real_model
 
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schema import load_schema
-from edgeprune.tflite.sparse import encode_sparsity, find_sparse_candidates
-from edgeprune.tflite.sparse_pattern import explain_pattern
+from edgeprune.tflite.sparse.encode import encode_sparsity, find_sparse_candidates
+from edgeprune.tflite.sparse.pattern import explain_pattern
 
 
 def explain(tflite):

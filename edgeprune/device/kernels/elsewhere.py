@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Literal
 
-from edgeprune.device.loops import Counts, by_quantization, divide_up, rows_of, taps_inside
+from edgeprune.device.kernels.loops import Counts, by_quantization, divide_up, rows_of, taps_inside
 from edgeprune.graph.opshape import OpShape
 
 Kernels = Literal["dsp", "plain", "mve", "reference"]

@@ -15,7 +15,7 @@ What is stored for a matrix of (outputs, inputs), which is what the weights of a
 Rows are outputs or inputs, whichever takes fewer bytes. Indices and segments are stored in 1, 2 or 4 bytes.
 
 XNNPACK rewrites graphs that it should leave alone, and then computes wrong outputs, so nothing may be stored
-so unless `sparse_pattern.py` says that the graph has the pattern.
+so unless `pattern.py` says that the graph has the pattern.
 
 Source: `sparsity_format_converter.cc` and `xnnpack_delegate.cc` of google-ai-edge/LiteRT (August 2026).
 """
