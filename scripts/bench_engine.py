@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import edgeprune.firmware.c as engine_package
+from edgeprune.firmware import c as engine_package
 from edgeprune.commands.run import run_engine
 from edgeprune.errors import EdgepruneError
 from edgeprune.files import whole_file

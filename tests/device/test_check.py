@@ -122,13 +122,13 @@ def test_a_strict_limit_leaves_room_for_the_error_of_an_estimate_and_no_more():
 
 
 def test_a_budget_of_all_that_the_device_has_is_whoevers_it_was():
-    budgets = resolve_budgets(M7, flags={"flash_kib": 2048}, recipe={"ram_kib": 512})
+    budgets = resolve_budgets(M7, asked={"flash_kib": 2048, "ram_kib": 512}, origins={"ram_kib": "recipe"})
     assert (budgets.flash_bytes.value, budgets.flash_bytes.origin) == (2048 * 1024, "flag")
     assert (budgets.ram_bytes.value, budgets.ram_bytes.origin) == (512 * 1024, "recipe")
 
 
 def test_a_check_says_where_its_budget_comes_from():
-    budgets = resolve_budgets(M7, flags={"flash_kib": 4096}, recipe={"ram_kib": 20})
+    budgets = resolve_budgets(M7, asked={"flash_kib": 4096, "ram_kib": 20}, origins={"ram_kib": "recipe"})
     assert [check.note for check in check_budgets(figures(), budgets, M7)] == [
         "the device has 2048 KiB of flash, 4096 KiB were asked for",
         "budget from the recipe",
@@ -137,19 +137,19 @@ def test_a_check_says_where_its_budget_comes_from():
     assert budgets.latency_ms.reason == M7.budgets.reason
     assert budgets.ram_bytes.reason == ""
     bare = dataclasses.replace(M7, budgets=dataclasses.replace(M7.budgets, latency_ms=None))
-    flagged = resolve_budgets(bare, flags={"flash_kib": 1})
+    flagged = resolve_budgets(bare, asked={"flash_kib": 1})
     notes = [check.note for check in check_budgets(figures(), flagged, bare)]
-    assert (notes[0], notes[2]) == ("budget from the command line", "no budget")
+    assert (notes[0], notes[2]) == ("budget as asked for", "no budget")
 
 
 def test_a_strict_limit_on_flash_is_the_largest_estimate_whose_interval_still_ends_within_it():
     table = load_flash_table(M7.costs.flash_build)
-    strict = resolve_budgets(M7, flags={"flash_kib": 40}, is_strict=True)
+    strict = resolve_budgets(M7, asked={"flash_kib": 40}, is_strict=True)
     # All of 40 KiB may be code, of which 40 KiB / (1 + error) plus the error is 40 KiB.
     limit = budget_limits(strict)["flash"]
     assert limit * (1 + table.error) == pytest.approx(40 * 1024)
     # Of 2 MiB no more can be code than all ops together have.
-    wide = resolve_budgets(M7, flags={"flash_kib": 2048}, is_strict=True)
+    wide = resolve_budgets(M7, asked={"flash_kib": 2048}, is_strict=True)
     everything = table.baseline_bytes + sum(table.atoms.values())
     assert everything < 2048 * 1024
     assert wide.spare["flash"] == pytest.approx(table.error * everything)
@@ -157,7 +157,7 @@ def test_a_strict_limit_on_flash_is_the_largest_estimate_whose_interval_still_en
 
 def test_where_other_kernels_stand_in_a_strict_limit_on_flash_keeps_a_third_free():
     esp32 = load_profile("esp32")
-    strict = resolve_budgets(esp32, flags={"flash_kib": 30}, is_strict=True)
+    strict = resolve_budgets(esp32, asked={"flash_kib": 30}, is_strict=True)
     # 20 KiB of code may be 1.5 times as many.
     assert budget_limits(strict)["flash"] == pytest.approx(20 * 1024)
 

@@ -22,8 +22,8 @@ def test_a_build_uses_a_method_and_a_backend_that_it_does_not_know(place: Path, 
         output=tmp_path / "out",
         flash_kib=54.0,
         max_drop=1.0,
-        shaping=Signs(layer="dense"),
-        accept_no_gain=True,
+        setting=Signs(layer="dense"),
+        accept=("no-gain",),
         epochs=2,
     )
     with BACKENDS.adding("toy", Toy), METHODS.adding("signs", SignsMethod()):

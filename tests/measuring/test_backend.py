@@ -60,8 +60,8 @@ def test_check_measures_with_it(device, dense, capfd):
     size = dense.stat().st_size
     assert run(["check", str(dense), "--device", device, "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["figures"]["flash_bytes"] == 10 * size
-    fits = check(dense, device=device, flash_kib=10 * size / 1024, ram_kib=None, latency_ms=None)
-    over = check(dense, device=device, flash_kib=(10 * size - 1) / 1024, ram_kib=None, latency_ms=None)
+    fits = check(dense, device=device, budgets={"flash_kib": 10 * size / 1024})
+    over = check(dense, device=device, budgets={"flash_kib": (10 * size - 1) / 1024})
     assert [found.checks[0].ok for found in (fits, over)] == [True, False]
 
 
@@ -82,9 +82,9 @@ def test_a_build_measures_plans_and_describes_with_it(device, dense):
 def test_check_says_what_it_cannot_execute(device, tmp_path):
     path = tmp_path / "other.tflite"
     path.write_bytes(unary("LOGISTIC"))
-    found = check(path, device=device, flash_kib=None, ram_kib=None, latency_ms=None)
+    found = check(path, device=device)
     assert found.unsupported == ("LOGISTIC: toys do not know it",)
-    assert not found.ok
+    assert not found.fits
 
 
 def test_what_it_does_not_say_has_a_default(device, dense, tmp_path):

@@ -22,6 +22,7 @@ from edgeprune.keras_bridge.loading.save import open_saved, save_model
 from edgeprune.keras_bridge.model.trace import trace
 from edgeprune.methods import dead_channels as dead_step
 from edgeprune.methods.dead_channels import TOLERANCE, Stripped, strip_dead
+from edgeprune.prune import dead
 from edgeprune.prune.dead import _needed_elsewhere, find_dead
 from edgeprune.prune.limits import Limits
 
@@ -292,7 +293,7 @@ def test_reasons_name_the_layer_and_the_value() -> None:
 
 
 def test_a_fold_that_loses_the_constant_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgeprune.prune.dead.fold_constants", lambda graph, constants: graph)
+    monkeypatch.setattr(dead, "fold_constants", lambda graph, constants: graph)
     with pytest.raises(InfeasibleError, match="outputs differ"):
         strip(constant_from_a_bias()[0])
 

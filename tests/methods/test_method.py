@@ -47,7 +47,7 @@ def ask(model: Path, output: Path, **changes: Any) -> BuildRequest:
 
 def test_a_method_in_one_file_is_tried_where_it_saves_what_is_exceeded(wide: Path, tmp_path: Path) -> None:
     with METHODS.adding("signs", SignsMethod()):
-        report = build(ask(wide, tmp_path / "out", flash_kib=92.0, epochs=4), progress=Silent())
+        report = build(ask(wide, tmp_path / "out", flash_kib=92.0, epochs=4), progress=Silent()).report
     assert report.sparsity is not None
     assert "signs of dense" in report.sparsity["why"]
     assert "unstructured, global" in report.sparsity["why"], "the others are tried as ever"
@@ -55,7 +55,7 @@ def test_a_method_in_one_file_is_tried_where_it_saves_what_is_exceeded(wide: Pat
 
 def test_a_method_in_one_file_is_carried_out_as_asked_and_stored_encoded(wide: Path, tmp_path: Path) -> None:
     with METHODS.adding("signs", SignsMethod()):
-        report = build(ask(wide, tmp_path / "out", shaping=Signs(), epochs=1), progress=Silent())
+        report = build(ask(wide, tmp_path / "out", setting=Signs(), epochs=1), progress=Silent()).report
     assert report.steps[-1]["kind"] == "signs"
     assert report.sparsity is not None
     assert report.sparsity["why"] == "Signs, as asked: two values per output fit in one bit each."
@@ -65,7 +65,7 @@ def test_a_method_in_one_file_is_carried_out_as_asked_and_stored_encoded(wide: P
 
 def test_a_setting_that_cannot_be_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
     with METHODS.adding("signs", SignsMethod()), pytest.raises(RecipeError, match="no layer is named"):
-        build(ask(tmp_path / "nothing.keras", tmp_path / "out", shaping=Signs(layer="")), progress=Silent())
+        build(ask(tmp_path / "nothing.keras", tmp_path / "out", setting=Signs(layer="")), progress=Silent())
 
 
 def test_a_setting_survives_an_interruption() -> None:
