@@ -748,13 +748,19 @@ def devices(
     """
     from edgeprune.device.profile import list_profiles
     from edgeprune.device.selection import select_profiles
-    from edgeprune.measuring.runtime import list_runtimes
+
+    def has_runtime(profile: Profile) -> bool:
+        if runtime is None:
+            return True
+        from edgeprune.measuring.runtime import list_runtimes  # most lists are asked for without one
+
+        return runtime.lower() in list_runtimes(profile)
 
     return select_profiles(
         list_profiles(),
         core=core,
         kind=kind,
-        has_runtime=lambda profile: runtime is None or runtime.lower() in list_runtimes(profile),
+        has_runtime=has_runtime,
         min_ram_kib=min_ram_kib,
         min_flash_kib=min_flash_kib,
     )

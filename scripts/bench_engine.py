@@ -20,10 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeprune.firmware import c as engine_package
 from edgeprune.commands.run import run_engine
 from edgeprune.errors import EdgepruneError
 from edgeprune.files import whole_file
+from edgeprune.firmware import c as engine_package
 from edgeprune.report.charts import Bar, draw_bars
 from edgeprune.terminal.progress import show_progress
 

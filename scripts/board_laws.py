@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from latency_rows import LATENCIES, TABLES, Published, read_csv
 
-from edgeprune.device.fitting import Law, Sample, count_architectures, fit_law, hold_out
+from edgeprune.device.fitting import fit_law, hold_out
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.latency import LatencyModel, is_beyond_cache
 from edgeprune.device.profile import Profile, list_profiles
+from edgeprune.device.samples import Law, Sample, count_architectures
 
 REFERENCE = "stm32l4r5zi"
 BOARDS = {

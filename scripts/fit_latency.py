@@ -21,9 +21,10 @@ from board_laws import board_powers, model_laws
 from latency_rows import Published, read_published
 from phone_laws import phone_laws
 
-from edgeprune.device.fitting import Sample, count_architectures, coverage_of, hold_out, interval_of
+from edgeprune.device.fitting import coverage_of, hold_out, interval_of
 from edgeprune.device.profile import list_profiles
 from edgeprune.device.profile_text import replace_table
+from edgeprune.device.samples import Sample, count_architectures
 from edgeprune.terminal.tables import Column, format_table
 
 PROFILES = Path(__file__).resolve().parents[1] / "device_profiles"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from fit_instructions import Row, architecture_of, read_rows
 
-from edgeprune.device.fitting import Sample, describe_sample
 from edgeprune.device.instructions import load_instruction_table
+from edgeprune.device.samples import Sample, describe_sample
 from edgeprune.graph.opshape import OpShape
 
 COUNTED_OPS, TOTALS, LATENCIES = (

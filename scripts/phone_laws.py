@@ -14,7 +14,8 @@ import numpy as np
 from latency_rows import LATENCIES, read_csv
 from published_macs import published_macs
 
-from edgeprune.device.fitting import Law, Sample, fit_law, hold_out, interval_of
+from edgeprune.device.fitting import fit_law, hold_out, interval_of
+from edgeprune.device.samples import Law, Sample
 
 _SAMPLES_FOR_BASE = 8
 """Fewer do not tell a base from the differences between families of networks."""

@@ -54,7 +54,10 @@ def list_devices(
     )
     document = {"devices": [asdict(profile) for profile in chosen], "of": len(profiles)}
     if not chosen:
-        return Answer(text=describe_choice(profiles), document=document, exit_code=1)
+        from edgeprune.measuring.runtime import list_runtimes
+
+        runtimes = [name for profile in profiles for name in list_runtimes(profile)]
+        return Answer(text=describe_choice(profiles, runtimes=runtimes), document=document, exit_code=1)
     return Answer(text=format_devices(chosen, of=len(profiles)), document=document)
 
 

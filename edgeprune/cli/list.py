@@ -12,7 +12,7 @@ from edgeprune.terminal.tables import Column, format_table, wrap
 
 @click.group("list")
 def listing() -> None:
-    """List options, criteria, schedules, schemes, layers, ops and the like."""
+    """List options, methods, criteria, schedules, schemes, layers, ops and the like."""
 
 
 @listing.command("criteria", cls=Command)
@@ -30,6 +30,20 @@ def list_criteria() -> Answer:
         for _, item in CRITERIA.items()
     ]
     return _answer("criteria", rows)
+
+
+@listing.command("methods", cls=Command)
+def list_methods() -> Answer:
+    """How models are made smaller, in the order of a build."""
+    from edgeprune.methods.method import METHODS, PHASES
+
+    rows = [
+        {"name": name, "phase": phase, "summary": method.title}
+        for phase in PHASES
+        for name, method in METHODS.items()
+        if method.phase == phase
+    ]
+    return _answer("methods", rows)
 
 
 @listing.command("normalisers", cls=Command)

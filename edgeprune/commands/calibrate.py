@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from edgeprune.device.fitting import Law, Sample, count_architectures, fit_law, hold_out, interval_of
+from edgeprune.device.fitting import fit_law, hold_out, interval_of
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import Profile, find_profile, load_profile
 from edgeprune.device.profile_text import replace_table
 from edgeprune.device.record import ENGINE, PLACES, Record, read_record
+from edgeprune.device.samples import Law, Sample, count_architectures
 from edgeprune.errors import DataError, ProfileError
 from edgeprune.files import refuse_existing, whole_file
 

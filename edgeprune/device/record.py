@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from edgeprune.config.tables import TableError, parse_table, ruled
-from edgeprune.device.fitting import Sample, describe_sample
 from edgeprune.device.instructions import load_instruction_table
 from edgeprune.device.latency import PACES
 from edgeprune.device.profile import Profile
+from edgeprune.device.samples import Sample, describe_sample
 from edgeprune.errors import DataError
 from edgeprune.graph.opshape import OpShape
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from edgeprune.config.tables import parse_table
 from edgeprune.device.profile import Profile
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Phase = Literal["lossless", "structure", "weights"]
 """When a method has its turn."""
+PHASES: Sequence[Phase] = get_args(Phase)
 Candidate = TypeVar("Candidate")
 
 FLASH_SLACK = 0.01

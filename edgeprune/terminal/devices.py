@@ -6,7 +6,6 @@ from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.npu import Npu
 from edgeprune.device.profile import Profile
-from edgeprune.measuring.runtime import list_runtimes
 from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_quantity
 
@@ -44,17 +43,16 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
     return f"{format_table(columns, rows)}\n\n{wrap(note)}"
 
 
-def describe_choice(profiles: Sequence[Profile]) -> str:
-    """What can be asked for, where nothing is as asked."""
+def describe_choice(profiles: Sequence[Profile], *, runtimes: Iterable[str]) -> str:
+    """What can be asked for, where nothing is as asked; `runtimes` are those of all the profiles."""
     cores = ", ".join(sorted({profile.core for profile in profiles}))
-    names = {name for profile in profiles for name in list_runtimes(profile)}
     small = [profile for profile in profiles if profile.kind == "mcu"]
     ram = _format_kib(max(profile.largest_ram_kib or 0.0 for profile in small))
     flash = _format_kib(max(profile.flash_kib or 0.0 for profile in small))
     return wrap(
         f"None of {len(profiles)} devices is like that. Cores: {cores}. Runtimes and kernels: "
-        f"{', '.join(sorted(names))}. Microcontrollers have up to {ram} of RAM in one block and {flash} of "
-        "flash."
+        f"{', '.join(sorted(set(runtimes)))}. Microcontrollers have up to {ram} of RAM in one block and {flash} "
+        "of flash."
     )
 
 

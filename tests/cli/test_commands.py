@@ -60,7 +60,9 @@ def test_validate_accepts_a_profile_that_ships(edgeprune):
     assert "is a valid profile" in " ".join(ended.out.split())
 
 
-@pytest.mark.parametrize("what", ["criteria", "normalisers", "schedules", "layers", "ops", "options"])
+@pytest.mark.parametrize(
+    "what", ["criteria", "methods", "normalisers", "schedules", "layers", "ops", "options"]
+)
 def test_lists_are_tables_and_documents(edgeprune, what):
     rows = edgeprune("list", what, "--json").document[what]
     text = edgeprune("list", what).out

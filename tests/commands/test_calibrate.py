@@ -5,10 +5,11 @@ import math
 import pytest
 
 from edgeprune.commands.calibrate import calibrate, fit_profile
-from edgeprune.device.fitting import Sample, fit_law
+from edgeprune.device.fitting import fit_law
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import find_profile, load_profile
 from edgeprune.device.record import ENGINE, Record, read_record
+from edgeprune.device.samples import Sample
 from edgeprune.errors import DataError, OutputError, ProfileError
 from edgeprune.measuring.profiles import validate_profile
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeprune.device.fitting import Law, Sample, coverage_of, describe_sample, fit_law, hold_out, interval_of
+from edgeprune.device.fitting import coverage_of, fit_law, hold_out, interval_of
 from edgeprune.device.instructions import instructions_of, load_instruction_table
 from edgeprune.device.latency import LatencyModel
+from edgeprune.device.samples import Law, Sample, describe_sample
 from edgeprune.graph.opshape import OpShape
 
 

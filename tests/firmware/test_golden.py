@@ -84,7 +84,7 @@ def test_a_file_that_holds_no_golden_samples_is_refused_with_what_to_do(tmp_path
     (tmp_path / "golden.npz").write_bytes(content)
     with pytest.raises(DataError, match="golden samples cannot be read") as error:
         load_golden(tmp_path / "golden.npz", DENSE)
-    assert error.value.fix == "build again, or give samples with --data"
+    assert error.value.fix == "build again, where TFLM is installed, or give samples with --data"
 
 
 def test_half_an_archive_is_refused_too(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgeprune.firmware.c import sparse
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.lanes import pack_parts, pack_sparse
@@ -92,6 +93,6 @@ def test_the_faster_weights_are_chosen(core, sparsity, tmp_path, monkeypatch):
 
     counts = {"chosen": count("chosen")}
     for name, answer in (("dense", False), ("sparse", True)):
-        monkeypatch.setattr("edgeprune.firmware.c.sparse.is_better", lambda *_, answer=answer, **__: answer)
+        monkeypatch.setattr(sparse, "is_better", lambda *_, answer=answer, **__: answer)
         counts[name] = count(name)
     assert counts["chosen"] <= 1.1 * min(counts["dense"], counts["sparse"])

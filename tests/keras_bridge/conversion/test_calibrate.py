@@ -8,7 +8,7 @@ from keras import layers
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.conversion.calibrate import calibrate, calibrate_again, quantize, run_tensors
 from edgeprune.keras_bridge.conversion.convert import convert
-from edgeprune.quantization.int8_file import Stand, find_peaks, make_file, measure_errors
+from edgeprune.quantization.int8_file import State, find_peaks, make_file, measure_errors
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.tflite.bias import find_biases
 from edgeprune.tflite.equalize import choose_factors, equalize, find_pairs
@@ -94,7 +94,7 @@ def test_equalizing_changes_no_output_and_brings_channels_to_like_ranges(
         ("DEPTHWISE_CONV_2D", "CONV_2D"),
         ("CONV_2D", "CONV_2D"),
     ]
-    stand = Stand(model=model, calibrated=calibrated, representative=(IMAGES,))
+    stand = State(model=model, calibrated=calibrated, representative=(IMAGES,))
     tensors = {pair.tensor for pair in pairs}
     before = find_peaks(stand, tensors)
     scaled = equalize(calibrated, peaks=before)
@@ -103,7 +103,7 @@ def test_equalizing_changes_no_output_and_brings_channels_to_like_ranges(
     ):
         last = plain.outputs[0].index
         np.testing.assert_allclose(new[last], old[last], atol=1e-6)
-    after = find_peaks(Stand(model=model, calibrated=scaled, representative=(IMAGES,)), tensors)
+    after = find_peaks(State(model=model, calibrated=scaled, representative=(IMAGES,)), tensors)
     assert all(np.ptp(np.log(after[i])) < np.ptp(np.log(before[i])) for i in tensors)
 
 
@@ -114,7 +114,7 @@ def test_factors_are_bounded_and_never_enlarge() -> None:
 
 
 def test_bias_correction_takes_shifted_means_back(model: keras.Model, calibrated: bytes) -> None:
-    stand = Stand(model=model, calibrated=calibrated, representative=(IMAGES,))
+    stand = State(model=model, calibrated=calibrated, representative=(IMAGES,))
     plain = quantize(calibrated)
     read = read_model(plain, where="int8")
     biases = find_biases(read)
@@ -122,7 +122,7 @@ def test_bias_correction_takes_shifted_means_back(model: keras.Model, calibrated
     tampered = make_file(stand, io_type="int8")
     assert tampered == plain
     corrected = make_file(
-        Stand(model=model, calibrated=calibrated, representative=(IMAGES,), corrected=True), io_type="int8"
+        State(model=model, calibrated=calibrated, representative=(IMAGES,), corrected=True), io_type="int8"
     )
 
     def shift(tflite: bytes) -> float:
