@@ -51,8 +51,8 @@ def describe_choice(profiles: Sequence[Profile], *, runtimes: Iterable[str]) -> 
     flash = _format_kib(max(profile.flash_kib or 0.0 for profile in small))
     return wrap(
         f"None of {len(profiles)} devices is like that. Cores: {cores}. Runtimes and kernels: "
-        f"{', '.join(sorted(set(runtimes)))}. Microcontrollers have up to {ram} of RAM in one block and {flash} "
-        "of flash."
+        f"{', '.join(sorted(set(runtimes)))}. "
+        f"Microcontrollers have up to {ram} of RAM in one block and {flash} of flash."
     )
 
 
