@@ -5,6 +5,11 @@ from collections.abc import Sequence
 
 from edgeprune.errors import DeviceError, ToolMissingError
 
+try:
+    import serial
+except ImportError:  # of the extra `serial`
+    serial = None
+
 _POLL_SECONDS = 0.2
 _LONGEST_LINE = 4096
 
@@ -24,14 +29,12 @@ def listen(port: str, *, baud: int, seconds: float, ends: Sequence[str]) -> list
         ToolMissingError: pyserial is not installed.
         DeviceError: the port cannot be opened, is lost, or falls silent; what was heard is in the message.
     """
-    try:
-        from serial import Serial, SerialException
-    except ImportError as error:
-        raise ToolMissingError("pyserial is not installed", fix="pip install 'edgeprune[serial]'") from error
+    if serial is None:
+        raise ToolMissingError("pyserial is not installed", fix="pip install 'edgeprune[serial]'")
     lines: list[str] = []
     until, rest = time.monotonic() + seconds, b""
     try:
-        with Serial(port, baud, timeout=_POLL_SECONDS) as console:
+        with serial.Serial(port, baud, timeout=_POLL_SECONDS) as console:
             console.write(b"\n")
             while time.monotonic() < until:
                 rest += console.read(max(1, console.in_waiting))
@@ -41,7 +44,7 @@ def listen(port: str, *, baud: int, seconds: float, ends: Sequence[str]) -> list
                     if lines[-1].strip() in ends:
                         return lines
                 rest = rest[-_LONGEST_LINE:]
-    except (SerialException, OSError) as error:
+    except (serial.SerialException, OSError) as error:
         raise DeviceError(
             "the serial port cannot be used",
             where=port,

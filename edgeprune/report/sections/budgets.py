@@ -2,9 +2,10 @@
 
 from typing import TypedDict
 
+from edgeprune.config.budgets import BUDGETS as BUDGET_KINDS
 from edgeprune.report.section import Document, Section
 
-BUDGET_FIGURES = {"flash": "flash_bytes", "ram": "ram_bytes", "latency": "latency_ms"}
+BUDGET_FIGURES = {name: kind.figure for name, kind in BUDGET_KINDS.items()}
 """The figure that each budget limits."""
 
 _AIR = 1.04
