@@ -16,15 +16,20 @@ class LoadOptions:
         trust: whether code inside the file may run.
         input_shapes: the shape of each input, batch left out; empty for the file's own.
         weights: the file of weights that belongs to a `.json` config; None to look beside it.
+        needs_loss: whether a loss that cannot be restored is refused, since the model is to be trained by it.
         assume_image: whether an image whose height and width are open may be taken as 224 × 224, with a note;
             what needs no device can do with any size.
+        allow_state: whether recurrent layers may be stateful; neither batches of data nor `.tflite` files go
+            with that.
     """
 
     custom: tuple[str, ...] = ()
     trust: bool = False
     input_shapes: tuple[tuple[int, ...], ...] = ()
     weights: Path | None = None
+    needs_loss: bool = False
     assume_image: bool = False
+    allow_state: bool = False
 
 
 AS_SAVED = LoadOptions()

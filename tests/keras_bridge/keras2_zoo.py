@@ -21,6 +21,18 @@ def _on_image(function: Callable[[Any], Any]) -> Model:
     return keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))
 
 
+def _with_anchors(x: Any) -> Any:
+    """Constants for each sample, as detectors put them beside what they found."""
+    count = tf.shape(x)[0]
+    parts = [
+        tf.tile(tf.constant([[[[0.5, 0.25]]]]), (count, 8, 8, 1)),
+        tf.broadcast_to(tf.constant([[[[0.75]]]]), [count, 8, 8, 1]),
+        tf.fill([count, 8, 8, 1], 0.125),
+    ]
+    # A layer whose name is that of a function, too.
+    return layers.Reshape((8, 80), name="reshape")(tf.concat([x, *parts], axis=-1))
+
+
 def _on_pair(function: Callable[[Any, Any], Any]) -> Model:
     image = _image()
     x = layers.Conv2D(6, 3, padding="same", activation="sigmoid")(image)
@@ -259,6 +271,10 @@ ZOO: dict[str, Callable[[], Model]] = {
     ),
     "tiled": lambda: _on_image(
         lambda x: tf.tile(x, [1, 2, 1, 2]) + tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=3)
+    ),
+    "anchors": lambda: _on_image(_with_anchors),
+    "anchors that follow a tensor": lambda: _on_image(
+        lambda x: tf.concat([x, tf.zeros_like(x) + tf.constant([0.5, 0.25] * 3), tf.ones_like(x)], axis=-1)
     ),
     "reversed": lambda: _on_image(lambda x: tf.reverse(x, [1, 3])),
     "gathered": lambda: _on_image(lambda x: tf.gather(x, [3, 1], axis=1)),

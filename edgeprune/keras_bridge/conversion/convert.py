@@ -20,6 +20,7 @@ from edgeprune.keras_bridge.conversion.convert_recurrent import (
 )
 from edgeprune.keras_bridge.conversion.layer_names import describe_place
 from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
+from edgeprune.keras_bridge.conversion.stateless import refuse_changes, without_state
 from edgeprune.keras_bridge.model.calling import call
 from edgeprune.tflite.schemes import SCHEMES, Scheme, choose_io_type
 
@@ -116,7 +117,7 @@ def _open_converter(model: keras.Model) -> Iterator[tuple[Any, Callable[[bytes],
         tf.TensorSpec((1, *t.shape[1:]), tf.as_dtype(t.dtype), name=f"input_{i:03d}")
         for i, t in enumerate(model.inputs)
     ]
-    with without_loops(model) as fused, ExitStack() as stack:
+    with without_state(model), without_loops(model) as fused, ExitStack() as stack:
         if fused:
             with quiet_stderr():
                 folder = stack.enter_context(saved_with_constants(model, specs))
@@ -130,7 +131,11 @@ def _freeze(model: keras.Model, specs: Sequence[tf.TensorSpec]) -> Any:
         return call(model, inputs, training=False)
 
     # Frozen first: the calibrator cannot read Keras 3 variables, and constants convert four times faster.
-    return convert_variables_to_constants_v2(tf.function(infer).get_concrete_function(*specs))
+    concrete = tf.function(infer).get_concrete_function(*specs)
+    assigned = {id(op.inputs[0]) for op in concrete.graph.get_operations() if op.type.startswith("Assign")}
+    handles = {id(outer) for outer, inner in concrete.graph.captures if id(inner) in assigned}
+    refuse_changes(model, [v for v in model.variables if id(v.value.handle) in handles])
+    return convert_variables_to_constants_v2(concrete)
 
 
 def _samples(model: keras.Model, representative: Sequence[Array]) -> Iterator[list[Array]]:

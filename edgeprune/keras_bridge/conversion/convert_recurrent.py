@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from edgeprune.keras_bridge.conversion.stateless import refuse_changes, replaced_attribute
 from edgeprune.keras_bridge.model.calling import call
 from edgeprune.tflite.schema import load_schema
 from edgeprune.tflite.strip import pack
@@ -32,22 +33,10 @@ def without_loops(model: keras.Model) -> Iterator[bool]:
         fused = _find_fusable(model)
         for layer in model._flatten_layers():
             if isinstance(layer, layers.RNN):
-                stack.enter_context(_replaced(layer, "unroll", True))
+                stack.enter_context(replaced_attribute(layer, "unroll", True))
         for layer in fused:
-            stack.enter_context(_replaced(layer, "inner_loop", _fuse(layer)))
+            stack.enter_context(replaced_attribute(layer, "inner_loop", _fuse(layer)))
         yield bool(fused)
-
-
-@contextmanager
-def _replaced(layer: Any, name: str, value: Any) -> Iterator[None]:
-    own = vars(layer).get(name)  # a method of the class is in its way again once the instance's is gone
-    setattr(layer, name, value)
-    try:
-        yield
-    finally:
-        delattr(layer, name)
-        if own is not None:
-            setattr(layer, name, own)
 
 
 @contextmanager
@@ -62,8 +51,11 @@ def saved_with_constants(model: keras.Model, specs: Sequence[tf.TensorSpec]) -> 
 
     @tf.function(input_signature=specs, autograph=False)  # type: ignore[untyped-decorator]
     def infer(*inputs: Any) -> dict[str, Any]:
-        with keras.StatelessScope(state_mapping=[(v, tf.constant(value)) for v, value in values]):
+        with keras.StatelessScope(state_mapping=[(v, tf.constant(value)) for v, value in values]) as scope:
+            before = [scope.get_current_value(v) for v, _ in values]
             outputs = call(model, inputs, training=False)
+            kept = zip(values, before, strict=True)
+            refuse_changes(model, [v for (v, _), old in kept if scope.get_current_value(v) is not old])
         return {f"output_{i:03d}": output for i, output in enumerate(outputs)}
 
     with TemporaryDirectory() as folder:

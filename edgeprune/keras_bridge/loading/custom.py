@@ -1,15 +1,13 @@
-"""Layers, functions and rules that the user brings along: `--custom module:object`."""
+"""Layers, functions and rules that the user brings along: `--custom module:object` or `file.py:object`."""
 
-import importlib
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
 
 from edgeprune.errors import ModelError
 from edgeprune.graph.layers.rules import RULES, LayerRule, rule
+from edgeprune.keras_bridge.loading.python_source import import_place
 
 
 def import_custom(names: Sequence[str]) -> dict[str, Any]:
@@ -19,7 +17,7 @@ def import_custom(names: Sequence[str]) -> dict[str, Any]:
     that the pruned model can be opened again by this process.
 
     Args:
-        names: "module:object" each.
+        names: "module:object" or "file.py:object" each.
 
     Raises:
         ModelError: a module or object cannot be imported, or is nothing that a model is made of.
@@ -38,24 +36,25 @@ def import_custom(names: Sequence[str]) -> dict[str, Any]:
                 why=f"it is a {type(value).__name__}",
                 fix="name a subclass of keras.layers.Layer, or an edgeprune.graph.layers.rules.LayerRule",
             )
-        found[name.partition(":")[2].rpartition(".")[2]] = value
+        found[name.rpartition(":")[2].rpartition(".")[2]] = value
         found[keras.saving.get_registered_name(value)] = value
     keras.saving.get_custom_objects().update(found)
     return found
 
 
 def _import(name: str) -> Any:
-    module, colon, path = name.partition(":")
-    if not (module and colon and path):
-        raise ModelError(f"'{name}' is not of the form module:object", where="--custom")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    place, colon, path = name.rpartition(":")
+    if not (place and colon and path):
+        raise ModelError(
+            f"'{name}' is not of the form module:object",
+            where="--custom",
+            fix="give module:object or file.py:object",
+        )
     try:
-        value: Any = importlib.import_module(module)
+        value: Any = import_place(place)
         for part in path.split("."):
             value = getattr(value, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an import runs the user's own code
         raise ModelError(
             f"'{name}' cannot be imported",
             where="--custom",

@@ -6,7 +6,7 @@ functions of `keras.ops` (`keras2_functions.py`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from edgeprune.errors import ModelError
 from edgeprune.keras_bridge.loading.keras2_functions import is_tensor, translate_call
 from edgeprune.keras_bridge.loading.keras2_layers import Config, MadeLayer, make_layer, modernise
 from edgeprune.keras_bridge.loading.keras2_nodes import insert_constants, translate_node
+from edgeprune.keras_bridge.loading.tfmot import is_wrapper
 
 FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 CONSTANT = "_CONSTANT_VALUE"
@@ -91,6 +92,8 @@ class _Builder:
         if isinstance(config.get("layers"), list) and "output_layers" in config:
             return self._make_functional(class_name, config, name=name)
         config = {**config, "name": _clean(str(name or config.get("name", "")))}
+        if is_wrapper(class_name) and isinstance(config.get("layer"), dict):
+            return self._take_out(class_name, config["layer"])
         if isinstance(config.get("layer"), dict):
             return self._make_wrapper(class_name, config)
         return make_layer(class_name, config, custom=self.custom, where=self.where)
@@ -104,6 +107,12 @@ class _Builder:
         if isinstance(number, int):
             self.shared[number] = made
         return made
+
+    def _take_out(self, class_name: str, layer: Config) -> MadeLayer | MadeModel:
+        """The layer inside a wrapper of tfmot; the class tells where a file keeps its weights."""
+        inner = _inner(layer, self.where)
+        made = self.make(str(layer.get("class_name")), inner, name=str(inner.get("name", "")))
+        return made if isinstance(made, MadeModel) else replace(made, class_name=class_name)
 
     def _make_wrapper(self, class_name: str, config: Config) -> MadeLayer:
         """TimeDistributed and Bidirectional: the layers inside are made first."""
@@ -200,9 +209,11 @@ class _Builder:
                 raise ModelError(
                     f"layer '{stuck}' reads what no layer makes", where=self.where, fix="save the model again"
                 )
+        outputs = scope.fill(config["output_layers"])
+        _name_apart(keras.tree.flatten(outputs), taken=set(names.values()))
         model = keras.Model(
             _unwrap(scope.fill(config["input_layers"])),
-            _unwrap(scope.fill(config["output_layers"])),
+            _unwrap(outputs),
             name=_clean(str(name or config.get("name") or "model")),
         )
         trainable = bool(config.get("trainable", True))
@@ -360,6 +371,23 @@ def _unique_names(entries: Mapping[str, Config]) -> dict[str, str]:
             taken.add(new)
         names[old] = new
     return names
+
+
+def _name_apart(outputs: list[Any], *, taken: set[str]) -> None:
+    """Renames functions of `keras.ops` that have the name of a layer of the file, or of each other."""
+    pending, seen = list(outputs), set()
+    while pending:
+        operation, number, _ = pending.pop()._keras_history
+        if (id(operation), number) in seen:
+            continue
+        seen.add((id(operation), number))
+        pending.extend(operation._inbound_nodes[number].input_tensors)
+        if not isinstance(operation, keras.layers.Layer) and number == 0:
+            stem, count = operation.name, 0
+            while operation.name in taken:
+                count += 1
+                operation.name = f"{stem}_op{count}"
+            taken.add(operation.name)
 
 
 def _unwrap(tensors: Any) -> Any:

@@ -4,19 +4,41 @@ One entry per function, under the last part of its name: "nn.relu6" and "compat.
 The first argument is the tensor, the others have TensorFlow's names; those that are None, and `name`, are
 left out before the call. Arrays arrive as nested lists.
 
-`tf.shape(x)` gives a plain list in which the batch is None, and arithmetic on such sizes is done here and
-now, so that `tf.reshape(x, (tf.shape(x)[0], 49, -1))` becomes an ordinary reshape.
+`tf.shape(x)` gives a plain list that begins with a `Batch`, and arithmetic on such sizes is done here and
+now, so that `tf.reshape(x, (tf.shape(x)[0], 49, -1))` becomes an ordinary reshape. A constant that is
+repeated for each sample, as the anchors of a detector are, becomes a sum with zeros of that batch.
 """
 
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from edgeprune.graph.layergraph import Array
+from edgeprune.keras_bridge.model.constants import repeat_constant
+
 Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """The number of samples, or a number that is computed from it.
+
+    Attributes:
+        of: a tensor with as many samples; None for other numbers.
+    """
+
+    of: Any = None
+
+    def repeat(self, constant: Array) -> Any:
+        """A tensor with the constant, (1, ...), for each sample. Raises ValueError for other numbers."""
+        if self.of is None or constant.shape[:1] != (1,):
+            raise ValueError("a constant that is repeated as often as was computed from the batch")
+        return repeat_constant(constant, like=self.of)
 
 
 def translate_call(function: str, first: Any, arguments: dict[str, Any]) -> Any:
@@ -56,7 +78,7 @@ def _binary(of_tensors: Function, of_sizes: Function, *, swapped: bool = False) 
         x, y = (y, x) if swapped else (x, y)
         if is_tensor(x) or is_tensor(y):
             return of_tensors(_constant(x, like=y), _constant(y, like=x))
-        return None if x is None or y is None else of_sizes(x, y)
+        return Batch() if isinstance(x, Batch) or isinstance(y, Batch) else of_sizes(x, y)
 
     return call
 
@@ -68,7 +90,7 @@ def _reduction(function: Function) -> Function:
         if old:
             raise TypeError(f"unknown arguments: {', '.join(old)}")
         if not is_tensor(x) and isinstance(x, list):  # the elements of a shape
-            return None if None in x else int(np.prod(x))
+            return Batch() if _has_batch(x) else int(np.prod(x))
         return function(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
 
     return call
@@ -86,13 +108,21 @@ def _stack(values: Any, axis: int = 0) -> Any:
 
 
 def _reshape(tensor: Any, shape: Any) -> Any:
-    sizes = [-1 if size is None else int(size) for size in _flat(shape)]
+    sizes = [-1 if _is_open(size) else int(size) for size in _flat(shape)]
     if sizes.count(-1) > 1 and sizes[0] == -1:
         # The batch was computed, another size was left open: that one follows from the rest.
         rest = int(np.prod([size for size in sizes if size != -1]))
         total = int(np.prod(tensor.shape[1:]))
         sizes = [-1, *(total // rest if size == -1 else size for size in sizes[1:])]
     return ops.reshape(tensor, sizes)
+
+
+def _is_open(size: Any) -> bool:
+    return size is None or isinstance(size, Batch)
+
+
+def _has_batch(sizes: Any) -> bool:
+    return isinstance(sizes, list) and any(map(_is_open, sizes))
 
 
 def _flat(shape: Any) -> list[Any]:
@@ -274,8 +304,36 @@ def _batch_normalization(
     return y if offset is None else y + _constant(offset, like=x)
 
 
-def _shape(input_: Any, **rest: Any) -> list[int | None]:
-    return [None, *input_.shape[1:]]
+def _shape(input_: Any, **rest: Any) -> list[Any]:
+    return [Batch(input_), *input_.shape[1:]]
+
+
+def _tile(input_: Any, multiples: Any) -> Any:
+    counts = [1 if _is_open(n) else n for n in multiples]
+    if is_tensor(input_):
+        return ops.tile(input_, counts)
+    tiled = np.tile(_narrow(input_), counts)
+    return multiples[0].repeat(tiled) if isinstance(multiples[0], Batch) else tiled.tolist()
+
+
+def _broadcast_to(input_: Any, shape: Any) -> Any:
+    if is_tensor(input_):
+        # A batch stays as it is: that of the input is the one of the shape, or 1 and spread by what follows.
+        like = np.zeros([1 if _is_open(n) else n for n in shape], np.float32)
+        return ops.add(input_, ops.cast(like, input_.dtype))
+    made = np.broadcast_to(_narrow(input_), [1 if _is_open(n) else n for n in shape])
+    return shape[0].repeat(made) if isinstance(shape[0], Batch) else made.tolist()
+
+
+def _fill(dims: Any, value: Any) -> Any:
+    return _broadcast_to(value, _flat(dims))
+
+
+def _narrow(constant: Any) -> Array:
+    """Constants are nested lists in a file, which does not tell their type."""
+    array = np.asarray(constant)
+    kinds: dict[str, Any] = {"f": np.float32, "i": np.int32}
+    return array.astype(kinds.get(array.dtype.kind, array.dtype))
 
 
 def _squared_difference(x: Any, y: Any) -> Any:
@@ -409,7 +467,13 @@ FUNCTIONS: dict[str, Function] = {
     "expand_dims": lambda input_, axis=None, dim=None: ops.expand_dims(input_, dim if axis is None else axis),
     "squeeze": _squeeze,
     "pad": _pad,
-    "tile": lambda input_, multiples: ops.tile(input_, [1 if n is None else n for n in multiples]),
+    "tile": _tile,
+    "broadcast_to": _broadcast_to,
+    "fill": _fill,
+    "zeros": lambda shape, **rest: _fill(shape, 0.0),
+    "ones": lambda shape, **rest: _fill(shape, 1.0),
+    "zeros_like": lambda input_, **rest: ops.zeros_like(input_),
+    "ones_like": lambda input_, **rest: ops.ones_like(input_),
     "repeat": lambda input_, repeats, axis=None: ops.repeat(input_, repeats, axis=axis),
     "reverse": lambda tensor, axis: ops.flip(tensor, axis=tuple(axis)),
     "roll": lambda input_, shift, axis: ops.roll(input_, shift, axis=axis),

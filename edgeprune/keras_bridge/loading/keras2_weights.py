@@ -17,6 +17,12 @@ from edgeprune.errors import ModelError
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.loading.keras2 import MadeModel
 from edgeprune.keras_bridge.loading.keras2_layers import MadeLayer
+from edgeprune.keras_bridge.loading.tfmot import (
+    CLUSTERED,
+    drop_wrapper_weights,
+    is_wrapper,
+    read_clustered,
+)
 from edgeprune.keras_bridge.model.weights import assign_weights
 
 Part = MadeLayer | MadeModel
@@ -37,7 +43,9 @@ def read_hdf5_weights(file: h5py.File, *, where: str) -> dict[str, list[Array]]:
             fix="open it in Keras 2 on TensorFlow and save it again",
         )
     return {
-        name: [np.asarray(group[name][weight]) for weight in _names(group[name], "weight_names")]
+        name: drop_wrapper_weights(
+            [(weight, np.asarray(group[name][weight])) for weight in _names(group[name], "weight_names")]
+        )
         for name in _names(group, "layer_names")
     }
 
@@ -114,7 +122,7 @@ def give_archive_weights(made: MadeModel, group: h5py.Group, *, where: str) -> N
         if model is not None:
             give_archive_weights(model, inside.get("layer", inside), where=where)
         elif isinstance(part, MadeLayer) and isinstance(part.call, keras.layers.Layer) and part.call.weights:
-            arrays = list(_collect(inside))
+            arrays = list(_collect_wrapped(part.class_name, inside, where=where))
             if len(arrays) != len(part.call.weights):
                 raise ModelError(
                     f"layer '{name}' has {len(part.call.weights)} weights, and the file {len(arrays)}",
@@ -122,6 +130,20 @@ def give_archive_weights(made: MadeModel, group: h5py.Group, *, where: str) -> N
                     fix="save it as model.h5 from the Keras that wrote it",
                 )
             _assign(name, part, arrays, where=where)
+
+
+def _collect_wrapped(class_name: str, group: Any, *, where: str) -> Iterator[Array]:
+    """The weights of a layer that tfmot may have wrapped."""
+    if not is_wrapper(class_name):
+        yield from _collect(group)
+        return
+    rest = list(_collect(group.get("layer", {})))
+    if class_name.endswith(CLUSTERED):
+        variables = group.get("vars", {})
+        own = [np.asarray(variables[key]) for key in sorted(variables, key=int)]
+        yield from read_clustered(own, rest, where=where)
+    else:
+        yield from rest
 
 
 def _collect(group: Any) -> Iterator[Array]:

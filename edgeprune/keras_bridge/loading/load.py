@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from edgeprune.keras_bridge.loading.named_objects import (
     refuse_foreign_classes,
 )
 from edgeprune.keras_bridge.loading.saved_model import read_weights
+from edgeprune.keras_bridge.loading.tfmot import bare_wrappers
+from edgeprune.keras_bridge.model.inference_form import refuse_stateful, to_inference_form
 from edgeprune.keras_bridge.model.input_shapes import (
     assume_image,
     check_graph,
@@ -85,8 +88,9 @@ def load_model(
     """
     options, progress = options or LoadOptions(), progress or Silent()
     custom = import_custom(options.custom)
-    saved = read_model_file(path)
     where = str(path)
+    saved = read_model_file(path)
+    saved = replace(saved, config=bare_wrappers(saved.config, where=where))
     if not options.trust:
         refuse_code({"model": saved.config, "compiled": saved.compiled}, where=where)
     refuse_foreign_classes(saved.config, known=custom, where=where)
@@ -96,15 +100,70 @@ def load_model(
         else:
             model = _open_keras2(path, saved, options, custom)
         if saved.compiled is not None and not model.compiled:
-            progress.warn(
-                f"{path}: its loss and metrics could not be restored, so they are taken from the "
-                "output's shape or from --loss and --metric"
+            _settle_compiled(
+                model, saved.compiled, custom=custom, options=options, path=path, progress=progress
             )
         return settle_shapes(model, options, where=where, progress=progress)
 
 
+def _settle_compiled(
+    model: keras.Model,
+    compiled: Any,
+    *,
+    custom: Mapping[str, Any],
+    options: LoadOptions,
+    path: Path,
+    progress: Progress,
+) -> None:
+    """Compiles the model with what of its loss and metrics is known, and says what is not.
+
+    Raises:
+        ModelError: its loss is not known, and is needed.
+    """
+    parts = compiled if isinstance(compiled, dict) else {}
+    known = {*keras.saving.get_custom_objects(), *custom}
+    foreign = find_foreign_object(parts.get("loss"), known=known)
+    if foreign is None and parts.get("loss") is not None:
+        kept = {key: parts.get(key) for key in ("optimizer", "loss", "loss_weights")}
+        with suppress(*KERAS_FAILURES):
+            model.compile_from_config(kept)
+    if not model.compiled and parts.get("loss") is not None and options.needs_loss:
+        name = foreign.class_name if foreign is not None else _name_function(parts["loss"])
+        raise ModelError(
+            f"it was compiled with the loss '{name}', which Keras does not know",
+            where=str(path),
+            why="recovery would minimise something else than the model was trained with",
+            fix=f"pass --custom file.py:{name}, where its code is, or choose one with --loss",
+        )
+    lost = find_foreign_object([parts.get("metrics"), parts.get("weighted_metrics")], known=known)
+    if model.compiled and lost is not None:
+        progress.warn(
+            f"{path}: the metric '{lost.class_name}' is no part of Keras and was left out; "
+            f"--custom file.py:{lost.class_name} brings it back"
+        )
+    elif not model.compiled:
+        progress.warn(
+            f"{path}: its loss and metrics could not be restored, so they are taken from the "
+            "output's shape or from --loss and --metric"
+        )
+
+
+def _name_function(loss: Any) -> str:
+    """The first name in a serialized loss, of one output or of several, that is no loss of Keras."""
+    if isinstance(loss, str):
+        try:
+            keras.losses.get(loss)
+        except ValueError:
+            return loss
+        return ""
+    if isinstance(loss, dict) and loss.get("class_name") == "function":
+        return str(loss.get("config"))
+    parts = loss.values() if isinstance(loss, dict) else loss if isinstance(loss, list | tuple) else ()
+    return next((name for name in map(_name_function, parts) if name), "")
+
+
 def settle_shapes(model: keras.Model, options: LoadOptions, *, where: str, progress: Progress) -> keras.Model:
-    """The model with inputs of a fixed shape: itself, or one of the same weights.
+    """The model in float32 with inputs of a fixed shape: itself, or one of the same weights.
 
     Args:
         model: any; it is not changed.
@@ -113,9 +172,13 @@ def settle_shapes(model: keras.Model, options: LoadOptions, *, where: str, progr
         progress: is told what shape was taken.
 
     Raises:
-        ModelError: the model has no graph of layers, or a shape stays open.
+        ModelError: the model has no graph of layers, is stateful, cannot be brought into float32, or a shape
+            stays open.
     """
     check_graph(model, where=where)
+    if not options.allow_state:
+        refuse_stateful(model, where=where)
+    model = to_inference_form(model, where=where)
     if options.input_shapes:
         model = fix_input_shapes(model, options.input_shapes, where=where)
     elif options.assume_image and (assumed := assume_image(model)):

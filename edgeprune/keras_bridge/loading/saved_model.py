@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from edgeprune.errors import ModelError
 from edgeprune.graph.layergraph import Array
+from edgeprune.keras_bridge.loading.tfmot import drop_wrapper_weights
 
 MAX_GRAPH_BYTES = 512 * 2**20
 METADATA_FILE = "keras_metadata.pb"
@@ -61,7 +62,8 @@ def read_weights(path: Path) -> dict[str, list[Array]]:
             first = _listed(nodes, child.node_id, "trainable_variables")
             others = _listed(nodes, child.node_id, "non_trainable_variables")
             ids = list(dict.fromkeys([*first, *others, *_listed(nodes, child.node_id, "variables")]))
-            weights[name] = [np.asarray(checkpoint.get_tensor(keys[i])) for i in ids]
+            named = [(nodes[i].variable.name, np.asarray(checkpoint.get_tensor(keys[i]))) for i in ids]
+            weights[name] = drop_wrapper_weights(named)
     except (tf.errors.OpError, ValueError, LookupError, RuntimeError) as error:
         raise ModelError(
             "its variables cannot be read",

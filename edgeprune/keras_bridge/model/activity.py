@@ -11,7 +11,8 @@ import tensorflow as tf
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.keras_bridge.model.calling import call, replaced_call
 from edgeprune.keras_bridge.model.trace import Traced
-from edgeprune.keras_bridge.training.train import Recovery, Training, draw_batch
+from edgeprune.keras_bridge.training.inference import feed
+from edgeprune.keras_bridge.training.train import Training
 from edgeprune.prune.criteria import Activity
 
 Seen = dict[tuple[str, int], tuple[Any, Any]]
@@ -40,7 +41,6 @@ def measure_activity(
         batch_size: samples in each.
     """
     totals = np.zeros((3, channels.groups))
-    drawing = Recovery(total_steps=batches, batch_size=batch_size, seed=seed)
     with _watch_readers(traced, channels) as seen:
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -50,8 +50,8 @@ def measure_activity(
             return list(seen.values())
 
         for step in range(batches):
-            batch, _ = draw_batch(training.inputs, recovery=drawing, step=step)
-            found = observe([tf.constant(x) for x in batch])
+            batch = training.draw(step, size=batch_size, seed=seed)
+            found = observe(list(map(tf.constant, feed(model, batch.x))))
             for (tensor, axis), (magnitude, nonzero) in zip(seen, found, strict=True):
                 groups = channels.along(tensor)[axis]
                 assert groups is not None  # _describe looked

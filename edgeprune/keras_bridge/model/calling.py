@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras.src.saving.serialization_lib import SafeModeScope
 
+from edgeprune.errors import ModelError
 from edgeprune.graph.layergraph import Node, Read
 
 
@@ -18,11 +19,22 @@ def call(model: keras.Model, inputs: Sequence[Any], *, training: bool) -> list[A
         model: Functional or Sequential.
         inputs: one tensor per model input, in the order of `model.inputs`.
         training: as Keras has it.
+
+    Raises:
+        ModelError: the code of a Lambda names what is not in its file.
     """
     functional = model._functional if isinstance(model, keras.Sequential) else model
     structure = getattr(functional, "_inputs_struct", None)
     packed = keras.tree.pack_sequence_as(structure, list(inputs)) if structure is not None else inputs[0]
-    return list(keras.tree.flatten(model(packed, training=training)))
+    try:
+        return list(keras.tree.flatten(model(packed, training=training)))
+    except NameError as error:
+        raise ModelError(
+            "the code of a layer uses a name that its file does not hold",
+            where=model.name,
+            why=" ".join(str(error).partition("calling ")[2].split())[:160] or str(error),
+            fix="import it inside the function, or make a layer class of it and pass that with --custom",
+        ) from error
 
 
 @contextmanager

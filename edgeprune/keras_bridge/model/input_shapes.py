@@ -32,6 +32,15 @@ def check_graph(model: keras.Model, *, where: str) -> None:
 def check_shapes(model: keras.Model, *, where: str) -> None:
     """Raises ModelError for an input of which a dimension other than the batch is open."""
     for tensor in model.inputs:
+        if str(tensor.dtype) == "string":
+            raise ModelError(
+                f"input '{tensor.name}' takes text",
+                where=where,
+                why="a layer such as TextVectorization or StringLookup reads it, and no .tflite runtime of a "
+                "device takes strings",
+                fix="let the application turn text into integer tokens, and save the model from there on: "
+                "keras.Model(tokens, outputs)",
+            )
         if any(size is None for size in tensor.shape[1:]):
             example = ",".join("96" if size is None else str(size) for size in tensor.shape[1:])
             raise ModelError(

@@ -18,3 +18,15 @@ def assign_weights(target: Any, arrays: Sequence[Array]) -> None:
     for layer in target._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """A model of the same layers and weights, not compiled."""
+    # Keras compiles the copy of a compiled model, for which it would have to know what is the user's own.
+    compiled, model.compiled = getattr(model, "compiled", False), False
+    try:
+        copy = keras.models.clone_model(model)
+    finally:
+        model.compiled = compiled
+    assign_weights(copy, model.get_weights())
+    return copy
