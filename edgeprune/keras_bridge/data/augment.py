@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from edgeprune.graph.layergraph import Array
@@ -37,6 +38,11 @@ class Augmentation:
             [f"shifts of up to {self.shift} px"] if self.shift else []
         )
         return " and ".join(parts) or "none"
+
+
+def augments_itself(model: keras.Model) -> bool:
+    """Whether the model has layers that change images while it is trained."""
+    return any(type(layer).__name__.startswith("Random") for layer in model._flatten_layers())
 
 
 def choose_augmentation(

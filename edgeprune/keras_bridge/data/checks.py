@@ -1,34 +1,18 @@
 """What can be wrong with data for a model; each fault is named with its place and the way to mend it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.errors import DataError
-
-CHUNK_SAMPLES = 4096  # so that checking does not double the memory
-
-
-class Tensor(Protocol):
-    """An input or output of a model; Keras's own fit.
-
-    Attributes:
-        name: for messages.
-        shape: batch dimension first; None where unknown.
-    """
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-
-    @property
-    def shape(self) -> Any:
-        """Batch dimension first; None where unknown."""
+from edgeprune.keras_bridge.data.parts import Port
 
 
-def check_inputs(arrays: Sequence[NDArray[Any]], *, inputs: Sequence[Tensor], part: str, where: str) -> None:
+def check_inputs(
+    arrays: Sequence[NDArray[Any]], *, inputs: Sequence[Port], part: str, where: str, start: int = 0
+) -> None:
     """Refuse arrays that the model cannot be fed.
 
     Args:
@@ -36,6 +20,7 @@ def check_inputs(arrays: Sequence[NDArray[Any]], *, inputs: Sequence[Tensor], pa
         inputs: of the model.
         part: "train", "val" or "test".
         where: the source, for messages.
+        start: number of the first sample, for messages.
 
     Raises:
         DataError: a wrong number of arrays, type, shape or number of samples, or NaN or infinity.
@@ -53,8 +38,16 @@ def check_inputs(arrays: Sequence[NDArray[Any]], *, inputs: Sequence[Tensor], pa
     for index, (x, tensor) in enumerate(zip(arrays, inputs, strict=True)):
         key = f"x_{part}" if len(inputs) == 1 else f"x_{part}_{index} (input '{tensor.name}')"
         if x.dtype.kind not in "uifb":
+            kind = "text" if x.dtype.kind in "US" or _holds_text(x) else str(x.dtype)
             raise DataError(
-                f"{key} is of the type {x.dtype}, not numbers", where=where, fix="save it as float32 or uint8"
+                f"{key} is of the type {x.dtype}, not numbers"
+                if kind != "text"
+                else f"{key} holds text, not numbers",
+                where=where,
+                fix="save it as float32 or uint8"
+                if kind != "text"
+                else "turn text into integer tokens before the model (call TextVectorization outside it): "
+                "no .tflite runtime of a device takes strings",
             )
         if x.ndim == 0 or len(x) == 0:
             raise DataError(f"{key} is empty", where=where, fix="give at least one sample")
@@ -65,60 +58,75 @@ def check_inputs(arrays: Sequence[NDArray[Any]], *, inputs: Sequence[Tensor], pa
                 fix="give each input one row per sample",
             )
         _check_shape(x, tensor=tensor, key=key, where=where)
-        _check_finite(x, key=key, where=where)
+        _check_finite(x, key=key, where=where, start=start)
 
 
-def flatten_labels(y: NDArray[Any], *, outputs: Sequence[Tensor]) -> NDArray[Any]:
-    """Class numbers of shape (samples, ..., 1) as (samples, ...); everything else as it is."""
-    if y.dtype.kind not in "iub" or y.ndim < 2 or y.shape[-1] != 1:
+def flatten_labels(y: NDArray[Any], *, output: Port) -> NDArray[Any]:
+    """Class numbers of shape (samples, ..., 1) as (samples, ...), whole floats among them as integers."""
+    classes = output.shape[-1] if len(output.shape) > 1 else 1
+    if output.is_free:
         return y
-    spatial = len(outputs) == 1 and y.ndim == len(outputs[0].shape) and outputs[0].shape[-1] != 1
-    return y[..., 0] if y.ndim == 2 or spatial else y
+    if y.ndim >= 2 and y.shape[-1] == 1 and (y.dtype.kind in "iub" or (classes != 1 and _are_whole(y))):
+        spatial = y.ndim == len(output.shape) and classes != 1
+        y = y[..., 0] if y.ndim == 2 or spatial else y
+    numbers = y.shape[1:] == tuple(output.shape[1:-1]) and classes != 1
+    if numbers and _are_whole(y):
+        y = y.astype(np.int64)
+    return y
 
 
-def check_labels(y: NDArray[Any], *, samples: int, outputs: Sequence[Tensor], part: str, where: str) -> None:
-    """Refuse labels that cannot belong to the model's output.
+def _are_whole(y: NDArray[Any]) -> bool:
+    return y.dtype.kind == "f" and bool((np.rint(y) == y).all())
+
+
+def check_labels(
+    y: NDArray[Any],
+    *,
+    samples: int,
+    output: Port,
+    part: str,
+    where: str,
+    several: bool = False,
+    start: int = 0,
+) -> None:
+    """Refuse labels that cannot belong to an output of the model.
 
     Args:
         y: (samples, ...).
         samples: how many inputs there are.
-        outputs: of the model.
+        output: of the model; a loss of one's own takes labels of any shape.
         part: "train", "val" or "test".
         where: the source, for messages.
+        several: whether the model has several outputs, so that this one's name is told.
+        start: number of the first sample, for messages.
 
     Raises:
         DataError: a wrong type, shape or number, NaN, or class numbers that the output does not have.
     """
-    key = f"y_{part}"
-    if len(outputs) != 1:
-        raise DataError(
-            f"{key} holds labels, but the model has {len(outputs)} outputs",
-            where=where,
-            why="labels for several outputs are not supported yet",
-            fix="leave the labels out: recovery then follows the original model's outputs",
-        )
+    key = f"y_{part}" + (f"_{output.name}" if several else "")
     if y.dtype.kind not in "uifb":
         raise DataError(
             f"{key} is of the type {y.dtype}, not numbers",
             where=where,
             fix="number the classes from 0, for example with np.unique(y, return_inverse=True)[1]",
         )
-    if len(y) != samples:
+    if y.ndim == 0 or len(y) != samples:
+        count = "no" if y.ndim == 0 else len(y)
         raise DataError(
-            f"{key} has {len(y)} labels for {samples} samples in x_{part}",
+            f"{key} has {count} labels for {samples} samples in x_{part}",
             where=where,
             fix="give one label per sample, in the same order",
         )
-    _check_finite(y, key=key, where=where)
-    shape = tuple(outputs[0].shape[1:])
+    _check_finite(y, key=key, where=where, start=start)
+    shape = tuple(output.shape[1:])
     classes = shape[-1] if shape else 1
-    if _fits(y.shape[1:], shape) or (y.ndim == 1 and shape == (1,)):
+    if output.is_free or _fits(y.shape[1:], shape) or _fits((*y.shape[1:], 1), shape):
         return
     if not _fits(y.shape[1:], shape[:-1]):
         raise DataError(
             f"{key} has the shape {_describe(y.shape[1:])} per sample, the model's output {_describe(shape)}",
             where=where,
-            fix=f"give class numbers from 0 to {classes - 1}, or labels of the output's shape",
+            fix=f"give class numbers from 0 to {(classes or 1) - 1}, or labels of the output's shape",
         )
     if y.dtype.kind == "f":
         raise DataError(
@@ -126,40 +134,75 @@ def check_labels(y: NDArray[Any], *, samples: int, outputs: Sequence[Tensor], pa
             where=where,
             fix="save class numbers as integers, y.astype('int64'), or one label per output",
         )
-    wrong = np.unique(y[(y < 0) | (y >= classes)]) if y.dtype.kind != "b" else np.array([])
+    if classes is None or y.dtype.kind == "b":
+        return
+    outside = (y < 0) | (y >= classes)
+    for ignored in output.ignored:
+        outside &= y != ignored
+    wrong = np.unique(y[outside])
     if len(wrong):
         named = ", ".join(str(value) for value in wrong[:5]) + (", …" if len(wrong) > 5 else "")
         from_one = int(y.min()) == 1 and int(y.max()) == classes
+        fix = "use the labels the model was trained with"
+        if from_one:
+            fix = "number the classes from 0: y - 1"
+        elif len(wrong) == 1 and len(shape) > 1:
+            fix += (
+                f"; if {wrong[0]} means no label, compile the model with SparseCategoricalCrossentropy("
+                f"ignore_class={wrong[0]}) and save it again"
+            )
         raise DataError(
             f"{key} holds {named}, but the model's output has the classes 0 to {classes - 1}",
             where=where,
-            fix="number the classes from 0: y - 1"
-            if from_one
-            else "use the labels the model was trained with",
+            fix=fix,
         )
 
 
+def check_weights(weights: NDArray[Any], *, samples: int, part: str, where: str) -> None:
+    """Refuse sample weights that are no weights, with a DataError."""
+    key = f"w_{part}"
+    if weights.ndim == 0 or len(weights) != samples:
+        raise DataError(
+            f"{key} has {0 if weights.ndim == 0 else len(weights)} weights for {samples} samples in x_{part}",
+            where=where,
+            fix="give one weight per sample, in the same order",
+        )
+    _check_finite(weights, key=key, where=where)
+    if (weights < 0).any():
+        raise DataError(f"{key} holds negative weights", where=where, fix="give weights from 0")
+
+
+def _holds_text(x: NDArray[Any]) -> bool:
+    return x.dtype.kind == "O" and x.size > 0 and isinstance(x.reshape(-1)[0], str | bytes)
+
+
 def find_range_mismatch(
-    parts: Mapping[str, Sequence[NDArray[Any]]], *, inputs: Sequence[Tensor]
+    part: str,
+    spans: Sequence[tuple[float, float]],
+    *,
+    train: Sequence[tuple[float, float]],
+    inputs: Sequence[Port],
 ) -> list[str]:
-    """Sentences about inputs that are scaled otherwise in one part than in the training data."""
+    """Sentences about inputs that are scaled otherwise in one part than in the training data.
+
+    Args:
+        part: "val" or "test".
+        spans: smallest and largest value of each input there.
+        train: likewise in the training data.
+        inputs: of the model.
+    """
     notes = []
-    for name in ("val", "test"):
-        for x, reference, tensor in zip(parts.get(name, ()), parts["train"], inputs, strict=False):
-            here, there = _spread(x), _spread(reference)
-            if min(here, there) > 0 and max(here, there) > 20 * min(here, there):
-                notes.append(
-                    f"Input '{tensor.name}' spans {x.min():g} to {x.max():g} in x_{name}, but "
-                    f"{reference.min():g} to {reference.max():g} in x_train: is one of them not scaled?"
-                )
+    for (low, high), (least, most), tensor in zip(spans, train, inputs, strict=True):
+        here, there = high - low, most - least
+        if min(here, there) > 0 and max(here, there) > 20 * min(here, there):
+            notes.append(
+                f"Input '{tensor.name}' spans {low:g} to {high:g} in x_{part}, but "
+                f"{least:g} to {most:g} in x_train: is one of them not scaled?"
+            )
     return notes
 
 
-def _spread(x: NDArray[Any]) -> float:
-    return float(x.max()) - float(x.min())
-
-
-def _check_shape(x: NDArray[Any], *, tensor: Tensor, key: str, where: str) -> None:
+def _check_shape(x: NDArray[Any], *, tensor: Port, key: str, where: str) -> None:
     given, wanted = x.shape[1:], tuple(tensor.shape[1:])
     if _fits(given, wanted):
         return
@@ -169,7 +212,7 @@ def _check_shape(x: NDArray[Any], *, tensor: Tensor, key: str, where: str) -> No
         fix = "add the batch axis: x[None]"
     elif len(given) == len(wanted) == 3 and _fits((*given[1:], given[0]), wanted):
         fix = "put the channels last: np.moveaxis(x, 1, -1)"
-    elif None not in wanted and np.prod(given) == np.prod(wanted):
+    elif None not in wanted and np.prod(given) == np.prod(wanted):  # type: ignore[arg-type]
         fix = f"reshape it: x.reshape(-1, {', '.join(map(str, wanted))})"
     else:
         fix = "prepare the data as for the model's training"
@@ -181,19 +224,18 @@ def _check_shape(x: NDArray[Any], *, tensor: Tensor, key: str, where: str) -> No
     )
 
 
-def _check_finite(x: NDArray[Any], *, key: str, where: str) -> None:
+def _check_finite(x: NDArray[Any], *, key: str, where: str, start: int = 0) -> None:
     if x.dtype.kind != "f":
         return
-    for start in range(0, len(x), CHUNK_SAMPLES):
-        finite = np.isfinite(x[start : start + CHUNK_SAMPLES])
-        if not finite.all():
-            row = start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
-            kind = "NaN" if np.isnan(x[row]).any() else "infinity"
-            raise DataError(
-                f"{key} holds {kind}, first in sample {row}",
-                where=where,
-                fix="remove such samples, or replace the values with np.nan_to_num",
-            )
+    finite = np.isfinite(x)
+    if not finite.all():
+        row = int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
+        kind = "NaN" if np.isnan(x[row]).any() else "infinity"
+        raise DataError(
+            f"{key} holds {kind}, first in sample {start + row}",
+            where=where,
+            fix="remove such samples, or replace the values with np.nan_to_num",
+        )
 
 
 def _fits(given: Sequence[int], wanted: Sequence[int | None]) -> bool:

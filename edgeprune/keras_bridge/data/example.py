@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
 from edgeprune.keras_bridge.data.dataset import Data, load_data
+from edgeprune.keras_bridge.training.compiled import interface_of
 from edgeprune.keras_bridge.training.determinism import fix_seeds
 
 WIDTH = 56
@@ -29,15 +31,16 @@ def make_example(seed: int) -> tuple[keras.Model, Data]:
     """
     fix_seeds(seed)
     model = build_network(WIDTH)
-    data = load_data(str(DIGITS), inputs=model.inputs, outputs=model.outputs, seed=seed)
-    steps = EPOCHS * (len(data.x_train[0]) // BATCH_SIZE + 1)
+    data = load_data(str(DIGITS), interface=interface_of(model), seed=seed)
+    train = data.train.take(np.arange(data.train.drawable))
+    steps = EPOCHS * (len(train) // BATCH_SIZE + 1)
     model.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    x = data.x_train[0].astype("float32")
-    model.fit(x, data.y_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
+    assert train.y is not None  # they have labels
+    model.fit(train.x[0].astype("float32"), train.y[0], batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
     return model, data
 
 

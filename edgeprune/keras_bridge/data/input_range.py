@@ -4,17 +4,19 @@ A model does not say what it expects, so it is asked: where there are labels, by
 given and on the data scaled as people scale data; else by the statistics that its layers kept from training.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from edgeprune.errors import DataError
+from edgeprune.keras_bridge.data.batches import Arrays, Batch
 from edgeprune.keras_bridge.data.calibrated_layers import find_scale
-from edgeprune.keras_bridge.data.dataset import Arrays
 from edgeprune.keras_bridge.data.representative import Representative
+from edgeprune.keras_bridge.training.choose_score import applies
+from edgeprune.keras_bridge.training.inference import predict
+from edgeprune.keras_bridge.training.metrics import METRICS
 from edgeprune.keras_bridge.training.task import Task
-from edgeprune.keras_bridge.training.train import predict
 
 _USUAL = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-128.0, 127.0), (-32768.0, 32767.0))
 _FARTHEST = 1.2
@@ -135,12 +137,14 @@ def _score(
 ) -> float | None:
     """Accuracy, or R² of outputs that are values; None where there is nothing to compare with."""
     inputs = samples.inputs if scaling is None else scaling.apply(samples.inputs)
-    labels = None if task is None else task.choose_labels(inputs, samples.labels)
-    if task is None or labels is None or len(model.outputs) != 1:
+    if task is None or len(model.outputs) != 1:
         return None
-    if np.all(labels == labels[:1]):
+    labels = task.complete(Batch(x=inputs, y=samples.labels)).y
+    if labels is None or np.all(labels[0] == labels[0][:1]):
         return None  # labels that are all alike are met by any constant output
-    return replace(task, metric=_metric(task)).score(predict(model, inputs)[0], labels)
+    if not applies(METRICS[_metric(task)], task.outputs[0]):
+        return None
+    return task.by_table(_metric(task)).score(predict(model, inputs), labels)
 
 
 def _metric(task: Task | None) -> str:

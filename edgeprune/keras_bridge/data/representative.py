@@ -5,9 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeprune.graph.layergraph import Array
-from edgeprune.keras_bridge.data.dataset import Arrays, Data
+from edgeprune.keras_bridge.data.batches import Arrays
+from edgeprune.keras_bridge.data.dataset import Data
+from edgeprune.keras_bridge.data.named_arrays import find_classes
 
 REPRESENTATIVE_SAMPLES = 200
+_LEAST_STEPS = 4
+"""With fewer steps between its smallest and its largest value, a feature says hardly anything."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -16,14 +20,14 @@ class Representative:
 
     Attributes:
         inputs: one array per model input, (samples, ...).
-        labels: of these samples, as in `Data`; None where there are none.
+        labels: of these samples, one array per output; None where there are none.
         seed: of the draw.
         selection: how they were chosen, a clause.
         warnings: what speaks against them, one sentence each.
     """
 
     inputs: Arrays
-    labels: Array | None
+    labels: Arrays | None
     seed: int
     selection: str
     warnings: tuple[str, ...] = ()
@@ -42,36 +46,23 @@ def draw_representative(data: Data, *, samples: int = REPRESENTATIVE_SAMPLES, se
         samples: how many, or all there are.
         seed: of the draw; the same seed gives the same samples.
     """
-    count = len(data.x_train[0])
-    wanted = min(samples, count)
-    rng = np.random.default_rng([seed, 7])
-    classes = _find_classes(data.y_train)
-    if classes is None:
-        rows = rng.choice(count, size=wanted, replace=False)
-        selection = f"drawn from the {count} training samples with seed {seed}"
+    train, rng = data.train, np.random.default_rng([seed, 7])
+    wanted = min(samples, train.drawable)
+    if train.classes is None:
+        rows = rng.choice(train.drawable, size=wanted, replace=False)
+        selection = f"drawn from the {train.samples} training samples with seed {seed}"
     else:
-        rows = _draw_by_class(classes, samples=wanted, rng=rng)
-        selection = f"drawn from the {count} training samples by class with seed {seed}"
-    rows = np.sort(rows)
-    inputs = tuple(x[rows] for x in data.x_train)
-    missing = () if classes is None else _name_missing(data, classes[rows])
+        rows = _draw_by_class(train.classes, samples=wanted, rng=rng)
+        selection = f"drawn from the {train.samples} training samples by class with seed {seed}"
+    drawn = train.take(np.sort(rows))
+    missing = () if train.classes is None else _name_missing(data, train.classes[rows])
     return Representative(
-        inputs=inputs,
-        labels=None if data.y_train is None else data.y_train[rows],
+        inputs=drawn.x,
+        labels=drawn.y,
         seed=seed,
         selection=selection,
-        warnings=(*missing, *_name_constant_channels(inputs, data)),
+        warnings=(*missing, *_name_constant_channels(drawn.x, data), *_name_small_features(drawn.x, data)),
     )
-
-
-def _find_classes(labels: Array | None) -> Array | None:
-    """(samples,) class numbers, None where the labels are something else."""
-    if labels is None:
-        return None
-    if labels.ndim == 1 and labels.dtype.kind in "iub":
-        return labels
-    one_hot = labels.ndim == 2 and labels.shape[1] > 1 and np.isin(labels, (0, 1)).all()
-    return labels.argmax(axis=1) if one_hot and (labels.sum(axis=1) == 1).all() else None
 
 
 def _draw_by_class(classes: Array, *, samples: int, rng: np.random.Generator) -> Array:
@@ -89,7 +80,9 @@ def _draw_by_class(classes: Array, *, samples: int, rng: np.random.Generator) ->
 
 def _name_missing(data: Data, drawn: Array) -> tuple[str, ...]:
     """A warning about classes that the data know of and the draw does not hold."""
-    known = {int(c) for y in (data.y_train, data.y_val, data.y_test) for c in _known_classes(y)}
+    lists = [data.train.classes, find_classes(data.validation.y)]
+    lists += [None if data.test is None else data.test.classes]
+    known = {int(c) for classes in lists if classes is not None for c in np.unique(classes)}
     known |= set(range(len(data.class_names or ())))
     missing = sorted(known - {int(c) for c in drawn})
     if not missing:
@@ -101,9 +94,24 @@ def _name_missing(data: Data, drawn: Array) -> tuple[str, ...]:
     )
 
 
-def _known_classes(labels: Array | None) -> Array:
-    classes = _find_classes(labels)
-    return np.array([], dtype=np.int64) if classes is None else np.unique(classes)
+def _name_small_features(inputs: Arrays, data: Data) -> tuple[str, ...]:
+    """Warnings about features that the one scale of an 8-bit input leaves a few steps for."""
+    found = []
+    for x, seen in zip(inputs, data.ranges, strict=True):
+        if x.ndim != 2 or x.dtype.kind != "f" or seen.minimum == seen.maximum:
+            continue
+        lows, highs = x.min(axis=0), x.max(axis=0)
+        steps = 255 * (highs - lows) / (seen.maximum - seen.minimum)
+        small = np.flatnonzero((steps < _LEAST_STEPS) & (highs > lows))
+        if small.size:
+            first = small[0]
+            found.append(
+                f"Of input '{seen.name}' {small.size} of {x.shape[1]} features span less than {_LEAST_STEPS} "
+                f"of the 256 steps that 8 bits have for all of them (feature {first}: {lows[first]:g} to "
+                f"{highs[first]:g}, the input: {seen.minimum:g} to {seen.maximum:g}): scale features alike "
+                "before the model, not by a Normalization layer inside it, or use --scheme int16x8."
+            )
+    return tuple(found)
 
 
 def _name_constant_channels(inputs: Arrays, data: Data) -> tuple[str, ...]:

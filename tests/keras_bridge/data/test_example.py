@@ -2,22 +2,24 @@ import numpy as np
 
 from edgeprune.keras_bridge.data.dataset import load_data
 from edgeprune.keras_bridge.data.example import DIGITS, build_network, make_example
+from edgeprune.keras_bridge.training.compiled import interface_of
 from edgeprune.keras_bridge.training.task import resolve_task
+from tests.keras_bridge.feeding import inputs_of, labels_of
 
 
 def test_the_example_learns_to_read_digits() -> None:
     model, data = make_example(seed=0)
     task = resolve_task(model, data)
-    predictions = model.predict(data.x_test[0].astype(np.float32), verbose=0)
-    assert data.y_test is not None
-    assert task.score(predictions, data.y_test) >= 0.97
+    predictions = model.predict(inputs_of(data.test)[0].astype(np.float32), verbose=0)
+    assert task.score(predictions, labels_of(data.test)) >= 0.97
     assert task.metric == "accuracy"
 
 
 def test_the_digits_are_all_there() -> None:
     model = build_network(4)
-    data = load_data(str(DIGITS), inputs=model.inputs, outputs=model.outputs, seed=0)
-    assert len(data.x_train[0]) + len(data.x_val[0]) + len(data.x_test[0]) == 1797
+    data = load_data(str(DIGITS), interface=interface_of(model), seed=0)
+    assert data.test is not None
+    assert data.train.samples + len(data.validation) + data.test.samples == 1797
     assert (data.ranges[0].minimum, data.ranges[0].maximum) == (0, 16)
     assert (DIGITS.parent / "digits.md").read_text().count("CC BY 4.0")
 

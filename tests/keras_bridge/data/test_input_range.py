@@ -10,9 +10,8 @@ from keras import layers
 import edgeprune.keras_bridge.data.example as example
 from edgeprune.build.inputs import open_representative
 from edgeprune.errors import DataError
-from edgeprune.keras_bridge.data.dataset import Data, prepare_data
-from edgeprune.keras_bridge.data.sources import Part, RawData
 from edgeprune.progress import Silent
+from tests.keras_bridge.feeding import prepare
 
 DIGITS = np.load(Path(example.__file__).with_name("digits.npz"))
 X = DIGITS["x_train"].astype(np.float32) / 16  # 0..1
@@ -46,14 +45,12 @@ def of_units() -> keras.Model:
     return trained(X)
 
 
-def data(model: keras.Model, x: np.ndarray, *, labels: bool = True) -> Data:
-    y = Y if labels else None
-    raw = RawData(parts={"train": Part(x=(x,), y=y)}, source="d.npz")
-    return prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
-
-
 def check(model: keras.Model, x: np.ndarray, *, labels: bool = True, check_range: bool = True) -> None:
-    given = data(model, x, labels=labels)
+    check_with(model, x, Y if labels else None, check_range=check_range)
+
+
+def check_with(model: keras.Model, x: np.ndarray, y: np.ndarray | None, *, check_range: bool = True) -> None:
+    given = prepare(model, x, y, parts=("train",))
     open_representative(model, given, check_range=check_range, seed=0, progress=Silent())
 
 
@@ -148,24 +145,16 @@ def test_an_autoencoder_is_asked_by_how_well_it_reconstructs() -> None:
     model = keras.Model(vector, layers.Minimum()([vector, layers.Rescaling(0.0, offset=1.0)(vector)]))
     model.compile(loss="mse")
     x = np.random.default_rng(0).uniform(0, 1, (80, 4)).astype(np.float32)
-    check_vectors(model, x)
+    check_with(model, x, None)
     with pytest.raises(DataError, match=r"expect 0\.\.1 \(its r2"):
-        check_vectors(model, 255 * x)
-
-
-def check_vectors(model: keras.Model, x: np.ndarray) -> None:
-    raw = RawData(parts={"train": Part(x=(x,), y=None)}, source="d.npz")
-    given = prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
-    open_representative(model, given, seed=0, progress=Silent())
+        check_with(model, 255 * x, None)
 
 
 def test_numbers_of_words_have_no_range() -> None:
     words = keras.Input((5,), dtype="int32")
     model = keras.Model(words, layers.Dense(2)(layers.Flatten()(layers.Embedding(300, 4)(words))))
     x = np.random.default_rng(0).integers(0, 255, (60, 5))
-    raw = RawData(parts={"train": Part(x=(x,), y=None)}, source="d.npz")
-    given = prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
-    open_representative(model, given, seed=0, progress=Silent())
+    check_with(model, x, None)
 
 
 @pytest.mark.parametrize("first", [layers.Rescaling(1 / 255), layers.Rescaling(1 / 127.5, offset=-1.0)])
@@ -183,6 +172,4 @@ def test_labels_that_are_all_alike_say_nothing() -> None:
     # An untrained network answers one class throughout; which one, may depend on the scale.
     answers = model.predict(255 * X, verbose=0).argmax(axis=1)
     common = int(np.bincount(answers).argmax())
-    raw = RawData(parts={"train": Part(x=(X,), y=np.full(len(X), common))}, source="d.npz")
-    given = prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
-    open_representative(model, given, check_range=True, seed=0, progress=Silent())
+    check_with(model, X, np.full(len(X), common))

@@ -1,30 +1,36 @@
 """The representative set: from the training part alone, by class, by the seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgeprune.keras_bridge.data.dataset import Data, InputRange
-from edgeprune.keras_bridge.data.representative import draw_representative
+from edgeprune.keras_bridge.data.representative import Representative, draw_representative
+from tests.keras_bridge.feeding import batch_of, hold_arrays
 
 
-def made(x: np.ndarray, y: np.ndarray | None, **more: object) -> Data:
-    given = {
-        "x_train": (x,),
-        "x_val": (x[:1] * 0 - 1,),
-        "x_test": (x[:1] * 0 - 2,),
-        "y_train": y,
-        "y_val": None,
-        "y_test": None,
-        "class_names": None,
-        "source": "made",
-        "notes": (),
-        "ranges": (InputRange(name="x", minimum=0.0, maximum=1.0, dtype="float32"),),
-    }
-    return Data(**{**given, **more})  # type: ignore[arg-type]
+def made(x: np.ndarray, y: np.ndarray | None, *, y_test: np.ndarray | None = None) -> Data:
+    return Data(
+        train=hold_arrays(x, y),
+        validation=batch_of(x[:1] * 0 - 1),
+        test=hold_arrays(x[:1] * 0 - 2, y_test),
+        facts=None,
+        is_labelled=y is not None,
+        class_names=None,
+        source="made",
+        notes=(),
+        ranges=(InputRange(name="x", minimum=0.0, maximum=1.0, dtype="float32"),),
+    )
 
 
 def numbered(count: int) -> np.ndarray:
     return np.arange(count, dtype=np.float32)[:, None]
+
+
+def labels(drawn: Representative) -> np.ndarray:
+    (found,) = drawn.labels or ()
+    return found
 
 
 def test_samples_come_from_the_training_part_alone_and_once() -> None:
@@ -58,12 +64,12 @@ def test_each_class_gives_its_share_and_the_rarest_at_least_one(one_hot: bool) -
 def test_labels_stay_with_their_samples() -> None:
     y = np.arange(300) % 10
     drawn = draw_representative(made(numbered(300), y), samples=50, seed=0)
-    np.testing.assert_array_equal(drawn.labels, drawn.inputs[0][:, 0].astype(int) % 10)
+    np.testing.assert_array_equal(labels(drawn), drawn.inputs[0][:, 0].astype(int) % 10)
 
 
 def test_fewer_samples_than_classes_are_warned_of() -> None:
     drawn = draw_representative(made(numbered(100), np.arange(100) % 10), samples=4, seed=0)
-    assert len(set(np.asarray(drawn.labels).tolist())) == 4
+    assert len(set(labels(drawn).tolist())) == 4
     assert "6 of 10 classes have no sample" in drawn.warnings[0]
 
 
@@ -88,3 +94,15 @@ def test_values_as_labels_are_no_classes() -> None:
     drawn = draw_representative(made(numbered(30), np.linspace(0, 1, 30)[:, None]), seed=0)
     assert drawn.samples == 30
     assert "by class" not in drawn.selection
+
+
+def test_features_of_very_different_scale_are_named_with_the_fix() -> None:
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.uniform(0, 1, 300), rng.uniform(0, 1000, 300)], axis=1).astype(np.float32)
+    seen = InputRange(name="x", minimum=0.0, maximum=1000.0, dtype="float32")
+    (warning,) = draw_representative(replace(made(x, None), ranges=(seen,)), seed=0).warnings
+    assert "1 of 2 features span less than 4 of the 256 steps" in warning
+    assert "scale features alike before the model" in warning
+    alike = x / np.array([1, 100], np.float32)
+    same = InputRange(name="x", minimum=0.0, maximum=10.0, dtype="float32")
+    assert not draw_representative(replace(made(alike, None), ranges=(same,)), seed=0).warnings
