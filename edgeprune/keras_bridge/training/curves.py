@@ -16,6 +16,7 @@ from edgeprune.keras_bridge.model.masking import switch_off
 from edgeprune.keras_bridge.model.trace import Traced
 from edgeprune.keras_bridge.model.weights import assign_weights
 from edgeprune.keras_bridge.training.evaluation import Evaluator
+from edgeprune.keras_bridge.training.inference import feed
 from edgeprune.prune.criteria import Curve
 from edgeprune.prune.sweeps import Sweep
 
@@ -107,6 +108,8 @@ def _masked_weights(
 def _predict_eagerly(model: keras.Model, inputs: Sequence[Any]) -> list[Any]:
     pieces = []
     for i in range(0, len(inputs[0]), _BATCH_SIZE):
-        batch = [keras.ops.convert_to_tensor(x[i : i + _BATCH_SIZE].astype(np.float32)) for x in inputs]
+        batch = [
+            keras.ops.convert_to_tensor(x) for x in feed(model, [x[i : i + _BATCH_SIZE] for x in inputs])
+        ]
         pieces.append([np.asarray(y) for y in call(model, batch, training=False)])
     return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]

@@ -1,87 +1,139 @@
-"""What a model's outputs are scored against, on one set of inputs."""
+"""What a model's outputs are scored against, on one set of samples."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 
-from edgeprune.graph.layergraph import Array
-from edgeprune.keras_bridge.model.weights import assign_weights
+from edgeprune.keras_bridge.data.batches import Arrays, Batch, Changed, Source, hold, join
+from edgeprune.keras_bridge.model.weights import copy_model
+from edgeprune.keras_bridge.training.inference import (
+    has_masks,
+    predict,
+    predict_masked,
+    reestimate_batch_norm,
+)
+from edgeprune.keras_bridge.training.scores import Masks, Predictions, Score, Tally
 from edgeprune.keras_bridge.training.task import Task
-from edgeprune.keras_bridge.training.train import predict, reestimate_batch_norm
+
+_CHUNK_BYTES = 192 * 2**20
+"""Inputs, as floats, that are run and scored at a time."""
+_HELD_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Evaluator:
-    """Inputs, and what the outputs should be.
+    """Samples, and what the outputs should be.
 
     Attributes:
-        task: gives the metric.
-        inputs: one array per model input, (samples, ...).
-        labels: as in `Data`; for a reconstruction the input; without labels the original's outputs.
+        task: gives the metrics.
+        source: of the samples; their labels are what outputs are compared with: for a reconstruction the
+            input, without labels the original's outputs.
+        masker: the original, where some places of its outputs do not count; else None.
     """
 
     task: Task
-    inputs: tuple[Array, ...]
-    labels: Array | list[Array]
+    source: Source
+    masker: keras.Model | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return self.source.samples
+
+    @property
+    def inputs(self) -> Arrays:
+        """All inputs, one array per model input: only of an evaluator whose samples are in memory."""
+        return self._whole().x
 
     def score_model(self, model: keras.Model) -> float:
-        """The metric of a Keras model."""
-        return self.score_outputs(predict(model, self.inputs))
+        """The metric of a Keras model that decides."""
+        first = self.task.scores[:1]
+        return self.score_all(lambda x: predict(model, x), scores=first)[self.task.metric]
 
-    def score_outputs(self, outputs: Sequence[Array]) -> float:
-        """The metric of outputs, one float array per model output, (samples, ...)."""
-        return self.task.score(outputs[0] if len(outputs) == 1 else list(outputs), self.labels)
+    def score_outputs(self, outputs: Predictions) -> float:
+        """Likewise of outputs for all samples, one float array per model output, (samples, ...)."""
+        batch = self._whole()
+        assert batch.y is not None  # make_evaluator saw to it
+        first = self.task.scores[0]
+        return first.of(outputs, batch.y, weights=batch.weights, masks=self._masks(batch))
+
+    def score_all(
+        self, run: Callable[[Arrays], Predictions], *, scores: Sequence[Score] | None = None
+    ) -> dict[str, float]:
+        """Every metric by its name, over as many samples at a time as memory has room for.
+
+        Args:
+            run: gives outputs for inputs, one float array per model output.
+            scores: which metrics; all if not given.
+        """
+        chosen = self.task.scores if scores is None else scores
+        tallies: dict[str, Tally] = {score.name: score.start() for score in chosen}
+        for batch in self.chunks():
+            outputs, masks = run(batch.x), self._masks(batch)
+            for tally in tallies.values():
+                tally.add(batch.y or (), outputs, weights=batch.weights, masks=masks)
+        return {name: tally.result() for name, tally in tallies.items()}
+
+    def chunks(self) -> Iterator[Batch]:
+        """All samples, as many at a time as memory has room for."""
+        each = 4 * sum(int(np.prod(x.shape[1:])) for x in self.source.take(np.arange(1)).x)
+        yield from self.source.read(max(1, _CHUNK_BYTES // max(1, each)))
 
     def drop(self, *, before: float, after: float) -> float:
         """How much worse `after` is than `before`; see `Task.drop`."""
         return self.task.drop(before=before, after=after)
 
+    def _masks(self, batch: Batch) -> Masks:
+        return None if self.masker is None else predict_masked(self.masker, batch.x)[1]
+
+    def _whole(self) -> Batch:
+        return self.source.take(np.arange(self.source.drawable))
+
 
 def sample_evaluator(evaluator: Evaluator, *, samples: int, seed: int) -> Evaluator:
     """The same evaluator on at most so many of its samples, drawn by the seed."""
-    count = len(evaluator.inputs[0])
+    count = evaluator.source.drawable
     if count <= samples:
         return evaluator
     rows = np.sort(np.random.default_rng([seed, 3]).choice(count, size=samples, replace=False))
-    labels = evaluator.labels
-    few = labels[rows] if isinstance(labels, np.ndarray) else [y[rows] for y in labels]
-    return Evaluator(task=evaluator.task, inputs=tuple(x[rows] for x in evaluator.inputs), labels=few)
+    return replace(evaluator, source=hold(evaluator.source.take(rows)))
 
 
 def settle_batch_norm(
-    model: keras.Model, evaluator: Evaluator, *, inputs: tuple[Array, ...], seed: int
+    model: keras.Model, evaluator: Evaluator, *, source: Source, seed: int
 ) -> tuple[keras.Model, float]:
     """The model and its score, or a copy with re-estimated BatchNorm statistics if that one scores better.
 
     Args:
         model: not changed.
         evaluator: scores both.
-        inputs: training inputs, one array per model input.
+        source: of training samples.
         seed: of the batches.
     """
     before = evaluator.score_model(model)
     copy = copy_model(model)
-    if not reestimate_batch_norm(copy, inputs, seed=seed):
+    if not reestimate_batch_norm(copy, source, seed=seed):
         return model, before
     after = evaluator.score_model(copy)
     return (copy, after) if evaluator.drop(before=before, after=after) < 0 else (model, before)
 
 
-def copy_model(model: keras.Model) -> keras.Model:
-    """A model of the same layers and weights, not compiled."""
-    copy = keras.models.clone_model(model)
-    assign_weights(copy, model.get_weights())
-    return copy
+def make_evaluator(task: Task, original: keras.Model, *, source: Source) -> Evaluator:
+    """An evaluator for these samples; asks the original for its outputs where nothing else is to go by."""
+    if task.is_labelled and task.complete(source.take(np.arange(1))).y is None:
+        task = task.without_labels()
 
+    def complete(batch: Batch) -> Batch:
+        completed = task.complete(batch)
+        if completed.y is None:
+            return replace(completed, y=tuple(predict(original, batch.x)))
+        return completed
 
-def make_evaluator(
-    task: Task, original: keras.Model, *, inputs: tuple[Array, ...], labels: Array | None
-) -> Evaluator:
-    """An evaluator for these inputs; asks the original for its outputs where nothing else is to go by."""
-    chosen = task.choose_labels(inputs, labels)
-    if chosen is None:
-        outputs = predict(original, inputs)
-        return Evaluator(task=task, inputs=inputs, labels=outputs[0] if len(outputs) == 1 else outputs)
-    return Evaluator(task=task, inputs=inputs, labels=chosen)
+    first = source.take(np.arange(1))
+    masker = original if has_masks(original, first.x) else None
+    if source.samples * first.size_bytes <= _HELD_BYTES:
+        # In memory: what is small need not be decoded or computed again and again.
+        return Evaluator(task=task, source=hold(join(list(map(complete, source.read(1024))))), masker=masker)
+    return Evaluator(task=task, source=Changed(source, complete), masker=masker)

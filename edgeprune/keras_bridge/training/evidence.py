@@ -42,7 +42,7 @@ def gather_evidence(
         evaluator: scores masked models on validation data; None where no curves can be had.
         seed: of batches and random scores.
     """
-    unlabelled = replace(training, labels=None)
+    unlabelled = replace(training, is_labelled=False)
     evidence = Evidence(
         graph=traced.graph,
         channels=channels,

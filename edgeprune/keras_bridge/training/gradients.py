@@ -10,8 +10,9 @@ import tensorflow as tf
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.model.calling import call
 from edgeprune.keras_bridge.model.trace import Traced
+from edgeprune.keras_bridge.training.inference import feed
 from edgeprune.keras_bridge.training.task import Task
-from edgeprune.keras_bridge.training.train import Recovery, Training, draw_batch, unpack
+from edgeprune.keras_bridge.training.train import Training
 from edgeprune.prune.criteria import Gradients
 
 
@@ -39,23 +40,23 @@ def iterate_gradients(
     variables = [v for v in model.weights if id(v) in places and "float" in v.dtype]
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def differentiate(batch: Any, y: Any, noise: Any) -> Any:
+    def differentiate(batch: Any, y: Any, weights: Any, noise: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in variables])
             predicted = call(model, batch, training=False)
             if y is None:
                 loss = _sampled_loss(predicted, noise, task=training.task)
             else:
-                loss = tf.reduce_mean(training.task.loss(y, unpack(predicted)))
+                loss = training.task.loss(y, predicted, weights)
         return tape.gradient(
             loss, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
 
-    drawing = Recovery(total_steps=batches, batch_size=batch_size, seed=seed)
     for step in range(batches):
-        batch, rows = draw_batch(training.inputs, recovery=drawing, step=step)
-        y = None if training.labels is None else tf.constant(training.labels[rows])
-        found = differentiate([tf.constant(x) for x in batch], y, tf.constant([seed, step]))
+        batch = training.draw(step, size=batch_size, seed=seed)
+        y, weights = (None if a is None else list(map(tf.constant, a)) for a in (batch.y, batch.weights))
+        x = list(map(tf.constant, feed(model, batch.x)))
+        found = differentiate(x, y, weights, tf.constant([seed, step]))
         gradients: dict[str, dict[str, Array]] = {}
         for variable, gradient in zip(variables, found, strict=True):
             for layer, weight in places[id(variable)]:
@@ -65,9 +66,9 @@ def iterate_gradients(
 
 def _sampled_loss(predicted: Any, seed: Any, *, task: Task) -> Any:
     total = tf.constant(0.0)
-    for output in predicted:
-        if task.output_kind == "classes":
-            logits = output if task.from_logits else tf.math.log(output + 1e-7)
+    for output, own in zip(predicted, task.outputs, strict=True):
+        if own.output_kind == "classes":
+            logits = output if own.from_logits else tf.math.log(output + 1e-7)
             flat = tf.reshape(logits, (-1, tf.shape(logits)[-1]))
             drawn = tf.random.stateless_categorical(flat, 1, seed)[:, 0]
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=drawn, logits=flat)

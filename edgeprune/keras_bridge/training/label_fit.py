@@ -4,18 +4,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from edgeprune.errors import DataError, RecipeError
+from edgeprune.keras_bridge.data.label_facts import LabelFacts
 from edgeprune.keras_bridge.training.losses import (
     LOSSES,
     LabelKind,
     LossFunction,
+    as_loss,
+    bind,
     find_loss,
     make_loss,
+    name_loss,
     one_hot_first,
-    unreduced,
 )
 
 OutputKind = Literal["classes", "binary", "values"]
@@ -34,23 +35,25 @@ class Fit:
 
 
 def fit_labels(
-    labels: NDArray[Any],
+    labels: LabelFacts,
     *,
     shape: tuple[int, ...],
     activation: str,
     flag: str | None,
     compiled: Any,
     where: str,
+    output: str = "",
 ) -> Fit:
     """The loss for these labels: the flag's, else the compiled one, else what output and labels imply.
 
     Args:
-        labels: (samples, ...), already checked against the output's shape.
+        labels: what they look like, already checked against the output's shape.
         shape: of the output, without batch.
         activation: Keras's name of the last activation.
         flag: value of --loss, or None.
         compiled: a function or Loss, or None.
         where: the data's source, for messages.
+        output: its name, where the model has several.
 
     Raises:
         DataError: the labels do not fit the loss.
@@ -62,20 +65,22 @@ def fit_labels(
     elif compiled is not None:
         loss, name, origin = compiled, name_loss(compiled), "as compiled"
     else:
-        name, reason = _infer(kind, labels, activation=activation)
+        name, reason = _infer(kind, labels, activation=activation, output=output)
         loss, origin = None, f"since {reason}"
     from_logits = _reads_logits(loss, activation=activation)
     if name not in LOSSES:
+        if kind == "regression" and not _has_shape(labels.shape, shape):
+            kind = "own"
         return Fit(
-            loss=unreduced(loss, labels="sparse"),  # takes the labels as they are
+            loss=bind(as_loss(loss), labels=None),
             loss_name=name,
             label_kind=kind,
             output_kind=_judge_output(kind, activation=activation),
             from_logits=from_logits,
             origin=f"The loss is the model's own '{name}', {origin}.",
         )
-    base = unreduced(loss, labels=LOSSES[name].labels) if loss is not None else None
-    function = base or make_loss(name, from_logits=from_logits)
+    of_keras = make_loss(name, from_logits=from_logits) if loss is None else as_loss(loss)
+    function = bind(of_keras, labels=LOSSES[name].labels)
     made_for = LOSSES[name].labels
     if made_for == "one_hot" and kind == "sparse":
         function = one_hot_first(function, classes=shape[-1])
@@ -84,7 +89,7 @@ def fit_labels(
         origin += ", in its form for class numbers, since the labels are integers"
     elif made_for == "sparse" and kind == "one_hot":
         name = "categorical_crossentropy"
-        function = make_loss(name, from_logits=from_logits)
+        function = bind(make_loss(name, from_logits=from_logits), labels="one_hot")
         origin += ", in its form for one-hot labels, since that is what the labels are"
     else:
         kind = _settle_kind(name, kind, labels, activation=activation, where=where)
@@ -98,12 +103,13 @@ def fit_labels(
     )
 
 
-def fit_without_labels(model: keras.Model, *, activation: str, loss: Any) -> Fit:
+def fit_without_labels(model: keras.Model, *, output: int = 0, activation: str, loss: Any) -> Fit:
     """What to compare with without labels: an autoencoder's input, else the original's outputs.
 
     Args:
         model: Functional or Sequential.
-        activation: Keras's name of the last activation.
+        output: number of the output.
+        activation: Keras's name of its last activation.
         loss: the flag's or compiled loss: a name, function or Loss, or None; says what the output means.
     """
     name = name_loss(loss) if loss is not None else ""
@@ -113,10 +119,11 @@ def fit_without_labels(model: keras.Model, *, activation: str, loss: Any) -> Fit
     if mirrors and meant_for in (None, "regression", "binary"):
         chosen = name if meant_for else "mean_squared_error"
         instance = None if loss is None or isinstance(loss, str) or not meant_for else loss
-        function = (
-            unreduced(instance, labels="regression")
+        function = bind(
+            as_loss(instance)
             if instance is not None
-            else make_loss(chosen, from_logits=meant_for == "binary" and activation != "sigmoid")
+            else make_loss(chosen, from_logits=meant_for == "binary" and activation != "sigmoid"),
+            labels="regression",
         )
         return Fit(
             loss=function,
@@ -128,13 +135,12 @@ def fit_without_labels(model: keras.Model, *, activation: str, loss: Any) -> Fit
             f"well it reproduces its input; the loss is {chosen}.",
         )
     output_kind: OutputKind = "values"
-    if len(model.outputs) == 1:
-        if activation == "softmax" or meant_for in ("sparse", "one_hot"):
-            output_kind = "classes"
-        elif activation == "sigmoid" or meant_for == "binary":
-            output_kind = "binary"
+    if activation == "softmax" or meant_for in ("sparse", "one_hot"):
+        output_kind = "classes"
+    elif activation == "sigmoid" or meant_for == "binary":
+        output_kind = "binary"
     return Fit(
-        loss=make_loss("mean_squared_error", from_logits=False),
+        loss=bind(make_loss("mean_squared_error", from_logits=False), labels="regression"),
         loss_name="distillation",
         label_kind="none",
         output_kind=output_kind,
@@ -143,26 +149,23 @@ def fit_without_labels(model: keras.Model, *, activation: str, loss: Any) -> Fit
     )
 
 
-def judge_labels(labels: NDArray[Any], *, shape: tuple[int, ...]) -> LabelKind:
+def judge_labels(labels: LabelFacts, *, shape: tuple[int, ...]) -> LabelKind:
     """Whether labels look like class numbers, one-hot rows, zeros and ones, or values."""
-    if shape and shape[-1] > 1 and labels.shape[1:] == shape[:-1] and labels.dtype.kind in "iub":
+    if shape and shape[-1] > 1 and labels.shape == shape[:-1] and labels.are_integers:
         return "sparse"
-    if not np.isin(labels, (0, 1)).all():
+    if not labels.are_bits:
         return "regression"
-    if labels.shape[1:] == shape and shape[-1] > 1 and (labels.sum(axis=-1) == 1).all():
-        return "one_hot"
-    return "binary"
+    return "one_hot" if labels.are_one_hot and labels.shape == shape else "binary"
 
 
-def name_loss(loss: Any) -> str:
-    """The name in `LOSSES` of a Keras loss given by name, function or object, else its own name."""
-    own = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
-    return find_loss(own) or own
+def _has_shape(label: tuple[int, ...], output: tuple[int | None, ...]) -> bool:
+    """Whether labels are of the output's shape, but for an axis of 1 at its end."""
+    return len(label) == len(output) or (*label, 1) == output
 
 
-def _infer(kind: LabelKind, labels: NDArray[Any], *, activation: str) -> tuple[str, str]:
+def _infer(kind: LabelKind, labels: LabelFacts, *, activation: str, output: str) -> tuple[str, str]:
     """The loss that output and labels leave no doubt about, and why."""
-    whole = labels.dtype.kind in "iub"
+    whole = labels.are_integers
     match kind, activation:
         case "sparse", "softmax" | "linear":
             return (
@@ -179,20 +182,18 @@ def _infer(kind: LabelKind, labels: NDArray[Any], *, activation: str) -> tuple[s
             return "mean_squared_error", "the labels are numbers of the output's shape"
     raise RecipeError(
         "the model was saved without a loss, and its output and labels leave more than one possible",
-        where="--loss",
+        where="--loss" + (f" of the output '{output}'" if output else ""),
         why=f"the output is {activation}, the labels look {kind} and are of the type {labels.dtype}",
-        fix=f"give --loss, one of {', '.join(LOSSES)}",
+        fix=f"give --loss{f' {output}=NAME' if output else ''}, one of {', '.join(LOSSES)}",
     )
 
 
-def _settle_kind(
-    name: str, kind: LabelKind, labels: NDArray[Any], *, activation: str, where: str
-) -> LabelKind:
+def _settle_kind(name: str, kind: LabelKind, labels: LabelFacts, *, activation: str, where: str) -> LabelKind:
     """How labels of this kind are meant under this loss; DataError where they make no sense."""
     match LOSSES[name].labels, kind:
         case "sparse", "sparse":
             return "sparse"
-        case "one_hot", "one_hot" | "regression" if labels.ndim > 1:  # regression: soft labels
+        case "one_hot", "one_hot" | "regression" if labels.shape:  # regression: soft labels
             return "one_hot"
         case "binary", "binary" | "one_hot":
             return "one_hot" if activation == "softmax" else "binary"
@@ -202,7 +203,7 @@ def _settle_kind(
             return "binary"
         case "regression", "regression" | "binary" | "one_hot":
             return "regression"
-    low, high = labels.min(), labels.max()
+    low, high = labels.low, labels.high
     raise DataError(
         f"the labels do not fit the loss {name}",
         where=where,

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
+from keras.src.losses.losses import LossFunctionWrapper
 
 from edgeprune.errors import UnknownNameError
 from edgeprune.registry import Registry
 
-LabelKind = Literal["sparse", "one_hot", "binary", "regression", "reconstruction", "none"]
-LossFunction = Callable[[Any, Any], Any]
+LabelKind = Literal["sparse", "one_hot", "binary", "regression", "reconstruction", "own", "none"]
+LossFunction = Callable[..., Any]
+"""(labels, predictions, weights=None) → a number, on Keras tensors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,8 +91,14 @@ def find_loss(name: str) -> str | None:
     return next((known for known, rule in LOSSES.items() if snake == known or snake in rule.aliases), None)
 
 
-def make_loss(name: str, *, from_logits: bool) -> LossFunction:
-    """The loss of each sample, `(labels, predictions) → (batch, ...)`, not reduced.
+def name_loss(loss: Any) -> str:
+    """The name in `LOSSES` of a Keras loss given by name, function or object, else its own name."""
+    own = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    return find_loss(own) or own
+
+
+def make_loss(name: str, *, from_logits: bool) -> keras.losses.Loss:
+    """A Keras loss by its name.
 
     Args:
         name: as in `LOSSES`, or an alias.
@@ -103,23 +111,32 @@ def make_loss(name: str, *, from_logits: bool) -> LossFunction:
     if known is None:
         raise UnknownNameError("loss", name, LOSSES)
     rule = LOSSES[known]
-    loss = rule.make(from_logits=from_logits) if rule.knows_logits else rule.make()
-    return unreduced(loss, labels=rule.labels)
+    return rule.make(from_logits=from_logits) if rule.knows_logits else rule.make()
 
 
-def unreduced(loss: keras.losses.Loss | LossFunction, *, labels: LabelKind) -> LossFunction:
-    """A Keras loss, or a function like one, as a function that gives one loss per sample.
+def as_loss(loss: keras.losses.Loss | Callable[..., Any]) -> keras.losses.Loss:
+    """A loss, or a function of labels and predictions, as Keras wraps it when it compiles."""
+    if isinstance(loss, keras.losses.Loss):
+        return loss
+    return LossFunctionWrapper(loss, name=getattr(loss, "__name__", type(loss).__name__))
 
-    Labels of all kinds but "sparse" are brought to the type and shape of the predictions first: an array of
-    (batch,) against predictions of (batch, 1) would otherwise be broadcast to (batch, batch) without a word.
+
+def bind(loss: keras.losses.Loss, *, labels: LabelKind | None) -> LossFunction:
+    """`(labels, predictions, weights) → number`: reduced as Keras does it, masks of predictions included.
+
+    Labels of all kinds but "sparse" are brought to the shape of the predictions first: an array of (batch,)
+    against predictions of (batch, 1) would otherwise be broadcast to (batch, batch) without a word.
+
+    Args:
+        loss: of Keras.
+        labels: the kind of labels it is made for; None for a loss of one's own, which gets them as Keras
+            would give them.
     """
-    function: LossFunction = loss.call if isinstance(loss, keras.losses.Loss) else loss
 
-    def compute(y: Any, predictions: Any) -> Any:
-        if labels != "sparse":
-            y = keras.ops.cast(y, predictions.dtype)
-            y = keras.ops.reshape(y, keras.ops.shape(predictions))
-        return function(y, predictions)
+    def compute(y: Any, predictions: Any, weights: Any = None) -> Any:
+        if labels not in ("sparse", None):
+            y = keras.ops.reshape(keras.ops.cast(y, predictions.dtype), keras.ops.shape(predictions))
+        return loss(y, predictions, sample_weight=weights)
 
     return compute
 
@@ -127,7 +144,7 @@ def unreduced(loss: keras.losses.Loss | LossFunction, *, labels: LabelKind) -> L
 def one_hot_first(loss: LossFunction, *, classes: int) -> LossFunction:
     """A loss on one-hot labels, made to take class numbers."""
 
-    def compute(y: Any, predictions: Any) -> Any:
-        return loss(keras.ops.one_hot(keras.ops.cast(y, "int32"), classes), predictions)
+    def compute(y: Any, predictions: Any, weights: Any = None) -> Any:
+        return loss(keras.ops.one_hot(keras.ops.cast(y, "int32"), classes), predictions, weights)
 
     return compute

@@ -3,7 +3,8 @@
 import keras
 
 from edgeprune.graph.layergraph import Array
-from edgeprune.keras_bridge.training.evaluation import Evaluator, copy_model
+from edgeprune.keras_bridge.model.weights import copy_model
+from edgeprune.keras_bridge.training.evaluation import Evaluator
 from edgeprune.keras_bridge.training.fake_quant import GridCallback, fake_quantized
 from edgeprune.keras_bridge.training.recover import recover_with
 from edgeprune.keras_bridge.training.train import Recovery, Training

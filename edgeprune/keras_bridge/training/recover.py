@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import keras
 
-from edgeprune.keras_bridge.training.evaluation import Evaluator, copy_model, settle_batch_norm
-from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner, steps_per_epoch
+from edgeprune.keras_bridge.model.weights import copy_model
+from edgeprune.keras_bridge.training.evaluation import Evaluator, settle_batch_norm
+from edgeprune.keras_bridge.training.inference import forget_compiled
+from edgeprune.keras_bridge.training.own_loop import make_tuner
+from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, steps_per_epoch
 from edgeprune.progress import Progress
 
 
@@ -47,7 +50,7 @@ def recover_with(
         progress.advance()
 
     with around(shaped):
-        tuner = Tuner(shaped, teacher, training=training, recovery=replace(recovery, fading=True))
+        tuner = make_tuner(shaped, teacher, training=training, recovery=replace(recovery, fading=True))
         trained = Trained(step=0, optimizer=[], losses=[])
         while (left := recovery.total_steps - trained.step) > 0:
             trained = tuner.tune(
@@ -56,5 +59,6 @@ def recover_with(
             progress.advance(
                 0, detail=f"validation {evaluator.task.metric} {evaluator.score_model(shaped):.3f}"
             )
+    forget_compiled()  # what was compiled within `around` goes on as it was there
     callback.on_train_end()
-    return settle_batch_norm(shaped, evaluator, inputs=training.inputs, seed=recovery.seed)
+    return settle_batch_norm(shaped, evaluator, source=training.source, seed=recovery.seed)

@@ -1,16 +1,23 @@
 """Schedules of `edgeprune.prune.schedules`, computed by TensorFlow Model Optimization."""
 
+import os
 from typing import Any
 
 from edgeprune.prune.schedules import SCHEDULES, Course
+
+_LEGACY = "TF_USE_LEGACY_KERAS"
 
 
 def make_schedule(name: str, course: Course) -> Any:
     """The TFMOT schedule of that name. Raises UnknownNameError."""
     schedule = SCHEDULES[name]
+    before = os.environ.get(_LEGACY)
     # Seconds to import, and only needed here.
     from tensorflow_model_optimization.sparsity import keras as tfmot
 
+    # It asks for Keras 2 in its process, and so in all that are started from there.
+    if before is None:
+        os.environ.pop(_LEGACY, None)
     return getattr(tfmot, schedule.tfmot_class)(**schedule.arguments(course))
 
 

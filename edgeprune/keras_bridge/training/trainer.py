@@ -8,6 +8,8 @@ import keras
 
 from edgeprune.keras_bridge.data.augment import Augmentation
 from edgeprune.keras_bridge.training.evaluation import Evaluator
+from edgeprune.keras_bridge.training.optimizers import Optimizing
+from edgeprune.keras_bridge.training.own_loop import OwnLoop
 from edgeprune.keras_bridge.training.recover import recover_with
 from edgeprune.keras_bridge.training.train import Recovery, Training, steps_per_epoch
 from edgeprune.progress import Checkpoints, Forgetful, Progress, Within
@@ -35,6 +37,9 @@ class Trainer:
         training: what students are fine-tuned on, and gradients are taken of.
         evaluator: scores models on validation data.
         augmentation: what is done to training batches.
+        optimizing: the optimizer of recovery.
+        batch_size: samples per step.
+        loop: the owner's own training loop; None for Keras's `fit`.
         epochs: of fine-tuning, all that is done with this trainer together.
         seed: of batches, augmentation and random choices.
         progress: is told about every optimizer step.
@@ -45,6 +50,9 @@ class Trainer:
     training: Training
     evaluator: Evaluator
     augmentation: Augmentation
+    optimizing: Optimizing
+    batch_size: int
+    loop: OwnLoop | None = None
     epochs: int
     seed: int
     progress: Progress
@@ -60,7 +68,14 @@ class Trainer:
 
     def plan_recovery(self) -> Recovery:
         """How a student is fine-tuned for `epochs`."""
-        recovery = Recovery(total_steps=0, augmentation=self.augmentation, seed=self.seed)
+        recovery = Recovery(
+            total_steps=0,
+            batch_size=self.batch_size,
+            optimizing=self.optimizing,
+            augmentation=self.augmentation,
+            loop=self.loop,
+            seed=self.seed,
+        )
         return replace(recovery, total_steps=self.epochs * steps_per_epoch(self.training, recovery))
 
     def recover_with(
@@ -89,7 +104,7 @@ class Trainer:
             teacher=self.teacher,
             training=self.training,
             evaluator=self.evaluator,
-            recovery=replace(recovery, learning_rate=rate * recovery.learning_rate),
+            recovery=replace(recovery, faster=rate),
             progress=self.progress,
             around=around,
         )

@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from edgeprune.graph.channels import ChannelMap, name_channels
+from edgeprune.keras_bridge.data.batches import hold
 from edgeprune.keras_bridge.model.activity import measure_activity
 from edgeprune.keras_bridge.model.rebuild import compact
 from edgeprune.keras_bridge.model.trace import Traced, trace
@@ -19,6 +20,7 @@ from edgeprune.keras_bridge.training.task import resolve_task
 from edgeprune.keras_bridge.training.train import Training
 from edgeprune.prune.criteria import CRITERIA, score_groups
 from edgeprune.prune.sweeps import plan_sweeps
+from tests.keras_bridge.feeding import inputs_of, labels_of
 from tests.keras_bridge.training.test_train import make_data
 
 
@@ -73,8 +75,8 @@ class Opened:
         task = resolve_task(self.model, data)
         self.traced: Traced = trace(self.model)
         self.channels: ChannelMap = name_channels(self.traced.graph)
-        self.training = Training(inputs=data.x_train, labels=data.y_train, task=task)
-        self.evaluator: Evaluator = make_evaluator(task, self.model, inputs=data.x_val, labels=data.y_val)
+        self.training = Training(source=data.train, task=task, is_labelled=data.is_labelled)
+        self.evaluator: Evaluator = make_evaluator(task, self.model, source=hold(data.validation))
 
     def evidence(self):
         return gather_evidence(
@@ -116,7 +118,7 @@ def test_activity_is_that_of_the_tensor_that_the_reader_sees() -> None:
         batch_size=40,
     )  # 200 training samples: each once
     seen = keras.Model(opened.model.input, opened.model.get_layer("second").output)
-    values = np.asarray(seen(opened.training.inputs[0]))
+    values = np.asarray(seen(inputs_of(opened.training.source)[0]))
     groups = opened.groups_of("second")
     np.testing.assert_allclose(activity.magnitude[groups], np.abs(values).mean((0, 1, 2)), rtol=1e-5)
     np.testing.assert_allclose(activity.nonzero[groups], (values > 0).mean((0, 1, 2)), rtol=1e-5)
@@ -215,8 +217,8 @@ def test_weights_are_put_back_even_when_measuring_fails() -> None:
 def test_a_judge_is_sampled_with_its_labels() -> None:
     evaluator = Opened(plain).evaluator
     few = sample_evaluator(evaluator, samples=5, seed=0)
-    assert len(few.inputs[0]) == len(few.labels) == 5
-    for x, y in zip(few.inputs[0], few.labels, strict=True):
+    assert few.samples == len(labels_of(few.source)) == 5
+    for x, y in zip(few.inputs[0], labels_of(few.source), strict=True):
         (row,) = np.flatnonzero((evaluator.inputs[0] == x).all((1, 2, 3)))
-        assert evaluator.labels[row] == y
+        assert labels_of(evaluator.source)[row] == y
     assert sample_evaluator(evaluator, samples=10_000, seed=0) is evaluator

@@ -7,10 +7,10 @@ import pytest
 from keras import layers
 
 from edgeprune.errors import DataError, RecipeError, UnknownNameError
-from edgeprune.keras_bridge.data.dataset import Data, prepare_data
-from edgeprune.keras_bridge.data.sources import Part, RawData
+from edgeprune.keras_bridge.data.dataset import Data
 from edgeprune.keras_bridge.training.compiled import find_output_activation
 from edgeprune.keras_bridge.training.task import Task, resolve_task
+from tests.keras_bridge.feeding import batch_of, prepare
 
 
 def build(units: int, activation: str | None, **compiled: Any) -> keras.Model:
@@ -24,13 +24,17 @@ def pack(model: keras.Model, labels: Sequence[Any] | np.ndarray | None) -> Data:
     y = None if labels is None else np.asarray(labels)
     count = 12 if y is None else len(y)
     x = tuple(np.zeros((count, *tensor.shape[1:]), np.float32) for tensor in model.inputs)
-    part = Part(x=x, y=y)
-    raw = RawData(parts={"train": part, "test": part}, source="here")
-    return prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
+    return prepare(model, x, y)
 
 
-def resolve(model: keras.Model, labels: Any, **flags: str) -> Task:
+def resolve(model: keras.Model, labels: Any, **flags: Any) -> Task:
     return resolve_task(model, pack(model, labels), **flags)
+
+
+def loss_of(task: Task, labels: Any, predictions: Any, weights: Any = None) -> float:
+    """The loss of one output's samples, reduced as Keras does it."""
+    y, p = np.asarray(labels), keras.ops.convert_to_tensor(predictions)
+    return float(task.loss((y,), [p], None if weights is None else (np.asarray(weights, np.float32),)))
 
 
 CLASSES = [0, 1, 2, 0, 1, 2]
@@ -105,17 +109,18 @@ def test_a_compiled_one_hot_loss_takes_class_numbers(metric: Any) -> None:
     assert (task.loss_name, task.label_kind) == ("sparse_categorical_crossentropy", "sparse")
     assert (task.metric, "as compiled" in task.origin) == ("accuracy", True)
     assert "since the labels are integers" in task.origin
-    # −ln 0.5 and −ln 0.2.
-    losses = task.loss(np.array([0, 2]), keras.ops.convert_to_tensor([[0.5, 0.3, 0.2], [0.7, 0.1, 0.2]]))
-    np.testing.assert_allclose(losses, [0.693147, 1.609438], rtol=1e-4)
+    # −ln 0.5 and −ln 0.2, one by one and as their mean.
+    predictions = [[0.5, 0.3, 0.2], [0.7, 0.1, 0.2]]
+    assert loss_of(task, [0], predictions[:1]) == pytest.approx(0.693147, rel=1e-4)
+    assert loss_of(task, [2], predictions[1:]) == pytest.approx(1.609438, rel=1e-4)
+    assert loss_of(task, [0, 2], predictions) == pytest.approx((0.693147 + 1.609438) / 2, rel=1e-4)
 
 
 def test_label_smoothing_survives_the_change_to_class_numbers() -> None:
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.3)
     task = resolve(build(3, "softmax", loss=loss), CLASSES)
     # Labels become 0.8, 0.1, 0.1: −0.8 ln 0.5 − 0.1 ln 0.25 − 0.1 ln 0.25.
-    value = task.loss(np.array([0]), keras.ops.convert_to_tensor([[0.5, 0.25, 0.25]]))
-    np.testing.assert_allclose(value, [0.831777], rtol=1e-4)
+    assert loss_of(task, [0], [[0.5, 0.25, 0.25]]) == pytest.approx(0.831777, rel=1e-4)
 
 
 def test_a_compiled_sparse_loss_takes_one_hot_labels() -> None:
@@ -127,15 +132,13 @@ def test_a_compiled_sparse_loss_takes_one_hot_labels() -> None:
         True,
     )
     # All logits equal: −ln ⅓.
-    value = task.loss(np.array([[0.0, 1.0, 0.0]]), keras.ops.zeros((1, 3)))
-    np.testing.assert_allclose(value, [1.098612], rtol=1e-4)
+    assert loss_of(task, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 0.0]]) == pytest.approx(1.098612, rel=1e-4)
 
 
 def test_flat_labels_are_not_broadcast_against_a_column_of_outputs() -> None:
     task = resolve(build(1, None, loss="mse"), [1.5, 2.5, 3.5, 4.5])
     # (1.5 − 1)² and (4.5 − 4)²; broadcast, there would be (1.5 − 4)² too.
-    value = task.loss(np.array([1.5, 4.5]), keras.ops.convert_to_tensor([[1.0], [4.0]]))
-    np.testing.assert_allclose(value, [0.25, 0.25])
+    assert loss_of(task, [1.5, 4.5], [[1.0], [4.0]]) == pytest.approx(0.25)
 
 
 def test_a_loss_of_the_models_own_is_used_as_it_is() -> None:
@@ -144,8 +147,7 @@ def test_a_loss_of_the_models_own_is_used_as_it_is() -> None:
 
     task = resolve(build(3, "softmax", loss=halved), CLASSES)
     assert (task.loss_name, task.label_kind, task.metric) == ("halved", "sparse", "accuracy")
-    value = task.loss(np.array([0]), keras.ops.convert_to_tensor([[0.5, 0.3, 0.2]]))
-    np.testing.assert_allclose(value, [0.693147 / 2], rtol=1e-4)
+    assert loss_of(task, [0], [[0.5, 0.3, 0.2]]) == pytest.approx(0.693147 / 2, rel=1e-4)
 
 
 def test_the_first_compiled_metric_that_can_be_computed_is_taken() -> None:
@@ -155,6 +157,30 @@ def test_the_first_compiled_metric_that_can_be_computed_is_taken() -> None:
         resolve(build(3, "softmax", loss="categorical_crossentropy", metrics=metrics), CLASSES).metric
         == "auc"
     )
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "labels"),
+    [
+        (3, "softmax", "sparse_categorical_crossentropy", CLASSES),
+        (3, "softmax", "categorical_crossentropy", ONE_HOT),
+        (1, "sigmoid", "binary_crossentropy", [0, 1, 1, 0, 1, 1]),
+    ],
+)
+@pytest.mark.parametrize("given", ["accuracy", "acc"])
+def test_a_weighted_accuracy_is_that_which_keras_takes_for_the_labels(
+    units: int, activation: str, loss: str, labels: Any, given: str
+) -> None:
+    keras.utils.set_random_seed(0)
+    model = build(units, activation, loss=loss, weighted_metrics=[given])
+    y, weights = np.asarray(labels), np.arange(6, dtype=np.float32)
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    theirs = model.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True)[given]
+    (first, *_) = resolve(model, labels).scores
+    assert first.name == given
+    assert first.higher_is_better
+    predicted = [model.predict(x, verbose=0)]
+    assert first.of(predicted, (y,), weights=(weights,)) == pytest.approx(theirs, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -175,10 +201,11 @@ def test_labels_that_do_not_fit_the_compiled_loss_are_refused(
 def test_an_autoencoder_without_labels_is_judged_by_its_input() -> None:
     task = resolve(build(4, None, loss="mse"), None)
     assert (task.label_kind, task.metric, task.higher_is_better) == ("reconstruction", "mse", False)
-    x = (np.zeros((2, 4)),)
-    labels = task.choose_labels(x, None)
-    assert labels is x[0]
-    assert task.score(np.full((2, 4), 3.0), x[0]) == 9.0
+    batch = batch_of(np.zeros((2, 4)))
+    labels = task.complete(batch).y
+    assert labels is not None
+    assert labels[0] is batch.x[0]
+    assert task.score(np.full((2, 4), 3.0), batch.x[0]) == 9.0
 
 
 def test_a_classifier_without_labels_is_judged_by_agreement_with_the_original() -> None:
@@ -254,7 +281,9 @@ def test_a_drop_is_absolute_for_scores_and_relative_for_errors() -> None:
     assert score.worst_allowed(0.93, max_drop=0.02) == pytest.approx(0.91)
     assert error.drop(before=0.50, after=0.51) == pytest.approx(0.02)
     assert error.worst_allowed(0.50, max_drop=0.02) == pytest.approx(0.51)
-    assert error.drop(before=0.0, after=0.1) == float("inf")
+    # An error of 0 has no share to grow by: it grows absolutely.
+    assert error.drop(before=0.0, after=0.1) == pytest.approx(0.1)
+    assert error.worst_allowed(0.0, max_drop=0.02) == pytest.approx(0.02)
 
 
 def test_the_last_activation_is_found_through_reshapes_and_nested_models() -> None:
@@ -267,3 +296,9 @@ def test_the_last_activation_is_found_through_reshapes_and_nested_models() -> No
     assert find_output_activation(keras.Model(outside, layers.ReLU()(outside))) == "relu"
     assert find_output_activation(build(2, None)) == "linear"
     assert find_output_activation(keras.Model(outside, outside + 1.0)) == "linear"
+
+
+def test_two_metrics_of_one_name_are_told_apart() -> None:
+    metrics = [keras.metrics.AUC(name="area"), keras.metrics.AUC(curve="PR", name="area_1")]
+    task = resolve(build(1, "sigmoid", loss="bce", metrics=metrics), [0, 1])
+    assert [score.name for score in task.scores] == ["area", "area#2"]

@@ -4,20 +4,20 @@ import pytest
 from keras import layers
 
 from edgeprune.keras_bridge.data.augment import Augmentation
-from edgeprune.keras_bridge.data.dataset import Data, prepare_data
-from edgeprune.keras_bridge.data.sources import Part, RawData
+from edgeprune.keras_bridge.data.dataset import Data
+from edgeprune.keras_bridge.training.distiller import distance_of
+from edgeprune.keras_bridge.training.inference import feed, predict, reestimate_batch_norm
+from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.task import Task, resolve_task
 from edgeprune.keras_bridge.training.train import (
     Recovery,
     Trained,
     Training,
     Tuner,
-    distance,
     draw_batch,
-    predict,
-    reestimate_batch_norm,
     steps_per_epoch,
 )
+from tests.keras_bridge.feeding import hold_arrays, inputs_of, prepare
 
 START = Trained(step=0, optimizer=[], losses=[])
 
@@ -37,16 +37,18 @@ def make_data(*, labelled: bool = True, count: int = 40) -> Data:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((count, 6, 6, 1)).astype(np.float32)
     y = rng.integers(0, 3, count) if labelled else None
-    model = make_model(0)
-    part = Part(x=(x,), y=y)
-    raw = RawData(parts={"train": part, "test": part, "val": part}, source="made by a test")
-    return prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
+    return prepare(make_model(0), x, y, parts=("train", "test", "val"))
 
 
 def make_training(*, labelled: bool = True) -> Training:
     data = make_data(labelled=labelled)
     task: Task = resolve_task(make_model(0), data)
-    return Training(inputs=data.x_train, labels=data.y_train, task=task)
+    return Training(source=data.train, task=task, is_labelled=data.is_labelled)
+
+
+def train_on(*inputs: np.ndarray) -> Training:
+    """On inputs alone, whatever they are."""
+    return Training(source=hold_arrays(inputs), task=make_training().task, is_labelled=False)
 
 
 def weights_after(pieces: list[int], *, dropout: bool, fresh_tuner: bool) -> list[np.ndarray]:
@@ -79,7 +81,7 @@ def test_another_number_of_steps_gives_other_weights() -> None:
 
 
 def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
-    recovery = Recovery(total_steps=1000, learning_rate=0.01)
+    recovery = Recovery(total_steps=1000, optimizing=Optimizing(learning_rate=0.01))
     assert recovery.rate_at(0) == pytest.approx(0.01 / 100)
     assert recovery.rate_at(500) == pytest.approx(0.01 / 2)
     assert recovery.rate_at(1000) == pytest.approx(0, abs=1e-12)
@@ -89,40 +91,56 @@ def test_the_learning_rate_warms_up_and_ends_at_zero() -> None:
 
 
 def test_an_epoch_takes_every_sample_once_and_the_next_in_another_order() -> None:
-    inputs = (np.arange(12.0)[:, None],)
+    training = train_on(np.arange(12.0)[:, None])
     recovery = Recovery(total_steps=8, batch_size=3)
-    epochs = [[draw_batch(inputs, recovery=recovery, step=4 * e + i)[1] for i in range(4)] for e in (0, 1)]
+    epochs = [
+        [draw_batch(training, recovery=recovery, step=4 * epoch + i).x[0].ravel() for i in range(4)]
+        for epoch in (0, 1)
+    ]
     for epoch in epochs:
         assert sorted(np.concatenate(epoch).tolist()) == list(range(12))
     assert [rows.tolist() for rows in epochs[0]] != [rows.tolist() for rows in epochs[1]]
 
 
 def test_the_last_incomplete_batch_is_left_out() -> None:
-    inputs = (np.arange(10.0)[:, None],)
+    training = train_on(np.arange(10.0)[:, None])
     recovery = Recovery(total_steps=8, batch_size=4)
-    rows = np.concatenate([draw_batch(inputs, recovery=recovery, step=i)[1] for i in range(2)])
+    rows = np.concatenate([draw_batch(training, recovery=recovery, step=i).x[0].ravel() for i in range(2)])
     assert len(rows) == len(set(rows.tolist())) == 8
-    training = Training(inputs=inputs, labels=None, task=make_training().task)
     assert steps_per_epoch(training, recovery) == 2
     assert steps_per_epoch(training, Recovery(total_steps=1, batch_size=64)) == 1
 
 
-def test_a_batch_is_float32_and_holds_the_rows_it_names() -> None:
-    inputs = (np.arange(20, dtype=np.uint8).reshape(10, 2), np.arange(10, dtype=np.int64)[:, None])
-    batch, rows = draw_batch(inputs, recovery=Recovery(total_steps=1, batch_size=4), step=7)
-    for drawn, array in zip(batch, inputs, strict=True):
-        assert drawn.dtype == np.float32
+def test_a_batch_holds_the_same_rows_of_all_inputs_and_labels() -> None:
+    numbers = np.arange(10)
+    inputs = (np.stack([2 * numbers, 2 * numbers + 1], axis=1).astype(np.uint8), numbers[:, None])
+    source, task = hold_arrays(inputs, numbers), make_training().task
+    training = Training(source=source, task=task, is_labelled=True)
+    batch = draw_batch(training, recovery=Recovery(total_steps=1, batch_size=4), step=7)
+    assert batch.y is not None
+    (rows,) = batch.y
+    assert len(rows) == 4
+    for drawn, array in zip(batch.x, inputs, strict=True):
+        assert drawn.dtype == array.dtype
         np.testing.assert_array_equal(drawn, array[rows])
 
 
+def test_arrays_are_fed_as_floats_where_the_model_takes_floats() -> None:
+    words = keras.Input((3,), dtype="int32")
+    image = keras.Input((3,))
+    model = keras.Model([words, image], [layers.Embedding(9, 2)(words), layers.Dense(2)(image)])
+    fed = feed(model, (np.ones((2, 3), np.int64), np.ones((2, 3), np.uint8)))
+    assert [str(array.dtype) for array in fed] == ["int32", "float32"]
+
+
 def test_distance_of_classifiers_is_the_softened_cross_entropy() -> None:
-    task = make_training().task
+    (output,) = make_training().task.outputs
     taught = np.array([[0.7, 0.2, 0.1]], np.float32)
-    same = float(distance([taught], [taught], task=task, temperature=1.0))
+    same = float(distance_of(output, taught, taught, temperature=1.0))
     assert same == pytest.approx(-(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)), rel=1e-4)
     other = np.array([[0.1, 0.2, 0.7]], np.float32)
     expected = -(0.7 * np.log(0.1) + 0.2 * np.log(0.2) + 0.1 * np.log(0.7))
-    assert float(distance([other], [taught], task=task, temperature=1.0)) == pytest.approx(expected, rel=1e-4)
+    assert float(distance_of(output, other, taught, temperature=1.0)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_distillation_without_labels_brings_the_student_to_the_teacher() -> None:
@@ -131,11 +149,12 @@ def test_distillation_without_labels_brings_the_student_to_the_teacher() -> None
     teacher.layers[-1].kernel.assign(teacher.layers[-1].kernel * 3)  # so that it has opinions
 
     def gap() -> float:
-        (found,), (wanted,) = predict(student, training.inputs), predict(teacher, training.inputs)
+        x = inputs_of(training.source)
+        (found,), (wanted,) = predict(student, x), predict(teacher, x)
         return float(np.abs(found - wanted).mean())
 
     before = gap()
-    recovery = Recovery(total_steps=150, batch_size=20, learning_rate=0.02)
+    recovery = Recovery(total_steps=150, batch_size=20, optimizing=Optimizing(learning_rate=0.02))
     Tuner(student, teacher, training=training, recovery=recovery).tune(150, start=START)
     assert gap() < 0.5 * before
 
@@ -151,7 +170,7 @@ def test_the_teacher_is_left_as_it_was() -> None:
 
 def test_predictions_do_not_depend_on_the_batch_size() -> None:
     model = make_model(0)
-    x = make_data().x_train
+    x = inputs_of(make_data().train)
     (few,), (many,) = predict(model, x, batch_size=7), predict(model, x, batch_size=1000)
     assert few.shape == (len(x[0]), 3)
     np.testing.assert_allclose(few, many, atol=1e-6)
@@ -161,9 +180,9 @@ def test_reestimated_statistics_are_the_mean_over_batches() -> None:
     image = keras.Input((4,))
     model = keras.Model(image, layers.BatchNormalization()(image))
     x = np.random.default_rng(0).normal(3, 2, (64, 4)).astype(np.float32)
-    assert reestimate_batch_norm(model, (x,), batch_size=16, batches=6, seed=5) == 1
+    assert reestimate_batch_norm(model, hold_arrays(x), batch_size=16, batches=6, seed=5) == 1
     drawing = Recovery(total_steps=6, batch_size=16, seed=5)
-    drawn = [draw_batch((x,), recovery=drawing, step=i)[0][0] for i in range(6)]
+    drawn = [draw_batch(train_on(x), recovery=drawing, step=i).x[0] for i in range(6)]
     norm = model.layers[-1]
     np.testing.assert_allclose(norm.moving_mean, np.mean([b.mean(axis=0) for b in drawn], axis=0), rtol=1e-5)
     np.testing.assert_allclose(
@@ -176,7 +195,7 @@ def test_statistics_that_are_not_trained_are_not_reestimated() -> None:
     image = keras.Input((4,))
     model = keras.Model(image, layers.BatchNormalization(trainable=False)(image))
     x = np.ones((8, 4), np.float32)
-    assert reestimate_batch_norm(model, (x,), seed=0) == 0
+    assert reestimate_batch_norm(model, hold_arrays(x), seed=0) == 0
     np.testing.assert_array_equal(model.layers[-1].moving_mean, np.zeros(4))
 
 

@@ -1,0 +1,91 @@
+"""Models run as they are used: outputs, masks, and BatchNorm statistics that fit the data."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edgeprune.graph.layergraph import Array
+from edgeprune.keras_bridge.data.batches import Arrays, Source
+from edgeprune.keras_bridge.model.calling import call
+
+
+def feed(model: keras.Model, x: Sequence[Array]) -> list[Array]:
+    """Arrays of the types that the model's inputs have; floats are float32."""
+    return [
+        np.asarray(array).astype("float32" if "float" in str(tensor.dtype) else tensor.dtype, copy=False)
+        for array, tensor in zip(x, model.inputs, strict=True)
+    ]
+
+
+def predict(model: keras.Model, inputs: Sequence[Array], *, batch_size: int = 256) -> list[Array]:
+    """Outputs of the model in inference mode, one array per output, (samples, ...) float32."""
+    return predict_masked(model, inputs, batch_size=batch_size)[0]
+
+
+def predict_masked(
+    model: keras.Model, inputs: Sequence[Array], *, batch_size: int = 256
+) -> tuple[list[Array], list[Array | None]]:
+    """The outputs, and which places of each count, as Masking and Embedding layers say it; None for all."""
+    infer = _inference(model)
+    pieces, masks = [], []
+    for i in range(0, len(inputs[0]), batch_size):
+        batch = [tf.constant(x) for x in feed(model, [x[i : i + batch_size] for x in inputs])]
+        outputs, found = infer(batch)
+        pieces.append([np.asarray(y) for y in outputs])
+        masks.append([None if mask is None else np.asarray(mask) for mask in found])
+    joined = [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
+    whole = [None if each[0] is None else np.concatenate(each) for each in zip(*masks, strict=True)]
+    return joined, whole
+
+
+@lru_cache(maxsize=2)
+def _inference(model: keras.Model) -> Callable[..., Any]:
+    """The model as a compiled function; kept, because the same models are asked again and again."""
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def infer(batch: Any) -> Any:
+        outputs = call(model, batch, training=False)
+        return outputs, [getattr(output, "_keras_mask", None) for output in outputs]
+
+    return infer  # type: ignore[no-any-return]
+
+
+def forget_compiled() -> None:
+    """Forgets the functions that models were compiled into: for when layers compute something else."""
+    _inference.cache_clear()
+
+
+def has_masks(model: keras.Model, inputs: Arrays) -> bool:
+    """Whether some places of an output do not count."""
+    return any(mask is not None for mask in predict_masked(model, [x[:1] for x in inputs])[1])
+
+
+def reestimate_batch_norm(
+    model: keras.Model, source: Source, *, batch_size: int = 128, batches: int = 64, seed: int
+) -> int:
+    """Sets the moving statistics of all BatchNormalization layers to their mean over some training batches.
+
+    Returns:
+        The number of layers re-estimated; 0 leaves the model as it was.
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    if not layers:
+        return 0
+    momenta = [layer.momentum for layer in layers]
+    count = min(batches, max(1, 2 * source.samples // batch_size))
+    for i in range(count):
+        for layer in layers:
+            layer.momentum = i / (i + 1)  # makes the moving average a plain mean
+        x = source.draw(i, size=batch_size, seed=seed).x
+        call(model, [tf.constant(array) for array in feed(model, x)], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    return len(layers)
