@@ -16,6 +16,7 @@ from edgeprune.runtimes.litert_choice import choose_litert, explain_unusable
 from edgeprune.runtimes.litert_host import Kernels, run_litert
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.model import Model
 from edgeprune.tflite.ops import output_steps, unsupported_ops
 from edgeprune.tflite.read import read_model
 
@@ -84,6 +85,7 @@ class Comparison:
         decides: whether the reference rounds as TFLM does, so that more than a step between them is a fault.
         rows: one per runtime.
         required: kind of the row that must agree with the reference; "" for none.
+        undecided: why the reference cannot tell, as a clause; "" where it can.
         file: which file was compared, as a clause; "" for the one that is shipped.
         note: the same as a sentence.
     """
@@ -92,6 +94,7 @@ class Comparison:
     decides: bool
     rows: tuple[Compared, ...]
     required: str = ""
+    undecided: str = ""
     file: str = ""
     note: str = ""
 
@@ -143,8 +146,27 @@ def compare_runtimes(
         OpError: the reference has no kernel for one of its ops.
         ToolError: the reference cannot run.
     """
-    steps = output_steps(read_model(tflite, where="the artefact"))
-    reference = run_litert(tflite, inputs, kernels="reference")
+    model = read_model(tflite, where="the artefact")
+    steps = output_steps(model)
+    package = _choose_reference(model)
+    plain: Kernels = "reference"
+    try:
+        reference = run_litert(tflite, inputs, kernels=plain, package=package)
+    except OpError:  # reference kernels are fewer, or of older versions
+        plain = "builtin"
+        reference = run_litert(tflite, inputs, kernels=plain, package=package)
+    undecided = ""
+    if not reference.runtime.startswith(_ROUNDS_AS_TFLM) or plain != "reference":
+        undecided = f"{reference.runtime} rounds otherwise than TFLM; tflite-runtime 2.14 would tell"
+        if package is not None:
+            undecided = (
+                f"{reference.runtime} rounds otherwise than TFLM; tflite-runtime 2.14, which does not, is "
+                "wrong for dense layers with a scale per output on inputs of more than two axes"
+            )
+        elif choose_litert() == _ROUNDS_AS_TFLM:
+            undecided = (
+                f"{reference.runtime} rounds otherwise than TFLM; tflite-runtime 2.14 lacks an op of the file"
+            )
 
     def compare(kind: str, runtime: str, run: Callable[[], Run]) -> Compared:
         try:
@@ -159,7 +181,12 @@ def compare_runtimes(
             )
         return Compared(kind=kind, runtime=runtime, agreement=agreement)
 
-    rows = [compare("xnnpack", f"{reference.runtime}, XNNPACK", lambda: run_litert(tflite, inputs))]
+    chosen = reference.runtime.split()[0]
+    rows = [
+        compare(
+            "xnnpack", f"{reference.runtime}, XNNPACK", lambda: run_litert(tflite, inputs, package=chosen)
+        )
+    ]
     if newer is not None and newer != reference.runtime.split()[0]:
         name = f"{newer} {version(newer)}"
         kernels: tuple[tuple[str, str, Kernels], ...] = (
@@ -175,10 +202,25 @@ def compare_runtimes(
     if with_tflm:
         rows.append(_try_tflm(encoded or tflite, lambda name, run: compare("tflm", name, run), inputs))
     return Comparison(
-        reference=f"{reference.runtime}, reference kernels",
-        decides=reference.runtime.startswith(_ROUNDS_AS_TFLM),
+        reference=f"{reference.runtime}, {plain} kernels",
+        decides=not undecided,
+        undecided=undecided,
         rows=tuple(rows),
     )
+
+
+def _choose_reference(model: Model) -> str | None:
+    """Whose reference kernels are compared with; None for the usual ones.
+
+    Those of tflite-runtime 2.14 read a FULLY_CONNECTED with a scale per output as if it had one for all,
+    where its input has more than two axes; XNNPACK, TensorFlow 2.21 and TFLM agree against it.
+    """
+    for op in model.ops:
+        if op.name == "FULLY_CONNECTED":
+            x, weights = (model.tensors[index] for index in op.inputs[:2])
+            if len(x.shape) > 2 and weights.scales.size > 1:
+                return find_newer_litert()
+    return None
 
 
 def _try_tflm(

@@ -27,15 +27,19 @@ _TRIED = ("tflite-runtime", "ai-edge-litert")
 _TIMEOUT_SECONDS = 60.0
 
 
+def list_usable() -> list[str]:
+    """Distributions whose LiteRT can be loaded here, the one to prefer first."""
+    return [name for name in LITERT_PACKAGES if not explain_unusable(name)]
+
+
 def choose_litert() -> str:
     """The distribution whose LiteRT runs files here, unless another one is asked for.
 
     Raises:
         ToolMissingError: there is none, or none can be loaded.
     """
-    chosen = next((name for name in LITERT_PACKAGES if not explain_unusable(name)), None)
-    if chosen is not None:
-        return chosen
+    if usable := list_usable():
+        return usable[0]
     raise ToolMissingError(
         "no LiteRT can be loaded",
         why="; ".join(f"{name}: {explain_unusable(name)}" for name in LITERT_PACKAGES),

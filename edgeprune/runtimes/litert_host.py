@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from edgeprune.errors import OpError, ToolFailedError
-from edgeprune.runtimes.litert_choice import choose_litert
+from edgeprune.runtimes.litert_choice import choose_litert, list_usable
 from edgeprune.runtimes.processes import run_workers
 from edgeprune.runtimes.samples import Array, Outputs, group, ungroup
 from edgeprune.tflite.read import read_model
@@ -50,7 +50,8 @@ def run_litert(
         threads: threads of each process; one, if not given, since the processes share the cores.
         kernels: "default" as applications get them (XNNPACK), "builtin" without XNNPACK, "reference" the
             plain ones, which are the nearest to TFLM's.
-        package: a distribution of `LITERT_PACKAGES`; the first that can be loaded, if not given.
+        package: a distribution of `LITERT_PACKAGES`; if not given, the first that can be loaded and has a
+            kernel for each op.
         timeout_seconds: for the whole run.
 
     Raises:
@@ -60,8 +61,34 @@ def run_litert(
         ToolMissingError: no LiteRT can be loaded.
         ToolFailedError: the runtime failed, crashed or took too long.
     """
+    if package is not None:
+        return _run(
+            package, tflite, inputs, threads=threads, kernels=kernels, timeout_seconds=timeout_seconds
+        )
+    first: OpError | None = None
+    choose_litert()  # raises where there is none
+    for name in list_usable():
+        try:
+            return _run(
+                name, tflite, inputs, threads=threads, kernels=kernels, timeout_seconds=timeout_seconds
+            )
+        except OpError as error:  # an older runtime may lack an op, or a version of one, that a newer one has
+            first = first or error
+    assert first is not None  # there is one runtime at least
+    raise first
+
+
+def _run(
+    package: str,
+    tflite: bytes,
+    inputs: tuple[Array, ...],
+    *,
+    threads: int | None,
+    kernels: Kernels,
+    timeout_seconds: float,
+) -> LitertRun:
+    """The artefact's outputs in the LiteRT of one distribution."""
     model = read_model(tflite, where="the artefact")
-    package = package or choose_litert()
     invocations = group(model, inputs)
     run = run_workers(
         "litert",
