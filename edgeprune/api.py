@@ -29,6 +29,7 @@ from edgeprune.config.build_options import (
     describe_options,
 )
 from edgeprune.config.load_options import LoadOptions, parse_load_options
+from edgeprune.config.training_options import Mode, TrainingOptions
 from edgeprune.errors import RecipeError
 from edgeprune.files import FileSource
 from edgeprune.progress import Progress, Silent
@@ -66,7 +67,13 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     recipe: PathLike | None = None,
     labels: PathLike | None = None,
     metric: str | None = None,
+    metric_mode: Mode | None = None,
     loss: str | None = None,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
+    train: str | None = None,
     custom: Sequence[str] | None = None,
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,
@@ -76,7 +83,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     ram_kib: float | None = None,
     latency_ms: float | None = None,
     strict: bool | None = None,
-    max_drop: float | None = None,
+    max_drop: float | str | None = None,
     criterion: str | None = None,
     keep: Sequence[str] | None = None,
     layers: Mapping[str, LayerLimit | Mapping[str, float]] | None = None,
@@ -180,6 +187,7 @@ def convert(
     keep_signatures: bool | None = None,
     seed: int = 0,
     representative_samples: int | None = None,
+    steps_per_epoch: int | None = None,
     accept: Sequence[Acceptable] = (),
     custom: Sequence[str] = (),
     trust: bool | None = None,
@@ -203,6 +211,7 @@ def convert(
         keep_signatures: whether it keeps a signature.
         seed: of the samples that are calibrated on.
         representative_samples: how many.
+        steps_per_epoch: batches that are read of data that never end.
         accept: doubts that are known.
         custom: "module:object" of layers, functions and layer rules.
         trust: whether code inside a model file may run.
@@ -231,6 +240,7 @@ def convert(
         annotating=said,
         seed=seed,
         representative_samples=representative_samples,
+        steps_per_epoch=steps_per_epoch,
         accept=tuple(accept),
         load=_load(custom, trust, input_shape, weights),
         force=force,
@@ -251,6 +261,9 @@ def prune(
     normalise: str | None = None,
     loss: str | None = None,
     metric: str | None = None,
+    metric_mode: Mode | None = None,
+    batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
     scope: Literal["global", "local"] = "global",
     keep: Sequence[str] = (),
     min_channels: int = 1,
@@ -275,7 +288,10 @@ def prune(
         criterion: ranks channels, a name of 'edgeprune list criteria'.
         normalise: makes scores comparable; None for the criterion's own way.
         loss: what gradients are taken of, where the model does not say.
-        metric: what counts as good, where the model does not say.
+        metric: what decides, and after commas what is watched, where the model does not say.
+        metric_mode: whether less or more of a metric of one's own is better.
+        batch_size: samples per batch.
+        steps_per_epoch: batches in an epoch, for data that never end.
         scope: what is ranked together.
         keep: patterns of layer names whose channels stay.
         min_channels: no group of channels gets narrower.
@@ -288,6 +304,13 @@ def prune(
         force: replace an output that exists.
         progress: see `Watched`.
     """
+    training = TrainingOptions(
+        loss=loss,
+        metric=metric,
+        metric_mode=metric_mode,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+    )
     from edgeprune.commands.prune import prune as remove_channels
     from edgeprune.commands.prune import remove_dead_channels
     from edgeprune.methods.ranking import Ranking
@@ -319,7 +342,7 @@ def prune(
             ratio=ratio,
             output=_path(output),
             ranking=Ranking(
-                criterion=criterion, normalise=normalise, data=data, loss=loss, metric=metric, seed=seed
+                criterion=criterion, normalise=normalise, data=data, training=training, seed=seed
             ),
             limits=limits,
             load=load,
@@ -348,6 +371,12 @@ def sparsify(
     accept: Sequence[Acceptable] = (),
     loss: str | None = None,
     metric: str | None = None,
+    metric_mode: Mode | None = None,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
+    train: str | None = None,
     seed: int = 0,
     custom: Sequence[str] = (),
     trust: bool | None = None,
@@ -376,7 +405,13 @@ def sparsify(
         keep: patterns of layer names that stay dense.
         accept: doubts that are known.
         loss: what fine-tuning minimises, where the model does not say.
-        metric: what counts as good, where the model does not say.
+        metric: what decides, and after commas what is watched, where the model does not say.
+        metric_mode: whether less or more of a metric of one's own is better.
+        optimizer: of recovery, a name of Keras.
+        learning_rate: its largest learning rate.
+        batch_size: samples per batch.
+        steps_per_epoch: batches in an epoch, for data that never end.
+        train: a training loop of one's own, "module:function" of train(model, epochs, callbacks).
         seed: of everything random.
         custom: "module:object" of layers, functions and layer rules.
         trust: whether code inside a model file may run.
@@ -385,6 +420,16 @@ def sparsify(
         force: replace an output that exists.
         progress: see `Watched`.
     """
+    training = TrainingOptions(
+        loss=loss,
+        metric=metric,
+        metric_mode=metric_mode,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+        train=train,
+    )
     from edgeprune.commands.sparsify import SparsifyRequest, sparsify_file
     from edgeprune.methods.sparsity import parse_zeroing
 
@@ -407,8 +452,7 @@ def sparsify(
         data=data,
         epochs=epochs,
         accept=tuple(accept),
-        loss=loss,
-        metric=metric,
+        training=training,
         seed=seed,
         load=_load(custom, trust, input_shape, weights),
         force=force,
@@ -424,12 +468,18 @@ def quantize(
     output: PathLike | None = None,
     device: str | None = None,
     io_type: str | None = None,
-    max_drop: float = 0.005,
+    max_drop: float | str | None = None,
     epochs: int = 2,
     representative_samples: int | None = None,
     accept: Sequence[Acceptable] = (),
     loss: str | None = None,
     metric: str | None = None,
+    metric_mode: Mode | None = None,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
+    train: str | None = None,
     seed: int = 0,
     custom: Sequence[str] = (),
     trust: bool | None = None,
@@ -451,7 +501,13 @@ def quantize(
         representative_samples: training samples to calibrate on.
         accept: doubts that are known.
         loss: what recovery minimises, where the model does not say.
-        metric: what counts as good, where the model does not say.
+        metric: what decides, and after commas what is watched, where the model does not say.
+        metric_mode: whether less or more of a metric of one's own is better.
+        optimizer: of recovery, a name of Keras.
+        learning_rate: its largest learning rate.
+        batch_size: samples per batch.
+        steps_per_epoch: batches in an epoch, for data that never end.
+        train: a training loop of one's own, "module:function" of train(model, epochs, callbacks).
         seed: of everything random.
         custom: "module:object" of layers, functions and layer rules.
         trust: whether code inside a model file may run.
@@ -460,6 +516,16 @@ def quantize(
         force: replace an output that exists.
         progress: see `Watched`.
     """
+    training = TrainingOptions(
+        loss=loss,
+        metric=metric,
+        metric_mode=metric_mode,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+        train=train,
+    )
     from edgeprune.commands.quantize import QuantizeRequest, quantize_file
 
     request = QuantizeRequest(
@@ -472,8 +538,7 @@ def quantize(
         epochs=epochs,
         representative_samples=representative_samples,
         accept=tuple(accept),
-        loss=loss,
-        metric=metric,
+        training=training,
         seed=seed,
         load=_load(custom, trust, input_shape, weights),
         force=force,
@@ -493,6 +558,9 @@ def inspect(
     max_drop: float = 0.02,
     loss: str | None = None,
     metric: str | None = None,
+    metric_mode: Mode | None = None,
+    batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
     seed: int = 0,
     custom: Sequence[str] = (),
     trust: bool | None = None,
@@ -511,7 +579,10 @@ def inspect(
         criterion: in which order that switches channels off.
         max_drop: largest drop of the metric up to which a ratio counts as possible.
         loss: what gradients are taken of, where the model does not say.
-        metric: what counts as good, where the model does not say.
+        metric: what decides, and after commas what is watched, where the model does not say.
+        metric_mode: whether less or more of a metric of one's own is better.
+        batch_size: samples per batch.
+        steps_per_epoch: batches in an epoch, for data that never end.
         seed: of the samples chosen.
         custom: "module:object" of layers, functions and layer rules.
         trust: whether code inside a model file may run.
@@ -519,13 +590,20 @@ def inspect(
         weights: the file of weights of a `.json` config.
         progress: see `Watched`.
     """
+    training = TrainingOptions(
+        loss=loss,
+        metric=metric,
+        metric_mode=metric_mode,
+        batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
+    )
     from edgeprune.commands.inspect import SensitivityRequest
     from edgeprune.commands.inspect import inspect as look_at
     from edgeprune.methods.ranking import Ranking
 
     if sensitivity and data is None:
         raise RecipeError("sensitivity is measured on data, and there are none", fix="give data, too")
-    ranking = Ranking(criterion=criterion, data=data, loss=loss, metric=metric, seed=seed)
+    ranking = Ranking(criterion=criterion, data=data, training=training, seed=seed)
     with _tell(progress) as told:
         return look_at(
             model,

@@ -99,7 +99,7 @@ def main() -> None:
                 device=arguments.device,
                 data=None if data is None else str(data),
                 output=Path(folder) / "out",
-                max_drop=1.0,
+                max_drop="100%",
                 epochs=arguments.epochs,
                 seed=arguments.seed,
             )
@@ -150,7 +150,7 @@ def run_model(name: str, request: BuildRequest, ratios: list[str], methods: Meth
 
 def fine_tune_dense(job: Job) -> Artefact:
     """The dense model after as many steps of the same recovery."""
-    from edgeprune.keras_bridge.training.evaluation import copy_model
+    from edgeprune.keras_bridge.model.weights import copy_model
     from edgeprune.keras_bridge.training.train import Trained, Tuner
 
     model = copy_model(job.inputs.teacher)

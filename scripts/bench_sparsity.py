@@ -97,7 +97,7 @@ def main() -> None:
                 device="cortex-m7",
                 data=str(data),
                 output=Path(folder) / "out",
-                max_drop=1.0,
+                max_drop="100%",
                 epochs=arguments.epochs,
                 seed=arguments.seed,
                 whole_layers=False,

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeprune.device.profile import Profile
 from edgeprune.errors import RecipeError
-from edgeprune.keras_bridge.training.evaluation import copy_model
+from edgeprune.keras_bridge.model.weights import copy_model
 from edgeprune.measuring.backend import backend_of
 from edgeprune.measuring.records import Worth
 from edgeprune.methods.method import Applied, Asked, Phase

@@ -19,9 +19,8 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.measuring.backend import backend_of
 from edgeprune.measuring.records import Encoded, Measured
 from edgeprune.methods.method import Applied
+from edgeprune.quantization.judge import judge_file
 from edgeprune.quantization.shortage import describe_shortage
-from edgeprune.runtimes.litert_host import run_litert
-from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, require_zeros
@@ -43,7 +42,9 @@ class Artefact:
         tflite: the file's bytes.
         measured: the file, read and measured.
         figures: every figure of `UNITS`.
-        float_accuracy: the Keras model's metric on the test set.
+        metric: the name of the metric that decides.
+        float_metrics: every metric of the Keras model on the test set, by its name.
+        metrics: likewise of the file.
         compressed: the file as it is flashed, where its zeros are stored encoded: `figures` are of that one.
         arrived: what became of each kernel's zeros, where any were made.
     """
@@ -53,9 +54,16 @@ class Artefact:
     tflite: bytes
     measured: Measured
     figures: Mapping[str, Figure]
-    float_accuracy: float
+    metric: str
+    float_metrics: Mapping[str, float]
+    metrics: Mapping[str, float]
     compressed: Compressed | SparseChoice | None = None
     arrived: tuple[Arrived, ...] = ()
+
+    @property
+    def float_accuracy(self) -> float:
+        """The Keras model's metric that decides, on the test set."""
+        return self.float_metrics[self.metric]
 
     @property
     def flashed(self) -> bytes:
@@ -151,13 +159,13 @@ def make_artefact(
         InfeasibleError: zeros were lost on the way.
     """
     from edgeprune.keras_bridge.model.trace import trace
+    from edgeprune.keras_bridge.training.inference import predict
 
     inputs, scheme = job.inputs, job.request.scheme
     tflite = make_file(job, model) if named is None else finish_file(job, model, named=named)
     encoded = encode_for_device(tflite, job, shaped=applied is not None and applied.is_shaped)
     arrived = require_zeros(encoded.measured.model, applied.zeros) if applied and applied.zeros else ()
-    run = run_litert(tflite, as_real(tflite, inputs.test.inputs))
-    samples = len(inputs.test.inputs[0])
+    judged = judge_file(tflite, inputs.test)
     graph = trace(model).graph
     channels = name_channels(graph)
     macs = count_macs(Lowering(graph, channels).lower(channels.everything))
@@ -167,10 +175,11 @@ def make_artefact(
         "macs": Figure(value=float(macs), unit="", source="measured", evidence=counted),
         **encoded.figures,
         "accuracy": Figure(
-            value=inputs.test.score_outputs([output.values for output in run.outputs]),
+            value=judged.metrics[inputs.task.metric],
             unit="",
             source="simulated",
-            evidence=f"{inputs.task.metric} of the {scheme} file on {samples} test samples, {run.runtime}",
+            evidence=f"{inputs.task.metric} of the {scheme} file on {inputs.test.samples} test samples, "
+            f"{judged.runtime}",
         ),
     }
     return Artefact(
@@ -179,7 +188,9 @@ def make_artefact(
         tflite=tflite,
         measured=encoded.measured,
         figures=figures,
-        float_accuracy=inputs.test.score_model(model),
+        float_metrics=inputs.test.score_all(lambda x: predict(model, x)),
+        metrics=judged.metrics,
+        metric=inputs.task.metric,
         compressed=encoded.compressed,
         arrived=arrived,
     )

@@ -19,7 +19,6 @@ from edgeprune.version import __version__
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.data.checks import Tensor
     from edgeprune.keras_bridge.data.dataset import Data, InputRange
 
 LABELS_FILE = "labels.txt"
@@ -82,7 +81,7 @@ def _bad_normalization(text: str) -> RecipeError:
     )
 
 
-def read_labels(path: Path, *, outputs: Sequence[Tensor]) -> tuple[str, ...]:
+def read_labels(path: Path, *, outputs: Sequence[Any]) -> tuple[str, ...]:
     """The labels in a file, one per line.
 
     Args:

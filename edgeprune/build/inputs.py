@@ -8,10 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgeprune.config.build_options import DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.config.training_options import TrainingOptions
 from edgeprune.errors import DataError, InputError
 from edgeprune.files import hash_bytes
 from edgeprune.graph.layergraph import Array
@@ -22,12 +21,18 @@ if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.data.augment import Augmentation
+    from edgeprune.keras_bridge.data.batches import Source
     from edgeprune.keras_bridge.data.dataset import Data
     from edgeprune.keras_bridge.data.representative import Representative
     from edgeprune.keras_bridge.training.evaluation import Evaluator
+    from edgeprune.keras_bridge.training.optimizers import Optimizing
+    from edgeprune.keras_bridge.training.own_loop import OwnLoop
     from edgeprune.keras_bridge.training.task import Task
     from edgeprune.keras_bridge.training.train import Training
     from edgeprune.keras_bridge.training.trainer import Samples, Trainer
+
+BATCH_SIZE = 32
+"""Samples per step of recovery, where nobody says otherwise; streams have their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -38,11 +43,14 @@ class Inputs:
         model: the original; never changed.
         teacher: the original, with BatchNorm statistics of the training data where they score better.
         source, sha256: where the model came from, and the hash of its file ("" for the example).
-        data: training, validation and test arrays.
+        data: training, validation and test samples.
         task: loss and metric.
         training: what recovery trains on.
         validation, test: evaluators of models and of artefacts; decisions only look at the first.
         augmentation: what is done to training batches.
+        optimizing: the optimizer of recovery.
+        batch_size: samples per step.
+        loop: the owner's own training loop, or None.
         calibration: the representative set, and how it was drawn.
         notes: sentences for the report.
     """
@@ -57,6 +65,9 @@ class Inputs:
     validation: Evaluator
     test: Evaluator
     augmentation: Augmentation
+    optimizing: Optimizing
+    batch_size: int
+    loop: OwnLoop | None
     calibration: Representative
     notes: tuple[str, ...]
 
@@ -83,6 +94,9 @@ class Inputs:
             training=self.training,
             evaluator=self.validation,
             augmentation=self.augmentation,
+            optimizing=self.optimizing,
+            batch_size=self.batch_size,
+            loop=self.loop,
             epochs=epochs,
             seed=seed,
             progress=progress,
@@ -91,57 +105,83 @@ class Inputs:
 
     def key(self, settings: Mapping[str, Any]) -> str:
         """A hash of everything the result depends on."""
-        arrays = [*self.data.x_train, *self.data.x_val, *self.data.x_test]
-        arrays += [y for y in (self.data.y_train, self.data.y_val, self.data.y_test) if y is not None]
         return hash_bytes(
             __version__.encode(),
             self.sha256.encode(),
             json.dumps(settings, sort_keys=True, default=str).encode(),
-            *(np.ascontiguousarray(a).tobytes() for a in arrays),
+            *self.data.fingerprint(),
         )
 
 
 def open_samples(
-    model: keras.Model, data: DataSource, *, loss: str | None, metric: str | None, seed: int
+    model: keras.Model, data: DataSource, *, options: TrainingOptions, seed: int, progress: Progress
 ) -> Samples:
     """The data, checked against the model.
 
     Args:
         model: Functional or Sequential.
         data: what `load_data` takes.
-        loss: a name, where the model does not settle it.
-        metric: likewise.
+        options: how it is trained and judged.
         seed: of splits.
+        progress: is told while data are read.
 
     Raises:
         DataError: the data cannot be used.
         RecipeError: loss or metric do not fit.
     """
-    from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.data.batches import hold
     from edgeprune.keras_bridge.training.evaluation import make_evaluator
-    from edgeprune.keras_bridge.training.task import resolve_task
-    from edgeprune.keras_bridge.training.train import Training
     from edgeprune.keras_bridge.training.trainer import Samples
 
-    loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=seed)
-    task = resolve_task(model, loaded, loss=loss, metric=metric)
-    labels = task.choose_labels(loaded.x_train, loaded.y_train)
+    loaded = _load(model, data, options, seed=seed, progress=progress)
+    task = _resolve(model, loaded, options)
     return Samples(
-        training=Training(inputs=loaded.x_train, labels=labels, task=task),
-        validation=make_evaluator(task, model, inputs=loaded.x_val, labels=loaded.y_val),
+        training=_make_training(loaded, task),
+        validation=make_evaluator(task, model, source=hold(loaded.validation)),
     )
+
+
+def _load(
+    model: keras.Model, data: DataSource, options: TrainingOptions, *, seed: int, progress: Progress
+) -> Data:
+    from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.training.compiled import interface_of
+
+    return load_data(
+        data,
+        interface=interface_of(model),
+        seed=seed,
+        steps_per_epoch=options.steps_per_epoch,
+        batch_size=options.batch_size,
+        progress=progress,
+    )
+
+
+def _resolve(model: keras.Model, data: Data, options: TrainingOptions) -> Task:
+    from edgeprune.keras_bridge.training.task import resolve_task
+
+    return resolve_task(
+        model, data, loss=options.loss, metric=options.metric, metric_mode=options.metric_mode
+    )
+
+
+def _make_training(data: Data, task: Task) -> Training:
+    from edgeprune.keras_bridge.training.train import Training
+
+    reconstructs = task.label_kind == "reconstruction"
+    return Training(source=data.train, task=task, is_labelled=data.is_labelled or reconstructs)
 
 
 def open_inputs(
     model: ModelSource | None,
     data: DataSource | None,
     *,
-    loss: str | None,
-    metric: str | None,
+    options: TrainingOptions,
     seed: int,
     load: LoadOptions = AS_SAVED,
     representative_samples: int | None = None,
     check_range: bool = True,
+    needs_training: bool = True,
     progress: Progress,
 ) -> Inputs:
     """The model and its data, checked against one another.
@@ -149,24 +189,23 @@ def open_inputs(
     Args:
         model: a saved Keras model or one in memory, or None for the embedded example.
         data: what `load_data` takes; may be None for the example only.
-        loss: a name, where the model does not settle it.
-        metric: likewise.
+        options: how the model is trained and judged.
         seed: of splits and selections.
         load: how the model is opened.
         representative_samples: size of the representative set; None for the usual one.
         check_range: whether data that seem to have another range than the model expects are refused.
+        needs_training: whether a model of which nothing can be trained is refused.
         progress: is told what is going on.
 
     Raises:
         ModelError: the model cannot be used.
         DataError: the data cannot be used, or there are none.
     """
-    from edgeprune.keras_bridge.data.dataset import load_data
     from edgeprune.keras_bridge.data.example import make_example
     from edgeprune.keras_bridge.loading.given import hash_source, name_source, open_model
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.training.determinism import fix_seeds
-    from edgeprune.keras_bridge.training.task import resolve_task
+    from edgeprune.keras_bridge.training.train import refuse_frozen
 
     if model is None:
         progress.stage("train the embedded example")
@@ -182,11 +221,15 @@ def open_inputs(
                 "'edgeprune prune' removes channels without data",
             )
         source, sha256 = name_source(model), hash_source(model, load)
-        original = open_model(model, options=load, progress=progress)
+        original = open_model(
+            model, options=replace(load, needs_loss=options.loss is None), progress=progress
+        )
         fix_seeds(seed)  # a file draws random numbers while it is opened, and a model in memory does not
-        loaded = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed)
+        loaded = _load(original, data, options, seed=seed, progress=progress)
     trace(original)  # refuses models without a graph before any work is spent on them
-    task = resolve_task(original, loaded, loss=loss, metric=metric)
+    if needs_training:
+        refuse_frozen(original)
+    task = _resolve(original, loaded, options)
     if not loaded.has_test:
         raise DataError(
             "there is no test set",
@@ -205,7 +248,17 @@ def open_inputs(
         seed=seed,
         progress=progress,
     )
-    return _prepare(original, loaded, task, calibration=calibration, source=source, sha256=sha256, seed=seed)
+    return _prepare(
+        original,
+        loaded,
+        task,
+        options=options,
+        calibration=calibration,
+        source=source,
+        sha256=sha256,
+        seed=seed,
+        progress=progress,
+    )
 
 
 def _prepare(
@@ -213,23 +266,36 @@ def _prepare(
     data: Data,
     task: Task,
     *,
+    options: TrainingOptions,
     calibration: Representative,
     source: str,
     sha256: str,
     seed: int,
+    progress: Progress,
 ) -> Inputs:
-    from edgeprune.keras_bridge.data.augment import Augmentation, choose_augmentation
+    from edgeprune.keras_bridge.data.augment import Augmentation, augments_itself, choose_augmentation
+    from edgeprune.keras_bridge.data.batches import Rows, hold
+    from edgeprune.keras_bridge.training.chance import say_chance
+    from edgeprune.keras_bridge.training.compiled import read_compiled
     from edgeprune.keras_bridge.training.evaluation import make_evaluator
-    from edgeprune.keras_bridge.training.train import Training, predict
+    from edgeprune.keras_bridge.training.inference import predict
+    from edgeprune.keras_bridge.training.optimizers import choose_optimizer
+    from edgeprune.keras_bridge.training.own_loop import open_loop
 
-    validation = make_evaluator(task, original, inputs=data.x_val, labels=data.y_val)
-    training = Training(inputs=data.x_train, labels=task.choose_labels(data.x_train, data.y_train), task=task)
-    teacher, note = _make_teacher(original, validation, inputs=data.x_train, seed=seed)
+    validation = make_evaluator(task, original, source=hold(data.validation))
+    teacher, note = _make_teacher(original, validation, source=data.train, seed=seed)
     augmentation = Augmentation()
-    if task.output_kind != "values" and task.higher_is_better:
+    # A pipeline of the user's own, and a model with layers for it, augment as they do.
+    is_ours = isinstance(data.train, Rows) and not augments_itself(original)
+    if is_ours and task.output_kind != "values" and task.higher_is_better:
         augmentation = choose_augmentation(
-            data.x_val, score=lambda x: validation.score_outputs(predict(teacher, x)), seed=seed
+            data.validation.x, score=lambda x: validation.score_outputs(predict(teacher, x)), seed=seed
         )
+    assert data.test is not None  # open_inputs looked
+    doubts = [text for text in (_say_frozen(original), say_chance(validation, teacher)) if text]
+    for doubt in doubts:
+        progress.warn(doubt)
+    notes = [*data.notes, *calibration.warnings, note, *doubts]
     return Inputs(
         model=original,
         teacher=teacher,
@@ -237,12 +303,34 @@ def _prepare(
         sha256=sha256,
         data=data,
         task=task,
-        training=training,
+        training=_make_training(data, task),
         validation=validation,
-        test=make_evaluator(task, original, inputs=data.x_test, labels=data.y_test),
+        test=make_evaluator(task, original, source=data.test),
         augmentation=augmentation,
+        optimizing=choose_optimizer(
+            read_compiled(original).optimizer, name=options.optimizer, learning_rate=options.learning_rate
+        ),
+        batch_size=options.batch_size or BATCH_SIZE,
+        loop=None if options.train is None else open_loop(options.train, original),
         calibration=calibration,
-        notes=(*data.notes, *calibration.warnings, *((note,) if note else ())),
+        notes=tuple(filter(None, notes)),
+    )
+
+
+def _say_frozen(model: keras.Model) -> str:
+    """What it costs that some layers are frozen, "" where none is."""
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if layer._trainable_variables or layer._non_trainable_variables
+    ]
+    frozen = [layer for layer in layers if not layer.trainable]
+    if not frozen:
+        return ""
+    return (
+        f"{len(frozen)} of {len(layers)} layers with weights are frozen (trainable=False) and stay so: "
+        "their channels may go, but what remains of them is not fine-tuned, which costs accuracy; set "
+        "trainable = True and save the model again to let recovery change them."
     )
 
 
@@ -286,13 +374,13 @@ def open_representative(
 
 
 def _make_teacher(
-    original: keras.Model, validation: Evaluator, *, inputs: tuple[Array, ...], seed: int
+    original: keras.Model, validation: Evaluator, *, source: Source, seed: int
 ) -> tuple[keras.Model, str]:
     """The original, or a copy with re-estimated BatchNorm statistics if that one scores better."""
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
 
     before = validation.score_model(original)
-    teacher, after = settle_batch_norm(original, validation, inputs=inputs, seed=seed)
+    teacher, after = settle_batch_norm(original, validation, source=source, seed=seed)
     if teacher is original:
         return original, ""
     metric = validation.task.metric

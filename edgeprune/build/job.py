@@ -91,8 +91,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     inputs = inputs or open_inputs(
         request.model,
         request.data,
-        loss=request.loss,
-        metric=request.metric,
+        options=request.training,
         seed=request.seed,
         load=request.load,
         representative_samples=request.representative_samples,
@@ -131,8 +130,6 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
         registry[name]
     if request.scope not in ("global", "local"):
         raise RecipeError(f"unknown scope '{request.scope}'", fix="choose global or local")
-    if not request.max_drop >= 0:
-        raise RecipeError(f"max_drop is {request.max_drop}", fix="give a number from 0, for example 0.02")
     for name, count in (("min_channels", request.min_channels), ("round_to", request.round_to)):
         if count is not None and count < 1:
             raise RecipeError(f"{name} is {count}", fix="give at least 1")
@@ -153,7 +150,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "io_type": choose_io_type(job.request.scheme, job.request.io_type),
         "representative": f"{calibration.samples} samples {calibration.selection}",
         "epochs": job.epochs,
-        "max_drop": job.request.max_drop,
+        "max_drop": "as usual" if job.request.drop is None else job.request.drop.describe(),
         "round_to": job.limits.round_to,
         "min_channels": job.limits.min_channels,
         "whole_layers": job.request.whole_layers,
@@ -164,6 +161,9 @@ def describe_settings(job: Job) -> dict[str, Any]:
             for pattern, limit in job.request.layers.items()
         },
         "augmentation": job.inputs.augmentation.describe(),
+        "optimizer": job.inputs.optimizing.describe(),
+        "batch_size": job.inputs.batch_size,
+        **({"train": job.request.train} if job.request.train else {}),
         **({"layer_prices": layer_prices} if layer_prices else {}),
     }
 

@@ -89,8 +89,13 @@ def find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, 
     return golden
 
 
+GOLDEN_FROM = 1024
+"""Test samples that golden ones are chosen of."""
+
+
 def _load_inputs(data: str, model: Model) -> tuple[tuple[Any, ...], tuple[str, ...]]:
     from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.data.parts import interface_of_file
 
-    loaded = load_data(data, inputs=model.inputs, outputs=model.outputs, seed=_RANDOM_SEED)
-    return loaded.x_test or loaded.x_val, loaded.class_names or ()
+    loaded = load_data(data, interface=interface_of_file(model), seed=_RANDOM_SEED)
+    return loaded.take_test(GOLDEN_FROM).x, loaded.class_names or ()

@@ -28,7 +28,7 @@ from edgeprune.report.sections.engine import EnginePart
 from edgeprune.report.sections.frozen import FrozenPart
 from edgeprune.report.sections.head import DevicePart
 from edgeprune.report.sections.layers import LayerPart
-from edgeprune.report.sections.origin import DataPart, OpPart, TaskPart
+from edgeprune.report.sections.origin import DataPart, MetricPart, OpPart, TaskPart
 from edgeprune.report.sections.quantization import QuantizationPart
 from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.runtimes.agreement import Comparison
@@ -91,7 +91,7 @@ def compose_report(outcome: Outcome) -> Report:
         model={"name": inputs.model.name, "source": inputs.source, "sha256": inputs.sha256},
         device=_describe_device(outcome.profile),
         data=_describe_data(inputs),
-        task=_describe_task(inputs),
+        task=_describe_task(outcome),
         settings=dict(outcome.settings),
         budgets=tuple(_list_budgets(outcome.budgets)),
         verdict=all(check.ok for check in outcome.checks),
@@ -136,17 +136,38 @@ def _describe_data(inputs: Inputs) -> DataPart:
         "ranges": [
             {"input": r.name, "min": r.minimum, "max": r.maximum, "dtype": r.dtype} for r in data.ranges
         ],
-        "counts": {"train": len(data.x_train[0]), "val": len(data.x_val[0]), "test": len(data.x_test[0])},
+        "counts": {
+            "train": data.train.samples,
+            "val": len(data.validation),
+            "test": 0 if data.test is None else data.test.samples,
+        },
     }
 
 
-def _describe_task(inputs: Inputs) -> TaskPart:
-    task = inputs.task
+def _describe_task(outcome: Outcome) -> TaskPart:
+    task, dense, pruned = outcome.inputs.task, outcome.dense, outcome.pruned
+    metrics: list[MetricPart] = []
+    for score in task.scores:
+        before, after = dense.float_metrics[score.name], pruned.metrics[score.name]
+        drop = before - after if score.higher_is_better else after - before
+        metrics.append(
+            {
+                "name": score.name,
+                "higher_is_better": score.higher_is_better,
+                "dense_float": before,
+                "dense": dense.metrics[score.name],
+                "pruned_float": pruned.float_metrics[score.name],
+                "pruned": after,
+                "drop": drop,
+                "relative_drop": drop / abs(before) if before else None,
+            }
+        )
     return {
         "loss": task.loss_name,
         "metric": task.metric,
         "higher_is_better": task.higher_is_better,
         "origin": task.origin,
+        "metrics": metrics,
     }
 
 

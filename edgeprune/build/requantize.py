@@ -46,7 +46,7 @@ def requantize(
         representative=inputs.representative,
         more=draw_representative(inputs.data, samples=MORE_SAMPLES, seed=seed).inputs,
         io_type=choose_io_type("int8", job.request.io_type),
-        max_drop=min(MAX_DROP, job.request.max_drop),
+        max_drop=min(MAX_DROP, inputs.task.limit_drop(job.request.drop, before=applied.accuracy)),
     )
     ladder = climb_ladder(plain.model, replace(required, may_scale=applied.may_scale), progress=progress)
     if not any(step.kept for step in ladder.steps[1:]):

@@ -10,8 +10,10 @@ from typing import Any
 from edgeprune.build.file_metadata import Annotating, parse_annotating
 from edgeprune.config.budgets import BUDGETS, Origin
 from edgeprune.config.build_options import BuildOptions
+from edgeprune.config.drop import Drop, parse_drop
 from edgeprune.config.load_options import LoadOptions, parse_load_options
 from edgeprune.config.recipe import check_options, read_recipe
+from edgeprune.config.training_options import TrainingOptions, pick_training
 from edgeprune.errors import RecipeError
 from edgeprune.methods.clustering import Clustering
 from edgeprune.methods.method import Setting
@@ -42,6 +44,16 @@ class BuildRequest(BuildOptions):
         return parse_load_options(
             custom=self.custom, trust=self.trust, input_shape=self.input_shape, weights=self.weights
         )
+
+    @property
+    def drop(self) -> Drop | None:
+        """How much of the metric may be lost; None for the usual. Raises RecipeError."""
+        return parse_drop(self.max_drop)
+
+    @property
+    def training(self) -> TrainingOptions:
+        """How the model is trained and judged. Raises RecipeError."""
+        return pick_training(self)
 
     @property
     def annotating(self) -> Annotating:
@@ -89,5 +101,5 @@ def make_request(
         raise RecipeError("no device is given", fix="name one; 'edgeprune devices list' shows what there is")
     origins: dict[str, Origin] = dict.fromkeys(written.keys() - given.keys(), "recipe")
     request = BuildRequest(**said, origins=origins)
-    request.load, request.annotating, request.shaping  # noqa: B018  (each refuses what cannot be)
+    request.load, request.drop, request.training, request.annotating, request.shaping  # noqa: B018  (each refuses what cannot be)
     return request

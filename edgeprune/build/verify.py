@@ -19,6 +19,9 @@ from edgeprune.runtimes.agreement import (
     choose_sample_count,
 )
 
+TEST_SAMPLES = 4096
+"""Test samples that runtimes are compared on and golden ones are chosen of, at most."""
+
 
 def verify(artefact: Artefact, job: Job) -> Comparison:
     """The artefact in several runtimes, the device's among them, compared with LiteRT's reference kernels."""
@@ -31,7 +34,7 @@ def verify(artefact: Artefact, job: Job) -> Comparison:
 def take_test_samples(inputs: Inputs) -> Samples:
     """The test samples of a build, as a backend gets them."""
     return Samples(
-        inputs=inputs.test.inputs,
+        inputs=inputs.data.take_test(TEST_SAMPLES).x,
         origin="Test samples of the build",
         labels=inputs.data.class_names or (),
     )
@@ -43,7 +46,8 @@ def check_artefact(
     """Budgets, accuracy against the dense model's, ops and agreement of runtimes."""
     checks = [*check_budgets(pruned.figures, job.budgets, job.profile)]
     task = job.inputs.task
-    worst = task.worst_allowed(dense.float_accuracy, max_drop=job.request.max_drop)
+    limit = task.limit_drop(job.request.drop, before=dense.float_accuracy)
+    worst = task.worst_allowed(dense.float_accuracy, max_drop=limit)
     checks.append(
         Check(
             name="accuracy",
@@ -76,7 +80,6 @@ def _check_agreement(row: Compared, comparison: Comparison) -> Check:
         f"of them differ between {comparison.reference} and {row.runtime}{file}",
     )
     if not comparison.decides:
-        note = "this LiteRT rounds otherwise than TFLM; tflite-runtime 2.14 would tell ('edgeprune doctor')"
-        return Check(name="agreement", figure=figure, budget=None, note=note)
+        return Check(name="agreement", figure=figure, budget=None, note=comparison.undecided)
     budget = float(STEPS_ALLOWED) if in_steps else FRACTION_ALLOWED
     return Check(name="agreement", figure=figure, budget=budget, note="what rounding can explain")

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 
 from edgeprune.cli.command import Command
-from edgeprune.cli.options import Finite
+from edgeprune.cli.options import DropType, Finite
 from edgeprune.config.build_options import (
     GROUPS,
     BuildOptions,
@@ -70,7 +70,7 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
             item.name,
             cls=GroupedOption,
             group=text.group,
-            type=_choose_type(hint, item),
+            type=DropType() if item.name == "max_drop" else _choose_type(hint, item),
             is_flag=(hint is bool and "/" not in flags[0]) or None,
             default=None,
             multiple=get_origin(hint) is tuple,

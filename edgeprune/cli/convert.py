@@ -24,6 +24,7 @@ from edgeprune.terminal.tables import wrap
 )
 @options.quantization
 @options.calibration
+@options.steps_per_epoch
 @click.option(
     "--device",
     metavar="ID",

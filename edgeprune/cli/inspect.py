@@ -40,8 +40,7 @@ from edgeprune.units import format_quantity
     metavar="D",
     help="Largest drop of the metric up to which a ratio counts as possible.",
 )
-@options.loss
-@options.metric
+@options.judging
 @click.option(
     "--html",
     "html_file",

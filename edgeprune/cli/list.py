@@ -46,6 +46,35 @@ def list_methods() -> Answer:
     return _answer("methods", rows)
 
 
+@listing.command("metrics", cls=Command)
+def list_metrics() -> Answer:
+    """What --metric takes beside the metrics that a model was compiled with, and 'loss'."""
+    from edgeprune.keras_bridge.training.metrics import METRICS
+
+    rows = [
+        {
+            "name": name,
+            "better": "higher" if item.higher_is_better else "lower",
+            "aliases": list(item.aliases),
+            "summary": item.summary,
+        }
+        for name, item in METRICS.items()
+    ]
+    return _answer("metrics", rows)
+
+
+@listing.command("losses", cls=Command)
+def list_losses() -> Answer:
+    """What --loss takes; a model's own losses need no name here."""
+    from edgeprune.keras_bridge.training.losses import LOSSES
+
+    rows = [
+        {"name": name, "labels": item.labels, "metric": item.metric, "aliases": list(item.aliases)}
+        for name, item in LOSSES.items()
+    ]
+    return _answer("losses", rows)
+
+
 @listing.command("normalisers", cls=Command)
 def list_normalisers() -> Answer:
     """How scores of different layers are made comparable."""
@@ -146,7 +175,7 @@ def _answer(name: str, rows: Sequence[dict[str, Any]]) -> Answer:
     return Answer(text=format_table(columns, cells), document={name: list(rows)})
 
 
-_LONG = ("summary", "note", "tflm_dtypes", "io_types")
+_LONG = ("summary", "note", "aliases", "tflm_dtypes", "io_types")
 
 
 def _format_cell(key: str, value: Any) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from edgeprune.config.build_options import IO_TYPES, MAX_SEED, Acceptable
+from edgeprune.config.drop import parse_drop
+from edgeprune.errors import RecipeError
 
 
 class Finite(click.FloatRange):
@@ -19,6 +21,20 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+class DropType(click.ParamType):  # type: ignore[type-arg]
+    """A drop of a metric: a number, or one with a percent sign."""
+
+    name = "drop"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text."""
+        try:
+            parse_drop(value)
+        except RecipeError as error:
+            self.fail(f"{value} is no drop; {error.fix}.", param, ctx)
+        return value
 
 
 _POSITIVE = Finite(min=0, min_open=True)
@@ -55,10 +71,72 @@ keep = click.option(
     metavar="PATTERN",
     help="Keep all channels of the layers whose names match, for example 'conv2d_*'. Can be repeated.",
 )
-loss = click.option(
-    "--loss", metavar="NAME", help="What gradients are taken of, where the model does not say."
+_JUDGING = (
+    click.option(
+        "--loss",
+        metavar="NAME",
+        help="What gradients are taken of ('edgeprune list losses'); OUTPUT=NAME,… for several outputs.  "
+        "[default: as MODEL was compiled]",
+    ),
+    click.option(
+        "--metric",
+        metavar="NAME",
+        help="What decides: a compiled metric, 'loss', or one of 'edgeprune list metrics'; OUTPUT=NAME for "
+        "one output.  [default: as MODEL was compiled]",
+    ),
+    click.option(
+        "--metric-mode",
+        type=click.Choice(["min", "max"]),
+        help="Whether less or more of a metric of your own is better.",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Samples per training batch.  [default: 32, or a dataset's own]",
+    ),
+    click.option(
+        "--steps-per-epoch",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Training batches in an epoch, for data that never end.",
+    ),
 )
-metric = click.option("--metric", metavar="NAME", help="What counts as good, where the model does not say.")
+_FITTING = (
+    click.option(
+        "--optimizer",
+        metavar="NAME",
+        help="Of recovery, a name of Keras.  [default: as MODEL was compiled, else adam]",
+    ),
+    click.option(
+        "--learning-rate",
+        type=_POSITIVE,
+        metavar="R",
+        help="Its largest learning rate.  [default: the optimizer's own, else 0.001]",
+    ),
+    click.option(
+        "--train",
+        metavar="module:function",
+        help="A training loop of your own, train(model, epochs, callbacks), in the place of recovery's.",
+    ),
+)
+steps_per_epoch = _JUDGING[-1]
+
+
+def judging(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what says how a model is judged, and its data are read."""
+    for option in reversed(_JUDGING):
+        command = option(command)
+    return command
+
+
+def training(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what says how a model is trained and judged."""
+    for option in reversed((*_JUDGING, *_FITTING)):
+        command = option(command)
+    return command
+
+
 normalise = click.option(
     "--normalise",
     metavar="NAME",

@@ -41,8 +41,7 @@ from edgeprune.terminal.tables import wrap
     metavar="PATH|module:function",
     help="As for 'build'; for criteria that need data. With --dead-only, inputs count as within its range.",
 )
-@options.loss
-@options.metric
+@options.judging
 @click.option(
     "--scope", default="global", show_default=True, type=options.SCOPES, help="What is ranked together."
 )

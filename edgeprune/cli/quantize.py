@@ -39,11 +39,10 @@ _WORST_SHOWN = 12
 @options.calibration
 @click.option(
     "--max-drop",
-    type=options.Finite(min=0),
-    default=0.005,
-    show_default=True,
+    type=options.DropType(),
     metavar="D",
-    help="How much of the metric quantizing may cost.",
+    help="How much of the metric quantizing may cost: 0.005 in its own unit, or 2% of what it was.  "
+    "[default: 0.005 of a score, 0.5% of an error]",
 )
 @click.option(
     "--epochs",
@@ -53,8 +52,7 @@ _WORST_SHOWN = 12
     metavar="N",
     help="Of quantization-aware recovery, where nothing cheaper does; 0 for none.",
 )
-@options.loss
-@options.metric
+@options.training
 @click.option(
     "--seed", type=options.SEED, default=0, show_default=True, metavar="N", help="Of everything random."
 )

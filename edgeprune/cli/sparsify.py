@@ -34,8 +34,7 @@ from edgeprune.units import format_quantity, format_ratio
 )
 @options.accept("no-gain", "input-range")
 @options.keep
-@options.loss
-@options.metric
+@options.training
 @click.option(
     "--seed", default=0, show_default=True, type=options.SEED, metavar="N", help="Of everything random."
 )

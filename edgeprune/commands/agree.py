@@ -145,8 +145,9 @@ def draw_input(tensor: Tensor, count: int, *, seed: int) -> Array:
 
 def _read_inputs(model: Model, source: DataSource, count: int, *, seed: int) -> tuple[tuple[Array, ...], str]:
     from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.data.parts import interface_of_file
 
-    data = load_data(source, inputs=model.inputs, outputs=model.outputs, seed=seed)
-    part, x = ("test", data.x_test) if data.has_test else ("validation", data.x_val)
+    data = load_data(source, interface=interface_of_file(model), seed=seed)
+    part, x = "test" if data.has_test else "validation", data.take_test(count).x
     rows = np.sort(np.random.default_rng([seed, 13]).permutation(len(x[0]))[:count])
     return tuple(array[rows] for array in x), f"{part} samples of {data.source}, seed {seed}"

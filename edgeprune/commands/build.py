@@ -72,6 +72,8 @@ def _open_work(job: Job) -> Iterator[WorkDirectory]:
 
 def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     """From the dense model to a checked artefact; nothing is written but finished stages."""
+    from edgeprune.keras_bridge.model.inference_form import compile_alike
+
     progress.stage("dense model: convert, measure, evaluate")
     dense = make_artefact(job.inputs.model, job)
     refuse_unsupported(dense, job)
@@ -105,6 +107,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         pruned.tflite, figures=pruned.figures, samples=take_test_samples(job.inputs), progress=progress
     )
     pruned = replace(pruned, figures={**pruned.figures, **finished.figures})
+    if pruned.model is not job.inputs.model:
+        compile_alike(job.inputs.model, pruned.model)
     progress.stage("compare runtimes")
     comparison = verify(pruned, job)
     checks = check_artefact(pruned, job, dense=dense, comparison=comparison)

@@ -23,6 +23,8 @@ from edgeprune.progress import Progress
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.annotate import annotate
+from edgeprune.tflite.model import RESET_NOTE
+from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
 from edgeprune.version import __version__
@@ -47,6 +49,7 @@ class ConvertRequest:
         annotating: what the file says about itself.
         seed: of the samples that are calibrated on.
         representative_samples: how many; None for the usual number.
+        steps_per_epoch: batches that are read of data that never end.
         accept: doubts that are known; "input-range" where the data seem to have another than the model
             expects.
         load: how the model is opened.
@@ -63,6 +66,7 @@ class ConvertRequest:
     annotating: Annotating = field(default_factory=Annotating)
     seed: int = 0
     representative_samples: int | None = None
+    steps_per_epoch: int | None = None
     accept: tuple[Acceptable, ...] = ()
     load: LoadOptions = AS_SAVED
     force: bool = False
@@ -176,7 +180,7 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
     )
     if drawn is not None and data is not None:
         shortage = describe_shortage(
-            model, drawn, tflite=named, scheme=request.scheme, io_type=io_type, inputs=data.x_val
+            model, drawn, tflite=named, scheme=request.scheme, io_type=io_type, inputs=data.validation.x
         )
         if shortage:
             progress.warn(shortage)
@@ -192,6 +196,8 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
             f"SHA-256 {hash_source(request.model, request.load)}.",
         ),
     )
+    if read_model(tflite, where="the converted file").is_stateful:
+        progress.note(RESET_NOTE)
     figures: Mapping[str, Figure] = {}
     checks: tuple[Check, ...] = ()
     if profile is not None:
@@ -220,10 +226,17 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
 
 def _load_data(request: ConvertRequest, model: keras.Model, progress: Progress) -> Data | None:
     from edgeprune.keras_bridge.data.dataset import load_data
+    from edgeprune.keras_bridge.training.compiled import interface_of
 
     if request.data is None:
         return None
-    data = load_data(request.data, inputs=model.inputs, outputs=model.outputs, seed=request.seed)
+    data = load_data(
+        request.data,
+        interface=interface_of(model),
+        seed=request.seed,
+        steps_per_epoch=request.steps_per_epoch,
+        progress=progress,
+    )
     for note in data.notes:
         progress.note(note)
     return data

@@ -113,7 +113,8 @@ def inspect(
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(0 if sensitivity is None else sensitivity.ranking.seed)
-    original = open_model(model, options=replace(load, assume_image=True), progress=progress)
+    options = replace(load, assume_image=True, allow_state=True)
+    original = open_model(model, options=options, progress=progress)
     traced = trace(original)
     graph = traced.graph
     channels = keep_layers(name_channels(graph), keep)
@@ -168,7 +169,7 @@ def _study(
         return None
     ranking = asked.ranking
     samples = open_samples(
-        model, asked.ranking.data, loss=ranking.loss, metric=ranking.metric, seed=ranking.seed
+        model, asked.ranking.data, options=ranking.training, seed=ranking.seed, progress=progress
     )
     return study_sensitivity(
         model,

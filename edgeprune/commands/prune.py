@@ -187,13 +187,14 @@ def prune(
 
     fix_seeds(ranking.seed)
     progress.stage("load and trace")
-    original = open_model(model, options=replace(load, assume_image=True), progress=progress)
+    options = replace(load, assume_image=True, allow_state=True)
+    original = open_model(model, options=options, progress=progress)
     traced = trace(original)
     channels = keep_layers(name_channels(traced.graph), limits.keep)
     progress.stage("rank and plan")
     samples = None
     if (data := ranking.needed_data) is not None:
-        samples = open_samples(original, data, loss=ranking.loss, metric=ranking.metric, seed=ranking.seed)
+        samples = open_samples(original, data, options=ranking.training, seed=ranking.seed, progress=progress)
     scores = rank_channels(original, traced, channels=channels, ranking=ranking, samples=samples)
     kept = remove_ratio(channels, scores=scores, ratio=ratio, limits=limits)
     progress.stage("rebuild and prove")
@@ -252,14 +253,16 @@ def remove_dead_channels(
     refuse_existing(output, force=force)
     from edgeprune.keras_bridge.data.dataset import load_data
     from edgeprune.keras_bridge.loading.given import describe_source, open_model
+    from edgeprune.keras_bridge.training.compiled import interface_of
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(seed)
     progress.stage("load and trace")
-    original = open_model(model, options=replace(load, assume_image=True), progress=progress)
+    options = replace(load, assume_image=True, allow_state=True)
+    original = open_model(model, options=options, progress=progress)
     samples = None
     if data is not None:
-        samples = load_data(data, inputs=original.inputs, outputs=original.outputs, seed=seed).x_train
+        samples = load_data(data, interface=interface_of(original), seed=seed, progress=progress).train
     progress.stage("find dead channels")
     stripped = strip_dead(original, data=samples, trust_seen=trust_seen, limits=limits, seed=seed)
     if not stripped.removed:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from edgeprune.build.artefact import name_unsupported
 from edgeprune.build.inputs import open_inputs
 from edgeprune.config.build_options import Acceptable, DataSource, ModelSource
+from edgeprune.config.drop import parse_drop
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.config.training_options import AS_COMPILED, TrainingOptions
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.files import refuse_existing, whole_file, write_file
 from edgeprune.measuring.backend import measure
 from edgeprune.measuring.schemes import can_execute, refuse_scheme
 from edgeprune.progress import Progress
+from edgeprune.quantization.judge import judge_file
 from edgeprune.quantization.ladder import (
     MAX_DROP,
     MORE_SAMPLES,
@@ -29,8 +32,8 @@ from edgeprune.quantization.ladder import (
 )
 from edgeprune.report.html import render_quantization
 from edgeprune.report.notebook import draw_result
-from edgeprune.runtimes.litert_host import run_litert
-from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.model import RESET_NOTE
+from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
 from edgeprune.units import format_drop, format_metric
@@ -54,7 +57,7 @@ class QuantizeRequest:
         representative_samples: of calibration; None for the usual number.
         accept: doubts that are known; "input-range" where the data seem to have another than the model
             expects.
-        loss, metric: names, where the model does not settle them.
+        training: how the model is trained and judged.
         seed: of everything random.
         load: how the model is opened.
         force: replace an output that exists.
@@ -65,12 +68,11 @@ class QuantizeRequest:
     output: Path | None = None
     device: str | None = None
     io_type: str | None = None
-    max_drop: float = MAX_DROP
+    max_drop: float | str | None = None
     epochs: int = RECOVERY_EPOCHS
     representative_samples: int | None = None
     accept: tuple[Acceptable, ...] = ()
-    loss: str | None = None
-    metric: str | None = None
+    training: TrainingOptions = AS_COMPILED
     seed: int = 0
     load: LoadOptions = AS_SAVED
     force: bool = False
@@ -183,7 +185,7 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
     """
     refuse_existing(request.output, force=request.force)
     profile = None if request.device is None else load_profile(request.device)
-    io_type = choose_io_type("int8", request.io_type)
+    io_type, allowed = choose_io_type("int8", request.io_type), parse_drop(request.max_drop)
     if profile is not None:
         refuse_scheme("int8", profile, io_type=io_type)
     from edgeprune.keras_bridge.data.representative import draw_representative
@@ -193,45 +195,46 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
     inputs = open_inputs(
         request.model,
         request.data,
-        loss=request.loss,
-        metric=request.metric,
+        options=request.training,
         seed=request.seed,
         load=request.load,
         representative_samples=request.representative_samples,
         check_range="input-range" not in request.accept,
+        needs_training=request.epochs > 0,
         progress=progress,
     )
     progress.stage("quantize, measure, improve")
+    before = inputs.test.score_model(inputs.model)
     required = plan_ladder(
         inputs.make_trainer(epochs=request.epochs, seed=request.seed, progress=progress),
         representative=inputs.representative,
         more=draw_representative(inputs.data, samples=MORE_SAMPLES, seed=request.seed).inputs,
         io_type=io_type,
-        max_drop=request.max_drop,
+        max_drop=inputs.task.limit_drop(allowed, before=before, usual=MAX_DROP),
     )
     wide = _choose_wide_io_type(request, profile)
     ladder = climb_ladder(inputs.model, replace(required, wide_io_type=wide), progress=progress)
     tflite = strip(ladder.tflite)
+    if read_model(tflite, where="the quantized file").is_stateful:
+        progress.note(RESET_NOTE)
     if profile is not None:
         measured = measure(tflite, profile=profile, where=str(request.output or "the quantized file"))
         if measured.unsupported:
             raise name_unsupported(measured, profile, model=ladder.model, named=ladder.tflite)
     progress.stage("evaluate on test data")
-    before = inputs.test.score_model(inputs.model)
-    outputs = run_litert(tflite, as_real(tflite, inputs.test.inputs)).outputs
-    after = inputs.test.score_outputs([output.values for output in outputs])
+    after = judge_file(tflite, inputs.test).metrics[inputs.task.metric]
     result = QuantizeResult(
         source=inputs.source,
         output=request.output,
         ladder=ladder,
         tflite=tflite,
         metric=inputs.task.metric,
-        samples=len(inputs.test.inputs[0]),
+        samples=inputs.test.samples,
         before=before,
         after=after,
         drop=inputs.test.drop(before=before, after=after),
         relative=not inputs.task.higher_is_better,
-        max_drop=request.max_drop,
+        max_drop=inputs.task.limit_drop(allowed, before=before, usual=MAX_DROP),
     )
     if request.output is not None:
         result.save(request.output, force=request.force)

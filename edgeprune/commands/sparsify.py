@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgeprune.build.inputs import Inputs, open_inputs
 from edgeprune.config.build_options import Acceptable, DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
+from edgeprune.config.training_options import AS_COMPILED, TrainingOptions
 from edgeprune.device.check import resolve_budgets
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
@@ -43,7 +44,7 @@ class SparsifyRequest:
         epochs: of fine-tuning while the zeros come in.
         accept: doubts that are known: "no-gain" where zeros buy nothing on the device, "input-range" where
             the data seem to have another than the model expects.
-        loss, metric: names, where the model does not settle them.
+        training: how the model is trained and judged.
         seed: of everything random.
         load: how the model is opened.
         force: replace an existing output.
@@ -56,8 +57,7 @@ class SparsifyRequest:
     data: DataSource | None = None
     epochs: int = DEFAULT_EPOCHS
     accept: tuple[Acceptable, ...] = ()
-    loss: str | None = None
-    metric: str | None = None
+    training: TrainingOptions = AS_COMPILED
     seed: int = 0
     load: LoadOptions = AS_SAVED
     force: bool = False
@@ -175,8 +175,7 @@ def _open(request: SparsifyRequest, progress: Progress) -> Inputs:
     return open_inputs(
         request.model,
         request.data,
-        loss=request.loss,
-        metric=request.metric,
+        options=request.training,
         seed=request.seed,
         load=request.load,
         check_range="input-range" not in request.accept,

@@ -104,25 +104,71 @@ class BuildOptions:
     )
     data: DataSource | None = _option(
         "Model and data",
-        "An .npz file, a folder of images by class, or a module:function that returns datasets or arrays.",
+        "An .npz, .csv, folder by class, or module:function.",
         default=None,
         metavar="DATA",
     )
     labels: Path | None = _option(
-        "Model and data", "Names of the classes, one per line; else the data's.", default=None, metavar="FILE"
+        "Model and data", "Names of the classes, one per line.", default=None, metavar="FILE"
     )
     metric: str | None = _option(
-        "Model and data", "What counts as good, where MODEL does not say.", default=None, metavar="NAME"
-    )
-    loss: str | None = _option(
         "Model and data",
-        "What recovery minimises, where MODEL does not say.",
+        "As compiled, or of 'edgeprune list metrics'.",
         default=None,
         metavar="NAME",
     )
+    metric_mode: Literal["min", "max"] | None = _option(
+        "Model and data",
+        "Whether less or more of it is better.",
+        default=None,
+        metavar="min|max",
+    )
+    loss: str | None = _option(
+        "Model and data",
+        "'edgeprune list losses'; OUTPUT=NAME,… for several.",
+        default=None,
+        metavar="NAME",
+    )
+    optimizer: str | None = _option(
+        "Model and data",
+        "Of recovery.",
+        default=None,
+        metavar="NAME",
+        told="as compiled, else adam",
+    )
+    learning_rate: float | None = _option(
+        "Model and data",
+        "Its largest.",
+        default=None,
+        metavar="R",
+        told="as compiled, else 0.001",
+        above=0,
+        high=1e3,
+    )
+    batch_size: int | None = _option(
+        "Model and data",
+        "Samples per step.",
+        default=None,
+        metavar="N",
+        told="32, or the dataset's",
+        low=1,
+    )
+    steps_per_epoch: int | None = _option(
+        "Model and data",
+        "Batches in an epoch of data that never end.",
+        default=None,
+        metavar="N",
+        low=1,
+    )
+    train: str | None = _option(
+        "Model and data",
+        "Your own train(model, epochs, callbacks).",
+        default=None,
+        metavar="module:function",
+    )
     custom: tuple[str, ...] = _option(
         "Model and data",
-        "A layer or function of your own that MODEL needs, or a LayerRule for one. Can be repeated.",
+        "Layer, loss, … or LayerRule of your own; repeatable.",
         default=(),
         metavar="module:object",
     )
@@ -133,7 +179,7 @@ class BuildOptions:
     )
     input_shape: tuple[str, ...] = _option(
         "Model and data",
-        "Shape of an input that MODEL leaves open, without the batch. Once per input.",
+        "Shape of an open input, without batch; repeatable.",
         default=(),
         metavar="H,W,C",
     )
@@ -168,17 +214,19 @@ class BuildOptions:
         high=_LARGEST,
     )
     strict: bool = _option("Budgets", "Budgets must hold over an estimate's whole interval.", default=False)
-    max_drop: float = _option(
-        "Budgets", "Largest drop of the metric, a fraction.", default=0.02, metavar="D", low=0, high=1
+    max_drop: str | None = _option(
+        "Budgets",
+        "Largest loss of the metric, or with % of what it was.",
+        default=None,
+        metavar="D",
+        told="0.02 of a score, 2% of an error",
     )
 
     # The best over ResNet-8 and DS-CNN (scripts/bench_pruning.py), and the quickest.
-    criterion: str = _option(
-        "Pruning", "Ranks channels: 'edgeprune list criteria'.", default="l2", metavar="NAME"
-    )
+    criterion: str = _option("Pruning", "'edgeprune list criteria'.", default="l2", metavar="NAME")
     keep: tuple[str, ...] = _option(
         "Pruning",
-        "Layers that keep all channels, for example 'conv2d_*'. Can be repeated.",
+        "Layers that keep all channels; repeatable.",
         default=(),
         metavar="PATTERN",
     )
@@ -193,11 +241,9 @@ class BuildOptions:
         "Whole layers may go, too.",
         default=True,
         flags=("--whole-layers/--no-whole-layers",),
-        told="they may",
+        told="yes",
     )
-    epochs: int = _option(
-        "Pruning", "Epochs of recovery, all steps together.", default=16, metavar="N", low=1
-    )
+    epochs: int = _option("Pruning", "Of recovery, all in all.", default=16, metavar="N", low=1)
     normalise: str | None = _option(
         "Pruning",
         "Makes scores comparable: 'edgeprune list normalisers'.",
@@ -322,7 +368,7 @@ class BuildOptions:
     scheme: str = _option("Quantization", "'edgeprune list schemes'.", default="int8", metavar="NAME")
     io_type: IoType | None = _option(
         "Quantization",
-        "Type of inputs and outputs; else of the scheme's activations.",
+        "Of inputs and outputs; else that of activations.",
         default=None,
         metavar="TYPE",
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.config.build_options import BuildOptions, recipe_keys
+from edgeprune.config.drop import parse_drop
 from edgeprune.config.table_schema import make_schema
 from edgeprune.config.tables import TableError, parse_values, read_toml
 from edgeprune.errors import RecipeError
@@ -34,7 +35,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
         for key in table
         if key in BuildOptions.__dataclass_fields__ and key not in recipe_keys()
     ]
-    values, errors = parse_values(table, BuildOptions)
+    values, errors = parse_values(_spell_drop(table), BuildOptions)
+    errors += _check_drop(values)
     if misplaced or errors:
         raise _refuse([*misplaced, *errors], where=str(path))
     return values
@@ -49,7 +51,8 @@ def check_options(asked: Mapping[str, Any], *, where: str) -> dict[str, Any]:
         RecipeError: values of a wrong type or out of range; all are reported together.
     """
     said = {name: _plain(value) for name, value in asked.items() if not _is_silent(value)}
-    values, errors = parse_values(said, BuildOptions)
+    values, errors = parse_values(_spell_drop(said), BuildOptions)
+    errors += _check_drop(values)
     if errors:
         raise _refuse(errors, where=where)
     return values
@@ -64,6 +67,22 @@ def make_recipe_schema() -> dict[str, Any]:
         "properties": {name: value for name, value in schema["properties"].items() if name in keys},
         "required": [],
     }
+
+
+def _spell_drop(table: Mapping[str, Any]) -> dict[str, Any]:
+    """With `max_drop` as text, which may be a number or one with a percent sign."""
+    drop = table.get("max_drop")
+    is_number = isinstance(drop, int | float) and not isinstance(drop, bool)
+    return {**table, "max_drop": f"{drop:g}"} if is_number else dict(table)
+
+
+def _check_drop(values: Mapping[str, Any]) -> list[TableError]:
+    """What is wrong with `max_drop`, if anything."""
+    try:
+        parse_drop(values.get("max_drop"))
+    except RecipeError as error:
+        return [TableError(key="max_drop", problem=f"is {values['max_drop']}; {error.fix}")]
+    return []
 
 
 def _is_silent(value: Any) -> bool:

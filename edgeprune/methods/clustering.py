@@ -76,8 +76,8 @@ class ClustersMethod:
 
     def preview(self, model: keras.Model, setting: Clustering) -> keras.Model:
         """Every weight to the nearest of its output's values."""
+        from edgeprune.keras_bridge.model.weights import copy_model
         from edgeprune.keras_bridge.training.clustering import ClusterCallback
-        from edgeprune.keras_bridge.training.evaluation import copy_model
 
         clustered = copy_model(model)
         ClusterCallback(setting.values, keep=setting.keep).set_model(clustered)

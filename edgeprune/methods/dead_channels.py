@@ -32,6 +32,7 @@ from edgeprune.report.sections.equivalence import EquivalencePart
 if TYPE_CHECKING:
     import keras
 
+    from edgeprune.keras_bridge.data.batches import Source
     from edgeprune.keras_bridge.model.trace import Traced
     from edgeprune.keras_bridge.training.trainer import Trainer
 
@@ -91,7 +92,7 @@ class Stripped:
 def strip_dead(
     model: keras.Model,
     *,
-    data: tuple[Array, ...] | None,
+    data: Source | None,
     trust_seen: bool,
     limits: Limits,
     seed: int,
@@ -100,9 +101,8 @@ def strip_dead(
 
     Args:
         model: not changed.
-        data: one array per model input, batch first: gives the range of the inputs, what was seen on them,
-            and what the two models are compared on. None: inputs may be anything, the comparison is on
-            random ones.
+        data: gives the range of the inputs, what was seen on them, and what the two models are compared on.
+            None: inputs may be anything, the comparison is on random ones.
         trust_seen: whether channels go that were merely constant on all of the data.
         limits: alignment, least widths and layers that are kept; dead channels stay where these ask for it.
         seed: of the random inputs, and of the choice of samples.
@@ -117,7 +117,7 @@ def strip_dead(
 
     traced = trace(model)
     graph, channels = traced.graph, keep_layers(name_channels(traced.graph), limits.keep)
-    few = None if data is None else _draw_rows(data, seed=seed)
+    few = None if data is None else _draw_samples(data, seed=seed)
     found: dict[str, Dead] = {}
     for basis, intervals in _bound_three_ways(model, traced, few, trust_seen=trust_seen).items():
         found[basis] = find_dead(graph, channels, intervals=intervals, limits=limits)
@@ -149,11 +149,10 @@ def strip_dead(
     )
 
 
-def _draw_rows(data: tuple[Array, ...], *, seed: int) -> tuple[Array, ...]:
+def _draw_samples(data: Source, *, seed: int) -> tuple[Array, ...]:
     """Samples from all over the data: files are often sorted by class."""
-    count = len(data[0])
-    rows = np.random.default_rng([seed, 11]).permutation(count)[:SAMPLES]
-    return tuple(x[np.sort(rows)] for x in data)
+    rows = np.random.default_rng([seed, 11]).permutation(data.drawable)[:SAMPLES]
+    return data.take(np.sort(rows)).x
 
 
 def _bound_three_ways(
@@ -235,7 +234,7 @@ class DeadChannelsMethod:
         """The model without its dead channels, proven equal; the same model where there are none."""
         stripped = strip_dead(
             model,
-            data=trainer.training.inputs,
+            data=trainer.training.source,
             trust_seen=setting.trust_seen,
             limits=setting.limits,
             seed=trainer.seed,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from edgeprune.keras_bridge.model.trace import Traced
     from edgeprune.keras_bridge.training.evaluation import Evaluator
-    from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner
+    from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tunes
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 TRIAL_SHARE = 0.09
@@ -198,7 +198,7 @@ class _Trial:
     branches: tuple[Branch, ...]
     training: Training
     trained: Trained
-    tuner: Tuner | None = None
+    tuner: Tunes | None = None
     score: float = math.nan
 
     def run(self, steps: int, *, evaluator: Evaluator, progress: Progress) -> None:
@@ -208,7 +208,7 @@ class _Trial:
         if self.tuner is not None:
             self.trained = self.tuner.tune(steps, start=self.trained, advance=progress.advance)
             _, self.score = settle_batch_norm(
-                self.tuner.student, evaluator, inputs=self.training.inputs, seed=0
+                self.tuner.student, evaluator, source=self.training.source, seed=0
             )
 
     def beats(self, other: _Trial, evaluator: Evaluator) -> bool:
@@ -231,8 +231,9 @@ def _start_trial(
     """The model without the branches and as many channels as the budgets ask."""
     from edgeprune.keras_bridge.model.rebuild import compact, drop_branches
     from edgeprune.keras_bridge.model.trace import trace
-    from edgeprune.keras_bridge.training.evaluation import copy_model
-    from edgeprune.keras_bridge.training.train import Trained, Tuner
+    from edgeprune.keras_bridge.model.weights import copy_model
+    from edgeprune.keras_bridge.training.own_loop import make_tuner
+    from edgeprune.keras_bridge.training.train import Trained
 
     unfinished = _Trial(
         branches=tuple(branches),
@@ -257,7 +258,7 @@ def _start_trial(
         student = copy_model(smaller)
     else:
         student = compact(smaller, again, channels=channels, kept=solution.kept, probe=few).model
-    return replace(unfinished, tuner=Tuner(student, model, training=training, recovery=recovery))
+    return replace(unfinished, tuner=make_tuner(student, model, training=training, recovery=recovery))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -323,15 +324,16 @@ class LayersMethod:
     def apply(self, model: keras.Model, setting: WithoutLayers, *, trainer: Trainer) -> Applied:
         """The model without them, proven equal to the one in which they are skipped, and recovered."""
         from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
-        from edgeprune.keras_bridge.training.train import Trained, Tuner
+        from edgeprune.keras_bridge.training.own_loop import make_tuner
+        from edgeprune.keras_bridge.training.train import Trained
 
         smaller = self.preview(model, setting)
         recovery = trainer.plan_recovery()
-        tuner = Tuner(smaller, trainer.teacher, training=trainer.training, recovery=recovery)
+        tuner = make_tuner(smaller, trainer.teacher, training=trainer.training, recovery=recovery)
         start = Trained(step=0, optimizer=[], losses=[])
         tuner.tune(recovery.total_steps, start=start, advance=trainer.progress.advance)
         settled, accuracy = settle_batch_norm(
-            smaller, trainer.evaluator, inputs=trainer.training.inputs, seed=trainer.seed
+            smaller, trainer.evaluator, source=trainer.training.source, seed=trainer.seed
         )
         return Applied(model=settled, accuracy=accuracy, note=setting.describe())
 

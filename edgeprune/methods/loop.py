@@ -98,7 +98,8 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
         InfeasibleError: no plan meets the budgets.
     """
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
-    from edgeprune.keras_bridge.training.train import Trained, Tuner, steps_per_epoch
+    from edgeprune.keras_bridge.training.own_loop import make_tuner
+    from edgeprune.keras_bridge.training.train import Trained, Tunes, steps_per_epoch
 
     training, evaluator, progress = trainer.training, trainer.evaluator, trainer.progress
     per_epoch = steps_per_epoch(training, recovery)
@@ -119,7 +120,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
     reference = evaluator.score_model(trainer.teacher)
     progress.stage("prune and recover", total=recovery.total_steps)
     progress.advance(run.trained.step)
-    tuner: Tuner | None = None
+    tuner: Tunes | None = None
     while run.remaining:
         segment, *rest = run.remaining
         before = replace(run)
@@ -139,7 +140,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             )
             run.reached = segment.fraction
         if tuner is None or tuner.student is not run.model:
-            tuner = Tuner(run.model, trainer.teacher, training=training, recovery=recovery)
+            tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=recovery)
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
         score = evaluator.score_model(run.model)
         if (
@@ -148,13 +149,14 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             and segment.halvings < 2
         ):
             run = _roll_back(before, segment, score=score, per_epoch=per_epoch)
+            progress.advance(-segment.steps)  # they are taken again
         else:
             run.remaining = tuple(rest)
             note = ", ".join(branch.name for branch in pruner.branches) if segment.layers else ""
             run.log(segment.kind, epochs=run.trained.step / per_epoch, accuracy=score, note=note)
         run.save(trainer.work)
         progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}")
-    settled, score = settle_batch_norm(run.model, evaluator, inputs=training.inputs, seed=recovery.seed)
+    settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
     run.model = settled
     run.log("final", epochs=run.trained.step / per_epoch, accuracy=score, note=note)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeprune.config.build_options import DataSource
+from edgeprune.config.training_options import AS_COMPILED, TrainingOptions
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.prune.criteria import (
     CRITERIA,
@@ -31,15 +32,14 @@ class Ranking:
         criterion: a name in `CRITERIA`.
         normalise: a name in `NORMALISERS`; None for the criterion's own way.
         data: what `load_data` takes; only opened where something needs data.
-        loss, metric: names, where the model does not settle them.
+        training: how the model is trained and judged.
         seed: of splits, batches, probes and random scores.
     """
 
     criterion: str = "l2"
     normalise: str | None = None
     data: DataSource | None = None
-    loss: str | None = None
-    metric: str | None = None
+    training: TrainingOptions = AS_COMPILED
     seed: int = 0
 
     @property

@@ -108,8 +108,8 @@ def study_sensitivity(
         criterion=chosen.name,
         metric=evaluator.task.metric,
         higher_is_better=evaluator.task.higher_is_better,
-        samples=len(evaluator.inputs[0]),
-        available=len(samples.validation.inputs[0]),
+        samples=evaluator.samples,
+        available=samples.validation.samples,
         whole=whole,
         max_drop=max_drop,
         families=[

@@ -204,7 +204,7 @@ def sparsify_at_once(model: keras.Model, zeroing: Zeroing) -> Sparsified:
         InfeasibleError: the model has no kernels.
         RecipeError: a pattern of `keep` matches no layer, or the sparsity is none.
     """
-    from edgeprune.keras_bridge.training.evaluation import copy_model
+    from edgeprune.keras_bridge.model.weights import copy_model
     from edgeprune.keras_bridge.training.sparsity import SparsityCallback
 
     callback = SparsityCallback(plan_zeros(zeroing, total_steps=1))

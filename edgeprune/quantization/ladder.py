@@ -21,9 +21,8 @@ from edgeprune.quantization.int8_file import (
     make_file,
     measure_errors,
 )
+from edgeprune.quantization.judge import judge_file
 from edgeprune.report.sections.quantization import LadderPart, RungPart, TensorPart
-from edgeprune.runtimes.litert_host import run_litert
-from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.equalize import equalize, find_pairs
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.rounding import TensorError
@@ -44,7 +43,7 @@ MORE_SAMPLES = 1000
 JUDGED_AT_MOST = 2000
 """Validation samples that a step is measured on."""
 RECOVERY_EPOCHS = 2
-RECOVERY_RATE = 1e-4
+RECOVERY_RATE = 0.1
 """Learning rate of quantization-aware recovery: weights only have to move by a step or two."""
 ROUNDED_ON = 100
 """Samples that quantization-aware recovery takes its ranges from."""
@@ -157,7 +156,7 @@ def plan_ladder(
             model,
             training=trainer.training,
             evaluator=evaluator,
-            recovery=replace(trainer.plan_recovery(), learning_rate=RECOVERY_RATE),
+            recovery=replace(trainer.plan_recovery(), faster=RECOVERY_RATE),
             representative=tuple(x[:ROUNDED_ON] for x in representative),
             progress=Within(trainer.progress),
         )
@@ -189,8 +188,7 @@ def climb_ladder(model: keras.Model, asked: Requirements, *, progress: Progress)
     dense = evaluator.score_model(model)
 
     def measure(tflite: bytes) -> tuple[float, float]:
-        run = run_litert(tflite, as_real(tflite, evaluator.inputs))
-        metric = evaluator.score_outputs([output.values for output in run.outputs])
+        metric = judge_file(tflite, evaluator).metrics[evaluator.task.metric]
         return metric, evaluator.drop(before=dense, after=metric)
 
     state = State(

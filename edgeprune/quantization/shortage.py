@@ -50,7 +50,7 @@ def describe_shortage(
     if drawn.samples < 2:
         return head
     from edgeprune.keras_bridge.conversion.convert import convert
-    from edgeprune.keras_bridge.training.train import predict
+    from edgeprune.keras_bridge.training.inference import predict
 
     few = tuple(x[:_MEASURED_ON] for x in inputs)
     half = convert(model, scheme=scheme, representative=tuple(x[::2] for x in drawn.inputs), io_type=io_type)

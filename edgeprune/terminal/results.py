@@ -12,6 +12,7 @@ from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import (
     NOTHING,
     format_drop,
+    format_metric,
     format_quantity,
     format_ratio,
     format_signed,
@@ -49,6 +50,15 @@ def format_report(report: Report) -> str:
         Column(heading="budget", align="right"),
         Column(heading="dense model", wrap=True),
     )
+    watched = report.task.get("metrics", [])[1:] if report.task else []
+    for part in watched:
+        files = (
+            ("float", part["dense_float"], part["pruned_float"]),
+            (str(scheme), part["dense"], part["pruned"]),
+        )
+        for form, before, after in files:
+            figures = (format_metric(before), format_metric(after), _difference(before, after))
+            rows.append([f"{part['name']}, {form}", *figures, "", ""])
     checks = format_checks(report.checks, sentence=report.sentence)
     parts = [format_table(columns, rows)]
     if report.sparsity:

@@ -121,7 +121,7 @@ def test_check_refuses_what_is_no_model(edgeprune, tmp_path):
 
 def test_a_wrong_recipe_ends_in_3_and_names_every_key(edgeprune, tmp_path):
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('device = "cortex-m7"\nlatency = 10\nmax_drop = 2\n')
+    recipe.write_text('device = "cortex-m7"\nlatency = 10\nmax_drop = -2\n')
     ended = edgeprune("build", "--recipe", recipe)
     assert ended.code == 3
     assert "latency_ms" in ended.err

@@ -183,7 +183,7 @@ def test_a_reader_that_goes_away_leaves_no_trace(spawn):
         ("build", "--device", "cortex-m7", "--latency-ms", "nan"),
         ("build", "--device", "cortex-m7", "--latency-ms", "inf"),
         ("build", "--device", "cortex-m7", "--flash-kib", "0"),
-        ("build", "--device", "cortex-m7", "--max-drop", "2"),
+        ("build", "--device", "cortex-m7", "--max-drop", "-2"),
         ("build", "--device", "cortex-m7", "--epochs", "0"),
         ("build", "--device", "cortex-m7", "--runtime", "litert"),
         ("build", "--device", "cortex-m7", "--accept", "anything"),

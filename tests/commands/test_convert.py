@@ -157,3 +157,21 @@ def test_a_sequential_model_has_names_of_outputs_too(place, tmp_path):
     )
     _, _, model = convert(asked)
     assert list(model.signatures[0].outputs) == ["last"]
+
+
+class Noting(Silent):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize(("layer", "said"), [(layers.LSTM, True), (layers.GRU, False)])
+def test_a_state_that_the_application_must_reset_is_told(layer, said, tmp_path):
+    steps = keras.Input((4, 3))
+    keras.Model(steps, layer(2)(steps)).save(tmp_path / "m.keras")
+    progress = Noting()
+    asked = ConvertRequest(model=tmp_path / "m.keras", output=tmp_path / "m.tflite", scheme="none")
+    convert_file(asked, progress=progress)
+    assert any("reset it before each sample" in note for note in progress.notes) == said

@@ -43,7 +43,7 @@ def test_errors_in_the_limits_of_layers_name_the_table(tmp_path):
 
 
 def test_all_errors_are_reported_together(tmp_path):
-    path = write(tmp_path, 'latency = 3\nscope = "regional"\nepochs = 1.5\nmax_drop = 2\nseed = -1\n')
+    path = write(tmp_path, 'latency = 3\nscope = "regional"\nepochs = 1.5\nmax_drop = -2\nseed = -1\n')
     with pytest.raises(RecipeError) as caught:
         read_recipe(path)
     message = caught.value.message
@@ -81,7 +81,7 @@ def test_a_recipe_that_is_not_there_is_refused(tmp_path):
 
 def test_silence_is_left_out_and_zero_is_no_silence():
     asked = {"device": "cortex-m7", "seed": None, "keep": (), "layers": {}, "max_drop": 0, "trust": False}
-    assert check_options(asked, where="flags") == {"device": "cortex-m7", "max_drop": 0.0, "trust": False}
+    assert check_options(asked, where="flags") == {"device": "cortex-m7", "max_drop": "0", "trust": False}
 
 
 def test_python_says_lists_paths_and_arrays_where_a_file_says_text():

@@ -25,6 +25,7 @@ from edgeprune.methods.dead_channels import TOLERANCE, Stripped, strip_dead
 from edgeprune.prune import dead
 from edgeprune.prune.dead import _needed_elsewhere, find_dead
 from edgeprune.prune.limits import Limits
+from tests.keras_bridge.feeding import hold_arrays
 
 RESNET8 = Path(__file__).parents[2] / "../shared/models/mlperf_tiny/image_classification/pretrainedResnet.h5"
 Tensor = Any
@@ -335,9 +336,9 @@ def saturated() -> tuple[keras.Model, np.ndarray]:
 def test_what_data_prove_and_what_they_show_is_told_apart() -> None:
     model, data = saturated()
     assert not strip(model).removed
-    within = strip(model, data=(data,))
+    within = strip(model, data=hold_arrays(data))
     assert [(row.channels, row.basis) for row in within.removed] == [((0,), "proven within the data's range")]
-    seen = strip(model, data=(data,), trust_seen=True)
+    seen = strip(model, data=hold_arrays(data), trust_seen=True)
     assert [(row.channels, row.basis) for row in seen.removed] == [
         ((0,), "proven within the data's range"),
         ((1,), "seen on data"),

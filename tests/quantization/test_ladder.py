@@ -8,17 +8,20 @@ import pytest
 from keras import layers
 
 import edgeprune
-from edgeprune.keras_bridge.data.dataset import Data, prepare_data
-from edgeprune.keras_bridge.data.sources import Part, RawData
+from edgeprune.keras_bridge.data.dataset import Data, load_data
 from edgeprune.keras_bridge.model.trace import trace
+from edgeprune.keras_bridge.model.weights import copy_model
+from edgeprune.keras_bridge.training.compiled import interface_of
 from edgeprune.keras_bridge.training.determinism import fix_seeds
-from edgeprune.keras_bridge.training.evaluation import Evaluator, copy_model, make_evaluator
+from edgeprune.keras_bridge.training.evaluation import Evaluator, make_evaluator
 from edgeprune.keras_bridge.training.fake_quant import GridCallback, fake_quantized, find_rounded
+from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.quantization_aware import recover_quantized
 from edgeprune.keras_bridge.training.task import resolve_task
 from edgeprune.keras_bridge.training.train import Recovery, Training
 from edgeprune.progress import Silent
 from edgeprune.quantization.ladder import Requirements, climb_ladder
+from tests.keras_bridge.feeding import inputs_of
 
 DIGITS = Path(edgeprune.__file__).parent / "keras_bridge" / "data" / "digits.npz"
 RUNGS = [
@@ -63,24 +66,20 @@ def model(trained: keras.Model) -> keras.Model:
 def data(model: keras.Model) -> Data:
     with np.load(DIGITS) as digits:
         train, test = (
-            Part(x=(digits[f"x_{part}"].astype(np.float32),), y=digits[f"y_{part}"])
-            for part in ("train", "test")
+            (digits[f"x_{part}"].astype(np.float32), digits[f"y_{part}"]) for part in ("train", "test")
         )
-    raw = RawData(parts={"train": train, "test": test}, source="scikit-learn's digits")
-    return prepare_data(raw, inputs=model.inputs, outputs=model.outputs, seed=0)
+    return load_data((train, test), interface=interface_of(model), seed=0)
 
 
 @pytest.fixture(scope="module")
 def evaluator(model: keras.Model, data: Data) -> Evaluator:
-    return make_evaluator(resolve_task(model, data), model, inputs=data.x_test, labels=data.y_test)
+    return make_evaluator(resolve_task(model, data), model, source=data.test)
 
 
 def ask(evaluator: Evaluator, data: Data, **changes: object) -> Requirements:
     asked = {"max_drop": 0.0, "io_type": "int8", "wide_io_type": "int16", **changes}
-    few = tuple(x[:100] for x in data.x_train)
-    return Requirements(
-        evaluator=evaluator, representative=few, more=tuple(x[:300] for x in data.x_train), **asked
-    )
+    few, more = (data.train.take(np.arange(count)).x for count in (100, 300))
+    return Requirements(evaluator=evaluator, representative=few, more=more, **asked)
 
 
 def test_what_is_good_enough_is_not_climbed(model: keras.Model, data: Data, evaluator: Evaluator) -> None:
@@ -127,12 +126,13 @@ def test_within_it_activations_have_256_values_and_afterwards_the_model_is_whole
     model: keras.Model, data: Data
 ) -> None:
     inner = keras.Model(model.input, model.get_layer("first").output)
-    plain = np.asarray(inner(data.x_test[0][:20]))
-    with fake_quantized(model, inputs=data.x_train):
-        rounded = np.asarray(inner(data.x_test[0][:20]))
+    few = inputs_of(data.test)[0][:20]
+    plain = np.asarray(inner(few))
+    with fake_quantized(model, inputs=inputs_of(data.train)):
+        rounded = np.asarray(inner(few))
         assert not model.get_layer("normalized").trainable, "statistics stay"
     assert len(np.unique(rounded)) <= 256 < len(np.unique(plain))
-    np.testing.assert_array_equal(np.asarray(inner(data.x_test[0][:20])), plain)
+    np.testing.assert_array_equal(np.asarray(inner(few)), plain)
     assert model.get_layer("normalized").trainable
 
 
@@ -158,10 +158,10 @@ def test_recovery_with_rounding_brings_the_int8_file_up_to_the_float_model(
     mild = spread_out(trained, least=0.2)
     tuned = recover_quantized(
         mild,
-        training=Training(inputs=data.x_train, labels=data.y_train, task=resolve_task(mild, data)),
+        training=Training(source=data.train, task=resolve_task(mild, data), is_labelled=True),
         evaluator=evaluator,
-        recovery=Recovery(total_steps=200, learning_rate=3e-4),
-        representative=(data.x_train[0][:100],),
+        recovery=Recovery(total_steps=200, optimizing=Optimizing(learning_rate=3e-4)),
+        representative=data.train.take(np.arange(100)).x,
         progress=Silent(),
     )
     asked = ask(evaluator, data, max_drop=1.0)
@@ -175,7 +175,7 @@ def test_training_feels_what_the_int8_file_loses(
 ) -> None:
     copy = copy_model(model)
     GridCallback().set_model(copy)
-    with fake_quantized(copy, inputs=(data.x_train[0][:100],)):
+    with fake_quantized(copy, inputs=data.train.take(np.arange(100)).x):
         felt = evaluator.score_model(copy)
     file = climb_ladder(model, ask(evaluator, data, max_drop=1.0), progress=Silent()).steps[0].metric
     assert felt == pytest.approx(file, abs=0.03)

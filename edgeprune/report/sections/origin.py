@@ -1,7 +1,7 @@
 """Where it comes from: model, data, task, and everything that was chosen."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from edgeprune.report.section import Document, Section
 from edgeprune.units import NOTHING, format_quantity
@@ -33,6 +33,23 @@ class DataPart(TypedDict):
     counts: dict[str, int]
 
 
+class MetricPart(TypedDict):
+    """One metric on the test set.
+
+    `drop` is how much worse the pruned file is than the dense model, in the metric's own unit, and
+    `relative_drop` the same as a part of the dense model's; None where that is 0.
+    """
+
+    name: str
+    higher_is_better: bool
+    dense_float: float
+    dense: float
+    pruned_float: float
+    pruned: float
+    drop: float
+    relative_drop: float | None
+
+
 class TaskPart(TypedDict):
     """What counts as good. `origin` is a sentence that says where loss and metric come from."""
 
@@ -40,6 +57,7 @@ class TaskPart(TypedDict):
     metric: str
     higher_is_better: bool
     origin: str
+    metrics: NotRequired[list[MetricPart]]
 
 
 class OpPart(TypedDict):
@@ -81,7 +99,21 @@ def _describe_data(data: DataPart) -> dict[str, str]:
 
 def _describe_task(task: TaskPart) -> dict[str, str]:
     direction = "higher is better" if task["higher_is_better"] else "lower is better"
-    return {"loss": task["loss"], "metric": f"{task['metric']}, {direction}", "origin": task["origin"]}
+    metrics = {part["name"]: _describe_metric(part) for part in task.get("metrics", [])}
+    return {
+        "loss": task["loss"],
+        "metric": f"{task['metric']}, {direction}",
+        "origin": task["origin"],
+        **metrics,
+    }
+
+
+def _describe_metric(part: MetricPart) -> str:
+    said = f"{part['dense_float']:.4g} dense, {part['pruned']:.4g} pruned and quantized: "
+    said += f"{abs(part['drop']):.4g} {'worse' if part['drop'] > 0 else 'better'}"
+    if part["relative_drop"] is not None and not part["higher_is_better"]:
+        said += f" ({abs(part['relative_drop']):.1%} of it)"
+    return said
 
 
 def _format_setting(value: Any) -> str:

@@ -1,0 +1,53 @@
+"""How a model is trained and judged, as somebody says it."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from edgeprune.errors import RecipeError
+
+Mode = Literal["min", "max"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingOptions:
+    """What is said; None where the model or the data decide.
+
+    Attributes:
+        loss: a name, or "output=name,…".
+        metric: names with commas between, each perhaps "output=name"; the first decides.
+        metric_mode: whether less ("min") or more ("max") of it is better.
+        optimizer: a name of Keras.
+        learning_rate: the largest.
+        batch_size: samples per step.
+        steps_per_epoch: batches in one pass of data that do not end.
+        train: "module:function" of a training loop of one's own.
+    """
+
+    loss: str | None = None
+    metric: str | None = None
+    metric_mode: Mode | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    batch_size: int | None = None
+    steps_per_epoch: int | None = None
+    train: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises RecipeError for a number that cannot be."""
+        for name in ("batch_size", "steps_per_epoch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise RecipeError(f"{name} is {value}", fix="give at least 1")
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise RecipeError(f"learning_rate is {self.learning_rate}", fix="give a number above 0")
+        if self.metric_mode not in (None, "min", "max"):
+            raise RecipeError(f"metric_mode is {self.metric_mode}", fix="choose min or max")
+
+
+AS_COMPILED = TrainingOptions()
+"""Nothing is said."""
+
+
+def pick_training(options: Any) -> TrainingOptions:
+    """The options of training among others."""
+    return TrainingOptions(**{item.name: getattr(options, item.name) for item in fields(TrainingOptions)})
