@@ -39,6 +39,18 @@ class DropType(click.ParamType):  # type: ignore[type-arg]
 
 _POSITIVE = Finite(min=0, min_open=True)
 
+
+def _together(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator that adds all of these, in their order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 device = click.option(
     "--device", required=True, metavar="ID", help="A name from 'edgeprune devices list', or a profile's file."
 )
@@ -122,19 +134,11 @@ _FITTING = (
 )
 steps_per_epoch = _JUDGING[-1]
 
+judging = _together(*_JUDGING)
+"""Adds what says how a model is judged, and its data are read."""
 
-def judging(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds what says how a model is judged, and its data are read."""
-    for option in reversed(_JUDGING):
-        command = option(command)
-    return command
-
-
-def training(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds what says how a model is trained and judged."""
-    for option in reversed((*_JUDGING, *_FITTING)):
-        command = option(command)
-    return command
+training = _together(*_JUDGING, *_FITTING)
+"""Adds what says how a model is trained and judged."""
 
 
 normalise = click.option(
@@ -169,12 +173,8 @@ _LOADING = (
     ),
 )
 
-
-def loading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that `parse_load_options` reads."""
-    for option in reversed(_LOADING):
-        command = option(command)
-    return command
+loading = _together(*_LOADING)
+"""Adds the options that `parse_load_options` reads."""
 
 
 _QUANTIZATION = (
@@ -186,12 +186,8 @@ _QUANTIZATION = (
     ),
 )
 
-
-def quantization(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --scheme and --io-type, as `convert` takes them; None where not given."""
-    for option in reversed(_QUANTIZATION):
-        command = option(command)
-    return command
+quantization = _together(*_QUANTIZATION)
+"""Adds --scheme and --io-type, as `convert` takes them; None where not given."""
 
 
 def accept(*doubts: Acceptable) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -269,12 +265,8 @@ _ZEROS = (
     click.option("--power", type=_POSITIVE, metavar="P", help="Of the polynomial.  [default: 3]"),
 )
 
-
-def zeros(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that `parse_zeroing` reads."""
-    for option in reversed(_ZEROS):
-        command = option(command)
-    return command
+zeros = _together(*_ZEROS)
+"""Adds the options that `parse_zeroing` reads."""
 
 
 _ANNOTATING = (
@@ -302,12 +294,8 @@ _ANNOTATING = (
     ),
 )
 
-
-def annotating(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --labels, --metadata, --normalization and --keep-signatures; None where not given."""
-    for option in reversed(_ANNOTATING):
-        command = option(command)
-    return command
+annotating = _together(*_ANNOTATING)
+"""Adds --labels, --metadata, --normalization and --keep-signatures; None where not given."""
 
 
 SCOPES = click.Choice(["global", "local"])

@@ -17,6 +17,7 @@ from edgeprune.errors import ModelError
 from edgeprune.keras_bridge.model.calling import remake
 from edgeprune.keras_bridge.model.constants import has_single_constant, joins, repeat_joined
 from edgeprune.keras_bridge.model.dequantize import dequantize
+from edgeprune.keras_bridge.model.weights import clone
 
 _POLICY = {
     "module": "keras",
@@ -156,16 +157,12 @@ def _clone(model: Any, pairs: dict[int, tuple[Any, Any]], *, where: str) -> Any:
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=_settle(x.dtype), name=x.name), model.input
     )
-    compiled, model.compiled = model.compiled, False  # or the clone would be compiled, from a config
-    try:
-        return keras.models.clone_model(
-            model,
-            input_tensors=inputs,
-            clone_function=make,
-            call_function=None if isinstance(model, keras.Sequential) else call_again,
-        )
-    finally:
-        model.compiled = compiled
+    return clone(
+        model,
+        input_tensors=inputs,
+        clone_function=make,
+        call_function=None if isinstance(model, keras.Sequential) else call_again,
+    )
 
 
 def _has_single_constants(model: Any) -> bool:

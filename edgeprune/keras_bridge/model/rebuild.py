@@ -17,7 +17,7 @@ from edgeprune.keras_bridge.model.bypassing import assemble, skip
 from edgeprune.keras_bridge.model.calling import call, call_operation, remake
 from edgeprune.keras_bridge.model.masking import switch_off
 from edgeprune.keras_bridge.model.trace import Traced
-from edgeprune.keras_bridge.model.weights import assign_weights
+from edgeprune.keras_bridge.model.weights import assign_weights, clone
 
 TOLERANCE = 1e-4
 """Largest difference of masked and compacted outputs that counts as equal, as a fraction of their range."""
@@ -171,7 +171,7 @@ def _copy(config: Any) -> Any:
 def _clone(
     model: keras.Model, resize: Callable[[Any], Any], operations: Mapping[int, Node], *, inputs: Any = None
 ) -> keras.Model:
-    """A copy that is not compiled; `clone_model` alone would compile it as the original is."""
+    """A copy that is not compiled, of layers as `resize` makes them."""
 
     def call_again(operation: Any, *args: Any, **kwargs: Any) -> Any:
         node = operations.get(id(operation))
@@ -180,16 +180,12 @@ def _clone(
         tensors = [x for x in keras.tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)]
         return call_operation(operation, node, tensors)
 
-    compiled, model.compiled = model.compiled, False
-    try:
-        return keras.models.clone_model(
-            model,
-            input_tensors=inputs,
-            clone_function=resize,
-            call_function=None if isinstance(model, keras.Sequential) else call_again,
-        )
-    finally:
-        model.compiled = compiled
+    return clone(
+        model,
+        input_tensors=inputs,
+        clone_function=resize,
+        call_function=None if isinstance(model, keras.Sequential) else call_again,
+    )
 
 
 def _resize_inputs(nested: keras.Model, traced: Traced, graph: LayerGraph) -> Any:

@@ -22,11 +22,23 @@ def assign_weights(target: Any, arrays: Sequence[Array]) -> None:
 
 def copy_model(model: keras.Model) -> keras.Model:
     """A model of the same layers and weights, not compiled."""
-    # Keras compiles the copy of a compiled model, for which it would have to know what is the user's own.
-    compiled, model.compiled = getattr(model, "compiled", False), False
-    try:
-        copy = keras.models.clone_model(model)
-    finally:
-        model.compiled = compiled
+    copy = clone(model)
     assign_weights(copy, model.get_weights())
     return copy
+
+
+def clone(model: keras.Model, **how: Any) -> keras.Model:
+    """What `keras.models.clone_model` gives, not compiled.
+
+    On its own Keras compiles the clone of a compiled model from a config, for which it would have to know
+    what is the user's own.
+
+    Args:
+        model: Functional or Sequential.
+        how: further arguments of `clone_model`.
+    """
+    compiled, model.compiled = model.compiled, False
+    try:
+        return keras.models.clone_model(model, **how)
+    finally:
+        model.compiled = compiled

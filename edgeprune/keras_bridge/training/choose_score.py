@@ -69,7 +69,7 @@ def choose_scores(
         return (*chosen, *(s for s in known if labelled and s.name not in [c.name for c in chosen]))
     directed = [score for score, is_known in own if is_known] if labelled else []
     if len(tasks) == 1 or not labelled:
-        default = _default(tasks)
+        default = default_score(tasks)
         first = directed[0] if directed else default
     else:
         first = directed[0] if len(own) == 1 and directed else _loss(tasks)
@@ -238,10 +238,6 @@ def _plain(name: str) -> str:
 
 def default_score(tasks: tuple[OutputTask, ...]) -> Score:
     """What goes with the losses, or, without labels, with the original's outputs."""
-    return _default(tasks)
-
-
-def _default(tasks: tuple[OutputTask, ...]) -> Score:
     if any(task.label_kind == "own" for task in tasks):
         return _loss(tasks)
     names = {_default_name(task) for task in tasks}

@@ -183,7 +183,7 @@ def resolve_task(
         tasks, origins = _with_labels(model, names, compiled, flags, data)
     scores = choose_scores(tasks, compiled, asked=metric, mode=metric_mode)
     origin = " ".join(dict.fromkeys(origins))
-    return Task(outputs=tasks, scores=scores, origin=f"{origin} {_say_metric(scores, tasks)}")
+    return Task(outputs=tasks, scores=scores, origin=f"{origin} {_say_metric(scores)}")
 
 
 def _with_labels(
@@ -279,7 +279,8 @@ def _read_losses(given: str | None, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _say_metric(scores: Sequence[Score], tasks: Sequence[OutputTask]) -> str:
+def _say_metric(scores: Sequence[Score]) -> str:
+    """The sentences about what decides, and what is watched."""
     first, *others = scores
     if "without labels" in first.origin:
         said = f"Without labels the metric is {first.name}, {first.origin.removeprefix('without labels, ')}."
