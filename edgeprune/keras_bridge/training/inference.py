@@ -65,7 +65,7 @@ def has_masks(model: keras.Model, inputs: Arrays) -> bool:
 
 
 def reestimate_batch_norm(
-    model: keras.Model, source: Source, *, batch_size: int = 128, batches: int = 64, seed: int
+    model: keras.Model, source: Source, *, batch_size: int = 128, batches: int = 32, seed: int
 ) -> int:
     """Sets the moving statistics of all BatchNormalization layers to their mean over some training batches.
 
@@ -79,13 +79,24 @@ def reestimate_batch_norm(
     ]
     if not layers:
         return 0
+    statistics = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
     momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0  # what a batch leaves behind is its own
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def observe(batch: Any) -> None:
+        call(model, batch, training=True)
+
     count = min(batches, max(1, 2 * source.samples // batch_size))
+    totals = [np.zeros(variable.shape, np.float64) for variable in statistics]
     for i in range(count):
-        for layer in layers:
-            layer.momentum = i / (i + 1)  # makes the moving average a plain mean
         x = source.draw(i, size=batch_size, seed=seed).x
-        call(model, [tf.constant(array) for array in feed(model, x)], training=True)
+        observe([tf.constant(array) for array in feed(model, x)])
+        for total, variable in zip(totals, statistics, strict=True):
+            total += np.asarray(variable)
+    for variable, total in zip(statistics, totals, strict=True):
+        variable.assign((total / count).astype(np.float32))
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     return len(layers)

@@ -7,10 +7,12 @@ run that is cut in pieces therefore gives the same weights as one that is not.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import Any, Protocol
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from edgeprune.errors import InfeasibleError, ModelError
 from edgeprune.graph.layergraph import Array
@@ -173,7 +175,7 @@ class Tuner:
             advance=advance,
         )
         history = self._recoverer.fit(
-            self._batches(start.step, steps),
+            _stream(self._batches(start.step, steps)),
             steps_per_epoch=steps,
             epochs=1,
             verbose=0,
@@ -197,6 +199,27 @@ class Tuner:
                 yield x, batch.y
             else:
                 yield x, batch.y, batch.weights
+
+
+def _stream(batches: Iterator[tuple[Any, ...]]) -> tf.data.Dataset:
+    """The batches, the next ones made while the model is busy; sizes in which the first two differ are open.
+
+    Handed a generator, Keras makes the same with tf.data's autotuning, whose thread may then hold up the end
+    of each `fit` for as long as 10 s.
+    """
+    first = list(islice(batches, 2))
+
+    def describe(*arrays: Array) -> tf.TensorSpec:
+        sizes = [{array.shape[axis] for array in arrays} for axis in range(1, arrays[0].ndim)]
+        known = (size.pop() if len(size) == 1 else None for size in sizes)
+        return tf.TensorSpec((None, *known), arrays[0].dtype)
+
+    stream = tf.data.Dataset.from_generator(
+        lambda: chain(first, batches), output_signature=tf.nest.map_structure(describe, *first)
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return stream.prefetch(2).with_options(options)
 
 
 def refuse_frozen(model: keras.Model) -> None:
