@@ -29,7 +29,7 @@ from edgeprune.config.build_options import (
     describe_options,
 )
 from edgeprune.config.load_options import LoadOptions, parse_load_options
-from edgeprune.config.training_options import Mode, TrainingOptions
+from edgeprune.config.training_options import Distribute, Mode, TrainingOptions
 from edgeprune.errors import RecipeError
 from edgeprune.files import FileSource
 from edgeprune.progress import Progress, Silent
@@ -74,6 +74,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     batch_size: int | None = None,
     steps_per_epoch: int | None = None,
     train: str | None = None,
+    distribute: Distribute | None = None,
     custom: Sequence[str] | None = None,
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,

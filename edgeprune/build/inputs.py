@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.data.batches import Source
     from edgeprune.keras_bridge.data.dataset import Data
     from edgeprune.keras_bridge.data.representative import Representative
+    from edgeprune.keras_bridge.training.distribution import Strategy
     from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.optimizers import Optimizing
     from edgeprune.keras_bridge.training.own_loop import OwnLoop
@@ -51,6 +52,7 @@ class Inputs:
         optimizing: the optimizer of recovery.
         batch_size: samples per step.
         loop: the owner's own training loop, or None.
+        strategy: spreads each step of recovery over several devices; None for one.
         calibration: the representative set, and how it was drawn.
         notes: sentences for the report.
     """
@@ -68,6 +70,7 @@ class Inputs:
     optimizing: Optimizing
     batch_size: int
     loop: OwnLoop | None
+    strategy: Strategy | None
     calibration: Representative
     notes: tuple[str, ...]
 
@@ -97,6 +100,7 @@ class Inputs:
             optimizing=self.optimizing,
             batch_size=self.batch_size,
             loop=self.loop,
+            strategy=self.strategy,
             epochs=epochs,
             seed=seed,
             progress=progress,
@@ -205,8 +209,12 @@ def open_inputs(
     from edgeprune.keras_bridge.loading.given import hash_source, name_source, open_model
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.training.determinism import fix_seeds
+    from edgeprune.keras_bridge.training.distribution import open_strategy, require_divisible
     from edgeprune.keras_bridge.training.train import refuse_frozen
 
+    if options.distribute == "multiworker":
+        progress.stage("wait for the other workers")
+    strategy = open_strategy(options.distribute)
     if model is None:
         progress.stage("train the embedded example")
         original, loaded = make_example(seed=seed)
@@ -237,6 +245,7 @@ def open_inputs(
             why="the artefact's accuracy is checked on samples that no decision looked at",
             fix="add x_test (and y_test) to the data",
         )
+    require_divisible(options.batch_size or BATCH_SIZE, strategy)
     progress.stage("study the original model")
     # Before anything else is done with the data: statistics re-estimated on a wrong range would hide it.
     calibration = open_representative(
@@ -253,6 +262,7 @@ def open_inputs(
         loaded,
         task,
         options=options,
+        strategy=strategy,
         calibration=calibration,
         source=source,
         sha256=sha256,
@@ -267,6 +277,7 @@ def _prepare(
     task: Task,
     *,
     options: TrainingOptions,
+    strategy: Strategy | None,
     calibration: Representative,
     source: str,
     sha256: str,
@@ -312,6 +323,7 @@ def _prepare(
         ),
         batch_size=options.batch_size or BATCH_SIZE,
         loop=None if options.train is None else open_loop(options.train, original),
+        strategy=strategy,
         calibration=calibration,
         notes=tuple(filter(None, notes)),
     )

@@ -86,6 +86,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
             request.shaping, profile, scheme=request.scheme, accept_no_gain=request.accepts("no-gain")
         )
     from edgeprune.keras_bridge.training.determinism import fix_seeds
+    from edgeprune.keras_bridge.training.distribution import is_chief
 
     fix_seeds(request.seed)
     inputs = inputs or open_inputs(
@@ -98,6 +99,9 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         check_range=not request.accepts("input-range"),
         progress=progress,
     )
+    if not is_chief(inputs.strategy):
+        progress.note("this worker trains; the first one writes the output")
+        request = replace(request, output=None)
     if request.labels is not None:
         names = read_labels(request.labels, outputs=inputs.model.outputs)
         inputs = replace(inputs, data=replace(inputs.data, class_names=names))
@@ -133,13 +137,15 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
     for name, count in (("min_channels", request.min_channels), ("round_to", request.round_to)):
         if count is not None and count < 1:
             raise RecipeError(f"{name} is {count}", fix="give at least 1")
+    if request.resume and request.distribute == "multiworker":
+        raise RecipeError("workers cannot resume: each would go on from elsewhere", fix="leave out --resume")
     if request.epochs is not None and request.epochs < 1:
         raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
 
 
 def describe_settings(job: Job) -> dict[str, Any]:
     """What was chosen, for the report."""
-    calibration = job.inputs.calibration
+    calibration, strategy = job.inputs.calibration, job.inputs.strategy
     layer_prices = backend_of(job.profile).layer_prices
     return {
         "criterion": job.criterion,
@@ -164,6 +170,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "optimizer": job.inputs.optimizing.describe(),
         "batch_size": job.inputs.batch_size,
         **({"train": job.request.train} if job.request.train else {}),
+        **({"replicas": strategy.num_replicas_in_sync} if strategy else {}),
         **({"layer_prices": layer_prices} if layer_prices else {}),
     }
 

@@ -41,5 +41,4 @@ def build(*, recipe: Path | None, **flags: Any) -> Answer:
 
     with show_progress() as progress:
         result = api.build(**flags, output=output, recipe=recipe, progress=progress)
-        progress.note(f"everything is in {output}; start with report.html")
     return Answer(text=format_report(result.report), document=result.to_json())

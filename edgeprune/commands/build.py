@@ -44,6 +44,7 @@ def build(request: BuildRequest, *, progress: Progress) -> BuildResult:
     if request.output is not None:
         refuse_existing(request.output, force=request.force)
     job = open_job(request, progress=progress)
+    request = job.request  # only one of several workers writes
     with _open_work(job) as work:
         with work.kept_if_useful():
             outcome = take_road(job, work=work, progress=progress)
@@ -54,6 +55,7 @@ def build(request: BuildRequest, *, progress: Progress) -> BuildResult:
             progress.stage("write")
             result.save(request.output, force=request.force)
             work.remove()
+            progress.note(f"everything is in {request.output}; start with report.html")
     return result
 
 

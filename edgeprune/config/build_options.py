@@ -166,9 +166,15 @@ class BuildOptions:
         default=None,
         metavar="module:function",
     )
+    distribute: Literal["mirrored", "multiworker"] | None = _option(
+        "Model and data",
+        "mirrored: all devices; multiworker: of TF_CONFIG.",
+        default=None,
+        metavar="KIND",
+    )
     custom: tuple[str, ...] = _option(
         "Model and data",
-        "Layer, loss, … or LayerRule of your own; repeatable.",
+        "Your own layer, loss, … or LayerRule; repeatable.",
         default=(),
         metavar="module:object",
     )

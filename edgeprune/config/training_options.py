@@ -6,6 +6,7 @@ from typing import Any, Literal
 from edgeprune.errors import RecipeError
 
 Mode = Literal["min", "max"]
+Distribute = Literal["mirrored", "multiworker"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +22,7 @@ class TrainingOptions:
         batch_size: samples per step.
         steps_per_epoch: batches in one pass of data that do not end.
         train: "module:function" of a training loop of one's own.
+        distribute: whether all devices ("mirrored") or all machines ("multiworker") share each step.
     """
 
     loss: str | None = None
@@ -31,6 +33,7 @@ class TrainingOptions:
     batch_size: int | None = None
     steps_per_epoch: int | None = None
     train: str | None = None
+    distribute: Distribute | None = None
 
     def __post_init__(self) -> None:
         """Raises RecipeError for a number that cannot be."""
@@ -42,6 +45,8 @@ class TrainingOptions:
             raise RecipeError(f"learning_rate is {self.learning_rate}", fix="give a number above 0")
         if self.metric_mode not in (None, "min", "max"):
             raise RecipeError(f"metric_mode is {self.metric_mode}", fix="choose min or max")
+        if self.distribute not in (None, "mirrored", "multiworker"):
+            raise RecipeError(f"distribute is {self.distribute}", fix="choose mirrored or multiworker")
 
 
 AS_COMPILED = TrainingOptions()

@@ -333,7 +333,7 @@ class LayersMethod:
         start = Trained(step=0, optimizer=[], losses=[])
         tuner.tune(recovery.total_steps, start=start, advance=trainer.progress.advance)
         settled, accuracy = settle_batch_norm(
-            smaller, trainer.evaluator, source=trainer.training.source, seed=trainer.seed
+            tuner.student, trainer.evaluator, source=trainer.training.source, seed=trainer.seed
         )
         return Applied(model=settled, accuracy=accuracy, note=setting.describe())
 

@@ -141,6 +141,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             run.reached = segment.fraction
         if tuner is None or tuner.student is not run.model:
             tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=recovery)
+            run.model = tuner.student
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
         score = evaluator.score_model(run.model)
         if (

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras.src.losses.loss import scale_loss_for_distribution
 
 from edgeprune.keras_bridge.model.calling import call
+from edgeprune.keras_bridge.training.distribution import is_across_machines
 from edgeprune.keras_bridge.training.scores import OutputTask
 from edgeprune.keras_bridge.training.task import Task
 
@@ -98,6 +99,16 @@ class Recoverer(keras.distillation.Distiller):  # type: ignore[misc] # Keras has
     def call(self, inputs: Any, training: bool | None = None, **_: Any) -> list[Any]:
         """The student's outputs, a flat list."""
         return call(self.student, list(keras.tree.flatten(inputs)), training=bool(training))
+
+    def _maybe_symbolic_build(self, *_: Any, **__: Any) -> None:
+        """Nothing: all is built. Keras's, with several devices, takes a first batch and throws it away."""
+
+    def train_step(self, data: Any) -> Any:
+        """Keras's own; over machines, with numbers as arrays: it cannot average scalars there."""
+        logs = super().train_step(data)
+        if is_across_machines(self.distribute_strategy):
+            return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+        return logs
 
     def compute_loss(
         self,

@@ -10,6 +10,7 @@ import keras
 from edgeprune.errors import RecipeError
 from edgeprune.keras_bridge.data.user_function import find_function
 from edgeprune.keras_bridge.model.inference_form import compile_alike
+from edgeprune.keras_bridge.training.distribution import place, scope_of
 from edgeprune.keras_bridge.training.train import (
     Recovery,
     Trained,
@@ -44,17 +45,22 @@ def open_loop(source: str, original: keras.Model) -> OwnLoop:
 def make_tuner(
     student: keras.Model, teacher: keras.Model, *, training: Training, recovery: Recovery
 ) -> Tunes:
-    """What fine-tunes a student: the owner's loop where there is one, else Keras's `fit` with the teacher."""
+    """What fine-tunes a student: the owner's loop where there is one, else Keras's `fit` with the teacher.
+
+    Its `student` is the model itself, or a copy that several devices share.
+    """
     if recovery.loop is None:
         return Tuner(student, teacher, training=training, recovery=recovery)
-    return _OwnTuner(student, recovery.loop, per_epoch=steps_per_epoch(training, recovery))
+    refuse_frozen(student)
+    placed = place(student, recovery.strategy)
+    with scope_of(recovery.strategy):
+        return _OwnTuner(placed, recovery.loop, per_epoch=steps_per_epoch(training, recovery))
 
 
 class _OwnTuner:
     """Fine-tunes one student by the owner's loop, in whole epochs."""
 
     def __init__(self, student: keras.Model, loop: OwnLoop, *, per_epoch: int) -> None:
-        refuse_frozen(student)
         self.student, self._loop, self._per_epoch = student, loop, per_epoch
         compile_alike(loop.original, student)
 

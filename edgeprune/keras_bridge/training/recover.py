@@ -7,6 +7,7 @@ from dataclasses import replace
 import keras
 
 from edgeprune.keras_bridge.model.weights import copy_model
+from edgeprune.keras_bridge.training.distribution import place
 from edgeprune.keras_bridge.training.evaluation import Evaluator, settle_batch_norm
 from edgeprune.keras_bridge.training.inference import forget_compiled
 from edgeprune.keras_bridge.training.own_loop import make_tuner
@@ -42,7 +43,7 @@ def recover_with(
     Raises:
         InfeasibleError, RecipeError: as the callback's `set_model` does.
     """
-    shaped = copy_model(model)
+    shaped = place(copy_model(model), recovery.strategy)
     callback.set_model(shaped)
 
     def advance() -> None:

@@ -20,6 +20,7 @@ from edgeprune.keras_bridge.data.augment import Augmentation
 from edgeprune.keras_bridge.data.batches import Batch, Source
 from edgeprune.keras_bridge.model.weights import copy_model
 from edgeprune.keras_bridge.training.distiller import Recoverer
+from edgeprune.keras_bridge.training.distribution import Strategy, average, place, scope_of
 from edgeprune.keras_bridge.training.inference import feed
 from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.task import Task
@@ -42,6 +43,7 @@ class Recovery:
         temperature: softens both sides of that comparison for classifiers.
         augmentation: what is done to the batches.
         loop: the owner's own training loop, an `OwnLoop`; None for Keras's `fit` with the teacher.
+        strategy: spreads each step over several devices; None for one.
         seed: of batches and augmentation.
     """
 
@@ -54,6 +56,7 @@ class Recovery:
     temperature: float = 2.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     loop: Any = None
+    strategy: Strategy | None = None
     seed: int = 0
 
     def rate_at(self, step: int) -> float:
@@ -128,7 +131,7 @@ class Tuner:
         """Get ready.
 
         Args:
-            student: the model to train; its weights will change.
+            student: the model to train; its weights will change, unless several devices need a copy of it.
             teacher: the original; only run.
             training: what to train on.
             recovery: how to train.
@@ -137,20 +140,21 @@ class Tuner:
             ModelError: all layers of the student are frozen.
         """
         refuse_frozen(student)
-        self.student = student
+        self.student = place(student, recovery.strategy)
         self._training, self._recovery = training, recovery
-        self._optimizer = recovery.optimizing.make()
-        self._optimizer.build(student.trainable_variables)
-        self._fresh = [np.asarray(variable) for variable in self._optimizer.variables]
-        self._recoverer = Recoverer(
-            student,
-            copy_model(teacher),
-            task=training.task,
-            temperature=recovery.temperature,
-            follows=recovery.distill_weight > 0 or not training.is_labelled,
-        )
-        # Not XLA: what it compiles differs from one machine to the next.
-        self._recoverer.compile(self._optimizer, jit_compile=False)
+        with scope_of(recovery.strategy):
+            self._optimizer = recovery.optimizing.make()
+            self._optimizer.build(self.student.trainable_variables)
+            self._fresh = [np.asarray(variable) for variable in self._optimizer.variables]
+            self._recoverer = Recoverer(
+                self.student,
+                copy_model(teacher),
+                task=training.task,
+                temperature=recovery.temperature,
+                follows=recovery.distill_weight > 0 or not training.is_labelled,
+            )
+            # Not XLA: what it compiles differs from one machine to the next.
+            self._recoverer.compile(self._optimizer, jit_compile=False)
 
     def tune(self, steps: int, *, start: Trained, advance: Callable[[], None] = lambda: None) -> Trained:
         """Trains for a number of steps and returns where the build stands then.
@@ -182,6 +186,7 @@ class Tuner:
             shuffle=False,
             callbacks=[course],
         )
+        average(self.student.non_trainable_variables, self._recovery.strategy)
         return Trained(
             step=start.step + steps,
             optimizer=[np.asarray(variable) for variable in self._optimizer.variables],

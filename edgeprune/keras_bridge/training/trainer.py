@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import keras
 
 from edgeprune.keras_bridge.data.augment import Augmentation
+from edgeprune.keras_bridge.training.distribution import Strategy
 from edgeprune.keras_bridge.training.evaluation import Evaluator
 from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.own_loop import OwnLoop
@@ -40,6 +41,7 @@ class Trainer:
         optimizing: the optimizer of recovery.
         batch_size: samples per step.
         loop: the owner's own training loop; None for Keras's `fit`.
+        strategy: spreads each step over several devices; None for one.
         epochs: of fine-tuning, all that is done with this trainer together.
         seed: of batches, augmentation and random choices.
         progress: is told about every optimizer step.
@@ -53,6 +55,7 @@ class Trainer:
     optimizing: Optimizing
     batch_size: int
     loop: OwnLoop | None = None
+    strategy: Strategy | None = None
     epochs: int
     seed: int
     progress: Progress
@@ -74,6 +77,7 @@ class Trainer:
             optimizing=self.optimizing,
             augmentation=self.augmentation,
             loop=self.loop,
+            strategy=self.strategy,
             seed=self.seed,
         )
         return replace(recovery, total_steps=self.epochs * steps_per_epoch(self.training, recovery))
