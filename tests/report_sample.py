@@ -102,6 +102,7 @@ def make_report(**changes: Any) -> Report:
             "seed": 0,
             "selection": "from the training data, by class",
             "warning": "",
+            "notes": [],
             "ladder": {
                 "scheme": "int8",
                 "float_metric": 0.9,

@@ -22,6 +22,8 @@ from edgeprune.methods.method import Applied
 from edgeprune.quantization.judge import judge_file
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.tflite.annotate import annotate
+from edgeprune.tflite.notes import list_notes
+from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, require_zeros
 from edgeprune.version import __version__
@@ -64,6 +66,11 @@ class Artefact:
     def float_accuracy(self) -> float:
         """The Keras model's metric that decides, on the test set."""
         return self.float_metrics[self.metric]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the file before it is used, one sentence each."""
+        return list_notes(read_model(self.tflite, where="model.tflite"))
 
     @property
     def flashed(self) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeprune.config.build_options import DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
-from edgeprune.config.training_options import TrainingOptions
+from edgeprune.config.training_options import USUAL_BATCH, TrainingOptions
 from edgeprune.errors import DataError, InputError
 from edgeprune.files import hash_bytes
 from edgeprune.graph.layergraph import Array
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.task import Task
     from edgeprune.keras_bridge.training.train import Training
     from edgeprune.keras_bridge.training.trainer import Samples, Trainer
-
-BATCH_SIZE = 32
-"""Samples per step of recovery, where nobody says otherwise; streams have their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -245,7 +242,7 @@ def open_inputs(
             why="the artefact's accuracy is checked on samples that no decision looked at",
             fix="add x_test (and y_test) to the data",
         )
-    require_divisible(options.batch_size or BATCH_SIZE, strategy)
+    require_divisible(options.batch_size or USUAL_BATCH, strategy)
     progress.stage("study the original model")
     # Before anything else is done with the data: statistics re-estimated on a wrong range would hide it.
     calibration = open_representative(
@@ -321,7 +318,7 @@ def _prepare(
         optimizing=choose_optimizer(
             read_compiled(original).optimizer, name=options.optimizer, learning_rate=options.learning_rate
         ),
-        batch_size=options.batch_size or BATCH_SIZE,
+        batch_size=options.batch_size or USUAL_BATCH,
         loop=None if options.train is None else open_loop(options.train, original),
         strategy=strategy,
         calibration=calibration,

@@ -207,6 +207,7 @@ def _describe_quantization(outcome: Outcome) -> QuantizationPart:
         "seed": calibration.seed,
         "selection": calibration.selection,
         "warning": outcome.shortage,
+        "notes": list(outcome.pruned.notes),
         "ladder": None if ladder is None else ladder.to_json(),
     }
 

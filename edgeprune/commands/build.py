@@ -111,6 +111,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     pruned = replace(pruned, figures={**pruned.figures, **finished.figures})
     if pruned.model is not job.inputs.model:
         compile_alike(job.inputs.model, pruned.model)
+    for note in pruned.notes:
+        progress.note(note)
     progress.stage("compare runtimes")
     comparison = verify(pruned, job)
     checks = check_artefact(pruned, job, dense=dense, comparison=comparison)

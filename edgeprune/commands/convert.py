@@ -23,7 +23,7 @@ from edgeprune.progress import Progress
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.annotate import annotate
-from edgeprune.tflite.model import RESET_NOTE
+from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
@@ -196,8 +196,8 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
             f"SHA-256 {hash_source(request.model, request.load)}.",
         ),
     )
-    if read_model(tflite, where="the converted file").is_stateful:
-        progress.note(RESET_NOTE)
+    for note in list_notes(read_model(tflite, where="the converted file")):
+        progress.note(note)
     figures: Mapping[str, Figure] = {}
     checks: tuple[Check, ...] = ()
     if profile is not None:

@@ -32,7 +32,7 @@ from edgeprune.quantization.ladder import (
 )
 from edgeprune.report.html import render_quantization
 from edgeprune.report.notebook import draw_result
-from edgeprune.tflite.model import RESET_NOTE
+from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
@@ -215,8 +215,8 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
     wide = _choose_wide_io_type(request, profile)
     ladder = climb_ladder(inputs.model, replace(required, wide_io_type=wide), progress=progress)
     tflite = strip(ladder.tflite)
-    if read_model(tflite, where="the quantized file").is_stateful:
-        progress.note(RESET_NOTE)
+    for note in list_notes(read_model(tflite, where="the quantized file")):
+        progress.note(note)
     if profile is not None:
         measured = measure(tflite, profile=profile, where=str(request.output or "the quantized file"))
         if measured.unsupported:

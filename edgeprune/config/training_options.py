@@ -8,6 +8,9 @@ from edgeprune.errors import RecipeError
 Mode = Literal["min", "max"]
 Distribute = Literal["mirrored", "multiworker"]
 
+USUAL_BATCH = 32
+"""Samples per batch where nobody says otherwise, as `Model.fit` has it; streams have their own."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingOptions:

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeprune.graph.layergraph import Array
 from edgeprune.tflite.bias import find_biases, shift_biases
+from edgeprune.tflite.pairing import pair_tensors
 from edgeprune.tflite.ranges import (
     Histogram,
     clip_to_least_error,
@@ -19,7 +20,7 @@ from edgeprune.tflite.ranges import (
     write_ranges,
 )
 from edgeprune.tflite.read import read_model
-from edgeprune.tflite.rounding import ErrorMeter, TensorError, pair_tensors
+from edgeprune.tflite.rounding import ErrorMeter, TensorError
 
 if TYPE_CHECKING:
     import keras
@@ -54,7 +55,7 @@ class State:
 
 def make_file(state: State, *, io_type: str) -> bytes:
     """The int8 file, not stripped; `io_type` is that of its inputs and outputs."""
-    from edgeprune.keras_bridge.conversion.calibrate import quantize
+    from edgeprune.keras_bridge.conversion.quantize import quantize
 
     calibrated = state.calibrated
     if state.clip:

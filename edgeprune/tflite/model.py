@@ -184,13 +184,6 @@ class Model:
         )
 
 
-RESET_NOTE = (
-    "the file keeps the state of its recurrent layers from one inference to the next; reset it before each "
-    "sample: Reset() of the TFLM interpreter, reset_all_variables() in Python"
-)
-"""Said of a model that is stateful in TFLite although each call of the Keras model starts from zeros."""
-
-
 def constant_values(tensor: Tensor, *, where: str = "") -> NDArray[Any]:
     """A constant's values in its own shape and dtype; int4 and int2 are unpacked to int8, uint4 to uint8.
 

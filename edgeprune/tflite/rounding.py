@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from edgeprune.graph.layergraph import Array
-from edgeprune.tflite.model import Model, Tensor
+from edgeprune.tflite.covering import find_limits
+from edgeprune.tflite.model import Model
+from edgeprune.tflite.pairing import pair_tensors
 from edgeprune.tflite.ranges import TINY, Histogram, clip_to_percentile
 
 CENTRAL = 0.998
 """Fraction of values whose span is set against the range: a few outliers alone use no range."""
-_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 _EXACT_DB = 150.0
 """Where no noise is left, or as little as floats have."""
 
@@ -61,7 +62,7 @@ class ErrorMeter:
 
         Args:
             plain: the float file, not stripped.
-            quantized: the quantized file, not stripped; see `pair_tensors`.
+            quantized: the quantized file, not stripped; see `pairing.pair_tensors`.
         """
         self._quantized = quantized
         self.pairs = pair_tensors(plain, quantized)
@@ -108,31 +109,6 @@ class ErrorMeter:
                 )
             )
         return tuple(found)
-
-
-def pair_tensors(plain: Model, quantized: Model) -> dict[int, int]:
-    """Activation of the quantized file → the same one in the float file, in order of execution.
-
-    Files of the same ops in the same order are paired op by op. Names, which the converter may make up,
-    decide only where quantization has changed the ops.
-    """
-    before, after = ([op for op in model.ops if op.name not in _CONVERSIONS] for model in (plain, quantized))
-    if [op.name for op in before] == [op.name for op in after]:
-        pairs = {q.index: p.index for p, q in zip(plain.inputs, quantized.inputs, strict=True)}
-        for one, other in zip(before, after, strict=True):
-            pairs.update(zip(other.outputs, one.outputs, strict=True))
-    else:
-        makes = [*(t.index for t in plain.inputs), *(i for op in plain.ops for i in op.outputs)]
-        named = {plain.tensors[i].name: i for i in makes}
-        order = [*(t.index for t in quantized.inputs), *(i for op in quantized.ops for i in op.outputs)]
-        pairs = {i: named[name] for i in order if (name := quantized.tensors[i].name) in named}
-    return {i: other for i, other in pairs.items() if quantized.tensors[i].scales.size == 1}
-
-
-def find_limits(tensor: Tensor) -> tuple[float, float]:
-    """The least and the largest real number that a quantized tensor can hold."""
-    limits, scale, zero = np.iinfo(tensor.dtype), float(tensor.scales[0]), int(tensor.zero_points[0])
-    return (int(limits.min) - zero) * scale, (int(limits.max) - zero) * scale
 
 
 def _decibels(signal: float, noise: float) -> float:

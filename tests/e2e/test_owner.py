@@ -12,6 +12,8 @@ from keras import layers
 import edgeprune
 from edgeprune.errors import DataError, ModelError, RecipeError
 from edgeprune.keras_bridge.training.determinism import fix_seeds
+from edgeprune.progress import Silent
+from edgeprune.report.html import render_html
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(320, 8)).astype(np.float32)
@@ -172,6 +174,31 @@ def test_a_model_that_takes_text_is_refused_by_name() -> None:
     model = keras.Model(text, layers.Dense(1)(layers.Flatten()(layers.Embedding(4, 3)(tokens))))
     with pytest.raises(ModelError, match=r"'review' takes text.*TextVectorization"):
         build(model, (np.array([["good"]]), np.array([1]), np.array([["bad"]]), np.array([0])))
+
+
+class Noting(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize(("cell", "is_said"), [(layers.LSTM, True), (layers.GRU, False)])
+def test_a_state_that_the_application_must_reset_is_told_and_reported(cell: Any, is_said: bool) -> None:
+    fix_seeds(0)
+    steps = keras.Input((4, 2), name="steps")
+    model = keras.Model(steps, layers.Dense(2, activation="softmax")(cell(3)(steps)))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x = X.reshape(320, 4, 2)
+    progress, data = Noting(), (x[:256], Y[:256], x[256:], Y[256:])
+    built = edgeprune.build(
+        model, data=data, device="cortex-m7", latency_ms=100, max_drop=0.9, epochs=1, progress=progress
+    )
+    said = "keeps the state of its recurrent layers"
+    assert any(said in note for note in progress.notes) == is_said
+    assert any(said in note for note in built.report.quantization["notes"]) == is_said
+    assert ("The file " + said in render_html(built.report.to_json())) == is_said
 
 
 def test_a_model_at_chance_is_called_so() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from edgeprune.graph.layergraph import Array
@@ -43,18 +42,6 @@ def calibrate_again(calibrated: bytes, *, representative: Sequence[Array]) -> by
 
     with quiet_stderr():
         return bytes(Calibrator(calibrated, [], []).calibrate(draw))
-
-
-def quantize(calibrated: bytes, *, io_type: str = "int8") -> bytes:
-    """The int8 file that TensorFlow's converter makes of a calibrated one.
-
-    Args:
-        calibrated: what `calibrate` made.
-        io_type: of inputs and outputs: "int8", "uint8" or "float32".
-    """
-    dtype = tf.as_dtype(io_type)
-    with quiet_stderr():
-        return bytes(mlir_quantize(calibrated, input_data_type=dtype, output_data_type=dtype))
 
 
 def run_tensors(tflite: bytes, inputs: Sequence[Array]) -> Iterator[dict[int, Array]]:

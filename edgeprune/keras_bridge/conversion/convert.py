@@ -19,6 +19,7 @@ from edgeprune.keras_bridge.conversion.convert_recurrent import (
     without_loops,
 )
 from edgeprune.keras_bridge.conversion.layer_names import describe_place
+from edgeprune.keras_bridge.conversion.quantize import quantize
 from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
 from edgeprune.keras_bridge.conversion.stateless import refuse_changes, without_state
 from edgeprune.keras_bridge.model.calling import call
@@ -68,10 +69,12 @@ def convert(
             if representative is not None and chosen.needs_data:
                 converter.representative_dataset = lambda: _samples(model, representative)
             _configure(converter, chosen, io_type)
-            converter._experimental_calibrate_only = calibrate_only
+            in_halves = chosen.needs_data and chosen.activations == "int8"
+            converter._experimental_calibrate_only = calibrate_only or in_halves
             # Said of every model that is quantized after training.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
-            return order(bytes(converter.convert()))
+            made = order(bytes(converter.convert()))
+            return quantize(made, io_type=io_type) if in_halves and not calibrate_only else made
     except (ValueError, RuntimeError, TypeError, NotImplementedError, converter_error()) as error:
         missing = _NO_FORM.search(str(error))
         if missing is not None:

@@ -259,7 +259,7 @@ def _open(
         prepare=inspection.prepare,
         steps=reading.steps_per_epoch if name == "train" else None,
     )
-    stream.classes = find_classes(stream.kept.y)
+    stream.classes = inspection.confirm_classes(find_classes(stream.kept.y))
     return stream
 
 

@@ -1,6 +1,7 @@
 """One look at all data of a part: they are checked, measured and prepared as they go by."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,10 +45,11 @@ class Inspection:
     def look(self, batch: Batch) -> Batch:
         """The batch, checked and prepared. Raises DataError."""
         outputs, part, where = self._interface.outputs, self._part, self._where
-        check_inputs(batch.x, inputs=self._interface.inputs, part=part, where=where, start=self._seen)
+        single = tuple(map(_single, batch.x))  # a double may be finite, and the float of it not
+        check_inputs(single, inputs=self._interface.inputs, part=part, where=where, start=self._seen)
         if not self.dtypes:
             self.dtypes = [str(x.dtype) for x in batch.x]
-        prepared = self.prepare(batch)
+        prepared = self.prepare(replace(batch, x=single))
         for y, output in zip(prepared.y or (), outputs, strict=prepared.y is not None):
             check_labels(
                 y,
@@ -79,12 +81,27 @@ class Inspection:
         return Rows(
             count=rows.count,
             fetch=lambda numbers: self.prepare(fetch(numbers)),
-            all_classes=rows.all_classes,
+            all_classes=self.confirm_classes(rows.all_classes),
             origin=rows.origin,
             chosen=rows.chosen,
             whole=rows.whole,
             is_costly=rows.is_costly,
         )
+
+    def confirm_classes(self, classes: Array | None) -> Array | None:
+        """Integers among the labels, (samples,), if they are classes of the one output; None if values.
+
+        One number that is put out decides between two classes; more integers than that (ages, counts) are
+        values. So are integers that an output of several numbers has no place for.
+        """
+        if classes is None or len(self._interface.outputs) != 1:
+            return None
+        output = self._interface.outputs[0]
+        width = output.shape[-1] if len(output.shape) > 1 else 1
+        found = [number for number in np.unique(classes) if number not in output.ignored]
+        if width == 1:
+            return classes if len(found) <= 2 else None
+        return classes if width is None or not found or 0 <= min(found) <= max(found) < width else None
 
     def prepare(self, batch: Batch) -> Batch:
         """Doubles as floats, class numbers as flat integers, class weights among the sample weights."""
@@ -95,7 +112,7 @@ class Inspection:
                 for labels, output in zip(y, self._interface.outputs, strict=True)
             )
         return Batch(
-            x=tuple(x.astype(np.float32) if x.dtype == np.float64 else x for x in batch.x),
+            x=tuple(map(_single, batch.x)),
             y=y,
             weights=self._weigh(batch, y),
         )
@@ -141,3 +158,11 @@ class Inspection:
                 if self.facts is None
                 else tuple(before.merge(now) for before, now in zip(self.facts, facts, strict=True))
             )
+
+
+def _single(array: Array) -> Array:
+    """Doubles as floats, too large ones as infinity; everything else as it is."""
+    if array.dtype != np.float64:
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)

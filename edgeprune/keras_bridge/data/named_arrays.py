@@ -190,15 +190,14 @@ def _hold(batch: Batch, *, origin: str) -> Rows:
     def fetch(numbers: Array) -> Batch:
         picked = rows.fetch(numbers)
         return Batch(
-            x=tuple(_plain(x, single=True) for x in picked.x),
-            y=None if picked.y is None else tuple(_plain(y) for y in picked.y),
+            x=tuple(map(_plain, picked.x)),
+            y=None if picked.y is None else tuple(map(_plain, picked.y)),
             weights=None if picked.weights is None else tuple(w.astype(np.float32) for w in picked.weights),
         )
 
     return replace(rows, fetch=fetch)
 
 
-def _plain(array: Array, *, single: bool = False) -> Array:
-    """Aligned and in the machine's byte order, doubles as floats where `single`; a copy where it must be."""
-    dtype = array.dtype.newbyteorder("=")
-    return np.require(array, np.dtype(np.float32) if single and dtype == np.float64 else dtype, "A")
+def _plain(array: Array) -> Array:
+    """Aligned and in the machine's byte order; a copy where it must be."""
+    return np.require(array, array.dtype.newbyteorder("="), "A")

@@ -93,7 +93,7 @@ def arrange(given: Any, interface: Interface, *, where: str) -> Batch:
     if weights is not None and labels is None:
         raise DataError("there are sample weights, but no labels", where=where, fix=BATCH_FIX)
     return Batch(
-        x=tuple(_single(array) for array in inputs),
+        x=inputs,
         y=labels,
         weights=None if weights is None else _spread(weights, interface.outputs, where=where),
     )
@@ -145,11 +145,6 @@ def to_array(value: Any) -> Array:
     if hasattr(value, "detach"):  # of torch, perhaps on a device or with gradients
         value = value.detach().cpu()
     return value if isinstance(value, np.ndarray) else np.asarray(value)
-
-
-def _single(array: Array) -> Array:
-    """Doubles as floats; everything else as it is."""
-    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def pick_named(arrays: Mapping[str, Array], part: str, interface: Interface, *, where: str) -> Batch | None:

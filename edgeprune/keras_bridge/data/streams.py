@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from edgeprune.config.training_options import USUAL_BATCH
 from edgeprune.errors import DataError
 from edgeprune.keras_bridge.data.batches import Batch, Reservoir, Stream, regroup
 from edgeprune.keras_bridge.data.parts import Interface, arrange
@@ -15,7 +16,6 @@ from edgeprune.progress import Progress
 KEPT_SAMPLES = 4096
 KEPT_BYTES = 256 * 2**20
 """What is kept of a stream: for calibration, probes, and validation where it has no set of its own."""
-USUAL_BATCH = 32
 _QUIET_SECONDS = 10.0
 _SPOKEN_SECONDS = 60.0
 

@@ -7,6 +7,8 @@ import keras
 
 from edgeprune.errors import ModelError
 from edgeprune.keras_bridge.model.calling import remake
+from edgeprune.keras_bridge.model.inference_form import compile_alike
+from edgeprune.keras_bridge.model.weights import assign_weights, clone
 
 IMAGE_SIZE = 224
 """What `assume_image` takes for an open height and width, as keras.applications do."""
@@ -62,7 +64,7 @@ def assume_image(model: keras.Model) -> tuple[tuple[int, ...], ...]:
 
 
 def fix_input_shapes(model: keras.Model, shapes: Sequence[tuple[int, ...]], *, where: str) -> keras.Model:
-    """A model of the same weights whose inputs have these shapes.
+    """A model of the same weights, compiled alike, whose inputs have these shapes.
 
     Args:
         model: Functional or Sequential.
@@ -90,14 +92,12 @@ def fix_input_shapes(model: keras.Model, shapes: Sequence[tuple[int, ...]], *, w
             )
         inputs.append(keras.Input(shape, dtype=tensor.dtype, name=tensor.name))
 
-    def clone(operation: Any) -> Any:
+    def make(operation: Any) -> Any:
         return remake(operation, operation.get_config()) if isinstance(operation, keras.Layer) else operation
 
     try:
-        fixed = keras.models.clone_model(
-            model,
-            input_tensors=keras.tree.pack_sequence_as(model.input, inputs),
-            clone_function=clone,
+        fixed = clone(
+            model, input_tensors=keras.tree.pack_sequence_as(model.input, inputs), clone_function=make
         )
     except (TypeError, ValueError) as error:
         raise ModelError(
@@ -105,7 +105,8 @@ def fix_input_shapes(model: keras.Model, shapes: Sequence[tuple[int, ...]], *, w
             where=where,
             why=" ".join(str(error).split())[:200],
         ) from error
-    fixed.set_weights(model.get_weights())
+    assign_weights(fixed, model.get_weights())
+    compile_alike(model, fixed)
     return fixed
 
 

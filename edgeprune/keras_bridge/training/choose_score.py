@@ -25,23 +25,21 @@ _HIGHER = re.compile(
 _LOWER = re.compile(
     r"error|crossentropy|hinge|divergence|poisson|log_?cosh|huber|false_positives|false_negatives"
 )
-_SAME: dict[str, tuple[str, dict[str, float]]] = {
-    "CategoricalAccuracy": ("accuracy", {}),
-    "SparseCategoricalAccuracy": ("accuracy", {}),
-    "BinaryAccuracy": ("accuracy", {"threshold": 0.5}),
-    "MeanAbsoluteError": ("mae", {}),
-    "MeanSquaredError": ("mse", {}),
-    "RootMeanSquaredError": ("rmse", {}),
-    "TopKCategoricalAccuracy": ("top_5_accuracy", {"k": 5}),
-    "SparseTopKCategoricalAccuracy": ("top_5_accuracy", {"k": 5}),
+_SAME: dict[str, tuple[str, dict[str, float], tuple[str, ...]]] = {
+    "CategoricalAccuracy": ("accuracy", {}, ("classes",)),
+    "SparseCategoricalAccuracy": ("accuracy", {}, ("classes",)),
+    "BinaryAccuracy": ("accuracy", {"threshold": 0.5}, ("binary",)),
+    "MeanAbsoluteError": ("mae", {}, ("classes", "binary", "values")),
+    "MeanSquaredError": ("mse", {}, ("classes", "binary", "values")),
+    "RootMeanSquaredError": ("rmse", {}, ("classes", "binary", "values")),
+    "TopKCategoricalAccuracy": ("top_5_accuracy", {"k": 5}, ("classes",)),
+    "SparseTopKCategoricalAccuracy": ("top_5_accuracy", {"k": 5}, ("classes",)),
 }
-"""Classes of Keras that compute, with these settings, what a metric of the table does."""
-_ACCURACY = {
-    "sparse": keras.metrics.SparseCategoricalAccuracy,
-    "one_hot": keras.metrics.CategoricalAccuracy,
-    "binary": keras.metrics.BinaryAccuracy,
-}
-"""What Keras makes of "accuracy" and "acc", by the kind of labels."""
+"""Classes of Keras → the metric of the table that computes the same, its settings, and of which outputs."""
+_AT_HALF = (
+    "as compiled: cut at 0.5 as Keras does, although the outputs are logits, where even odds are at 0; "
+    "compile it with BinaryAccuracy(threshold=0) to count those"
+)
 _TAKES_ONE_HOT = re.compile(r"^(Categorical|TopK|F1Score|FBetaScore|OneHot)")
 
 
@@ -61,7 +59,9 @@ def choose_scores(
         UnknownNameError: there is no such metric.
         RecipeError: a metric cannot be computed, or it is not known which direction is better.
     """
-    own = _tell_apart([_as_compiled(metric, tasks) for metric in compiled.metrics])
+    own = _tell_apart(
+        [_as_compiled(given, tasks, width=compiled.widths[given.output]) for given in compiled.metrics]
+    )
     known = [score for score, _ in own]
     labelled = all(task.label_kind not in ("none", "reconstruction") for task in tasks)
     if asked is not None:
@@ -171,32 +171,25 @@ def _loss(tasks: tuple[OutputTask, ...]) -> Score:
     )
 
 
-def _as_compiled(given: CompiledMetric, tasks: tuple[OutputTask, ...]) -> tuple[Score, bool] | None:
-    """A compiled metric and whether its direction is known; None where the labels cannot feed it."""
+def _as_compiled(
+    given: CompiledMetric, tasks: tuple[OutputTask, ...], *, width: int
+) -> tuple[Score, bool] | None:
+    """A compiled metric and whether its direction is known; None where the labels cannot feed it.
+
+    Its number is the one that `Model.evaluate` gives.
+    """
     task, metric = tasks[given.output], given.metric
     if task.label_kind in ("none", "reconstruction"):
         return None
-    name = metric if isinstance(metric, str) else ""
-    if name:
-        known = find_metric(name)
-        if known is not None and known != "auc" and not given.is_weighted:
-            if not applies(METRICS[known], task):
-                return None
-            return _table(known, tasks, (given.output,), origin="as compiled"), True
-        if name.lower() in ("accuracy", "acc"):
-            if task.label_kind not in _ACCURACY:
-                return None
-            metric = _ACCURACY[task.label_kind](name=name)
-        else:
-            metric = keras.metrics.get(name)
-            metric = metric() if isinstance(metric, type) else metric
+    if isinstance(metric, str):
+        metric = _metric_of(metric, task, width=width)
+        if metric is None:
+            return None
     of_keras = getattr(metric, "__module__", type(metric).__module__).startswith("keras.")
     if isinstance(metric, keras.metrics.Metric):
         kind = type(metric).__name__
-        same, settings = _SAME.get(kind, ("", {}))
-        config = metric.get_config() if same else {}
-        plain = same and all(config.get(key) == value for key, value in settings.items())
-        if plain and not given.is_weighted and not (kind == "BinaryAccuracy" and task.from_logits):
+        same = _find_same(metric, task) if not given.is_weighted else ""
+        if same:
             if not applies(METRICS[same], task):
                 return None
             return _table(same, tasks, (given.output,), origin="as compiled"), True
@@ -207,6 +200,7 @@ def _as_compiled(given: CompiledMetric, tasks: tuple[OutputTask, ...]) -> tuple[
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
     is_higher = bool(_HIGHER.search(snake)) and of_keras
     is_known = of_keras and (is_higher or bool(_LOWER.search(snake)))
+    at_half = kind == "BinaryAccuracy" and task.from_logits and metric.get_config().get("threshold") == 0.5
     score = Score(
         name=own if len(tasks) == 1 else f"{task.name}_{own}",
         higher_is_better=is_higher,
@@ -217,9 +211,41 @@ def _as_compiled(given: CompiledMetric, tasks: tuple[OutputTask, ...]) -> tuple[
             labels=partial(_adapt, task=task, one_hot=bool(_TAKES_ONE_HOT.match(kind))),
             is_weighted=given.is_weighted,
         ),
-        origin="as compiled",
+        origin=_AT_HALF if at_half else "as compiled",
     )
     return score, is_known
+
+
+def _metric_of(name: str, task: OutputTask, *, width: int) -> keras.metrics.Metric | None:
+    """What Keras makes of a metric's name; None where the labels cannot feed it.
+
+    "accuracy" and "acc" depend on shapes alone: one output makes it binary, whatever the loss, and several
+    are classes, though each may decide for itself.
+    """
+    if name.lower() not in ("accuracy", "acc"):
+        try:
+            found = keras.metrics.get(name)
+        except ValueError:  # then the model has never been fitted or evaluated with it
+            return None
+        return found() if isinstance(found, type) else found
+    if task.label_kind not in ("sparse", "one_hot", "binary"):
+        return None
+    if width == 1:
+        return keras.metrics.BinaryAccuracy(name=name)
+    if task.label_kind == "sparse":
+        return keras.metrics.SparseCategoricalAccuracy(name=name)
+    return keras.metrics.CategoricalAccuracy(name=name)
+
+
+def _find_same(metric: keras.metrics.Metric, task: OutputTask) -> str:
+    """The metric of the table that gives the same number, "" for none."""
+    same, settings, kinds = _SAME.get(type(metric).__name__, ("", {}, ()))
+    if not same or task.output_kind not in kinds or (task.ignored and METRICS[same].takes != "values"):
+        return ""
+    if type(metric).__name__ == "BinaryAccuracy" and task.from_logits:
+        return ""
+    config = metric.get_config()
+    return same if all(config.get(key) == value for key, value in settings.items()) else ""
 
 
 def _adapt(y: Array, predictions: Array, *, task: OutputTask, one_hot: bool) -> Array:

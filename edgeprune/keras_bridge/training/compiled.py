@@ -33,12 +33,14 @@ class Compiled:
         losses: one per output, a function or `keras.losses.Loss`; None where it has none.
         weights: of the losses, one per output.
         metrics: in the order of the outputs.
+        widths: of the outputs' last axes, one per output.
         optimizer: of Keras, without what scales losses; None if it was not compiled.
     """
 
     losses: tuple[Any, ...]
     weights: tuple[float, ...]
     metrics: tuple[CompiledMetric, ...]
+    widths: tuple[int, ...]
     optimizer: Any
 
     @property
@@ -50,9 +52,11 @@ class Compiled:
 def read_compiled(model: keras.Model) -> Compiled:
     """How the model was compiled."""
     names = name_outputs(model)
-    nothing = (None,) * len(names)
+    nothing, widths = (None,) * len(names), tuple(tensor.shape[-1] for tensor in model.outputs)
     if not getattr(model, "compiled", False):
-        return Compiled(losses=nothing, weights=(1.0,) * len(names), metrics=(), optimizer=None)
+        return Compiled(
+            losses=nothing, weights=(1.0,) * len(names), metrics=(), widths=widths, optimizer=None
+        )
     # What somebody gave to `compile`, before Keras has built something of it; it has no public name.
     losses, metrics = model._compile_loss, model._compile_metrics
     weights = None if losses is None else losses._user_loss_weights
@@ -71,6 +75,7 @@ def read_compiled(model: keras.Model) -> Compiled:
         losses=tuple(keras.losses.get(loss) if isinstance(loss, str) else loss for loss in given),
         weights=tuple(1.0 if weight is None else float(weight) for weight in _spread(weights, names)),
         metrics=tuple(sorted(found, key=lambda metric: metric.output)),
+        widths=widths,
         optimizer=optimizer,
     )
 

@@ -96,7 +96,7 @@ def is_chief(strategy: Strategy | None) -> bool:
     resolver = strategy.cluster_resolver
     if "chief" in resolver.cluster_spec().jobs:
         return bool(resolver.task_type == "chief")
-    return resolver.task_id == 0
+    return bool(resolver.task_id == 0)
 
 
 def scope_of(strategy: Strategy | None) -> AbstractContextManager[Any]:

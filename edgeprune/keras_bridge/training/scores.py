@@ -128,7 +128,8 @@ def _reduce(
     y = np.asarray(y)
     if takes == "values":
         values = predictions.astype(np.float64)
-        return values, y.astype(np.float64).reshape(values.shape)
+        true = y.astype(np.float64).reshape(values.shape)
+        return (values, true) if mask is None else (values[_widen(mask, values)], true[_widen(mask, values)])
     true = y.reshape(-1) if _are_classes(task, y, predictions) else _classes(task, y)
     per_class = task.output_kind == "classes"
     if takes == "classes":
@@ -137,11 +138,18 @@ def _reduce(
         given = predictions.reshape(-1, predictions.shape[-1]) if per_class else predictions.reshape(-1)
     counts = np.ones(len(true), bool)
     if mask is not None:
-        wide = mask if mask.size == len(true) else np.broadcast_to(mask[..., None], predictions.shape)
-        counts &= np.asarray(wide, bool).reshape(-1)
+        counts &= (np.asarray(mask, bool) if mask.size == len(true) else _widen(mask, predictions)).reshape(
+            -1
+        )
     for ignored in task.ignored:
         counts &= true != ignored
     return given[counts], true[counts]
+
+
+def _widen(mask: Array, values: Array) -> Array:
+    """The mask of the places of an array, for each of its values."""
+    mask = np.asarray(mask, bool)
+    return np.broadcast_to(mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim)), values.shape)
 
 
 def _are_classes(task: OutputTask, y: Array, predictions: Array) -> bool:

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from edgeprune.config.training_options import USUAL_BATCH
 from edgeprune.errors import InfeasibleError, ModelError
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.data.augment import Augmentation
@@ -48,7 +49,7 @@ class Recovery:
     """
 
     total_steps: int
-    batch_size: int = 32
+    batch_size: int = USUAL_BATCH
     optimizing: Optimizing = field(default_factory=Optimizing)
     faster: float = 1.0
     distill_weight: float = 0.5

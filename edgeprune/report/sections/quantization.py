@@ -48,8 +48,8 @@ class LadderPart(TypedDict):
 class QuantizationPart(TypedDict):
     """How the artefact was quantized.
 
-    `selection` says how the representative samples were chosen, `warning` what it costs that they are few;
-    `ladder` is None for schemes that have none.
+    `selection` says how the representative samples were chosen, `warning` what it costs that they are few,
+    `notes` what is to be known of the file before it is used; `ladder` is None for schemes that have none.
     """
 
     scheme: str
@@ -58,6 +58,7 @@ class QuantizationPart(TypedDict):
     seed: int
     selection: str
     warning: str
+    notes: list[str]
     ladder: LadderPart | None
 
 
@@ -89,7 +90,7 @@ def _say(quantization: QuantizationPart) -> list[str]:
         f"Quantized to {quantization['scheme']} with {quantization['samples']} representative samples "
         f"({quantization['selection']}). {quantization['warning']}"
     )
-    return [said.strip()]
+    return [said.strip(), *(f"{note[0].upper()}{note[1:]}." for note in quantization["notes"])]
 
 
 LADDER = Section(reads=("quantization",), summarise=_summarise_ladder, template="ladder.html")

@@ -6,15 +6,16 @@ import pytest
 from keras import layers
 
 from edgeprune.graph.layergraph import Array
-from edgeprune.keras_bridge.conversion.calibrate import calibrate, calibrate_again, quantize, run_tensors
+from edgeprune.keras_bridge.conversion.calibrate import calibrate, calibrate_again, run_tensors
 from edgeprune.keras_bridge.conversion.convert import convert
+from edgeprune.keras_bridge.conversion.quantize import quantize
 from edgeprune.quantization.int8_file import State, find_peaks, make_file, measure_errors
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.tflite.bias import find_biases
 from edgeprune.tflite.equalize import choose_factors, equalize, find_pairs
+from edgeprune.tflite.pairing import pair_tensors
 from edgeprune.tflite.ranges import read_ranges, write_ranges
 from edgeprune.tflite.read import read_model
-from edgeprune.tflite.rounding import pair_tensors
 from edgeprune.tflite.strip import strip
 
 IMAGES = np.random.default_rng(0).normal(size=(40, 12, 12, 3)).astype(np.float32)

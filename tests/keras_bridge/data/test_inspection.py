@@ -42,6 +42,20 @@ def test_a_fault_tells_the_number_of_its_sample_in_the_whole_part() -> None:
         look.look(batch_of(bad, Y))
 
 
+def test_doubles_are_measured_as_stored_and_handed_on_as_floats() -> None:
+    look = inspect()
+    rows = look.look_at_rows(hold_arrays(X.astype(np.float64), Y))
+    assert look.dtypes == ["float64"]
+    assert everything(rows).x[0].dtype == np.float32
+
+
+def test_a_double_that_no_float_can_hold_is_refused() -> None:
+    bad = X.astype(np.float64)
+    bad[3, 1] = 1e300
+    with pytest.raises(DataError, match=r"x_train holds .*first in sample 3"):
+        inspect().look(batch_of(bad, Y))
+
+
 @pytest.mark.parametrize("chunk", [1, 2**20])
 def test_rows_are_looked_at_in_pieces_and_prepared_when_they_are_fetched(
     chunk: int, monkeypatch: pytest.MonkeyPatch

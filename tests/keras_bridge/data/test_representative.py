@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
 from edgeprune.keras_bridge.data.dataset import Data, InputRange
 from edgeprune.keras_bridge.data.representative import Representative, draw_representative
-from tests.keras_bridge.feeding import batch_of, hold_arrays
+from tests.keras_bridge.feeding import batch_of, hold_arrays, prepare
 
 
 def made(x: np.ndarray, y: np.ndarray | None, *, y_test: np.ndarray | None = None) -> Data:
@@ -106,3 +107,31 @@ def test_features_of_very_different_scale_are_named_with_the_fix() -> None:
     alike = x / np.array([1, 100], np.float32)
     same = InputRange(name="x", minimum=0.0, maximum=10.0, dtype="float32")
     assert not draw_representative(replace(made(alike, None), ranges=(same,)), seed=0).warnings
+
+
+AGES = np.random.default_rng(0).integers(18, 90, 400)
+
+
+@pytest.mark.parametrize(
+    ("units", "y", "by_class"),
+    [
+        (1, AGES, False),
+        (1, AGES[:, None], False),
+        (3, AGES, False),  # quantiles, with a loss of one's own
+        (1, AGES % 2, True),
+        (1, AGES % 2 * 2 - 1, True),
+        (5, AGES % 5, True),
+        (5, np.eye(5, dtype=np.int64)[AGES % 5], True),
+    ],
+)
+def test_integers_that_are_values_are_drawn_plainly(units: int, y: np.ndarray, by_class: bool) -> None:
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(units)])
+    model.compile(loss=lambda y, p: keras.ops.mean(keras.ops.square(p)))
+    data = prepare(model, numbered(400), y)
+    drawn = draw_representative(data, samples=100, seed=0)
+    assert ("by class" in drawn.selection) == by_class
+    assert not drawn.warnings
+    # A held-out tenth of ages would otherwise be every tenth of all, sorted.
+    order = np.random.default_rng(0).permutation(400)[:40]
+    plain = np.array_equal(np.sort(order), np.sort(data.validation.x[0][:, 0]))
+    assert plain != by_class

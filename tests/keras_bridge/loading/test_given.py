@@ -47,6 +47,27 @@ def test_an_open_shape_is_fixed_in_a_copy() -> None:
     assert model.inputs[0].shape == (None, None, None, 3)
 
 
+def own_loss(y: object, p: object) -> object:
+    return keras.ops.mean(keras.ops.abs(keras.ops.subtract(y, p)), axis=-1)
+
+
+@pytest.mark.parametrize("loss", [own_loss, lambda y, p: own_loss(y, p), "mse"])
+def test_a_model_whose_shape_is_fixed_is_compiled_as_the_original(loss: object) -> None:
+    image = keras.Input((None, None, 3))
+    x = layers.Normalization(mean=[0.0, 1.0, 2.0], variance=[1.0, 4.0, 9.0])(image)
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    model.compile("rmsprop", loss, metrics=["mae", own_loss])
+    fixed = open_model(model, options=LoadOptions(input_shapes=((16, 16, 3),)))
+    assert model.compiled
+    assert fixed.loss is loss
+    assert type(fixed.optimizer) is keras.optimizers.RMSprop
+    assert fixed.optimizer is not model.optimizer
+    pixels = np.random.default_rng(0).normal(size=(5, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_array_equal(fixed.predict(pixels, verbose=0), model.predict(pixels, verbose=0))
+    labels = np.zeros((5, 2), np.float32)
+    assert fixed.evaluate(pixels, labels, verbose=0) == model.evaluate(pixels, labels, verbose=0)
+
+
 class Subclassed(keras.Model):
     def call(self, x: object) -> object:
         return x

@@ -183,6 +183,66 @@ def test_a_weighted_accuracy_is_that_which_keras_takes_for_the_labels(
     assert first.of(predicted, (y,), weights=(weights,)) == pytest.approx(theirs, rel=1e-5)
 
 
+SPREAD = [0, 0, 1, 1, 0, 1]
+BITS = [[0, 1, 1], [1, 1, 0], [0, 0, 0], [1, 0, 1], [0, 1, 0], [1, 1, 1]]
+LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "labels", "metric"),
+    [
+        (1, None, LOGITS, SPREAD, "accuracy"),
+        (1, None, LOGITS, SPREAD, "acc"),
+        (1, None, LOGITS, SPREAD, "binary_accuracy"),
+        (1, None, LOGITS, SPREAD, keras.metrics.BinaryAccuracy(threshold=0.0)),
+        (1, "sigmoid", "binary_crossentropy", SPREAD, "accuracy"),
+        (3, "sigmoid", "binary_crossentropy", BITS, "accuracy"),
+        (3, "sigmoid", "binary_crossentropy", BITS, "binary_accuracy"),
+        (3, None, LOGITS, BITS, "accuracy"),
+        (3, "softmax", "categorical_crossentropy", ONE_HOT, "binary_accuracy"),
+        (3, "softmax", keras.losses.SparseCategoricalCrossentropy(ignore_class=2), CLASSES, "accuracy"),
+        (3, None, "mse", np.linspace(-1, 1, 18).reshape(6, 3), "r2_score"),
+        (3, "softmax", "categorical_crossentropy", ONE_HOT, "f1_score"),
+        (3, None, "mse", np.linspace(-1, 1, 18).reshape(6, 3), "mae"),
+    ],
+)
+def test_a_compiled_metric_is_the_number_that_evaluate_gives(
+    units: int, activation: str | None, loss: Any, labels: Any, metric: Any
+) -> None:
+    keras.utils.set_random_seed(0)
+    model = build(units, activation, loss=loss, metrics=[metric])
+    y = np.asarray(labels)
+    if y.dtype != np.float64 and metric in ("f1_score",):
+        y = y.astype(np.float32)
+    x = np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)
+    theirs = list(model.evaluate(x, y, verbose=0, return_dict=True).items())
+    value = next(found for name, found in theirs if name != "loss")
+    (first, *_) = resolve(model, y).scores
+    assert first.of([model.predict(x, verbose=0)], (y,)) == pytest.approx(np.mean(value), rel=1e-5)
+
+
+def test_the_threshold_of_logits_is_said() -> None:
+    said = "cut at 0.5 as Keras does, although the outputs are logits"
+    assert said in resolve(build(1, None, loss=LOGITS, metrics=["accuracy"]), SPREAD).origin
+    assert said not in resolve(build(1, "sigmoid", loss="bce", metrics=["accuracy"]), SPREAD).origin
+    own = keras.metrics.BinaryAccuracy(threshold=0.0)
+    assert said not in resolve(build(1, None, loss=LOGITS, metrics=[own]), SPREAD).origin
+
+
+def test_places_that_are_masked_do_not_count_for_errors_either() -> None:
+    source = keras.Input((3, 2))
+    model = keras.Model(source, layers.Dense(2)(layers.Masking(0.0)(source)))
+    model.compile(loss="mse", metrics=["mae"])
+    x = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)
+    x[:3, 1:] = 0
+    y = np.random.default_rng(1).normal(size=(6, 3, 2)).astype(np.float32)
+    theirs = model.evaluate(x, y, verbose=0, return_dict=True)["mae"]
+    (first, *_) = resolve(model, y).scores
+    mask = (x != 0).any(axis=-1)
+    ours = first.of([model.predict(x, verbose=0)], (y,), masks=[mask])
+    assert ours == pytest.approx(theirs, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("loss", "units", "labels", "said"),
     [
