@@ -26,12 +26,15 @@ from edgeprune.report.sections.steps import StepPart
 if TYPE_CHECKING:
     import keras
 
-    from edgeprune.keras_bridge.training.train import Recovery, Trained
+    from edgeprune.keras_bridge.training.evaluation import Evaluator
+    from edgeprune.keras_bridge.training.train import Recovery, Trained, Training
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 PRUNING_SHARE = 0.16
 """Fraction of all recovery steps that is spent between the pruning steps; the rest comes after the last."""
 MAX_PRUNING_STEPS = 8
+SETTLED_STEPS = 500
+"""After so many the moving statistics of BatchNormalization, at a momentum of 0.99, are those of now."""
 COLLAPSE_DROP = 0.3
 """A validation drop after a segment's recovery that counts as collapse (as in `Task.drop`)."""
 
@@ -97,6 +100,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
     Raises:
         InfeasibleError: no plan meets the budgets.
     """
+    from edgeprune.keras_bridge.training.chance import watch_chance
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
     from edgeprune.keras_bridge.training.own_loop import make_tuner
     from edgeprune.keras_bridge.training.train import Trained, Tunes, steps_per_epoch
@@ -118,6 +122,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
         ),
     )
     reference = evaluator.score_model(trainer.teacher)
+    watch = watch_chance(evaluator, reference=reference)
     progress.stage("prune and recover", total=recovery.total_steps)
     progress.advance(run.trained.step)
     tuner: Tunes | None = None
@@ -143,7 +148,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=recovery)
             run.model = tuner.student
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
-        score = evaluator.score_model(run.model)
+        score = _judge(run.model, segment, evaluator=evaluator, training=training, seed=recovery.seed)
         if (
             segment.kind != "recover"
             and evaluator.drop(before=reference, after=score) > COLLAPSE_DROP
@@ -155,6 +160,11 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             run.remaining = tuple(rest)
             note = ", ".join(branch.name for branch in pruner.branches) if segment.layers else ""
             run.log(segment.kind, epochs=run.trained.step / per_epoch, accuracy=score, note=note)
+            if segment.kind == "recover":
+                watch = watch.after(segment.steps, score=score)
+            if watch.is_stuck and run.remaining:
+                progress.warn(watch.say(score))
+                run.remaining = ()
         run.save(trainer.work)
         progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}")
     settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
@@ -258,6 +268,20 @@ class _Run:
             reached=state["reached"],
             count=count,
         )
+
+
+def _judge(
+    model: keras.Model, segment: Segment, *, evaluator: Evaluator, training: Training, seed: int
+) -> float:
+    """The validation metric after a segment, with BatchNorm statistics that suit the model.
+
+    Those that it has are of wider weights and of steps ago: a model that is right may score at chance.
+    """
+    from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+
+    if segment.kind == "recover" and segment.steps >= SETTLED_STEPS:
+        return evaluator.score_model(model)
+    return settle_batch_norm(model, evaluator, source=training.source, seed=seed)[1]
 
 
 def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) -> _Run:
