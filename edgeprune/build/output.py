@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edgeprune.measuring.backend import backend_of
 from edgeprune.measuring.records import Release
 from edgeprune.report.html import render_html
 from edgeprune.report.schema import Report
+from edgeprune.runtimes.processes import count_cores
 
 
 def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -> None:
@@ -35,7 +37,7 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
         if pruned.flashed is not pruned.tflite:
             (folder / "model_encoded.tflite").write_bytes(pruned.flashed)
         backend_of(outcome.profile).package(_release(outcome), folder)
-        manifest = json.dumps(_manifest(folder, outcome), indent=2) + "\n"
+        manifest = json.dumps(_manifest(folder, outcome, report), indent=2) + "\n"
         (folder / "manifest.json").write_text(manifest, encoding="utf-8")
 
 
@@ -52,7 +54,7 @@ def _release(outcome: Outcome) -> Release:
     )
 
 
-def _manifest(folder: Path, outcome: Outcome) -> dict[str, Any]:
+def _manifest(folder: Path, outcome: Outcome, report: Report) -> dict[str, Any]:
     files = [
         {
             "path": file.relative_to(folder).as_posix(),
@@ -68,4 +70,20 @@ def _manifest(folder: Path, outcome: Outcome) -> dict[str, Any]:
         seed=outcome.seed,
         settings=outcome.settings,
     )
-    return {"schema": 1, **origin, "sha256": hash_origin(origin), "files": files}
+    return {
+        "schema": 1,
+        **origin,
+        "sha256": hash_origin(origin),
+        "made_on": {**_describe_machine(), "versions": report.versions},
+        "files": files,
+    }
+
+
+def _describe_machine() -> dict[str, Any]:
+    """What the rounding of sums in training depends on, beside the versions."""
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        processor = names[0] if names else processor
+    return {"system": platform.system(), "processor": processor, "cores": count_cores()}

@@ -67,7 +67,7 @@ def run_workers(
         ToolFailedError: a worker crashed or took too long.
     """
     count = len(invocations.inputs[0]) if invocations.inputs else 1
-    workers = max(1, min(most_workers or _cores(), count // _SAMPLES_PER_WORKER))
+    workers = max(1, min(most_workers or count_cores(), count // _SAMPLES_PER_WORKER))
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
         (root / "model.tflite").write_bytes(tflite)
@@ -150,7 +150,7 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
-def _cores() -> int:
+def count_cores() -> int:
     """Cores this process may use, which in a container can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

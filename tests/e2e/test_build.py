@@ -13,6 +13,7 @@ import pytest
 from e2e.conftest import DIGITS, ENVIRONMENT, Ended
 
 from edgeprune.build.file_metadata import hash_origin
+from edgeprune.runtimes.processes import count_cores
 from edgeprune.tflite.metadata import ENTRY, read_metadata
 from edgeprune.tflite.read import read_model
 
@@ -117,11 +118,19 @@ def test_the_manifests_hashes_are_true(fitting: Ended) -> None:
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()
 
 
+def test_the_manifest_says_what_bytes_depend_on(fitting: Ended) -> None:
+    made_on = json.loads((fitting.output / "manifest.json").read_text())["made_on"]
+    assert made_on["cores"] == count_cores()
+    assert made_on["processor"]
+    assert {"tensorflow", "keras"} <= made_on["versions"].keys()
+
+
 def test_the_file_says_where_it_comes_from_and_names_its_manifest(roomy: Ended) -> None:
     model = read_model((roomy.output / "model.tflite").read_bytes(), where="model.tflite")
     metadata = read_metadata(model.metadata[ENTRY], where="model.tflite")
     manifest = json.loads((roomy.output / "manifest.json").read_text())
-    origin = {name: value for name, value in manifest.items() if name not in ("schema", "sha256", "files")}
+    others = ("schema", "sha256", "made_on", "files")
+    origin = {name: value for name, value in manifest.items() if name not in others}
     assert manifest["sha256"] == hash_origin(origin)
     assert manifest["sha256"] in metadata.description
     assert [signature.key for signature in model.signatures] == ["serving_default"]
