@@ -86,7 +86,6 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
             request.shaping, profile, scheme=request.scheme, accept_no_gain=request.accepts("no-gain")
         )
     from edgeprune.keras_bridge.training.determinism import fix_seeds
-    from edgeprune.keras_bridge.training.distribution import is_chief
 
     fix_seeds(request.seed)
     inputs = inputs or open_inputs(
@@ -99,9 +98,6 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         check_range=not request.accepts("input-range"),
         progress=progress,
     )
-    if not is_chief(inputs.strategy):
-        progress.note("this worker trains; the first one writes the output")
-        request = replace(request, output=None)
     if request.labels is not None:
         names = read_labels(request.labels, outputs=inputs.model.outputs)
         inputs = replace(inputs, data=replace(inputs.data, class_names=names))

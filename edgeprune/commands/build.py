@@ -25,6 +25,7 @@ from edgeprune.build.result import BuildResult
 from edgeprune.build.start import find_start
 from edgeprune.build.verify import check_artefact, take_test_samples, verify
 from edgeprune.build.workdir import WorkDirectory
+from edgeprune.config.workers import is_first_worker
 from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.files import refuse_existing
 from edgeprune.measuring.backend import backend_of
@@ -41,10 +42,12 @@ def build(request: BuildRequest, *, progress: Progress) -> BuildResult:
         InputError: an input cannot be used; nothing was written.
         ToolError: a runtime failed.
     """
+    if request.distribute == "multiworker" and not is_first_worker():
+        progress.note("this worker trains; the first one writes the output")
+        request = replace(request, output=None)
     if request.output is not None:
         refuse_existing(request.output, force=request.force)
     job = open_job(request, progress=progress)
-    request = job.request  # only one of several workers writes
     with _open_work(job) as work:
         with work.kept_if_useful():
             outcome = take_road(job, work=work, progress=progress)

@@ -5,8 +5,6 @@ would on one device, but for rounding. BatchNormalization sees its replica's sha
 it, and its statistics are averaged.
 """
 
-import json
-import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -15,13 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from edgeprune.config.workers import is_first_worker
 from edgeprune.errors import RecipeError
 from edgeprune.keras_bridge.model.weights import copy_model
 
 Strategy = Any
 """A `tf.distribute.Strategy`; TensorFlow has no types."""
 Kind = Literal["mirrored", "multiworker"]
-_WORKING = ("chief", "worker")
 
 
 def open_strategy(kind: Kind | None) -> Strategy | None:
@@ -47,7 +45,7 @@ def _mirror() -> Strategy:
 
 
 def _join_workers() -> Strategy:
-    _require_workers(os.environ.get("TF_CONFIG", ""))
+    is_first_worker()  # or a cluster of one would be joined
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -59,25 +57,6 @@ def _join_workers() -> Strategy:
         ) from error
 
 
-def _require_workers(text: str) -> None:
-    """Raises RecipeError unless the text names this worker among others, as TensorFlow reads it."""
-    try:
-        told = json.loads(text)
-        workers = [address for kind in _WORKING for address in told["cluster"].get(kind, [])]
-        is_named = told["task"]["type"] in _WORKING and int(told["task"]["index"]) >= 0
-    except (ValueError, TypeError, KeyError, AttributeError):
-        workers, is_named = [], False
-    if not workers or not is_named:
-        raise RecipeError(
-            "TF_CONFIG does not say which worker this is, and where the others are",
-            where="--distribute multiworker",
-            why="it is not set" if not text else f"it is {text[:80]}",
-            fix="set it on each machine, with that machine's index: "
-            '{"cluster": {"worker": ["a.example:2222", "b.example:2222"]}, '
-            '"task": {"type": "worker", "index": 0}}',
-        )
-
-
 def require_divisible(batch_size: int, strategy: Strategy | None) -> None:
     """Raises RecipeError where the replicas cannot have equal shares of a batch."""
     replicas = 1 if strategy is None else strategy.num_replicas_in_sync
@@ -87,16 +66,6 @@ def require_divisible(batch_size: int, strategy: Strategy | None) -> None:
             where="--batch-size",
             fix=f"give a multiple of {replicas}",
         )
-
-
-def is_chief(strategy: Strategy | None) -> bool:
-    """Whether this process is the one that writes."""
-    if strategy is None or strategy.cluster_resolver is None:
-        return True
-    resolver = strategy.cluster_resolver
-    if "chief" in resolver.cluster_spec().jobs:
-        return bool(resolver.task_type == "chief")
-    return bool(resolver.task_id == 0)
 
 
 def scope_of(strategy: Strategy | None) -> AbstractContextManager[Any]:
