@@ -187,7 +187,12 @@ def solve_gently(
         }
         step = LARGEST_STEP_RATIO if ratio < 1 else 1.0
         gentle = replace(pruner.limits, max_ratio=step, least_widths=least)
-        solution = solve(graph, channels, scores=scores, costs=costs, budgets=targets, limits=gentle)
+        try:
+            solution = solve(graph, channels, scores=scores, costs=costs, budgets=targets, limits=gentle)
+        except InfeasibleError:  # every family is as narrow as this ratio lets it become
+            if ratio == PRUNING_RATIOS[-1]:
+                raise
+            continue
         if solution.feasible:
             return solution
     raise _refuse(solution, targets)
