@@ -14,6 +14,7 @@
     ├── ToolError             4   an external tool or package
     │   ├── ToolMissingError
     │   └── ToolFailedError
+    │       └── ToolStoppedError      from outside: killed, or out of time
     └── DeviceError           4   a board or phone
 
 A message has up to four parts: what is wrong, where, why, and what to do. They are kept as attributes,
@@ -148,6 +149,10 @@ class ToolMissingError(ToolError):
 
 class ToolFailedError(ToolError):
     """A tool ran and failed; `why` holds the end of what it said."""
+
+
+class ToolStoppedError(ToolFailedError):
+    """A tool was killed, as when memory runs out, or ran out of time: no fault of what it worked on."""
 
 
 class DeviceError(EdgepruneError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeprune.device.profile import Profile
 from edgeprune.errors import DataError, RecipeError
+from edgeprune.files import refuse_special
 from edgeprune.measuring.backend import backend_of
 from edgeprune.tflite.annotate import Annotation
 from edgeprune.tflite.metadata import ModelMetadata, TensorMetadata
@@ -91,8 +92,9 @@ def read_labels(path: Path, *, outputs: Sequence[Any]) -> tuple[str, ...]:
     Raises:
         DataError: it cannot be read, holds empty lines, or as many labels as no output has classes.
     """
+    refuse_special(path, DataError)
     try:
-        lines = path.read_text(encoding="utf-8").rstrip().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("the labels cannot be read", where=str(path), why=str(error)) from error
     labels = tuple(line.strip() for line in lines)

@@ -180,9 +180,9 @@ _OF_ONE_RUN = ("model", "data", "output", "resume", "force", "origins")
 """What does not decide on a build's result, or is hashed by its content."""
 
 
-def open_work(job: Job, path: Path) -> WorkDirectory:
-    """The directory that keeps the finished stages of this build."""
+def open_work(job: Job, path: Path, *, progress: Progress) -> WorkDirectory:
+    """The directory that keeps the finished stages of this build; `progress` is told what is done again."""
     request = job.request
     asked = [field.name for field in fields(request) if field.name not in _OF_ONE_RUN]
     settings = {name: getattr(request, name) for name in asked} | {"profile": asdict(job.profile)}
-    return WorkDirectory(path, key=job.inputs.key(settings), resume=request.resume)
+    return WorkDirectory(path, key=job.inputs.key(settings), resume=request.resume, progress=progress)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.errors import DataError, ModelError, OpError, RecipeError
+from edgeprune.files import refuse_special
 from edgeprune.firmware.c.project import DESCRIPTION
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import Golden, draw_inputs, load_golden, record_golden
@@ -44,10 +45,11 @@ def find_device(source: Path) -> str:
             "a .tflite file does not say which device it is for", where=str(source), fix="give --device"
         )
     try:
-        if (source / DESCRIPTION).exists():
+        if (source / DESCRIPTION).is_file():
             return str(json.loads((source / DESCRIPTION).read_text("utf-8"))["device"])
+        refuse_special(source / "report.json", ModelError)
         return str(json.loads((source / "report.json").read_text("utf-8"))["device"]["id"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise ModelError(
             "is no output of edgeprune build or edgeprune firmware",
             where=str(source),

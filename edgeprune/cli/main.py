@@ -1,28 +1,30 @@
 """The command `edgeprune`, and the one boundary where errors become sentences and exit codes."""
 
-import errno
+import io
 import os
 import sys
 import tempfile
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
 from edgeprune.cli.answer import Answer, version_document
+from edgeprune.cli.ending import end_abruptly, end_with
+from edgeprune.cli.interrupts import list_notes, was_interrupted
+from edgeprune.cli.named_errors import name_error
+from edgeprune.cli.streams import discard, usable_streams
 from edgeprune.errors import EdgepruneError, InfeasibleError, OutputError
 from edgeprune.report.schema import format_json
 from edgeprune.terminal.results import format_report
 from edgeprune.terminal.tables import printable
 from edgeprune.version import __version__
 
-_USAGE, _BUG, _INTERRUPTED, _PIPE_CLOSED = 2, 70, 130, 141
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-
+_USAGE, _BUG, _INTERRUPTED = 2, 70, 130
 
 _COMMANDS = {
     "agree": "agree",
@@ -79,8 +81,8 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line of this process, and end it."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line of this process, and end it; `entry.py` does so without importing this first."""
+    end_with(lambda: run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -88,31 +90,39 @@ def run(arguments: Sequence[str]) -> int:
 
     A crash never exits 1, which would say that edgeprune worked and the answer is no.
     """
-    as_json = "--json" in arguments
+    with usable_streams():
+        return _run(arguments, as_json="--json" in arguments)
+
+
+def _run(arguments: Sequence[str], *, as_json: bool) -> int:
     try:
         return _answer(arguments, as_json=as_json)
-    except click.exceptions.Exit as end:  # --help and --version
-        return int(end.exit_code)
     except click.ClickException as error:
         return _refuse_usage(error, as_json=as_json)
-    except EdgepruneError as error:
-        return _report_error(error, as_json=as_json)
-    except (KeyboardInterrupt, click.Abort):
-        return _report_interrupt(arguments, as_json=as_json)
-    except BrokenPipeError:
-        _discard_output()
-        return _PIPE_CLOSED
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _report_interrupt(error, as_json=as_json)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (the one boundary)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            return _report_error(_explain(error), as_json=as_json)
+        if was_interrupted():
+            return _report_interrupt(error, as_json=as_json)
+        if isinstance(error, MemoryError | ImportError):
+            end_abruptly()
+        named = error if isinstance(error, EdgepruneError) else name_error(error)
+        if named is not None:
+            return _report_error(named, as_json=as_json)
         return _report_bug(error, as_json=as_json)
 
 
 def _answer(arguments: Sequence[str], *, as_json: bool) -> int:
     _quiet_libraries()
-    with cli.make_context("edgeprune", list(arguments)) as context:
-        answer = cli.invoke(context)
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), cli.make_context("edgeprune", list(arguments)) as context:
+            answer = cli.invoke(context)
+    except click.exceptions.Exit as end:  # --help and --version
+        _print(said.getvalue())
+        return int(end.exit_code)
     if not isinstance(answer, Answer):
+        _print(said.getvalue())
         return 0
     _print(format_json(version_document(answer.document)) if as_json else answer.text)
     return answer.exit_code
@@ -149,10 +159,8 @@ def _report_error(error: EdgepruneError, *, as_json: bool) -> int:
     return error.exit_code
 
 
-def _report_interrupt(arguments: Sequence[str], *, as_json: bool) -> int:
-    is_build = next((a for a in arguments if not a.startswith("-")), "") == "build"
-    hint = "; finished stages are kept: the same command with --resume goes on after them" if is_build else ""
-    message = f"interrupted{hint}"
+def _report_interrupt(error: BaseException, *, as_json: bool) -> int:
+    message = "; ".join(["interrupted", *list_notes(error)])
     if as_json:
         _print_error_document({}, {"kind": "Interrupted", "message": message}, _INTERRUPTED)
     else:
@@ -164,8 +172,7 @@ def _report_bug(error: BaseException, *, as_json: bool) -> int:
     trace = "".join(traceback.format_exception(error))
     place = "" if os.environ.get("EDGEPRUNE_DEBUG") else _save_trace(trace)
     if not place:
-        with suppress(OSError):
-            sys.stderr.write(trace)
+        sys.stderr.write(trace)
     kind = type(error).__name__
     message = f"this is a bug in edgeprune {__version__}: {kind}: {error}"
     message += f"; please report it with {place}" if place else "; please report it with the lines above"
@@ -188,14 +195,6 @@ def _save_trace(trace: str) -> str:
     return file.name
 
 
-def _explain(error: OSError) -> OutputError:
-    return OutputError(
-        error.strerror or str(error),
-        where=str(error.filename or ""),
-        fix="free some space or permit the access, or choose another --output",
-    )
-
-
 def _print_error_document(document: Mapping[str, Any], error: Mapping[str, Any], exit_code: int) -> None:
     with suppress(EdgepruneError):
         whole = {**version_document(document), "error": {**error, "exit_code": exit_code}}
@@ -210,22 +209,13 @@ def _print(text: str) -> None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        discard(1)
     except OSError as error:
-        _discard_output()
+        discard(1)
         raise OutputError(error.strerror or str(error), where="stdout") from error
 
 
 def _complain(message: str) -> None:
     lines = [printable(line) for line in message.splitlines()] or [""]
-    with suppress(OSError):
-        sys.stderr.write("\n".join([f"error: {lines[0]}", *lines[1:]]) + "\n")
-        sys.stderr.flush()
-
-
-def _discard_output() -> None:
-    """Let the interpreter's last flush of stdout succeed, whatever is wrong with it."""
-    with suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
+    sys.stderr.write("\n".join([f"error: {lines[0]}", *lines[1:]]) + "\n")
+    sys.stderr.flush()

@@ -76,7 +76,7 @@ optimize = click.option(
     show_default=True,
     help="What the C engine's choices between kernels, and the compiler's options, go by.",
 )
-force = click.option("--force", is_flag=True, help="Replace an output that exists.")
+force = click.option("--force", is_flag=True, help="Replace a file, or an output of edgeprune's.")
 keep = click.option(
     "--keep",
     multiple=True,

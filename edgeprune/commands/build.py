@@ -9,14 +9,14 @@ change on the way are the Keras model being trained and the files on disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgeprune.build.artefact import find_shortage, make_artefact, refuse_unsupported
 from edgeprune.build.job import Job, describe_settings, make_trainer, open_job, open_work
+from edgeprune.build.kept import telling_what_is_kept
 from edgeprune.build.pricing import ask_methods
 from edgeprune.build.report import Outcome, compose_report
 from edgeprune.build.requantize import requantize
@@ -24,10 +24,10 @@ from edgeprune.build.request import BuildRequest
 from edgeprune.build.result import BuildResult
 from edgeprune.build.start import find_start
 from edgeprune.build.verify import check_artefact, take_test_samples, verify
-from edgeprune.build.workdir import WorkDirectory
+from edgeprune.build.workdir import BEST, WorkDirectory, check_work, place_of_work
 from edgeprune.config.workers import is_first_worker
-from edgeprune.errors import InfeasibleError, RecipeError
-from edgeprune.files import refuse_existing
+from edgeprune.errors import InfeasibleError, OutputError, RecipeError
+from edgeprune.files import claim_output, refuse_existing
 from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.choose import carry_out, choose_method
 from edgeprune.methods.method import Applied
@@ -45,34 +45,47 @@ def build(request: BuildRequest, *, progress: Progress) -> BuildResult:
     if request.distribute == "multiworker" and not is_first_worker():
         progress.note("this worker trains; the first one writes the output")
         request = replace(request, output=None)
-    if request.output is not None:
-        refuse_existing(request.output, force=request.force)
+    if request.output is None:
+        if request.resume:
+            raise RecipeError(
+                "a build without an output cannot be resumed", where="resume", fix="give output"
+            )
+        with TemporaryDirectory(prefix="edgeprune-") as folder:
+            return _build(request, place=Path(folder, "work"), progress=progress)
+    refuse_existing(request.output, force=request.force, holds="folder")
+    _refuse_own_inputs(request, request.output)
+    place = place_of_work(request.output)
+    with claim_output(request.output, force=request.force, holds="folder"):
+        check_work(place, resume=request.resume)  # before minutes of reading data, not after
+        with telling_what_is_kept(request.output, is_resumed=request.resume):
+            return _build(request, place=place, progress=progress)
+
+
+def _build(request: BuildRequest, *, place: Path, progress: Progress) -> BuildResult:
+    """The same, with finished stages in that place."""
     job = open_job(request, progress=progress)
-    with _open_work(job) as work:
-        with work.kept_if_useful():
-            outcome = take_road(job, work=work, progress=progress)
+    work = open_work(job, place, progress=progress)
+    with work.kept_if_useful():
+        outcome = take_road(job, work=work, progress=progress)
         result = BuildResult(outcome=outcome, report=compose_report(outcome))
         if not result.fits:
             raise _infeasible(result, None if request.output is None else work)
         if request.output is not None:
             progress.stage("write")
             result.save(request.output, force=request.force)
-            work.remove()
             progress.note(f"everything is in {request.output}; start with report.html")
+    work.remove()
     return result
 
 
-@contextmanager
-def _open_work(job: Job) -> Iterator[WorkDirectory]:
-    """The work directory: beside the output, or a temporary one where nothing is to be written."""
-    request = job.request
-    if request.output is not None:
-        yield open_work(job, request.output.with_name(f"{request.output.name}.work"))
-        return
-    if request.resume:
-        raise RecipeError("a build without an output cannot be resumed", where="resume", fix="give output")
-    with TemporaryDirectory(prefix="edgeprune-") as folder:
-        yield open_work(job, Path(folder, "work"))
+def _refuse_own_inputs(request: BuildRequest, output: Path) -> None:
+    """Raises OutputError where the output would take the place of what it is made from."""
+    for source in (request.model, request.data):
+        path = Path(source) if isinstance(source, str | Path) else None
+        if path is not None and "\0" not in str(path) and os.path.abspath(path) == os.path.abspath(output):
+            raise OutputError(
+                "is what the build starts from", where=str(output), fix="choose another name for the output"
+            )
 
 
 def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
@@ -142,8 +155,8 @@ def _infeasible(best: BuildResult, work: WorkDirectory | None) -> InfeasibleErro
     """The error of a build whose best model breaks a check; that model is kept where a directory is."""
     fix = "allow a larger --max-drop, more --epochs, or a wider budget"
     if work is not None:
-        best.save(work.path / "best", force=True)
-        fix = f"it is kept in {work.path / 'best'}; {fix}"
+        best.save(work.path / BEST, force=True)
+        fix = f"it is kept in {work.path / BEST}; {fix}"
     error = InfeasibleError(f"the best model found {best.sentence.removesuffix('.')}", fix=fix)
     error.best = best
     return error

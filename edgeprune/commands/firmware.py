@@ -1,5 +1,6 @@
 """`edgeprune firmware`: an artefact as a project that a firmware engineer can build."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 from edgeprune.build.project_source import find_device, find_file, find_flashed_file, find_golden
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.files import read_file, refuse_existing, whole_directory
+from edgeprune.firmware.c.project import DESCRIPTION
 from edgeprune.measuring.backend import backend_of
 from edgeprune.measuring.records import Project, ProjectOptions
 from edgeprune.measuring.runtime import choose_runtime
+from edgeprune.version import __version__
 
 DEFAULT_SAMPLES = 4
 
@@ -91,6 +94,13 @@ class FirmwareResult:
         }
 
 
+def _leave_record(folder: Path, profile: Profile) -> None:
+    """Writes what tells a project of ours from other folders, where the project has none of its own."""
+    if not (folder / DESCRIPTION).exists():
+        record = {"schema": 1, "edgeprune": __version__, "runtime": "tflm", "device": profile.id}
+        (folder / DESCRIPTION).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
 def write_firmware(request: FirmwareRequest) -> FirmwareResult:
     """Write a project with an artefact and golden samples of it. Imports no TensorFlow without `data`.
 
@@ -101,14 +111,14 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
     """
     source, options = request.source, request.options
     if request.output is not None:
-        refuse_existing(request.output, force=request.force)
+        refuse_existing(request.output, force=request.force, holds="folder")
     profile = choose_runtime(load_profile(request.device or find_device(source)), request.runtime)
     backend = backend_of(profile)
     output = request.output
     if output is None:
         name = source.resolve().name.removesuffix(".tflite")
         output = Path(f"{name}-{backend.project_suffix or options.kind or 'cmake'}")
-        refuse_existing(output, force=request.force)
+        refuse_existing(output, force=request.force, holds="folder")
     file = find_flashed_file(source) if backend.runs_encoded else find_file(source)
     with whole_directory(output, force=request.force) as folder:
         project = backend.write_project(
@@ -120,5 +130,6 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
             options=options,
             folder=folder,
         )
+        _leave_record(folder, profile)
         files = tuple(sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()))
     return FirmwareResult(file=file, output=output, profile=profile, project=project, files=files)

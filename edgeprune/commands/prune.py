@@ -12,7 +12,7 @@ from edgeprune.config.build_options import DataSource, ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.figures import UNITS, Figure
 from edgeprune.errors import InfeasibleError
-from edgeprune.files import refuse_existing
+from edgeprune.files import refuse_ending, refuse_existing
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
@@ -178,6 +178,7 @@ def prune(
         InfeasibleError: nothing can be removed, or the two models differ.
     """
     refuse_existing(output, force=force)
+    refuse_ending(output, ".keras")
     ranking.check()
     from edgeprune.keras_bridge.loading.given import open_model
     from edgeprune.keras_bridge.model.probes import draw_inputs
@@ -251,6 +252,7 @@ def remove_dead_channels(
         InfeasibleError: no channel is dead, so nothing was written; or the outputs differ.
     """
     refuse_existing(output, force=force)
+    refuse_ending(output, ".keras")
     from edgeprune.keras_bridge.data.dataset import load_data
     from edgeprune.keras_bridge.loading.given import describe_source, open_model
     from edgeprune.keras_bridge.training.compiled import interface_of

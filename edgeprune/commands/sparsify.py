@@ -15,7 +15,7 @@ from edgeprune.device.check import resolve_budgets
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import RecipeError
-from edgeprune.files import refuse_existing
+from edgeprune.files import refuse_ending, refuse_existing
 from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.method import require_worth
 from edgeprune.methods.sparsity import Sparsified, Zeroing, sparsify, sparsify_at_once
@@ -139,6 +139,7 @@ def sparsify_file(request: SparsifyRequest, *, progress: Progress) -> SparsifyRe
         InfeasibleError: the model has no kernels, or zeros were lost in conversion.
     """
     refuse_existing(request.output, force=request.force)
+    refuse_ending(request.output, ".keras")
     profile = None if request.device is None else load_profile(request.device)
     worth = ""
     if profile is not None:

@@ -421,11 +421,11 @@ class BuildOptions:
     )
     resume: bool = _option(
         "This run",
-        "Go on after the last finished stage of an interrupted build.",
+        "Go on after the last stage that is in DIR.edgeprune-work.",
         default=False,
         place="flag only",
     )
-    force: bool = _option("This run", "Replace an output that exists.", default=False, place="flag only")
+    force: bool = _option("This run", "Replace an output of edgeprune's.", default=False, place="flag only")
 
     def accepts(self, doubt: Acceptable) -> bool:
         """Whether somebody said that this is known."""

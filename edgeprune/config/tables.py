@@ -14,6 +14,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from edgeprune.errors import RecipeError
+from edgeprune.files import refuse_special
+
 T = TypeVar("T")
 
 _INTEGERS = range(-1 << 63, 1 << 63)
@@ -73,7 +76,11 @@ def ruled(
 def read_toml(path: Path) -> tuple[dict[str, Any], list[TableError]]:
     """The tables of a file, or the one error that kept it from being read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), []
+        refuse_special(path, RecipeError)
+        # With the mark that Windows' editors put in front of UTF-8, or without.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig")), []
+    except RecipeError as error:
+        return {}, [TableError(key="", problem=f"{error.what} ({error.why})" if error.why else error.what)]
     except OSError as error:
         return {}, [TableError(key="", problem=f"cannot be read: {error.strerror or error}")]
     except UnicodeDecodeError:

@@ -16,6 +16,7 @@ from edgeprune.device.latency import PACES
 from edgeprune.device.profile import Profile
 from edgeprune.device.samples import Sample, describe_sample
 from edgeprune.errors import DataError
+from edgeprune.files import refuse_special
 from edgeprune.graph.opshape import OpShape
 
 SCHEMA = 1
@@ -122,8 +123,9 @@ def read_record(path: Path) -> Record:
     Raises:
         DataError: it cannot be read, or is no record; all that is wrong is reported together.
     """
+    refuse_special(path, DataError)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(
             "the record cannot be read",
@@ -131,7 +133,7 @@ def read_record(path: Path) -> Record:
             why=error.strerror or str(error),
             fix="check the path",
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or absurdly deep
         raise DataError(
             "is no record of edgeprune bench", where=str(path), why=str(error), fix="measure again"
         ) from error

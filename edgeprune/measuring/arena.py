@@ -9,7 +9,7 @@ from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.placement import describe_placement
 from edgeprune.device.profile import Profile
-from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError
+from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError, ToolStoppedError
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.arena import PLANNED_AT_MOST, list_planned
 from edgeprune.tflite.model import NUMPY_TYPES, Model
@@ -77,6 +77,8 @@ def _simulate(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> F
     except (ToolFailedError, OpError) as error:
         if not runs:
             return unavailable("arena_bytes", error.message)
+        if isinstance(error, ToolStoppedError):
+            raise
         # Its ops are all there, so it is the file that TFLM cannot take.
         raise ModelError(
             "TFLM cannot run the file", where=model.where, why=error.message, fix="convert the model again"

@@ -12,7 +12,7 @@ from edgeprune.device.npu import Npu, find_npu_faults
 from edgeprune.device.op_costs import npu_op_costs
 from edgeprune.device.power import add_energy
 from edgeprune.device.profile import Profile
-from edgeprune.errors import RecipeError, ToolError
+from edgeprune.errors import RecipeError, ToolError, ToolStoppedError
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.compiled import figure_compiled
@@ -109,6 +109,8 @@ class EthosU(Tflm):
                 system_config=npu.system_config,
                 memory_mode=npu.memory_mode,
             )
+        except ToolStoppedError:
+            raise
         except ToolError as error:
             reasons = {name: unavailable(name, error.message) for name in _FIGURES}
             return Measured(

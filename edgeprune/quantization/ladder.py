@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from edgeprune.errors import EdgepruneError, InfeasibleError
+from edgeprune.errors import EdgepruneError, InfeasibleError, ToolStoppedError
 from edgeprune.progress import Progress, Within
 from edgeprune.quantization.int8_file import (
     KEPT,
@@ -209,6 +209,8 @@ def climb_ladder(model: keras.Model, asked: Requirements, *, progress: Progress)
         try:
             moved, candidate = step(state)
             metric_now, drop_now = measure(candidate)
+        except ToolStoppedError:
+            raise  # whether it helps is not known, and another run would find another file
         except EdgepruneError as error:
             steps.append(Step(name=name, detail=f"not tried: {error.message}"))
             continue

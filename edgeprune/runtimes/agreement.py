@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from edgeprune.errors import OpError, ToolError, ToolMissingError
+from edgeprune.errors import OpError, ToolError, ToolMissingError, ToolStoppedError
 from edgeprune.runtimes.compare import Agreement, Run, compare_runs
 from edgeprune.runtimes.litert_choice import choose_litert, explain_unusable
 from edgeprune.runtimes.litert_host import Kernels, run_litert
@@ -171,6 +171,8 @@ def compare_runtimes(
     def compare(kind: str, runtime: str, run: Callable[[], Run]) -> Compared:
         try:
             agreement = compare_runs(reference, run(), step_sizes=steps)
+        except ToolStoppedError:
+            raise
         except (OpError, ToolError) as error:
             return Compared(
                 kind=kind,

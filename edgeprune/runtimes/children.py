@@ -5,6 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
+from edgeprune.errors import ToolFailedError, ToolStoppedError
+
 
 def python_command(module: str) -> list[str]:
     """The command that runs a module of edgeprune in a process of its own."""
@@ -23,7 +25,33 @@ def describe_ending(returncode: int) -> str:
     """How a process ended, as the end of a sentence: its exit code, or the signal that killed it."""
     if returncode >= 0:
         return f"ended with exit code {returncode}"
+    if was_killed(returncode):
+        return f"was killed with {signal.Signals(-returncode).name}"
     try:
         return f"crashed with {signal.Signals(-returncode).name}"
     except ValueError:
         return f"crashed with signal {-returncode}"
+
+
+def was_killed(returncode: int) -> bool:
+    """Whether somebody else ended it; the system does, with SIGKILL, when there is no memory left."""
+    return -returncode in (getattr(signal, "SIGKILL", 9), signal.SIGTERM, signal.SIGINT)
+
+
+def ending_error(who: str, returncode: int, *, why: str) -> ToolFailedError:
+    """The error of a process that failed.
+
+    Args:
+        who: what it was, for example "the tflm runtime".
+        returncode: its exit code, or minus the signal that ended it.
+        why: the end of what it said.
+    """
+    what = f"{who} {describe_ending(returncode)}"
+    if not was_killed(returncode):
+        return ToolFailedError(what, why=why)
+    is_memory = -returncode == getattr(signal, "SIGKILL", 9)
+    return ToolStoppedError(
+        f"{what}: out of memory?" if is_memory else what,
+        why=why,
+        fix="close other programs, or use a machine with more memory" if is_memory else "run it again",
+    )

@@ -1,17 +1,29 @@
 """Golden samples: inputs with what TFLM's reference kernels make of them, for checks elsewhere."""
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from edgeprune.errors import DataError
+from edgeprune.files import refuse_special
 from edgeprune.runtimes.samples import Array, group
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
 from edgeprune.tflite.read import read_model
+
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, OverflowError, SyntaxError),
+    *(TokenError, zlib.error, struct.error, zipfile.BadZipFile),
+    TypeError,  # that of a lone array, which is no archive of several
+    MemoryError,  # that of a shape which is not true: golden samples are few
+)
+"""What zipfile and numpy raise for a damaged file."""
 
 FILE_NAME = "golden.npz"
 """Where a build keeps its golden samples, in its output directory."""
@@ -66,14 +78,16 @@ def load_golden(path: Path, model: Model) -> Golden:
         DataError: the file is missing or damaged, or belongs to another model.
     """
     again = "build again, where TFLM is installed, or give samples with --data"
+    refuse_special(path, DataError)
     try:
         # NumPy leaves a damaged file open, so it is opened here.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             inputs = tuple(file[f"input_{index}"] for index in range(len(model.inputs)))
             outputs = tuple(file[f"output_{index}"] for index in range(len(model.outputs)))
             origin, labels = str(file["origin"]), tuple(map(str, file["labels"]))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        # A TypeError is that of a lone array, which is no archive of several.
+        if not all(isinstance(array, np.ndarray) for array in (*inputs, *outputs)):
+            raise ValueError("a member of the archive is no array")  # but bytes, whatever its name
+    except _DAMAGE as error:
         why = getattr(error, "strerror", None) or str(error)
         raise DataError("the golden samples cannot be read", where=str(path), why=why, fix=again) from error
     for tensor, array in zip((*model.inputs, *model.outputs), (*inputs, *outputs), strict=True):

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgeprune.errors import ToolFailedError
-from edgeprune.runtimes.children import describe_ending, python_command, python_environment
+from edgeprune.errors import ToolStoppedError
+from edgeprune.runtimes.children import ending_error, python_command, python_environment
 from edgeprune.runtimes.samples import Array, Invocations
 
 _SAMPLES_PER_WORKER = 4  # below this, starting a second process (0.3 s) costs more than it saves
@@ -64,7 +64,8 @@ def run_workers(
         timeout_seconds: for the whole run.
 
     Raises:
-        ToolFailedError: a worker crashed or took too long.
+        ToolStoppedError: a worker was killed or took too long.
+        ToolFailedError: it crashed.
     """
     count = len(invocations.inputs[0]) if invocations.inputs else 1
     workers = max(1, min(most_workers or count_cores(), count // _SAMPLES_PER_WORKER))
@@ -121,14 +122,14 @@ def _wait(
     deadline = time.monotonic() + timeout_seconds
     while any(child.poll() is None for child in children):
         if time.monotonic() > deadline:
-            raise ToolFailedError(f"the {kind} runtime did not finish within {timeout_seconds:g} s")
+            raise ToolStoppedError(f"the {kind} runtime did not finish within {timeout_seconds:g} s")
         if any(child.returncode for child in children):
             break
         time.sleep(_POLL_SECONDS)
     for child, directory in zip(children, directories, strict=True):
         if child.returncode:
             stderr = _read(directory / "stderr")[-_STDERR_TAIL_CHARACTERS:].strip()
-            raise ToolFailedError(f"the {kind} runtime {describe_ending(child.returncode)}", why=stderr)
+            raise ending_error(f"the {kind} runtime", child.returncode, why=stderr)
 
 
 def _collect(directories: list[Path], outputs: int) -> WorkerRun:

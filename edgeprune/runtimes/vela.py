@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgeprune.errors import ModelError, ToolFailedError, ToolMissingError
-from edgeprune.runtimes.children import describe_ending
+from edgeprune.errors import ModelError, ToolFailedError, ToolMissingError, ToolStoppedError
+from edgeprune.runtimes.children import ending_error
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 
@@ -202,10 +202,10 @@ def _compile(arguments: tuple[str, ...], root: Path, timeout_seconds: float) -> 
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolFailedError(f"Vela did not finish within {timeout_seconds:g} s") from error
+        raise ToolStoppedError(f"Vela did not finish within {timeout_seconds:g} s") from error
     said = ended.stdout.decode(errors="replace")
     if ended.returncode:
-        raise ToolFailedError(f"Vela {describe_ending(ended.returncode)}", why=_last_words(said))
+        raise ending_error("Vela", ended.returncode, why=_last_words(said))
     return said
 
 

@@ -51,22 +51,27 @@ def test_an_existing_directory_is_refused(tmp_path: Path) -> None:
         pytest.fail("the block must not run")
 
 
+def make_output(path: Path) -> None:
+    """A folder that edgeprune might have written."""
+    path.mkdir()
+    (path / "old").write_text("old")
+    (path / "edgeprune.json").write_text('{"edgeprune": "0.1.0"}')
+
+
 def test_force_replaces_all_of_it(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
+    make_output(tmp_path / "out")
     with whole_directory(tmp_path / "out", force=True) as folder:
         (folder / "new").write_text("new")
-        assert names(tmp_path / "out") == ["old"]
+        assert names(tmp_path / "out") == ["edgeprune.json", "old"]
     assert names(tmp_path / "out") == ["new"]
     assert names(tmp_path) == ["out"]
 
 
 def test_force_that_fails_keeps_what_was_there(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
+    make_output(tmp_path / "out")
     with pytest.raises(KeyError):
         fail_in(whole_directory(tmp_path / "out", force=True), KeyError)
-    assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path / "out") == ["edgeprune.json", "old"]
     assert names(tmp_path) == ["out"]
 
 
@@ -203,8 +208,7 @@ def make_old_output(path: Path, *, is_file: bool) -> None:
     if is_file:
         path.write_text("old")
     else:
-        path.mkdir()
-        (path / "old").write_text("old")
+        make_output(path)
 
 
 @pytest.mark.parametrize("is_file", [False, True])
@@ -229,7 +233,7 @@ def test_an_interrupt_between_the_two_renames_puts_the_old_output_back(
     rename = Path.rename
 
     def rename_unless_it_is_the_new_one(path: Path, target: Path) -> Path:
-        if path.suffix == ".tmp":
+        if path.name.endswith("-new"):
             assert not out.exists()
             raise KeyboardInterrupt
         return rename(path, target)

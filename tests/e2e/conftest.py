@@ -114,7 +114,7 @@ def interrupt(place: Path) -> Callable[..., int]:
         )
         try:
             until = time.monotonic() + 240
-            while not (place / f"{name}.work" / stage).exists():
+            while not (place / f"{name}.edgeprune-work" / stage).exists():
                 assert process.poll() is None, "the build ended before it could be interrupted"
                 assert time.monotonic() < until
                 time.sleep(0.01)

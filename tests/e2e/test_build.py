@@ -73,7 +73,7 @@ def test_a_dense_model_that_fits_is_not_pruned(roomy: Ended) -> None:
 def test_a_fitting_build_ends_with_the_documented_files(fitting: Ended) -> None:
     assert fitting.code == 0, fitting.err
     assert sorted(files(fitting.output)) == FILES
-    assert not fitting.output.with_name("fitting.work").exists()
+    assert not fitting.output.with_name("fitting.edgeprune-work").exists()
 
 
 def test_the_pruned_model_meets_the_budget_that_the_dense_one_breaks(
@@ -158,7 +158,7 @@ def test_an_interrupted_build_goes_on_and_ends_with_the_same_bytes(
     resumed = build("again", *arguments, "--resume")
     assert resumed.code == 0, resumed.err
     assert files(resumed.output) == files(fitting.output)
-    assert not (place / "again.work").exists()
+    assert not (place / "again.edgeprune-work").exists()
 
 
 def test_the_same_seed_twice_gives_the_same_bytes_of_all_files(
@@ -249,7 +249,7 @@ def test_an_input_that_cannot_be_used_is_one_sentence_and_exit_code_three(
     assert hint in " ".join(ended["err"].split())
     assert "Traceback" not in ended["err"]
     assert not (place / "refused").exists()
-    assert not (place / "refused.work").exists()
+    assert not (place / "refused.edgeprune-work").exists()
 
 
 def test_no_code_of_a_refused_model_is_run(refusals: dict[str, Any], place: Path) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.errors import ToolFailedError, ToolMissingError
+from edgeprune.errors import ToolFailedError, ToolMissingError, ToolStoppedError
 from edgeprune.firmware.c.boards import EmulatedBoard
+from edgeprune.runtimes.children import ending_error, was_killed
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 
 Array = NDArray[Any]
@@ -89,17 +90,20 @@ def emulate(
 
     Raises:
         ToolMissingError: `qemu-system-arm` is not installed.
-        ToolFailedError: it took too long.
+        ToolStoppedError: it was killed, or took too long.
     """
     if which(PROGRAM) is None:
         raise ToolMissingError(f"{PROGRAM} is not installed", fix=f"on Debian: apt-get install {PROGRAM}")
     command = [*find_command(board, str(elf.resolve())), "-monitor", "none", "-serial", "none"]
     try:
-        return subprocess.run(
+        ended = subprocess.run(
             command, cwd=directory, capture_output=True, text=True, timeout=timeout_seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolFailedError(f"qemu took more than {timeout_seconds:.0f} s", where=str(elf)) from error
+        raise ToolStoppedError(f"qemu took more than {timeout_seconds:.0f} s", where=str(elf)) from error
+    if was_killed(ended.returncode):
+        raise ending_error("qemu", ended.returncode, why=ended.stderr.strip()[-500:])
+    return ended
 
 
 def find_command(board: EmulatedBoard, elf: str) -> list[str]:
@@ -132,11 +136,21 @@ def run_host_program(
         timeout_seconds: for all samples.
 
     Raises:
+        ToolStoppedError: it was killed, or took too long.
         ToolFailedError: it crashed; a sanitizer's report is part of the message.
     """
-    ended = subprocess.run(
-        [str(program)], input=_interleave(inputs), capture_output=True, timeout=timeout_seconds, check=False
-    )
+    try:
+        ended = subprocess.run(
+            [str(program)],
+            input=_interleave(inputs),
+            capture_output=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolStoppedError(f"the generated program took more than {timeout_seconds:.0f} s") from error
+    if was_killed(ended.returncode):
+        raise ending_error("the generated program", ended.returncode, why="")
     if ended.returncode != 0:
         why = ended.stderr.decode(errors="replace").strip()[:1500]
         raise ToolFailedError("the generated program crashed", where=str(program), why=why)

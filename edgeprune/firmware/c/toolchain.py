@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
-from edgeprune.errors import ToolFailedError, ToolMissingError
+from edgeprune.errors import ToolFailedError, ToolMissingError, ToolStoppedError
 from edgeprune.firmware.c.boards import EmulatedBoard
 from edgeprune.firmware.c.layer import Optimize
+from edgeprune.runtimes.children import ending_error
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 _LEVELS: Mapping[Optimize, tuple[str, ...]] = {
@@ -143,7 +144,9 @@ def run_tool(tool: str, *arguments: str) -> str:
             [tool, *arguments], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolFailedError(f"{tool} took more than {_TIMEOUT_SECONDS} s") from error
+        raise ToolStoppedError(f"{tool} took more than {_TIMEOUT_SECONDS} s") from error
+    if ended.returncode < 0:
+        raise ending_error(tool, ended.returncode, why=ended.stderr.strip()[:1500])
     if ended.returncode != 0:
         raise ToolFailedError(f"{tool} failed", why=ended.stderr.strip()[:1500])
     return ended.stdout

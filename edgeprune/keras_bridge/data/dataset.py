@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeprune.config.build_options import DataSource
 from edgeprune.errors import DataError
+from edgeprune.files import refuse_special
 from edgeprune.keras_bridge.data.batches import Batch, Rows, Source, Stream
 from edgeprune.keras_bridge.data.checks import find_range_mismatch
 from edgeprune.keras_bridge.data.folders import read_folder
@@ -226,6 +227,7 @@ def _read(source: DataSource, *, interface: Interface, seed: int) -> RawData:
     if not isinstance(source, str | Path):
         return take_data(source, interface=interface)
     source, path = str(source), Path(source)
+    refuse_special(path, DataError)
     if path.is_dir():
         return read_folder(path, interface, seed=seed)
     if path.is_file() and path.suffix.lower() == ".npz":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeprune.errors import DataError
+from edgeprune.files import refuse_special
 from edgeprune.keras_bridge.data.batches import Array, Batch, Rows
 from edgeprune.keras_bridge.data.class_folders import Files, explain_labels, list_files
 from edgeprune.keras_bridge.data.parts import Interface, RawData
@@ -94,6 +95,7 @@ def _decode_all(paths: Sequence[Path], shape: tuple[int, ...]) -> Array:
 def _decode(path: Path, shape: tuple[int, ...]) -> Array:
     import tensorflow as tf  # here, so that listing files does not take seconds
 
+    refuse_special(path, DataError)
     try:
         with tf.device("CPU"):
             content = path.read_bytes()

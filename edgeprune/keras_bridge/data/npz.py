@@ -1,9 +1,11 @@
 """Arrays in an `.npz` file, mapped where they are large: only the samples that are wanted are read."""
 
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -16,6 +18,12 @@ from edgeprune.keras_bridge.data.temporary_files import open_temporary
 
 LOADED_BYTES = 64 * 2**20
 """Arrays up to this size are read into memory; larger ones are mapped, if need be from a temporary file."""
+
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, OverflowError, SyntaxError),
+    *(TokenError, zlib.error, struct.error, zipfile.BadZipFile),
+)
+"""What zipfile and numpy raise for a damaged file."""
 
 _CHUNK_BYTES = 4 * 2**20
 _LOCAL_HEADER_BYTES = 30
@@ -55,16 +63,7 @@ def read_npz(path: Path, interface: Interface) -> RawData:
             arrays = {
                 key: _read(archive, info, path=path, key=key) for key, info in members.items() if is_read(key)
             }
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        RuntimeError,
-        NotImplementedError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except _DAMAGE as error:
         raise DataError(
             "the file is truncated or damaged",
             where=where,

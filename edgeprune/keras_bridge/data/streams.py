@@ -176,7 +176,7 @@ def _make_anew(make: Callable[[], Any], *, where: str) -> Any:
         return make()
     except DataError:
         raise
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         raise _failed(error, where) from error
 
 
@@ -208,14 +208,14 @@ def _elements(given: Any, *, where: str) -> Iterator[Any]:
             iterator = _items(given)
         else:
             iterator = iter(given)
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         raise _failed(error, where) from error
     while True:
         try:
             element = next(iterator)
         except StopIteration:
             return
-        except Exception as error:  # the user's own code
+        except (Exception, SystemExit) as error:  # the user's own code
             raise _failed(error, where) from error
         yield tuple(element) if isinstance(element, list) else element  # torch collates into lists
 
@@ -231,6 +231,6 @@ def _items(given: Any) -> Iterator[Any]:
         given.on_epoch_end()
 
 
-def _failed(error: Exception, where: str) -> DataError:
+def _failed(error: BaseException, where: str) -> DataError:
     why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return DataError("the dataset failed", where=where, why=why, fix="iterate over it to see")

@@ -19,6 +19,7 @@ from typing import IO
 import numpy as np
 
 from edgeprune.errors import DataError
+from edgeprune.files import refuse_special
 from edgeprune.keras_bridge.data.batches import Array
 
 _INTEGER, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -56,6 +57,7 @@ def read_header(path: Path) -> Wav:
     Raises:
         DataError: it is no WAV file, is cut off, or is encoded in a way that is not known here.
     """
+    refuse_special(path, DataError)
     try:
         with path.open("rb") as file:
             return _walk(file, path)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import h5py
 
 from edgeprune.errors import ModelError
+from edgeprune.files import refuse_special
 from edgeprune.keras_bridge.loading.saved_model import read_metadata
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -124,6 +125,7 @@ def replace_config(path: Path, config: dict[str, Any], *, form: Form) -> None:
 
 def _recognise(path: Path) -> Form:
     where = str(path)
+    refuse_special(path, ModelError)
     if not path.exists():
         raise ModelError("no such file", where=where, fix="give the path of a .keras or .h5 file")
     if path.is_dir():
@@ -177,7 +179,7 @@ def _read_archive(path: Path) -> ModelFile:
         config = _parse(archive.read(CONFIG_MEMBER), where=where, what=CONFIG_MEMBER)
         weights = archive.read(WEIGHTS_MEMBER)
         told = METADATA_MEMBER in archive.namelist()
-        metadata = json.loads(archive.read(METADATA_MEMBER)) if told else {}
+        metadata = _parse(archive.read(METADATA_MEMBER), where=where, what=METADATA_MEMBER) if told else {}
     if not weights.startswith(HDF5_MAGIC):
         raise damaged(path, f"its member '{WEIGHTS_MEMBER}' is not an HDF5 file")
     with h5py.File(io.BytesIO(weights), "r") as file:

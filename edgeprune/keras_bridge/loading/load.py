@@ -49,6 +49,7 @@ from edgeprune.keras_bridge.model.input_shapes import (
     check_shapes,
     fix_input_shapes,
 )
+from edgeprune.keras_bridge.model.scope_names import refuse_unscoped
 from edgeprune.progress import Progress, Silent
 
 # All that Keras, h5py and TensorFlow were seen to raise for a config or weights they cannot use. Not
@@ -176,6 +177,7 @@ def settle_shapes(model: keras.Model, options: LoadOptions, *, where: str, progr
             stays open.
     """
     check_graph(model, where=where)
+    refuse_unscoped(model, where=where)
     if not options.allow_state:
         refuse_stateful(model, where=where)
     model = to_inference_form(model, where=where)

@@ -44,6 +44,8 @@ def _look_in(folder: Path) -> None:
 
 
 def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     about = path.stat()
     stamp = (about.st_mtime_ns, about.st_size)
     known = _LOADED.get(path)

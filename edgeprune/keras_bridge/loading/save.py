@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from edgeprune.files import whole_file
+from edgeprune.files import refuse_ending, whole_file
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SHARED = "shared_object_id"
@@ -51,8 +51,9 @@ def write_model(model: keras.Model, path: Path, *, force: bool) -> None:
     """Writes a whole `.keras` file, or nothing.
 
     Raises:
-        OutputError: `path` exists and `force` is not set, or it cannot be written.
+        OutputError: `path` does not end in .keras or may not be replaced, or it cannot be written.
     """
+    refuse_ending(path, ".keras")
     with whole_file(path, force=force) as temporary:
         save_model(model, temporary)
 

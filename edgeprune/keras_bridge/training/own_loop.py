@@ -82,7 +82,7 @@ class _OwnTuner:
 def _call(loop: OwnLoop, model: keras.Model, epochs: int, callbacks: Sequence[Any]) -> None:
     try:
         loop.function(model, epochs, list(callbacks))
-    except Exception as error:  # the owner's own code
+    except (Exception, SystemExit) as error:  # the owner's own code
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise RecipeError(
             "the training loop failed",

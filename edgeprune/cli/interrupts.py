@@ -1,0 +1,40 @@
+"""Whether Ctrl-C was pressed, also where a library made another error of it.
+
+An extension that is interrupted while it is imported ends in an ImportError or a SystemError; a compiler that
+gets the same Ctrl-C, in a failed tool. For whoever pressed it, the command was interrupted.
+"""
+
+import signal
+from types import FrameType
+
+_SEEN: list[int] = []
+
+
+def watch_interrupts() -> None:
+    """Remember each Ctrl-C from now on, which raises KeyboardInterrupt as always.
+
+    Where it is ignored, as for background jobs of a shell, it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _note)
+
+
+def was_interrupted() -> bool:
+    """Whether there was one."""
+    return bool(_SEEN)
+
+
+def list_notes(error: BaseException | None) -> list[str]:
+    """Notes (PEP 678) of an error and of those that it was made of: what is kept, say."""
+    notes: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        notes += getattr(error, "__notes__", ()) if isinstance(error, KeyboardInterrupt) else ()
+        error = error.__cause__ or error.__context__
+    return notes
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    _SEEN.append(number)
+    raise KeyboardInterrupt

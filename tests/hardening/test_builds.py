@@ -1,0 +1,152 @@
+"""Real builds: interrupted, killed and damaged, they end in the same bytes or say why not."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from hardening.conftest import COMMAND, ROOT, Ended, read_tree, take_interrupts, tiny_build
+from hardening.test_resume import DAMAGE
+
+from edgeprune.build.workdir import MARKER, WorkDirectory, place_of_work
+from edgeprune.cli.main import run
+
+FEW = ("a state with another number", "a stage gone")
+"""Of `DAMAGE`; the others are nightly."""
+
+
+def build(tiny: Path, *more: object) -> int:
+    return run(tiny_build(tiny, *more))
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: Path) -> dict[str, bytes]:
+    """The files of a build that nothing happened to."""
+    assert build(tiny, "--output", tiny / "whole") == 0
+    assert not place_of_work(tiny / "whole").exists()
+    return read_tree(tiny / "whole")
+
+
+def wait_for_stages(process: subprocess.Popen[str], work: Path, count: int) -> None:
+    until = time.monotonic() + 120
+    while len(list(work.glob("segment-*"))) < count:
+        assert process.poll() is None, "it ended before it could be interrupted"
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def start(tiny: Path, output: Path, *more: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *tiny_build(tiny, "--output", output, *more)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=take_interrupts,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def interrupted(tiny: Path) -> Ended:
+    """A build that Ctrl-C ended after three stages; they are in the work directory of `interrupted`."""
+    process = start(tiny, tiny / "interrupted")
+    wait_for_stages(process, place_of_work(tiny / "interrupted"), 3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    return Ended(process.returncode, "", said)
+
+
+def test_ctrl_c_says_truly_what_is_kept(tiny: Path, interrupted: Ended) -> None:
+    work = place_of_work(tiny / "interrupted")
+    assert interrupted.code == 130, interrupted.err
+    assert "Traceback" not in interrupted.err
+    kept = len([path for path in work.iterdir() if path.name not in (MARKER,) and path.name[0] != "."])
+    assert f"interrupted; {kept} finished stages are kept in {work}" in interrupted.err
+    assert "--resume" in interrupted.err
+    assert not (tiny / "interrupted").exists()
+    assert [path.name for path in tiny.glob(".interrupted*")] == []
+
+
+def test_ctrl_c_before_any_stage_says_that_nothing_is_kept(tiny: Path) -> None:
+    process = start(tiny, tiny / "early")
+    assert process.stderr is not None
+    process.stderr.readline()  # that the original model is studied
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert said.endswith("error: interrupted; no stage was finished, so nothing is kept\n")
+    assert list(tiny.glob("*early*")) == []
+
+
+def check_damage(tiny: Path, place: Path, whole: dict[str, bytes], capfd, kind: str) -> None:
+    work = place_of_work(place / "out")
+    shutil.copytree(place_of_work(tiny / "interrupted"), work)
+    DAMAGE[kind](work)
+    capfd.readouterr()
+    code = build(tiny, "--output", place / "out", "--resume")
+    said = capfd.readouterr().err
+    assert code == 0, said
+    assert "is done again" in said or "starts afresh" in said
+    assert read_tree(place / "out") == whole
+    assert [path.name for path in place.iterdir() if path.name != "other"] == ["out"]
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("kind", FEW)
+def test_a_damaged_build_ends_in_the_same_bytes(tiny, tmp_path, whole, capfd, kind) -> None:
+    check_damage(tiny, tmp_path, whole, capfd, kind)
+
+
+def check_kill(tiny: Path, place: Path, whole: dict[str, bytes], *, stages: int, seconds: float) -> None:
+    process = start(tiny, place / "out")
+    try:
+        wait_for_stages(process, place_of_work(place / "out"), stages)
+        time.sleep(seconds)
+    finally:
+        process.kill()
+        process.communicate()
+    if not (place / "out").exists():
+        is_begun = (place_of_work(place / "out") / MARKER).exists()
+        assert build(tiny, "--output", place / "out", *(["--resume"] if is_begun else [])) == 0
+    else:  # it was killed when all was done, or while it cleaned up
+        assert build(tiny, "--output", place / "out", "--force") == 0
+    assert read_tree(place / "out") == whole
+    assert [path.name for path in place.iterdir()] == ["out"]
+
+
+def test_a_killed_build_ends_in_the_same_bytes_and_leaves_nothing(tiny, tmp_path, whole) -> None:
+    check_kill(tiny, tmp_path, whole, stages=2, seconds=0.0)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(30))
+def test_so_does_one_that_is_killed_at_any_moment(tiny, tmp_path, whole, seed) -> None:
+    seconds = random.Random(seed).uniform(0, 9)
+    check_kill(tiny, tmp_path, whole, stages=0, seconds=seconds)
+
+
+ONLY_IN_MINIATURE = (
+    "a bit flipped in a file of a folder",  # there is no folder
+    "a bit flipped in the last stage",  # there are three stages, not five
+    "a bit flipped in all stages",
+    "a stage of another build",
+)
+
+
+@pytest.mark.nightly
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("kind", [kind for kind in DAMAGE if kind not in (*FEW, *ONLY_IN_MINIATURE)])
+def test_so_does_a_build_that_is_damaged_in_any_way(tiny, tmp_path, whole, capfd, kind) -> None:
+    check_damage(tiny, tmp_path, whole, capfd, kind)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_build_afresh_takes_the_place_of_what_was_kept(tiny, tmp_path) -> None:
+    work = place_of_work(tmp_path / "out")
+    shutil.copytree(place_of_work(tiny / "interrupted"), work)
+    WorkDirectory(work, key="another", resume=False)
+    assert [path.name for path in work.iterdir()] == [MARKER]
