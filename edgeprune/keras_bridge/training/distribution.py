@@ -7,22 +7,22 @@ it, and its statistics are averaged.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from edgeprune.config.training_options import Distribute
 from edgeprune.config.workers import is_first_worker
 from edgeprune.errors import RecipeError
 from edgeprune.keras_bridge.model.weights import copy_model
 
 Strategy = Any
 """A `tf.distribute.Strategy`; TensorFlow has no types."""
-Kind = Literal["mirrored", "multiworker"]
 
 
-def open_strategy(kind: Kind | None) -> Strategy | None:
+def open_strategy(kind: Distribute | None) -> Strategy | None:
     """How training is spread; None for one device.
 
     "multiworker" has to be asked for before TensorFlow has computed anything in the process, and returns when
