@@ -203,13 +203,11 @@ class _Trial:
 
     def run(self, steps: int, *, evaluator: Evaluator, progress: Progress) -> None:
         """Fine-tunes some more and scores the model, with BatchNorm statistics that suit it."""
-        from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+        from edgeprune.keras_bridge.training.evaluation import score_settled
 
         if self.tuner is not None:
             self.trained = self.tuner.tune(steps, start=self.trained, advance=progress.advance)
-            _, self.score = settle_batch_norm(
-                self.tuner.student, evaluator, source=self.training.source, seed=0
-            )
+            self.score = score_settled(self.tuner.student, evaluator, source=self.training.source, seed=0)
 
     def beats(self, other: _Trial, evaluator: Evaluator) -> bool:
         """Whether this one has a score, and the other has none or one that is worse by `LEAST_GAIN`."""

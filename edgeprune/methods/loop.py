@@ -273,15 +273,12 @@ class _Run:
 def _judge(
     model: keras.Model, segment: Segment, *, evaluator: Evaluator, training: Training, seed: int
 ) -> float:
-    """The validation metric after a segment, with BatchNorm statistics that suit the model.
-
-    Those that it has are of wider weights and of steps ago: a model that is right may score at chance.
-    """
-    from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+    """The validation metric after a segment, with BatchNorm statistics that suit the model."""
+    from edgeprune.keras_bridge.training.evaluation import score_settled
 
     if segment.kind == "recover" and segment.steps >= SETTLED_STEPS:
         return evaluator.score_model(model)
-    return settle_batch_norm(model, evaluator, source=training.source, seed=seed)[1]
+    return score_settled(model, evaluator, source=training.source, seed=seed)
 
 
 def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) -> _Run:

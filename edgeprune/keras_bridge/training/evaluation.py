@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from edgeprune.keras_bridge.data.batches import Arrays, Batch, Changed, Source, hold, join
-from edgeprune.keras_bridge.model.weights import copy_model
+from edgeprune.keras_bridge.model.weights import assign_weights, copy_model
 from edgeprune.keras_bridge.training.inference import (
     has_masks,
     predict,
@@ -118,6 +118,25 @@ def settle_batch_norm(
         return model, before
     after = evaluator.score_model(copy)
     return (copy, after) if evaluator.drop(before=before, after=after) < 0 else (model, before)
+
+
+def score_settled(model: keras.Model, evaluator: Evaluator, *, source: Source, seed: int) -> float:
+    """The metric of a model with BatchNorm statistics estimated for it; it keeps those that it has.
+
+    Its own are of wider weights and of steps ago: a model that is right may score at chance with them.
+
+    Args:
+        model: as it was afterwards.
+        evaluator: scores it.
+        source: of training samples.
+        seed: of the batches.
+    """
+    own = model.get_weights()
+    try:
+        reestimate_batch_norm(model, source, seed=seed)
+        return evaluator.score_model(model)
+    finally:
+        assign_weights(model, own)
 
 
 def make_evaluator(task: Task, original: keras.Model, *, source: Source) -> Evaluator:
