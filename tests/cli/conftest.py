@@ -14,6 +14,7 @@ from edgeprune.cli.command import Command
 from edgeprune.cli.main import cli, run
 
 ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "from edgeprune.cli.entry import main; main()"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,15 @@ def edgeprune(capfd) -> Callable[..., Ended]:
 
 @pytest.fixture
 def spawn() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command line in a process of its own."""
+    """Runs a command line in a process of its own; `before` is what a shell does first there."""
 
-    def call(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: object, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, *map(str, arguments)]
+        if before:
+            command = ["bash", "-c", f'{before}; exec "$@"', "bash", *command]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}
-        code = "from edgeprune.cli.main import main; main()"
-        command = [sys.executable, "-c", code, *map(str, arguments)]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.run(command, text=True, env=environment, check=False, timeout=60, **streams)
+        return subprocess.run(command, text=True, env=environment, check=False, timeout=120, **streams)
 
     return call
 
