@@ -74,6 +74,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     batch_size: int | None = None,
     steps_per_epoch: int | None = None,
     train: str | None = None,
+    mixed_precision: bool | None = None,
     distribute: Distribute | None = None,
     custom: Sequence[str] | None = None,
     trust: bool | None = None,

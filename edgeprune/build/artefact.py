@@ -152,6 +152,7 @@ def make_artefact(
     *,
     applied: Applied | None = None,
     named: bytes | None = None,
+    like: Artefact | None = None,
 ) -> Artefact:
     """Converts, strips, measures and evaluates: every figure of the model and of its file.
 
@@ -161,6 +162,7 @@ def make_artefact(
         applied: what was done to its weights, if anything: zeros are looked for in the file, and what was
             shaped is stored encoded where the device's runtime can unpack it.
         named: its file as the converter made it, if there is one already.
+        like: another artefact; where it is of the same model, that is not scored again.
 
     Raises:
         InfeasibleError: zeros were lost on the way.
@@ -189,13 +191,17 @@ def make_artefact(
             f"{judged.runtime}",
         ),
     }
+    if like is not None and like.model is model:
+        float_metrics = like.float_metrics
+    else:
+        float_metrics = inputs.test.score_all(lambda x: predict(model, x))
     return Artefact(
         model=model,
         graph=graph,
         tflite=tflite,
         measured=encoded.measured,
         figures=figures,
-        float_metrics=inputs.test.score_all(lambda x: predict(model, x)),
+        float_metrics=float_metrics,
         metrics=judged.metrics,
         metric=inputs.task.metric,
         compressed=encoded.compressed,

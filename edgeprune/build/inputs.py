@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Samples, Trainer
 
 
+_LEARNT_DROP = 0.02
+"""By how much less the original scores on what it has not learnt, as in `Task.drop`, before that is said."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Inputs:
     """A model and what to prune it with.
@@ -45,9 +49,12 @@ class Inputs:
         task: loss and metric.
         training: what recovery trains on.
         validation, test: evaluators of models and of artefacts; decisions only look at the first.
+        score: the teacher's, on the validation samples.
+        reference: the same on samples that it has not learnt; see `find_reference`.
         augmentation: what is done to training batches.
         optimizing: the optimizer of recovery.
         batch_size: samples per step.
+        policy: the dtype policy that recovery computes under.
         loop: the owner's own training loop, or None.
         strategy: spreads each step of recovery over several devices; None for one.
         calibration: the representative set, and how it was drawn.
@@ -63,9 +70,12 @@ class Inputs:
     training: Training
     validation: Evaluator
     test: Evaluator
+    score: float
+    reference: float
     augmentation: Augmentation
     optimizing: Optimizing
     batch_size: int
+    policy: str
     loop: OwnLoop | None
     strategy: Strategy | None
     calibration: Representative
@@ -93,9 +103,11 @@ class Inputs:
             teacher=self.teacher,
             training=self.training,
             evaluator=self.validation,
+            reference=self.reference,
             augmentation=self.augmentation,
             optimizing=self.optimizing,
             batch_size=self.batch_size,
+            policy=self.policy,
             loop=self.loop,
             strategy=self.strategy,
             epochs=epochs,
@@ -285,13 +297,14 @@ def _prepare(
     from edgeprune.keras_bridge.data.batches import Rows, hold
     from edgeprune.keras_bridge.training.chance import say_chance
     from edgeprune.keras_bridge.training.compiled import read_compiled
-    from edgeprune.keras_bridge.training.evaluation import make_evaluator
+    from edgeprune.keras_bridge.training.evaluation import find_reference, make_evaluator
     from edgeprune.keras_bridge.training.inference import predict
     from edgeprune.keras_bridge.training.optimizers import choose_optimizer
     from edgeprune.keras_bridge.training.own_loop import open_loop
+    from edgeprune.keras_bridge.training.precision import choose_policy
 
     validation = make_evaluator(task, original, source=hold(data.validation))
-    teacher, note = _make_teacher(original, validation, source=data.train, seed=seed)
+    teacher, score, note = _make_teacher(original, validation, source=data.train, seed=seed)
     augmentation = Augmentation()
     # A pipeline of the user's own, and a model with layers for it, augment as they do.
     is_ours = isinstance(data.train, Rows) and not augments_itself(original)
@@ -300,7 +313,19 @@ def _prepare(
             data.validation.x, score=lambda x: validation.score_outputs(predict(teacher, x)), seed=seed
         )
     assert data.test is not None  # open_inputs looked
-    doubts = [text for text in (_say_frozen(original), say_chance(validation, teacher)) if text]
+    test = make_evaluator(task, original, source=data.test)
+    reference = score
+    if data.is_held_out:
+        reference = find_reference(teacher, validation, test, score=score, seed=seed)
+    doubts = [
+        text
+        for text in (
+            _say_frozen(original),
+            say_chance(validation, score=score),
+            _say_learnt(validation, score=score, reference=reference),
+        )
+        if text
+    ]
     for doubt in doubts:
         progress.warn(doubt)
     notes = [*data.notes, *calibration.warnings, note, *doubts]
@@ -313,12 +338,15 @@ def _prepare(
         task=task,
         training=_make_training(data, task),
         validation=validation,
-        test=make_evaluator(task, original, source=data.test),
+        test=test,
+        score=score,
+        reference=reference,
         augmentation=augmentation,
         optimizing=choose_optimizer(
             read_compiled(original).optimizer, name=options.optimizer, learning_rate=options.learning_rate
         ),
         batch_size=options.batch_size or USUAL_BATCH,
+        policy=choose_policy(options.mixed_precision),
         loop=None if options.train is None else open_loop(options.train, original),
         strategy=strategy,
         calibration=calibration,
@@ -340,6 +368,17 @@ def _say_frozen(model: keras.Model) -> str:
         f"{len(frozen)} of {len(layers)} layers with weights are frozen (trainable=False) and stay so: "
         "their channels may go, but what remains of them is not fine-tuned, which costs accuracy; set "
         "trainable = True and save the model again to let recovery change them."
+    )
+
+
+def _say_learnt(validation: Evaluator, *, score: float, reference: float) -> str:
+    """That the original has learnt the validation samples, "" where it does no better on them."""
+    if validation.drop(before=score, after=reference) <= _LEARNT_DROP:
+        return ""
+    return (
+        f"The original's {validation.task.metric} is {score:.4f} on the {validation.samples} validation "
+        f"samples and {reference:.4f} on test samples: held out of the training data, they are what it was "
+        f"trained on. Steps are compared with {reference:.4f}; give x_val and y_val that it has not seen."
     )
 
 
@@ -384,16 +423,19 @@ def open_representative(
 
 def _make_teacher(
     original: keras.Model, validation: Evaluator, *, source: Source, seed: int
-) -> tuple[keras.Model, str]:
-    """The original, or a copy with re-estimated BatchNorm statistics if that one scores better."""
+) -> tuple[keras.Model, float, str]:
+    """The original, or a copy with re-estimated BatchNorm statistics if that one scores better; its score."""
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
 
-    before = validation.score_model(original)
     teacher, after = settle_batch_norm(original, validation, source=source, seed=seed)
     if teacher is original:
-        return original, ""
-    metric = validation.task.metric
-    return teacher, (
-        f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} "
-        f"from {before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
+        return original, after, ""
+    before, metric = validation.score_model(original), validation.task.metric
+    return (
+        teacher,
+        after,
+        (
+            f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} "
+            f"from {before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
+        ),
     )

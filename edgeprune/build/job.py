@@ -165,6 +165,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "augmentation": job.inputs.augmentation.describe(),
         "optimizer": job.inputs.optimizing.describe(),
         "batch_size": job.inputs.batch_size,
+        **({"precision": job.inputs.policy} if job.inputs.policy != "float32" else {}),
         **({"train": job.request.train} if job.request.train else {}),
         **({"replicas": strategy.num_replicas_in_sync} if strategy else {}),
         **({"layer_prices": layer_prices} if layer_prices else {}),

@@ -51,7 +51,7 @@ def requantize(
     ladder = climb_ladder(plain.model, replace(required, may_scale=applied.may_scale), progress=progress)
     if not any(step.kept for step in ladder.steps[1:]):
         return plain, ladder
-    better = make_artefact(ladder.model, job, applied=applied, named=ladder.tflite)
+    better = make_artefact(ladder.model, job, applied=applied, named=ladder.tflite, like=plain)
     limits = budget_limits(job.budgets)
     before, after = (exceeded(cost_of(a.measured.figures, limits), limits) for a in (plain, better))
     return (plain if set(after) - set(before) else better), ladder

@@ -30,12 +30,10 @@ def find_start(job: Job, dense: Artefact, *, trainer: Trainer) -> tuple[Start, A
         trainer: data and teacher.
     """
     budgets = budget_limits(job.budgets)
-    teacher, evaluator = job.inputs.teacher, trainer.evaluator
+    teacher = job.inputs.teacher
     lean, macs = dense, int(dense.figures["macs"].value or 0)
     cost = cost_of(dense.measured.figures, budgets)
-    row = describe_step(
-        0, "dense", model=teacher, cost=cost, macs=macs, accuracy=evaluator.score_model(teacher)
-    )
+    row = describe_step(0, "dense", model=teacher, cost=cost, macs=macs, accuracy=job.inputs.score)
     start = Start(model=teacher, graph=dense.graph, cost=cost, macs=macs, steps=[row], equivalence=[])
     for method in list_methods("lossless"):
         trainer.progress.stage(method.title)

@@ -166,6 +166,13 @@ class BuildOptions:
         default=None,
         metavar="module:function",
     )
+    mixed_precision: bool | None = _option(
+        "Model and data",
+        "Recovery computes in bfloat16; weights stay float32.",
+        default=None,
+        told="on GPUs of compute capability 8.0 or more",
+        place=_RECIPE,
+    )
     distribute: Literal["mirrored", "multiworker"] | None = _option(
         "Model and data",
         "mirrored: all devices; multiworker: of TF_CONFIG.",

@@ -25,6 +25,8 @@ class TrainingOptions:
         batch_size: samples per step.
         steps_per_epoch: batches in one pass of data that do not end.
         train: "module:function" of a training loop of one's own.
+        mixed_precision: whether recovery computes in bfloat16, with weights in float32; None for on GPUs that
+            have kernels for it.
         distribute: whether all devices ("mirrored") or all machines ("multiworker") share each step.
     """
 
@@ -36,6 +38,7 @@ class TrainingOptions:
     batch_size: int | None = None
     steps_per_epoch: int | None = None
     train: str | None = None
+    mixed_precision: bool | None = None
     distribute: Distribute | None = None
 
     def __post_init__(self) -> None:

@@ -121,7 +121,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             macs=start.macs,
         ),
     )
-    reference = evaluator.score_model(trainer.teacher)
+    reference = trainer.reference
     watch = watch_chance(evaluator, reference=reference)
     progress.stage("prune and recover", total=recovery.total_steps)
     progress.advance(run.trained.step)

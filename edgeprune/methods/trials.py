@@ -63,7 +63,7 @@ def try_methods(asked: Asked, methods: Sequence[Method], *, trainer: Trainer) ->
         if found is None:
             return end(f"Channels alone: {' and '.join(rest)} cannot be met on trial.")
         model = found
-    dense = start.steps[0]["accuracy"]
+    dense = trainer.reference
     lost: dict[str, tuple[float, Setting | None]] = {}
     if narrow is not None:
         lost["channels alone"] = (evaluator.drop(before=dense, after=evaluator.score_model(narrow)), None)

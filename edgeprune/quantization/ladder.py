@@ -156,7 +156,7 @@ def plan_ladder(
             model,
             training=trainer.training,
             evaluator=evaluator,
-            recovery=replace(trainer.plan_recovery(), faster=RECOVERY_RATE),
+            recovery=replace(trainer.plan_recovery(), faster=RECOVERY_RATE, policy="float32"),
             representative=tuple(x[:ROUNDED_ON] for x in representative),
             progress=Within(trainer.progress),
         )

@@ -57,6 +57,8 @@ class Data:
     Attributes:
         train: what is trained on.
         validation: what decisions look at, in memory.
+        is_held_out: whether that was taken of the training data, for want of a validation set: a model that
+            learnt those scores better on it than it will on anything else.
         test: None where the source has none.
         facts: what the labels of each output look like; None where no part has any.
         is_labelled: whether the training data have labels.
@@ -68,6 +70,7 @@ class Data:
 
     train: Source
     validation: Batch
+    is_held_out: bool
     test: Source | None
     facts: tuple[LabelFacts, ...] | None
     is_labelled: bool
@@ -213,6 +216,7 @@ def prepare_data(
     return Data(
         train=train,
         validation=validation,
+        is_held_out=given is None,
         test=test,
         facts=_merge([seen[name].facts for name in ("train", "val", "test") if name in labelled]),
         is_labelled="train" in labelled,

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
 
 from edgeprune.keras_bridge.data.batches import Array, Arrays
@@ -132,13 +131,14 @@ def _always(answer: int, *, labels: Array, kind: str, width: int) -> Callable[[A
     return lambda x: [np.broadcast_to(one, (len(x[0]), *one.shape))]
 
 
-def say_chance(evaluator: Evaluator, model: keras.Model) -> str:
-    """The sentence about a model that is no better than chance, "" for one that is."""
-    limit = find_chance(evaluator)
-    if limit is None:
-        return ""
-    score = evaluator.score_model(model)
-    if not is_at_chance(score, limit=limit):
+def say_chance(evaluator: Evaluator, *, score: float) -> str:
+    """The sentence about an original that is no better than chance, "" for one that is.
+
+    Args:
+        evaluator: gives metric and labels.
+        score: the original's.
+    """
+    if not is_at_chance(score, limit=find_chance(evaluator)):
         return ""
     return (
         f"The original's validation {evaluator.task.metric} of {score:.4f} is no better than always giving "

@@ -20,6 +20,9 @@ from edgeprune.keras_bridge.training.task import Task
 _CHUNK_BYTES = 192 * 2**20
 """Inputs, as floats, that are run and scored at a time."""
 _HELD_BYTES = 256 * 2**20
+_REFERENCE_SAMPLES = 2000
+_JUDGED_BATCHES = 8
+"""What BatchNorm statistics are estimated on where a model is only judged: a thousand samples."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -133,10 +136,28 @@ def score_settled(model: keras.Model, evaluator: Evaluator, *, source: Source, s
     """
     own = model.get_weights()
     try:
-        reestimate_batch_norm(model, source, seed=seed)
+        reestimate_batch_norm(model, source, batches=_JUDGED_BATCHES, seed=seed)
         return evaluator.score_model(model)
     finally:
         assign_weights(model, own)
+
+
+def find_reference(
+    original: keras.Model, validation: Evaluator, test: Evaluator, *, score: float, seed: int
+) -> float:
+    """What the original would score on validation samples, had it not been trained on them.
+
+    Its score on test samples where that is worse. They say nothing of any student here.
+
+    Args:
+        original: what was trained.
+        validation: on samples of its training data.
+        test: on others; at most `_REFERENCE_SAMPLES` are looked at.
+        score: of the original on the former.
+        seed: of the choice.
+    """
+    unseen = sample_evaluator(test, samples=_REFERENCE_SAMPLES, seed=seed).score_model(original)
+    return unseen if validation.drop(before=score, after=unseen) > 0 else score
 
 
 def make_evaluator(task: Task, original: keras.Model, *, source: Source) -> Evaluator:

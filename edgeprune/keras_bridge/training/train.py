@@ -24,6 +24,7 @@ from edgeprune.keras_bridge.training.distiller import Recoverer
 from edgeprune.keras_bridge.training.distribution import Strategy, average, place, scope_of
 from edgeprune.keras_bridge.training.inference import feed
 from edgeprune.keras_bridge.training.optimizers import Optimizing
+from edgeprune.keras_bridge.training.precision import computing_in
 from edgeprune.keras_bridge.training.task import Task
 
 _WARM_UP_STEPS = 100
@@ -43,6 +44,7 @@ class Recovery:
         fading: whether that share falls to 0 along the build, where there are labels.
         temperature: softens both sides of that comparison for classifiers.
         augmentation: what is done to the batches.
+        policy: the dtype policy that Keras's layers compute under meanwhile; see `precision.py`.
         loop: the owner's own training loop, an `OwnLoop`; None for Keras's `fit` with the teacher.
         strategy: spreads each step over several devices; None for one.
         seed: of batches and augmentation.
@@ -56,6 +58,7 @@ class Recovery:
     fading: bool = False
     temperature: float = 2.0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    policy: str = "float32"
     loop: Any = None
     strategy: Strategy | None = None
     seed: int = 0
@@ -179,14 +182,15 @@ class Tuner:
             start=start.step,
             advance=advance,
         )
-        history = self._recoverer.fit(
-            _stream(self._batches(start.step, steps)),
-            steps_per_epoch=steps,
-            epochs=1,
-            verbose=0,
-            shuffle=False,
-            callbacks=[course],
-        )
+        with computing_in(self._recovery.policy, self.student, self._recoverer.teacher):
+            history = self._recoverer.fit(
+                _stream(self._batches(start.step, steps)),
+                steps_per_epoch=steps,
+                epochs=1,
+                verbose=0,
+                shuffle=False,
+                callbacks=[course],
+            )
         average(self.student.non_trainable_variables, self._recovery.strategy)
         return Trained(
             step=start.step + steps,

@@ -37,9 +37,11 @@ class Trainer:
         teacher: the original, with BatchNorm statistics that suit the data; only run.
         training: what students are fine-tuned on, and gradients are taken of.
         evaluator: scores models on validation data.
+        reference: what a student's score is compared with: the teacher's, on samples that it has not learnt.
         augmentation: what is done to training batches.
         optimizing: the optimizer of recovery.
         batch_size: samples per step.
+        policy: the dtype policy that recovery computes under.
         loop: the owner's own training loop; None for Keras's `fit`.
         strategy: spreads each step over several devices; None for one.
         epochs: of fine-tuning, all that is done with this trainer together.
@@ -51,9 +53,11 @@ class Trainer:
     teacher: keras.Model
     training: Training
     evaluator: Evaluator
+    reference: float
     augmentation: Augmentation
     optimizing: Optimizing
     batch_size: int
+    policy: str = "float32"
     loop: OwnLoop | None = None
     strategy: Strategy | None = None
     epochs: int
@@ -76,6 +80,7 @@ class Trainer:
             batch_size=self.batch_size,
             optimizing=self.optimizing,
             augmentation=self.augmentation,
+            policy=self.policy,
             loop=self.loop,
             strategy=self.strategy,
             seed=self.seed,

@@ -14,6 +14,7 @@ from tests.keras_bridge.feeding import batch_of, hold_arrays, prepare
 def made(x: np.ndarray, y: np.ndarray | None, *, y_test: np.ndarray | None = None) -> Data:
     return Data(
         train=hold_arrays(x, y),
+        is_held_out=False,
         validation=batch_of(x[:1] * 0 - 1),
         test=hold_arrays(x[:1] * 0 - 2, y_test),
         facts=None,

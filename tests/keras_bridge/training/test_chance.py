@@ -112,4 +112,6 @@ def test_an_original_at_chance_is_told() -> None:
     evaluator = evaluate(2, "softmax", QUARTER)
     constant = keras.Sequential([keras.Input((2,)), layers.Dense(2, activation="softmax")])
     constant.set_weights([np.zeros((2, 2)), np.array([1.0, 0.0])])
-    assert "accuracy of 0.7500 is no better than" in say_chance(evaluator, constant)
+    assert "accuracy of 0.7500 is no better than" in say_chance(
+        evaluator, score=evaluator.score_model(constant)
+    )
