@@ -282,7 +282,8 @@ def prune(
 
     Args:
         model: what is pruned.
-        data: for criteria that need them; with `dead_only`, inputs count as within their range.
+        data: what is left is refitted on them to what it gave before, and some criteria rank by them; with
+            `dead_only`, inputs count as within their range.
         ratio: fraction of the prunable channels that goes, in [0, 1); give it, or `dead_only`.
         dead_only: only channels that are constant or unread go; the outputs stay the same.
         seen_on_data: with `dead_only`, what was constant on all samples goes, too.

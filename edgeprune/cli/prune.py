@@ -39,7 +39,8 @@ from edgeprune.terminal.tables import wrap
 @click.option(
     "--data",
     metavar="PATH|module:function",
-    help="As for 'build'; for criteria that need data. With --dead-only, inputs count as within its range.",
+    help="As for 'build'. What is left is refitted to what it gave before; some criteria rank by data. With "
+    "--dead-only, inputs count as within its range.",
 )
 @options.judging
 @click.option(
@@ -105,7 +106,26 @@ def _format_pruned(document: Mapping[str, Any]) -> str:
             f"{document['tolerance']:.0e} allowed."
         )
     )
+    if document["repair"]:
+        parts.append(wrap(_format_repair(document["repair"])))
+    if document["folded"]:
+        parts.append(
+            wrap(
+                "What the removed channels gave on average, as BatchNorm says it, is in the next biases of "
+                f"{len(document['folded'])} layers; with --data what is left is refitted."
+            )
+        )
     return "\n\n".join(parts)
+
+
+def _format_repair(repair: Mapping[str, Any]) -> str:
+    """What the data made good, in a sentence."""
+    done = [f"{repair['layers']} layers refitted on {repair['samples']} samples"] if repair["layers"] else []
+    done += ["BatchNorm statistics estimated anew"] if repair["settled"] else []
+    scores = f"validation {repair['metric']} {repair['before']:.4f}"
+    if not done:
+        return f"Refitting helps nothing: {scores}."
+    return f"{', '.join(done)}: {scores} before, {repair['after']:.4f} after."
 
 
 def _refuse_mixtures(*, ratio: float | None, dead_only: bool, data: str | None, seen_on_data: bool) -> None:

@@ -17,8 +17,10 @@ from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.graph.means import fold_means
 from edgeprune.methods.dead_channels import Stripped, strip_dead
 from edgeprune.methods.ranking import Ranking, rank_channels
+from edgeprune.methods.repairing import Repair, repair_cut
 from edgeprune.progress import Progress
 from edgeprune.prune.limits import Limits
 from edgeprune.prune.ratio import remove_ratio
@@ -41,6 +43,9 @@ class PruneResult:
         error: largest difference between masked and compacted outputs, as a fraction of their range.
         tolerance: what counts as equal.
         samples: random inputs it was compared on.
+        repair: what was made good afterwards on the data; None where there are none.
+        folded: without data, the layers whose biases or means took what removed channels gave on average, as
+            BatchNorm says it.
         layers: name, kind and channels before and after of each layer whose channels changed.
         frozen: what stayed, with reasons.
     """
@@ -54,6 +59,8 @@ class PruneResult:
     error: float
     tolerance: float
     samples: int
+    repair: Repair | None
+    folded: list[str]
     layers: list[dict[str, Any]]
     frozen: list[FrozenPart]
 
@@ -69,8 +76,9 @@ class PruneResult:
 
     def to_json(self) -> dict[str, Any]:
         """The document of `prune --json`."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "model"}
-        return {"schema": 1, **fields, "equal": self.ok}
+        fields = {name: getattr(self, name) for name in self.__slots__ if name not in ("model", "repair")}
+        repair = None if self.repair is None else self.repair.to_json()
+        return {"schema": 1, **fields, "equal": self.ok, "repair": repair}
 
     def save(self, output: str | Path, *, force: bool = False) -> Path:
         """Writes the `.keras` file and returns its path.
@@ -160,6 +168,9 @@ def prune(
 ) -> PruneResult:
     """Removes a fraction of the prunable channels; the smaller model is written once it is proven equal.
 
+    With data, what is left is refitted afterwards to what the layers gave before, see `repair_cut`; without,
+    only the means of removed channels are put into what follows, see `fold_means`.
+
     Args:
         model: a saved Keras model, or one in memory.
         ratio: fraction of channels that go, in [0, 1).
@@ -173,7 +184,7 @@ def prune(
 
     Raises:
         ModelError: the model cannot be used.
-        DataError: the criterion needs data, and there are none or they cannot be used.
+        DataError: the criterion needs data and there are none, or they cannot be used.
         RecipeError: a pattern of `limits.keep` matches no layer.
         InfeasibleError: nothing can be removed, or the two models differ.
     """
@@ -183,7 +194,9 @@ def prune(
     from edgeprune.keras_bridge.loading.given import open_model
     from edgeprune.keras_bridge.model.probes import draw_inputs
     from edgeprune.keras_bridge.model.rebuild import compact
+    from edgeprune.keras_bridge.model.repair import Cut
     from edgeprune.keras_bridge.model.trace import trace
+    from edgeprune.keras_bridge.model.weights import assign_weights
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
     fix_seeds(ranking.seed)
@@ -194,16 +207,27 @@ def prune(
     channels = keep_layers(name_channels(traced.graph), limits.keep)
     progress.stage("rank and plan")
     samples = None
-    if (data := ranking.needed_data) is not None:
-        samples = open_samples(original, data, options=ranking.training, seed=ranking.seed, progress=progress)
+    if ranking.data is not None:
+        samples = open_samples(
+            original, ranking.data, options=ranking.training, seed=ranking.seed, progress=progress
+        )
     scores = rank_channels(original, traced, channels=channels, ranking=ranking, samples=samples)
     kept = remove_ratio(channels, scores=scores, ratio=ratio, limits=limits)
     progress.stage("rebuild and prove")
     probe = draw_inputs(original, traced.graph, seed=ranking.seed)
     smaller = compact(original, traced, channels=channels, kept=kept, probe=probe)
+    pruned, made_good = smaller.model, None
+    if samples is not None:
+        progress.stage("repair")
+        cut = Cut(smaller=pruned, original=original, traced=traced, channels=channels, kept=kept)
+        pruned, made_good = repair_cut(cut, samples=samples, seed=ranking.seed)
+    means = fold_means(traced.graph, smaller.graph, channels, kept=kept) if samples is None else {}
+    layers = trace(pruned).layers
+    for name, weights in means.items():
+        assign_weights(layers[name], list(weights.values()))
     lowering = Lowering(traced.graph, channels)
     result = PruneResult(
-        model=smaller.model,
+        model=pruned,
         output=None if output is None else str(output),
         params_before=traced.graph.params,
         params_after=smaller.graph.params,
@@ -212,6 +236,8 @@ def prune(
         error=smaller.error,
         tolerance=smaller.tolerance,
         samples=smaller.samples,
+        repair=made_good,
+        folded=sorted(means),
         layers=_changed_layers(traced.graph, smaller.graph),
         frozen=list_frozen(traced.graph, channels),
     )

@@ -15,6 +15,7 @@ from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.methods.pricing import Budgets
+from edgeprune.methods.repairing import refit_cut
 from edgeprune.prune.costs import Costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, Scores, score_groups
 from edgeprune.prune.limits import Limits
@@ -53,7 +54,7 @@ class Pruner:
         costs: the solver's cost model, fitted on the dense model's conversion.
         measure: converts a model and gives its costs on the device.
         normalise: how scores are made comparable; None for the criterion's own way.
-        evaluator: measures the curves of criterion `sensitivity`.
+        evaluator: measures the curves of criterion `sensitivity`, and says whether a repair helps.
         branches: what goes as a whole, first; see `layers.layer_step`.
     """
 
@@ -102,7 +103,7 @@ def prune_step(
     probe: tuple[Array, ...],
     seed: int,
 ) -> PrunedStep:
-    """A smaller model whose costs have come a fraction of the way to the budgets.
+    """A smaller model whose costs have come a fraction of the way to the budgets, its layers refitted.
 
     Args:
         model: what to prune; not changed.
@@ -116,6 +117,7 @@ def prune_step(
         InfeasibleError: no plan keeps to the targets, or masked and compacted models differ.
     """
     from edgeprune.keras_bridge.model.rebuild import compact
+    from edgeprune.keras_bridge.model.repair import Cut
     from edgeprune.keras_bridge.model.trace import trace
 
     traced = trace(model)
@@ -129,6 +131,16 @@ def prune_step(
         cost = pruner.measure(compacted.model)
         if fraction < 1 or all(cost[name] <= target for name, target in targets.items()):
             macs = count_macs(Lowering(graph, channels).lower(solution.kept))
+            if pruner.evaluator is not None:
+                cut = Cut(
+                    smaller=compacted.model,
+                    original=model,
+                    traced=traced,
+                    channels=channels,
+                    kept=solution.kept,
+                )
+                refitted = refit_cut(cut, evaluator=pruner.evaluator, source=training.source, seed=seed)
+                compacted = replace(compacted, model=refitted.model)
             return PrunedStep(compacted=compacted, cost=cost, macs=macs)
         costs = costs.refit(predicted=solution.costs, measured={**solution.costs, **cost})
     raise InfeasibleError(

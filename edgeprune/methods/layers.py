@@ -24,6 +24,7 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.measuring.records import Worth
 from edgeprune.methods.channel_step import PROBE_SAMPLES, PrunedStep, Pruner, score_channels, solve_gently
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
+from edgeprune.methods.repairing import refit_cut
 from edgeprune.progress import Progress
 from edgeprune.prune.families import family_widths
 from edgeprune.prune.layers import importance_lost
@@ -228,6 +229,7 @@ def _start_trial(
 ) -> _Trial:
     """The model without the branches and as many channels as the budgets ask."""
     from edgeprune.keras_bridge.model.rebuild import compact, drop_branches
+    from edgeprune.keras_bridge.model.repair import Cut
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.model.weights import copy_model
     from edgeprune.keras_bridge.training.own_loop import make_tuner
@@ -255,7 +257,9 @@ def _start_trial(
     if solution.kept.all():
         student = copy_model(smaller)
     else:
-        student = compact(smaller, again, channels=channels, kept=solution.kept, probe=few).model
+        compacted = compact(smaller, again, channels=channels, kept=solution.kept, probe=few).model
+        cut = Cut(smaller=compacted, original=smaller, traced=again, channels=channels, kept=solution.kept)
+        student = refit_cut(cut, evaluator=evaluator, source=training.source, seed=recovery.seed).model
     return replace(unfinished, tuner=make_tuner(student, model, training=training, recovery=recovery))
 
 

@@ -31,7 +31,7 @@ class Ranking:
     Attributes:
         criterion: a name in `CRITERIA`.
         normalise: a name in `NORMALISERS`; None for the criterion's own way.
-        data: what `load_data` takes; only opened where something needs data.
+        data: what `load_data` takes.
         training: how the model is trained and judged.
         seed: of splits, batches, probes and random scores.
     """
@@ -41,11 +41,6 @@ class Ranking:
     data: DataSource | None = None
     training: TrainingOptions = AS_COMPILED
     seed: int = 0
-
-    @property
-    def needed_data(self) -> DataSource | None:
-        """The data, where the criterion looks at them."""
-        return self.data if CRITERIA[self.criterion].needs_data else None
 
     def check(self) -> None:
         """Raises before any work is spent on a model.

@@ -1,0 +1,179 @@
+"""What is left of a model after a cut, refitted: each layer gives again what it gave before, or nearly.
+
+Layer by layer, in the order of execution, the weights that are left are fitted to the layer's outputs in the
+original, by least squares on what the smaller model now feeds it: He, Zhang and Sun 2017, "Channel pruning
+for accelerating very deep neural networks". So errors of the layers before are made good, too. The squares of
+the change count a little (ridge regression), how much is chosen on positions that are held out of the fit; a
+layer whose fit does no better on those stays as it was.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edgeprune.graph.channels import ChannelMap
+from edgeprune.graph.layergraph import Array, LayerGraph
+from edgeprune.graph.surgery import Kept
+from edgeprune.keras_bridge.model.calling import call, replaced_call
+from edgeprune.keras_bridge.model.trace import Traced, trace
+from edgeprune.keras_bridge.model.windows import Places, Windows, describe_windows
+from edgeprune.keras_bridge.training.inference import feed
+from edgeprune.prune.least_squares import refit
+
+MOST_SAMPLES = 512
+_MOST_BYTES = 768 * 2**20
+"""Of all tensors of the original on all samples."""
+_LEAST_ROWS, _MOST_ROWS, _ROWS_PER_COLUMN = 4_096, 16_384, 8
+"""Positions that a layer is fitted on, if there are so many: some for each weight of an output."""
+_MOST_COLUMNS = 4_096
+"""Weights per output beyond which a fit would take minutes."""
+_HELD_OUT = 0.25
+"""Fraction of these positions that only judge the fit."""
+
+
+def count_samples(graph: LayerGraph) -> int:
+    """How many samples a repair takes: as many as there is memory for, `MOST_SAMPLES` at most."""
+    values = sum(int(np.prod([n or 1 for n in shape])) for shape in graph.shapes.values())
+    return max(8, min(MOST_SAMPLES, _MOST_BYTES // (4 * values)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Cut:
+    """A model, and what a plan made of it.
+
+    Attributes:
+        smaller: what `compact` made of the original.
+        original: the model before.
+        traced: its trace.
+        channels: its channel map.
+        kept: (groups,) True for each group that stayed.
+    """
+
+    smaller: keras.Model
+    original: keras.Model
+    traced: Traced
+    channels: ChannelMap
+    kept: Kept
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Wanted:
+    """What a layer gave: (positions, channels) linear outputs, and where."""
+
+    where: Places
+    outputs: Array
+
+
+def repair(cut: Cut, *, inputs: Sequence[Array], seed: int) -> int:
+    """Refits dense, convolutional and depthwise layers of the smaller model to what they gave before.
+
+    Layers that are frozen or called more than once, and all others, stay as they are.
+
+    Args:
+        cut: its smaller model changes.
+        inputs: one array per model input, (samples, ...); see `count_samples`.
+        seed: of the choice of positions.
+
+    Returns:
+        How many layers were refitted.
+    """
+    left = trace(cut.smaller).layers
+    windows = dict(_list_windows(cut, left))
+    wanted: dict[str, _Wanted] = {}
+    outputs = {node.layer: node.outputs[0] for node in cut.traced.graph.nodes}
+    with ExitStack() as stack:
+        for number, (name, found) in enumerate(windows.items()):
+            most = max(_LEAST_ROWS, min(_MOST_ROWS, _ROWS_PER_COLUMN * found.columns))
+            rng = np.random.default_rng([seed, number])
+            stays = cut.kept[cut.channels.tensors[outputs[name]]]
+            note = partial(wanted.__setitem__, name)
+            stack.enter_context(_noted(cut.traced.layers[name], stays, note, most=most, rng=rng))
+        _run(cut.original, inputs)
+    refitted: list[str] = []
+    with ExitStack() as stack:
+        for name, found in windows.items():
+            note_done = partial(refitted.append, name)
+            stack.enter_context(_fitted(left[name], found, wanted[name], note_done))
+        _run(cut.smaller, inputs)
+    return len(refitted)
+
+
+def _list_windows(cut: Cut, left: Mapping[str, Any]) -> Iterator[tuple[str, Windows]]:
+    """The layers that can be refitted, by name."""
+    nodes = cut.traced.graph.nodes
+    calls = Counter(node.layer for node in nodes)
+    for node in nodes:
+        layer = left[node.layer]
+        if calls[node.layer] > 1 or not getattr(layer, "trainable", False):
+            continue
+        windows = describe_windows(layer)
+        goes_inside = any(groups is not None for groups in cut.channels.inner.get(node.outputs[0], ()))
+        if windows is not None and windows.columns <= _MOST_COLUMNS and not goes_inside:
+            yield node.layer, windows
+
+
+def _run(model: keras.Model, inputs: Sequence[Array]) -> None:
+    call(model, list(map(tf.constant, feed(model, inputs))), training=False)
+
+
+@contextmanager
+def _noted(
+    layer: Any, stays: Kept, note: Callable[[_Wanted], None], *, most: int, rng: np.random.Generator
+) -> Iterator[None]:
+    """While the block runs, what the layer gives without its activation is put down, at some positions."""
+    original = layer.call
+
+    def watch(*args: Any, **kwargs: Any) -> Any:
+        own, layer.activation = getattr(layer, "activation", None), keras.activations.linear
+        try:
+            outputs = np.asarray(original(*args, **kwargs))
+        finally:
+            layer.activation = own
+        places = outputs.shape[:-1]
+        chosen = rng.permutation(int(np.prod(places)))[:most]
+        where = np.unravel_index(chosen, places)
+        note(_Wanted(where=where, outputs=outputs[where][:, stays]))
+        return original(*args, **kwargs)
+
+    with replaced_call(layer, watch):
+        yield
+
+
+@contextmanager
+def _fitted(layer: Any, windows: Windows, wanted: _Wanted, note: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, the layer is fitted to what is wanted of it when it is called."""
+    original = layer.call
+
+    def watch(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if _refit(layer, windows, np.asarray(x), wanted):
+            note()
+        return original(x, *args, **kwargs)
+
+    with replaced_call(layer, watch):
+        yield
+
+
+def _refit(layer: Any, windows: Windows, x: Array, wanted: _Wanted) -> bool:
+    """Fits kernel and bias of a layer; False where they stay."""
+    seen, outputs = windows.look(x, wanted.where), windows.divide(wanted.outputs)
+    found = refit(
+        seen,
+        outputs,
+        weights=windows.to_blocks(np.asarray(layer.kernel)),
+        bias=None if layer.bias is None else np.asarray(layer.bias).reshape(len(outputs), -1),
+        held=max(1, int(_HELD_OUT * seen.shape[1])),
+    )
+    if found is None:
+        return False
+    weights, bias = found
+    layer.kernel.assign(windows.to_kernel(weights).astype(np.float32))
+    if layer.bias is not None:
+        layer.bias.assign(bias.reshape(-1).astype(np.float32))
+    return True
