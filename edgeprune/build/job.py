@@ -10,6 +10,7 @@ from edgeprune.build.file_metadata import read_labels
 from edgeprune.build.inputs import Inputs, open_inputs
 from edgeprune.build.request import BuildRequest
 from edgeprune.build.workdir import WorkDirectory
+from edgeprune.config.training_options import USUAL_EPOCHS, Duration
 from edgeprune.device.check import Budgets, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import RecipeError
@@ -58,8 +59,17 @@ class Job:
 
     @property
     def epochs(self) -> int:
-        """Epochs of recovery, all steps together."""
-        return self.request.epochs
+        """Of recovery, all steps together; where it goes on while it gains, what trials are sized by."""
+        return USUAL_EPOCHS if self.request.epochs == "auto" else self.request.epochs
+
+    @property
+    def duration(self) -> Duration:
+        """How long recovery takes: a loop of the owner's, or of several machines, is told beforehand."""
+        is_ours = self.inputs.loop is None and self.request.distribute != "multiworker"
+        return Duration(
+            goes_on=is_ours and self.request.epochs == "auto",
+            minutes=self.request.max_minutes if is_ours else None,
+        )
 
 
 def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: Progress) -> Job:
@@ -135,8 +145,6 @@ def _refuse_bad_settings(request: BuildRequest) -> None:
             raise RecipeError(f"{name} is {count}", fix="give at least 1")
     if request.resume and request.distribute == "multiworker":
         raise RecipeError("workers cannot resume: each would go on from elsewhere", fix="leave out --resume")
-    if request.epochs is not None and request.epochs < 1:
-        raise RecipeError(f"epochs is {request.epochs}", fix="give at least 1")
 
 
 def describe_settings(job: Job) -> dict[str, Any]:
@@ -151,7 +159,8 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "scheme": job.request.scheme,
         "io_type": choose_io_type(job.request.scheme, job.request.io_type),
         "representative": f"{calibration.samples} samples {calibration.selection}",
-        "epochs": job.epochs,
+        "epochs": "as long as it gains" if job.duration.goes_on else job.epochs,
+        **({"max_minutes": job.duration.minutes} if job.duration.minutes else {}),
         "max_drop": "as usual" if job.request.drop is None else job.request.drop.describe(),
         "round_to": job.limits.round_to,
         "min_channels": job.limits.min_channels,
@@ -174,7 +183,8 @@ def describe_settings(job: Job) -> dict[str, Any]:
 
 def make_trainer(job: Job, *, progress: Progress, work: Checkpoints | None = None) -> Trainer:
     """What fine-tunes the job's models, for all of its epochs; see `Inputs.make_trainer`."""
-    return job.inputs.make_trainer(epochs=job.epochs, seed=job.request.seed, progress=progress, work=work)
+    trainer = job.inputs.make_trainer(epochs=job.epochs, seed=job.request.seed, progress=progress, work=work)
+    return replace(trainer, duration=job.duration)
 
 
 _OF_ONE_RUN = ("model", "data", "output", "resume", "force", "origins")

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 
 from edgeprune.cli.command import Command
-from edgeprune.cli.options import DropType, Finite
+from edgeprune.cli.options import CountOrWord, DropType, Finite
 from edgeprune.config.build_options import (
     GROUPS,
     BuildOptions,
@@ -24,6 +24,8 @@ from edgeprune.config.build_options import (
 from edgeprune.config.tables import describe_fields
 
 _LAST = GROUPS[-1]
+_SPECIAL: dict[str, click.ParamType] = {"max_drop": DropType(), "epochs": CountOrWord("auto")}  # type: ignore[type-arg]
+"""Types of flags whose values say more than their fields' types."""
 
 
 class GroupedOption(click.Option):
@@ -70,7 +72,7 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
             item.name,
             cls=GroupedOption,
             group=text.group,
-            type=DropType() if item.name == "max_drop" else _choose_type(hint, item),
+            type=_SPECIAL.get(item.name) or _choose_type(hint, item),
             is_flag=(hint is bool and "/" not in flags[0]) or None,
             default=None,
             multiple=get_origin(hint) is tuple,

@@ -37,6 +37,19 @@ class DropType(click.ParamType):  # type: ignore[type-arg]
         return value
 
 
+class CountOrWord(click.IntRange):
+    """A whole number of at least 1, or a word that says to find one."""
+
+    def __init__(self, word: str) -> None:
+        """The word."""
+        super().__init__(min=1)
+        self._word = word
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number or the word."""
+        return value if value == self._word else super().convert(value, param, ctx)
+
+
 _POSITIVE = Finite(min=0, min_open=True)
 
 

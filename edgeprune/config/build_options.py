@@ -256,7 +256,22 @@ class BuildOptions:
         flags=("--whole-layers/--no-whole-layers",),
         told="yes",
     )
-    epochs: int = _option("Pruning", "Of recovery, all in all.", default=16, metavar="N", low=1)
+    epochs: int | Literal["auto"] = _option(
+        "Pruning",
+        "Of recovery; auto: while the metric gains.",
+        default="auto",
+        metavar="N|auto",
+        low=1,
+    )
+    max_minutes: float | None = _option(
+        "Pruning",
+        "What recovery may take.",
+        default=None,
+        metavar="M",
+        told="any time",
+        above=0,
+        high=_LARGEST,
+    )
     normalise: str | None = _option(
         "Pruning",
         "Makes scores comparable: 'edgeprune list normalisers'.",
@@ -310,7 +325,7 @@ class BuildOptions:
     )
     clusters: int | None = _option(
         "Zeros and clusters",
-        "N values for the weights of each output, not zeros.",
+        "N values for the weights of each output.",
         default=None,
         metavar="N",
         low=2,
@@ -421,8 +436,8 @@ class BuildOptions:
     seed: int = _option("This run", "Of everything random.", default=0, metavar="N", low=0, high=MAX_SEED)
     accept: tuple[Acceptable, ...] = _option(
         "This run",
-        "Go on all the same. no-gain: zeros or clusters of which the device makes nothing; input-range: data "
-        "that seem to have another range than MODEL expects.",
+        "Go on all the same. no-gain: zeros or clusters that buy nothing; input-range: data of another "
+        "range.",
         default=(),
         metavar="WHAT",
     )

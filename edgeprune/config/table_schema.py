@@ -76,7 +76,9 @@ def _describe_value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         # TOML has no null: what may be None is left out.
-        return _describe_value(next(a for a in arguments if a is not type(None)), definitions)
+        given = [a for a in arguments if a is not type(None) and a is not Any]
+        described = [_describe_value(a, definitions) for a in given]
+        return described[0] if len(described) == 1 else {"anyOf": described}
     if origin is Literal:
         return {"enum": list(arguments)}
     if origin is tuple:

@@ -162,7 +162,7 @@ def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
     if origin in (Union, types.UnionType):
         if Any in arguments and not isinstance(value, str):
             return value
-        return _value(value, next(a for a in arguments if a is not type(None)), key, errors)
+        return _value(value, _choose(value, arguments), key, errors)
     if origin is Literal:
         if value in arguments:
             return value
@@ -190,6 +190,14 @@ def _value(value: Any, hint: Any, key: str, errors: list[TableError]) -> Any:
         return value
     errors.append(TableError(key=key, problem=f"is {_describe(value)}; it takes {_wants(hint)}"))
     return None
+
+
+def _choose(value: Any, arguments: tuple[Any, ...]) -> Any:
+    """Of types beside None the one that a value is held against: a word can only be one of a Literal's."""
+    literals = [a for a in arguments if get_origin(a) is Literal]
+    if literals and isinstance(value, str):
+        return literals[0]
+    return next(a for a in arguments if a is not type(None))
 
 
 def _check_range(value: Any, rules: Mapping[str, Any], key: str, errors: list[TableError]) -> None:
@@ -221,7 +229,7 @@ def _show(number: float) -> str:
 def _wants(hint: Any) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return _wants(next(a for a in arguments if a is not type(None)))
+        return " or ".join(_wants(a) for a in arguments if a is not type(None) and a is not Any)
     if origin is Literal:
         return "one of " + ", ".join(f"'{a}'" for a in arguments)
     if origin is tuple:

@@ -8,6 +8,8 @@ from edgeprune.errors import RecipeError
 Mode = Literal["min", "max"]
 Distribute = Literal["mirrored", "multiworker"]
 
+USUAL_EPOCHS = 16
+"""What trials are sized by where recovery goes on as long as it gains."""
 USUAL_BATCH = 32
 """Samples per batch where nobody says otherwise, as `Model.fit` has it; streams have their own."""
 
@@ -54,6 +56,27 @@ class TrainingOptions:
         if self.distribute not in (None, "mirrored", "multiworker"):
             raise RecipeError(f"distribute is {self.distribute}", fix="choose mirrored or multiworker")
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Duration:
+    """How long recovery takes.
+
+    Attributes:
+        goes_on: whether it goes on as long as the validation metric gains; else its epochs are given.
+        minutes: what it may take; None for any time.
+    """
+
+    goes_on: bool = False
+    minutes: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its number of steps is not known beforehand."""
+        return self.goes_on or self.minutes is not None
+
+
+AS_GIVEN = Duration()
+"""As many epochs as somebody says."""
 
 AS_COMPILED = TrainingOptions()
 """Nothing is said."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeprune.config.training_options import AS_GIVEN
 from edgeprune.methods.channels import ToBudgets
 from edgeprune.methods.method import (
     METHODS,
@@ -113,7 +114,10 @@ def carry_out(choice: Choice, asked: Asked, *, dense_flash_bytes: float, trainer
     is_narrowed = bool(exceeded(start.cost, budgets))
     if is_narrowed:
         setting = ToBudgets(asked=replace(asked, budgets=budgets))
-        applied = METHODS["channels"].apply(start.model, setting, trainer=trainer.for_epochs(epochs))
+        narrowing = trainer.for_epochs(epochs)
+        if choice.setting is not None:
+            narrowing = replace(narrowing, duration=AS_GIVEN)
+        applied = METHODS["channels"].apply(start.model, setting, trainer=narrowing)
     applied = replace(
         applied,
         steps=[*start.steps, *applied.steps],

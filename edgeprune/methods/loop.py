@@ -2,19 +2,22 @@
 
 The reductions follow a schedule. Each round of the loop is a *segment*: channels go until the costs have come
 a fraction of the way to the budgets, then the model is fine-tuned for some steps. The last segments only
-fine-tune. A segment after which accuracy has collapsed is rolled back and done in two smaller ones. Every
-finished segment is saved, so that an interrupted build goes on from there.
+fine-tune; where it is not said how many, as long as that gains (`gains.py`). A segment after which accuracy
+has collapsed is rolled back and done in two smaller ones. Every finished segment is saved, so that an
+interrupted build goes on from there.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+import time
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeprune.methods.channel_step import PrunedStep, Pruner, prune_step
+from edgeprune.methods.gains import MOST_EPOCHS, Gains, round_steps
 from edgeprune.methods.layers import layer_step
 from edgeprune.methods.method import Applied
 from edgeprune.methods.pricing import Price
@@ -62,9 +65,17 @@ class Segment:
 
 
 def plan_segments(
-    pruner: Pruner, *, schedule: str, total_steps: int, steps_per_epoch: int
+    pruner: Pruner, *, schedule: str, total_steps: int, steps_per_epoch: int, is_open: bool = False
 ) -> tuple[Segment, ...]:
-    """The rounds of the loop: whole layers, channels along the schedule, then fine-tuning by epochs."""
+    """The rounds of the loop: whole layers, channels along the schedule, then fine-tuning by epochs.
+
+    Args:
+        pruner: how to prune, and the budgets.
+        schedule: a name in `SCHEDULES`.
+        total_steps: of the whole loop.
+        steps_per_epoch: optimizer steps.
+        is_open: whether fine-tuning is planned later, round by round.
+    """
     from edgeprune.keras_bridge.training.schedules import fractions
 
     reduction = max(
@@ -78,7 +89,7 @@ def plan_segments(
     pruning = [Segment(fraction=f, steps=between) for f in dict.fromkeys(wanted)]
     if pruner.branches:
         pruning.insert(0, Segment(fraction=0.0, steps=between, layers=True))
-    left = total_steps - between * len(pruning)
+    left = 0 if is_open else total_steps - between * len(pruning)
     tuning = []
     while left > 0:
         steps = min(steps_per_epoch, left)
@@ -106,14 +117,18 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
     from edgeprune.keras_bridge.training.train import Trained, Tunes, steps_per_epoch
 
     training, evaluator, progress = trainer.training, trainer.evaluator, trainer.progress
-    per_epoch = steps_per_epoch(training, recovery)
+    per_epoch, started = steps_per_epoch(training, recovery), time.monotonic()
     run = _Run.resume(
         trainer.work,
         fresh=_Run(
             model=start.model,
             trained=Trained(step=0, optimizer=[], losses=[]),
             remaining=plan_segments(
-                pruner, schedule=schedule, total_steps=recovery.total_steps, steps_per_epoch=per_epoch
+                pruner,
+                schedule=schedule,
+                total_steps=recovery.total_steps,
+                steps_per_epoch=per_epoch,
+                is_open=trainer.duration.is_open,
             ),
             steps=start.steps,
             equivalence=start.equivalence,
@@ -123,8 +138,8 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
     )
     reference = trainer.reference
     watch = watch_chance(evaluator, reference=reference)
-    progress.stage("prune and recover", total=recovery.total_steps)
-    progress.advance(run.trained.step)
+    course = run.set_course(recovery, trainer=trainer)
+    first = run.trained.step
     tuner: Tunes | None = None
     while run.remaining:
         segment, *rest = run.remaining
@@ -145,7 +160,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             )
             run.reached = segment.fraction
         if tuner is None or tuner.student is not run.model:
-            tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=recovery)
+            tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=course)
             run.model = tuner.student
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
         score = _judge(run.model, segment, evaluator=evaluator, training=training, seed=recovery.seed)
@@ -162,9 +177,19 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
             run.log(segment.kind, epochs=run.trained.step / per_epoch, accuracy=score, note=note)
             if segment.kind == "recover":
                 watch = watch.after(segment.steps, score=score)
+                run.gains = run.gains.after(
+                    segment.steps, score=score, drop=lambda a, b: evaluator.drop(before=a, after=b)
+                )
             if watch.is_stuck and run.remaining:
                 progress.warn(watch.say(score))
                 run.remaining = ()
+            elif not run.remaining and trainer.duration.is_open and run.gains.falls_from is None:
+                seconds = (time.monotonic() - started) / (run.trained.step - first)
+                run.plan_on(
+                    trainer, per_epoch=per_epoch, most=recovery.total_steps, seconds=seconds, since=started
+                )
+                if run.gains.falls_from is not None:
+                    course, tuner = run.set_course(recovery, trainer=trainer), None
         run.save(trainer.work)
         progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}")
     settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
@@ -191,6 +216,7 @@ class _Run:
     cost: Price
     macs: int
     reached: float = 0.0
+    gains: Gains = field(default_factory=Gains)
     count: int = 0
 
     def adapt(self, pruner: Pruner) -> Pruner:
@@ -224,6 +250,45 @@ class _Run:
         )
         self.steps = [*self.steps, row]
 
+    def set_course(self, recovery: Recovery, *, trainer: Trainer) -> Recovery:
+        """Tells how long it takes from here, and how the learning rate goes on."""
+        if not trainer.duration.is_open:
+            trainer.progress.stage("prune and recover", total=recovery.total_steps)
+            trainer.progress.advance(self.trained.step)
+            return recovery
+        if (start := self.gains.falls_from) is None:
+            trainer.progress.stage("prune, then recover while it gains")
+            return replace(recovery, falls_from=None)
+        trainer.progress.stage("recover: the learning rate falls", total=self.gains.falls_for)
+        trainer.progress.advance(self.trained.step - start)
+        return replace(recovery, falls_from=start, total_steps=start + self.gains.falls_for)
+
+    def plan_on(self, trainer: Trainer, *, per_epoch: int, most: int, seconds: float, since: float) -> None:
+        """Plans another round of recovery, or its end.
+
+        Args:
+            trainer: how long it may take.
+            per_epoch: optimizer steps.
+            most: of the whole loop, where their number is given.
+            seconds: that a step takes, all in all.
+            since: when recovery began, by `time.monotonic`.
+        """
+        duration, size = trainer.duration, round_steps(per_epoch)
+        ends = self.gains.fall(self.trained.step, least=size)
+        last = MOST_EPOCHS * per_epoch if duration.goes_on else most - self.trained.step - ends.falls_for
+        is_late = (
+            duration.minutes is not None
+            and time.monotonic() - since + (ends.falls_for + size) * seconds > 60 * duration.minutes
+        )
+        if is_late or (duration.goes_on and self.gains.are_over) or self.gains.steps >= last:
+            self.gains = ends
+            left = ends.falls_for
+            while left > 0:
+                self.remaining += (Segment(fraction=0.0, steps=min(size, left)),)
+                left -= size
+        else:
+            self.remaining = (Segment(fraction=0.0, steps=size),)
+
     def save(self, work: Checkpoints) -> None:
         """Writes the state after a segment."""
         from edgeprune.keras_bridge.loading.save import save_model
@@ -238,6 +303,7 @@ class _Run:
             "cost": dict(self.cost),
             "macs": self.macs,
             "reached": self.reached,
+            "gains": self.gains.to_json(),
         }
         with work.finish(f"segment-{self.count:03d}", state) as folder:
             save_model(self.model, folder / "model.keras")
@@ -266,6 +332,7 @@ class _Run:
             cost=state["cost"],
             macs=state["macs"],
             reached=state["reached"],
+            gains=Gains(**state["gains"]),
             count=count,
         )
 

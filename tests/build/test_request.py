@@ -24,7 +24,7 @@ def recipe(tmp_path: Path) -> Path:
 def test_an_argument_beats_the_recipe_and_silence_does_not(recipe: Path) -> None:
     request = make_request({"latency_ms": 4.0, "seed": None, "keep": (), "max_drop": 0.0}, recipe=recipe)
     assert (request.latency_ms, request.seed, request.keep) == (4.0, 3, ("stem",))
-    assert (request.max_drop, request.min_channels, request.epochs) == ("0", 8, 16)
+    assert (request.max_drop, request.min_channels, request.epochs) == ("0", 8, "auto")
     assert request.accepts("no-gain")
     assert not request.accepts("input-range")
 

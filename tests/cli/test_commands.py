@@ -149,7 +149,7 @@ def test_every_option_of_build_is_listed_with_its_flag_or_as_one_of_recipes(edge
     assert set(rows) == {item.name for item in fields(BuildOptions)}
     assert rows["latency_ms"]["flag"] == "--latency-ms"
     assert rows["begin_step"]["flag"] == "recipe only"
-    assert rows["epochs"]["default"] == "16"
+    assert rows["epochs"]["default"] == "auto"
     text = edgeprune("list", "options").out
     assert all(name in text for name in rows)
     assert max(map(len, text.splitlines())) <= 80

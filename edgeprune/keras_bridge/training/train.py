@@ -37,6 +37,7 @@ class Recovery:
 
     Attributes:
         total_steps: optimizer steps of the whole build; the learning rate falls to zero along a half cosine.
+        falls_from: the step from which it falls; None for never.
         batch_size: samples per step.
         optimizing: the optimizer.
         faster: multiplies its learning rate.
@@ -51,6 +52,7 @@ class Recovery:
     """
 
     total_steps: int
+    falls_from: int | None = 0
     batch_size: int = USUAL_BATCH
     optimizing: Optimizing = field(default_factory=Optimizing)
     faster: float = 1.0
@@ -65,7 +67,10 @@ class Recovery:
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0 over the whole build."""
-        progress = min(step / max(self.total_steps, 1), 1.0)
+        progress = 0.0
+        if self.falls_from is not None:
+            progress = (step - self.falls_from) / max(self.total_steps - self.falls_from, 1)
+            progress = min(max(progress, 0.0), 1.0)
         warm = min((step + 1) / min(_WARM_UP_STEPS, 1 + self.total_steps // 10), 1.0)
         largest = self.faster * self.optimizing.learning_rate
         return largest * warm * 0.5 * (1 + float(np.cos(np.pi * progress)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import keras
 
+from edgeprune.config.training_options import AS_GIVEN, Duration
 from edgeprune.keras_bridge.data.augment import Augmentation
 from edgeprune.keras_bridge.training.distribution import Strategy
 from edgeprune.keras_bridge.training.evaluation import Evaluator
@@ -45,6 +46,7 @@ class Trainer:
         loop: the owner's own training loop; None for Keras's `fit`.
         strategy: spreads each step over several devices; None for one.
         epochs: of fine-tuning, all that is done with this trainer together.
+        duration: whether it goes on beyond them while that gains, and what time it may take.
         seed: of batches, augmentation and random choices.
         progress: is told about every optimizer step.
         work: keeps what is finished, so that an interrupted build goes on from there.
@@ -61,6 +63,7 @@ class Trainer:
     loop: OwnLoop | None = None
     strategy: Strategy | None = None
     epochs: int
+    duration: Duration = AS_GIVEN
     seed: int
     progress: Progress
     work: Checkpoints
@@ -71,7 +74,9 @@ class Trainer:
 
     def on_trial(self, epochs: int) -> "Trainer":
         """The same for something that is tried: few epochs, within the stage that is on, nothing is kept."""
-        return replace(self, epochs=epochs, progress=Within(self.progress), work=Forgetful())
+        return replace(
+            self, epochs=epochs, duration=AS_GIVEN, progress=Within(self.progress), work=Forgetful()
+        )
 
     def plan_recovery(self) -> Recovery:
         """How a student is fine-tuned for `epochs`."""
