@@ -22,13 +22,14 @@ from edgeprune.methods.layers import layer_step
 from edgeprune.methods.method import Applied
 from edgeprune.methods.pricing import Price
 from edgeprune.methods.start import Start, describe_step
-from edgeprune.progress import Checkpoints
+from edgeprune.progress import Checkpoints, Progress
 from edgeprune.report.sections.equivalence import EquivalencePart
 from edgeprune.report.sections.steps import StepPart
 
 if TYPE_CHECKING:
     import keras
 
+    from edgeprune.config.training_options import Duration
     from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.train import Recovery, Trained, Training
     from edgeprune.keras_bridge.training.trainer import Trainer
@@ -138,7 +139,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
     )
     reference = trainer.reference
     watch = watch_chance(evaluator, reference=reference)
-    course = run.set_course(recovery, trainer=trainer)
+    run.tell(progress, recovery, duration=trainer.duration)
     first = run.trained.step
     tuner: Tunes | None = None
     while run.remaining:
@@ -159,7 +160,10 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                 ),
             )
             run.reached = segment.fraction
+        if run.rate is None:
+            run.rate = _choose_rate(run.model, recovery, trainer=trainer)
         if tuner is None or tuner.student is not run.model:
+            course = run.plan_course(recovery, duration=trainer.duration)
             tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=course)
             run.model = tuner.student
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
@@ -189,12 +193,15 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                     trainer, per_epoch=per_epoch, most=recovery.total_steps, seconds=seconds, since=started
                 )
                 if run.gains.falls_from is not None:
-                    course, tuner = run.set_course(recovery, trainer=trainer), None
+                    run.tell(progress, recovery, duration=trainer.duration)
+                    tuner = None
         run.save(trainer.work)
         progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}")
     settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
     run.model = settled
+    if run.rate is not None and run.rate != recovery.optimizing.learning_rate:
+        note += f"; learning rate {run.rate:g}, found by a range test"
     run.log("final", epochs=run.trained.step / per_epoch, accuracy=score, note=note)
     return Applied(
         model=run.model,
@@ -217,6 +224,7 @@ class _Run:
     macs: int
     reached: float = 0.0
     gains: Gains = field(default_factory=Gains)
+    rate: float | None = None
     count: int = 0
 
     def adapt(self, pruner: Pruner) -> Pruner:
@@ -250,18 +258,26 @@ class _Run:
         )
         self.steps = [*self.steps, row]
 
-    def set_course(self, recovery: Recovery, *, trainer: Trainer) -> Recovery:
-        """Tells how long it takes from here, and how the learning rate goes on."""
-        if not trainer.duration.is_open:
-            trainer.progress.stage("prune and recover", total=recovery.total_steps)
-            trainer.progress.advance(self.trained.step)
+    def plan_course(self, recovery: Recovery, *, duration: Duration) -> Recovery:
+        """Recovery with the learning rate that suits, and where it falls from as far as that is known."""
+        if self.rate is not None:
+            recovery = replace(recovery, optimizing=replace(recovery.optimizing, learning_rate=self.rate))
+        if not duration.is_open:
             return recovery
         if (start := self.gains.falls_from) is None:
-            trainer.progress.stage("prune, then recover while it gains")
             return replace(recovery, falls_from=None)
-        trainer.progress.stage("recover: the learning rate falls", total=self.gains.falls_for)
-        trainer.progress.advance(self.trained.step - start)
         return replace(recovery, falls_from=start, total_steps=start + self.gains.falls_for)
+
+    def tell(self, progress: Progress, recovery: Recovery, *, duration: Duration) -> None:
+        """Tells what is on, and how long it takes where that is known."""
+        if not duration.is_open:
+            progress.stage("prune and recover", total=recovery.total_steps)
+            progress.advance(self.trained.step)
+        elif self.gains.falls_from is None:
+            progress.stage("prune, then recover while it gains")
+        else:
+            progress.stage("recover: the learning rate falls", total=self.gains.falls_for)
+            progress.advance(self.trained.step - self.gains.falls_from)
 
     def plan_on(self, trainer: Trainer, *, per_epoch: int, most: int, seconds: float, since: float) -> None:
         """Plans another round of recovery, or its end.
@@ -304,6 +320,7 @@ class _Run:
             "macs": self.macs,
             "reached": self.reached,
             "gains": self.gains.to_json(),
+            "rate": self.rate,
         }
         with work.finish(f"segment-{self.count:03d}", state) as folder:
             save_model(self.model, folder / "model.keras")
@@ -333,8 +350,26 @@ class _Run:
             macs=state["macs"],
             reached=state["reached"],
             gains=Gains(**state["gains"]),
+            rate=state["rate"],
             count=count,
         )
+
+
+def _choose_rate(student: keras.Model, recovery: Recovery, *, trainer: Trainer) -> float:
+    """The largest learning rate of recovery: what was asked for, or what a range test leaves of the usual."""
+    from edgeprune.keras_bridge.training.rates import find_harmful_rate, suit_rate
+
+    own = recovery.optimizing
+    if own.is_asked or recovery.loop is not None or recovery.strategy is not None:
+        return own.learning_rate
+    harmful = find_harmful_rate(student, trainer.teacher, training=trainer.training, recovery=recovery)
+    rate = suit_rate(own.learning_rate, harmful=harmful)
+    if rate != own.learning_rate:
+        trainer.progress.note(
+            f"learning rate {rate:g} instead of {own.learning_rate:g} ({own.origin}): "
+            f"in a range test the loss rises from {harmful:.1e} on"
+        )
+    return rate
 
 
 def _judge(

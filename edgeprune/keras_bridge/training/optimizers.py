@@ -21,12 +21,14 @@ class Optimizing:
         settings: its config, without the learning rate.
         learning_rate: the largest one; the course of it is edgeprune's.
         origin: a clause that says where it comes from.
+        is_asked: whether somebody gave the learning rate.
     """
 
     kind: type[Any] = keras.optimizers.Adam
     settings: dict[str, Any] = field(default_factory=dict)
     learning_rate: float = USUAL_RATE
     origin: str = "edgeprune's"
+    is_asked: bool = False
 
     def make(self) -> Any:
         """A new optimizer of Keras."""
@@ -59,7 +61,7 @@ def choose_optimizer(
     else:
         chosen = Optimizing()
     if learning_rate is not None:
-        chosen = replace(chosen, learning_rate=learning_rate, origin="from --learning-rate")
+        chosen = replace(chosen, learning_rate=learning_rate, origin="from --learning-rate", is_asked=True)
     return chosen
 
 
