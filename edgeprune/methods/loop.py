@@ -184,7 +184,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                 run.gains = run.gains.after(
                     segment.steps, score=score, drop=lambda a, b: evaluator.drop(before=a, after=b)
                 )
-            if watch.is_stuck and run.remaining:
+            if watch.is_stuck and (run.remaining or trainer.duration.is_open):
                 progress.warn(watch.say(score))
                 run.remaining = ()
             elif not run.remaining and trainer.duration.is_open and run.gains.falls_from is None:

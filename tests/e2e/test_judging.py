@@ -73,3 +73,20 @@ def test_a_student_that_stays_at_chance_is_given_up(place: Path, tmp_path: Path)
     assert any("still no better than always giving the commonest answer" in w for w in progress.warnings)
     steps = error.value.best.to_json()["steps"]
     assert 0 < sum(step["kind"] == "recover" for step in steps) <= 2
+
+
+def test_one_that_goes_on_while_it_gains_is_given_up_as_well(place: Path) -> None:
+    progress = Noted()
+    with pytest.raises(InfeasibleError) as error:
+        edgeprune.build(
+            place / "small.keras",
+            data=str(DIGITS),
+            device="cortex-m7",
+            latency_ms=0.55,
+            learning_rate=30.0,
+            whole_layers=False,
+            progress=progress,
+        )
+    assert any("still no better than always giving the commonest answer" in w for w in progress.warnings)
+    steps = error.value.best.to_json()["steps"]
+    assert sum(step["kind"] == "recover" for step in steps) <= 2
