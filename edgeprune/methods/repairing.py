@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.model.repair import Cut
     from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.trainer import Samples
+
+
+_JUDGED_ON = 256
+"""Validation samples that say whether refitting helps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +57,11 @@ def repair_cut(cut: Cut, *, samples: Samples, seed: int) -> tuple[keras.Model, R
 
     evaluator, source = samples.validation, samples.training.source
     refitted = refit_cut(cut, evaluator=evaluator, source=source, seed=seed)
+    before = evaluator.score_model(cut.smaller)
     best, after = settle_batch_norm(refitted.model, evaluator, source=source, seed=seed)
     return best, Repair(
         metric=evaluator.task.metric,
-        before=refitted.before,
+        before=before,
         after=after,
         layers=refitted.layers,
         samples=refitted.samples,
@@ -69,13 +75,11 @@ class Refitted:
 
     Attributes:
         model: the better one.
-        before: the metric of the one as it was.
         layers: how many were refitted; 0 where that did not help.
         samples: they were refitted on.
     """
 
     model: keras.Model
-    before: float
     layers: int
     samples: int
 
@@ -91,16 +95,19 @@ def refit_cut(cut: Cut, *, evaluator: Evaluator, source: Source, seed: int) -> R
     """
     from edgeprune.keras_bridge.model.repair import count_samples, repair
     from edgeprune.keras_bridge.model.weights import copy_model
+    from edgeprune.keras_bridge.training.evaluation import sample_evaluator
+    from edgeprune.keras_bridge.training.inference import predict_once
 
     count = min(count_samples(cut.traced.graph), source.drawable)
     rows = np.random.default_rng([seed, 5]).choice(source.drawable, count, replace=False)
     fitted = copy_model(cut.smaller)
     layers = repair(replace(cut, smaller=fitted), inputs=source.take(np.sort(rows)).x, seed=seed)
-    before, after = evaluator.score_model(cut.smaller), evaluator.score_model(fitted)
-    is_better = evaluator.drop(before=before, after=after) < 0
+    few = sample_evaluator(evaluator, samples=_JUDGED_ON, seed=seed)
+    before, after = (
+        few.score_all(partial(predict_once, model), scores=few.task.scores[:1])[few.task.metric]
+        for model in (cut.smaller, fitted)
+    )
+    is_better = few.drop(before=before, after=after) < 0
     return Refitted(
-        model=fitted if is_better else cut.smaller,
-        before=before,
-        layers=layers if is_better else 0,
-        samples=count,
+        model=fitted if is_better else cut.smaller, layers=layers if is_better else 0, samples=count
     )

@@ -4,7 +4,7 @@ import numpy as np
 
 from edgeprune.graph.layergraph import Array
 
-RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
+RIDGES = (1e-3, 1e-2, 1e-1)
 """What a squared change of a weight counts, relative to the mean square of what it is multiplied with."""
 LEAST_GAIN = 0.01
 """Fraction of the squared error, held out, that a fit must take away."""

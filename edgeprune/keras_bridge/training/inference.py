@@ -42,6 +42,11 @@ def predict_masked(
     return joined, whole
 
 
+def predict_once(model: keras.Model, inputs: Sequence[Array]) -> list[Array]:
+    """As `predict`, of a model that is not asked again: without compiling it, all samples at a time."""
+    return [np.asarray(y) for y in call(model, list(map(tf.constant, feed(model, inputs))), training=False)]
+
+
 @lru_cache(maxsize=2)
 def _inference(model: keras.Model) -> Callable[..., Any]:
     """The model as a compiled function; kept, because the same models are asked again and again."""
@@ -65,7 +70,7 @@ def has_masks(model: keras.Model, inputs: Arrays) -> bool:
 
 
 def reestimate_batch_norm(
-    model: keras.Model, source: Source, *, batch_size: int = 128, batches: int = 32, seed: int
+    model: keras.Model, source: Source, *, batch_size: int = 128, batches: int = 16, seed: int
 ) -> int:
     """Sets the moving statistics of all BatchNormalization layers to their mean over some training batches.
 

@@ -15,8 +15,8 @@ from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, T
 
 LOWEST, HIGHEST = 1e-5, 1.0
 """Where the test begins, and where it ends in any case."""
-_PIECES, _PIECE_STEPS = 30, 5
-_HARMLESS = 8
+_PIECES, _PIECE_STEPS = 20, 5
+_HARMLESS = 6
 """Pieces at the start of which the scatter of the loss is taken."""
 _RISE = 4.0
 """Standard errors by which the loss of two pieces is above the lowest so far when it counts as harm."""

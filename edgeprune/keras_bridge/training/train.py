@@ -56,9 +56,9 @@ class Recovery:
     batch_size: int = USUAL_BATCH
     optimizing: Optimizing = field(default_factory=Optimizing)
     faster: float = 1.0
-    distill_weight: float = 0.5
+    distill_weight: float = 0.9
     fading: bool = False
-    temperature: float = 2.0
+    temperature: float = 4.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     policy: str = "float32"
     loop: Any = None
