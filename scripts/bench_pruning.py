@@ -1,294 +1,211 @@
-"""Accuracy of the int8 artefact at 0.75, 0.5 and 0.33 of the dense model's latency, against two baselines.
+"""Accuracy of the int8 artefact at fractions of the dense model's latency, flash and RAM, against baselines.
 
-Three ways to the same budget, all from the same weights, with the same teacher, data and number of steps:
+From the same weights, with the same teacher, data and number of steps:
 
-    edgeprune   small steps along the schedule, ranked by gradients (the product's defaults)
-    uniform     every layer narrowed by the same fraction at once, its smallest channels by l2 norm
-    random      channels removed at random at once
+    dense, fine-tuned   by the same recovery, nothing removed
+    edgeprune           `edgeprune.build` itself: all of its choices, and the int8 ladder
+    uniform             every layer narrowed by the same fraction at once, its smallest channels by l2 norm
+    random              channels removed at random at once
 
-and the dense model, fine-tuned as long. Models: MLPerf Tiny's ResNet-8 on CIFAR-10 and a DS-CNN on log-mel
-features of spoken digits, which this script trains first. Needs ../shared beside the checkout.
+Models: ResNet-8 on CIFAR-10, DS-CNN on spoken digits in noise, the FC-AutoEncoder and MobileNetV1-0.25, which
+this script trains first where they do not come with ../shared (beside the checkout), and keeps in the output
+folder. Decisions are made on `x_val`, figures are of `x_test`. A fraction of flash is one of the file, and of
+RAM one of the arena.
 
-    python scripts/bench_pruning.py --output bench.json [--models resnet8,dscnn] [--ratios 0.75,0.5,0.33]
+    python scripts/bench_pruning.py --output bench [--models resnet8,dscnn] [--epochs 16] [--seeds 0,1,2]
+    python scripts/bench_pruning.py --output bench --table
 
-With --compare, all criteria and scopes instead, each in small steps and without removing whole layers; model
-"example" is the small network that is packed with edgeprune:
+Each finished run is a line of bench/runs.jsonl, with its commit and date, and is not run again; its Keras
+model is in bench/models. --table prints the Markdown tables, and draws accuracy against latency, from that
+file alone. Parts of the build are set otherwise by --set (see `benchmarks/settings.py`):
 
-    python scripts/bench_pruning.py --compare [--epochs 4] [--criteria l2,fpgm] [--scopes global]
+    python scripts/bench_pruning.py --output bench --methods edgeprune --budgets latency:0.5 --epochs 4 \
+        --set learning_rate=3e-3 --set edgeprune.methods.loop.PRUNING_SHARE=0.3
+
+--compare runs all criteria and scopes, without removing whole layers; model "example" is the small network
+that is packed with edgeprune. --scratch trains architectures from random weights, each of them solved to the
+same budget: uniform, wedge (the first block narrow, the last one wide), block-fewer, or a .keras file as it
+is.
+
+    python scripts/bench_pruning.py --output bench --compare --epochs 4 [--criteria l2,fpgm] [--scopes global]
+    python scripts/bench_pruning.py --output bench --scratch uniform,wedge,block-fewer --budgets latency:0.5 \
+        --epochs 60
 """
 
 import argparse
 import json
+import shutil
+import signal
+import subprocess
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
+from benchmarks.plots import write_plots
+from benchmarks.rows import AS_GIVEN, TUNED, RowFile, Run, find_commit
+from benchmarks.runs import ARCHITECTURES, SCRATCH, carry_out, list_scratch, parse_budget
+from benchmarks.settings import parse_settings
+from benchmarks.subjects import SHARED, SUBJECTS, prepare
+from benchmarks.tables import format_entry, format_tables, gather
 
-from edgeprune.build.artefact import Artefact, make_artefact
-from edgeprune.build.job import Job, make_trainer, open_job
-from edgeprune.build.pricing import ask_methods
-from edgeprune.build.request import BuildRequest
-from edgeprune.build.start import find_start
-from edgeprune.errors import InfeasibleError
-from edgeprune.graph.layergraph import Array
-from edgeprune.methods.channels import ChannelsMethod, ToBudgets
-from edgeprune.progress import Silent
 from edgeprune.prune.criteria import CRITERIA
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-Methods = dict[str, dict[str, Any]]
-METHODS: Methods = {
-    "edgeprune": {},
-    "uniform": {"criterion": "l2", "scope": "local", "schedule": "constant_sparsity"},
-    "random": {"criterion": "random", "scope": "global", "schedule": "constant_sparsity"},
-}
+METHODS = ("dense", "edgeprune", "uniform", "random")
+BUDGETS = "latency:0.75,latency:0.5,latency:0.33,flash:0.5,ram:0.5"
+ROWS = "runs.jsonl"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One line of the table: latency and sizes as fractions of the dense model's."""
+def main() -> int:
+    """Runs what is not done yet, or prints the tables; 1 if a run failed."""
+    arguments = parse_arguments()
+    file = RowFile(arguments.output / ROWS)
+    if arguments.one:
+        run_one(Run(**json.loads(arguments.one)), output=arguments.output)
+        return 0
+    if arguments.table:
+        return print_table(arguments, file)
+    runs = list(list_runs(arguments, commit=arguments.commit or find_commit()))
+    if arguments.list:
+        print("\n".join(run.describe() for run in runs if file.find(run) is None))
+        return 0
+    if not SHARED.is_dir():
+        sys.exit("bench_pruning: ../shared, with the models and data, is not beside this checkout")
+    keep_architectures(arguments)
+    failed = 0
+    for number, run in enumerate(runs, 1):
+        print(f"[{number}/{len(runs)}] {run.describe()}", file=sys.stderr, flush=True)
+        if (row := file.find(run)) is None:
+            failed += not start(run, output=arguments.output)
+            row = file.find(run)
+        if row is not None:
+            print(format_entry(gather([row])[0], reference=None), flush=True)
+    return 1 if failed else 0
 
-    model: str
-    method: str
-    ratio: float
-    accuracy: float
-    float_accuracy: float
-    latency_ms: float
-    macs: float
-    tflite_bytes: float
-    seconds: float
 
-    def to_json(self) -> dict[str, Any]:
-        """The row as JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-def main() -> None:
-    """Runs the benchmark and prints its table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--output", type=Path, default=Path("bench_pruning.json"))
-    parser.add_argument("--models", default="resnet8,dscnn")
-    parser.add_argument("--ratios", help="default: 0.75,0.5,0.33; with --compare 0.5")
-    parser.add_argument("--methods", default="dense,edgeprune,uniform,random")
+def parse_arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--output", type=Path, default=Path("bench_pruning"), help="folder of rows and models"
+    )
+    parser.add_argument("--models", help=f"of {', '.join(SUBJECTS)}; default: resnet8,dscnn")
+    parser.add_argument("--budgets", help=f"default: {BUDGETS}; with --compare and --scratch latency:0.5")
+    parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--device", default="cortex-m7")
     parser.add_argument("--epochs", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="see settings.py")
     parser.add_argument("--compare", action="store_true", help="all criteria and scopes instead of methods")
     parser.add_argument("--criteria", default=",".join(CRITERIA))
     parser.add_argument("--scopes", default="local,global")
+    parser.add_argument("--scratch", help=f"of {', '.join(list_scratch())}, or .keras files, with commas")
+    parser.add_argument("--commit", help="count as runs of this one; default: the last one of edgeprune")
+    parser.add_argument("--table", action="store_true", help="print what is finished, and draw it")
+    parser.add_argument("--list", action="store_true", help="print what is not finished yet, and run nothing")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    compare = arguments.compare
-    ratios = (arguments.ratios or ("0.5" if compare else "0.75,0.5,0.33")).split(",")
-    methods = {name: METHODS.get(name, {}) for name in arguments.methods.split(",")}
-    if compare:
-        methods = list_rankings(arguments.criteria.split(","), arguments.scopes.split(","))
-    render = format_ranking if compare else format_row
-    if not SHARED.is_dir():
-        sys.exit("bench_pruning: ../shared, with the models and data, is not beside this checkout")
-    rows: list[Row] = []
-    with TemporaryDirectory() as folder:
-        for name in arguments.models.split(","):
-            model, data = MODELS[name](Path(folder))
-            request = BuildRequest(
+    try:
+        arguments.settings = parse_settings(arguments.set)
+        usual = "latency:0.5" if arguments.compare or arguments.scratch else BUDGETS
+        arguments.budgets = (arguments.budgets or usual).split(",")
+        for budget in arguments.budgets:
+            parse_budget(budget)
+    except ValueError as error:
+        parser.error(str(error))
+    _refuse_unknown(parser, "model", arguments.models or "", SUBJECTS)
+    _refuse_unknown(parser, "method", arguments.methods, METHODS)
+    return arguments
+
+
+def _refuse_unknown(parser: argparse.ArgumentParser, what: str, asked: str, known: Iterable[str]) -> None:
+    unknown = sorted(set(filter(None, asked.split(","))) - set(known))
+    if unknown:
+        parser.error(f"unknown {what} {', '.join(unknown)}; known: {', '.join(known)}")
+
+
+def list_runs(arguments: argparse.Namespace, *, commit: str) -> Iterator[Run]:
+    """What was asked for, seed by seed, so that a table is complete early; each model's dense row first."""
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    models = (arguments.models or "resnet8,dscnn").split(",")
+    for seed in seeds:
+        for model in models:
+            usual = Run(
                 model=model,
-                device=arguments.device,
-                data=None if data is None else str(data),
-                output=Path(folder) / "out",
-                max_drop="100%",
+                method="edgeprune",
                 epochs=arguments.epochs,
-                seed=arguments.seed,
+                seed=seed,
+                device=arguments.device,
+                options=arguments.settings,
+                commit=commit,
             )
-            for row in run_model(name, request, ratios, methods):
-                rows.append(row)
-                print(render(row), flush=True)
-                document = json.dumps([r.to_json() for r in rows], indent=2) + "\n"
-                arguments.output.write_text(document, encoding="utf-8")
-    print("\n" + (format_comparison(rows) if compare else format_table(rows)))
+            if seed == seeds[0]:
+                yield as_given(usual)
+            variants = list(list_variants(arguments, usual))
+            yield from (run for run in variants if run.method == TUNED)
+            for budget in arguments.budgets:
+                yield from (replace(run, budget=budget) for run in variants if run.method != TUNED)
 
 
-def list_rankings(criteria: list[str], scopes: list[str]) -> Methods:
-    """Every criterion with every scope, as a method of its own."""
-    return {
-        f"{criterion} {scope}": {"criterion": criterion, "scope": scope, "whole_layers": False}
-        for criterion in criteria
-        for scope in scopes
-    }
+def list_variants(arguments: argparse.Namespace, usual: Run) -> Iterator[Run]:
+    """The methods that are held against each other, without a budget yet."""
+    if arguments.scratch:
+        for name in arguments.scratch.split(","):
+            yield replace(usual, method=SCRATCH + Path(name).name)
+    elif arguments.compare:
+        for criterion in arguments.criteria.split(","):
+            for scope in arguments.scopes.split(","):
+                ranking = {"criterion": criterion, "scope": scope, "whole_layers": False}
+                yield replace(usual, options={**ranking, **usual.options})
+    else:
+        for name in arguments.methods.split(","):
+            yield replace(usual, method=TUNED if name == "dense" else name)
 
 
-def run_model(name: str, request: BuildRequest, ratios: list[str], methods: Methods) -> Any:
-    """Yields the rows of one model as they are done; a method that cannot meet a budget has none."""
-    assert request.output is not None
-    job = open_job(request, progress=Silent())
-    dense = make_artefact(job.inputs.model, job)
-    yield make_row(name, "dense, as given", 1.0, dense, seconds=0.0)
-    if "dense" in methods:
-        started = time.monotonic()
-        tuned = fine_tune_dense(job)
-        yield make_row(name, "dense, fine-tuned", 1.0, tuned, seconds=time.monotonic() - started)
-    latency_ms = dense.figures["latency_ms"].value or 0.0
-    for ratio in map(float, ratios):
-        for method in (m for m in methods if m != "dense"):
-            started = time.monotonic()
-            wanted = replace(request, latency_ms=ratio * latency_ms, **methods[method])
-            again = open_job(wanted, inputs=job.inputs, progress=Silent())
-            trainer = make_trainer(again, progress=Silent())
-            try:
-                start, _ = find_start(again, dense, trainer=trainer)
-                setting = ToBudgets(asked=ask_methods(again, start=start))
-                applied = ChannelsMethod().apply(start.model, setting, trainer=trainer)
-            except InfeasibleError as error:
-                print(f"{name}, {method} at {ratio:g}: {error.message}", file=sys.stderr)
-                continue
-            artefact = make_artefact(applied.model, again)
-            yield make_row(name, method, ratio, artefact, seconds=time.monotonic() - started)
+def keep_architectures(arguments: argparse.Namespace) -> None:
+    """Copies the files that are to be trained from scratch into the benchmark's folder, for later runs."""
+    for name in (arguments.scratch or "").split(","):
+        path, folder = Path(name), arguments.output / ARCHITECTURES
+        if name.endswith(".keras") and not (folder / path.name).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / path.name)
 
 
-def fine_tune_dense(job: Job) -> Artefact:
-    """The dense model after as many steps of the same recovery."""
-    from edgeprune.keras_bridge.model.weights import copy_model
-    from edgeprune.keras_bridge.training.train import Trained, Tuner
-
-    model = copy_model(job.inputs.teacher)
-    recovery = make_trainer(job, progress=Silent()).plan_recovery()
-    tuner = Tuner(model, job.inputs.teacher, training=job.inputs.training, recovery=recovery)
-    tuner.tune(recovery.total_steps, start=Trained(step=0, optimizer=[], losses=[]))
-    return make_artefact(model, job)
+def as_given(run: Run) -> Run:
+    """The run that gives the dense model's row, of which budgets are fractions."""
+    return replace(run, method=AS_GIVEN, budget="", epochs=0, seed=0, options={})
 
 
-def make_row(name: str, method: str, ratio: float, artefact: Artefact, *, seconds: float) -> Row:
-    """The row of an artefact."""
-    value = {figure: found.value or 0.0 for figure, found in artefact.figures.items()}
-    return Row(
-        model=name,
-        method=method,
-        ratio=ratio,
-        accuracy=value["accuracy"],
-        float_accuracy=artefact.float_accuracy,
-        latency_ms=value["latency_ms"],
-        macs=value["macs"],
-        tflite_bytes=value["tflite_bytes"],
-        seconds=round(seconds, 1),
-    )
+def start(run: Run, *, output: Path) -> bool:
+    """Whether a run, in a process of its own, came to its end."""
+    command = [sys.executable, __file__, "--output", str(output), "--one", json.dumps(asdict(run))]
+    code = subprocess.run(command, check=False).returncode
+    if code in (-signal.SIGINT, 130):
+        raise KeyboardInterrupt
+    return code == 0
 
 
-def format_row(row: Row) -> str:
-    """One line of Markdown."""
-    return (
-        f"| {row.model} | {row.ratio:g} | {row.method} | {100 * row.accuracy:.2f} | "
-        f"{100 * row.float_accuracy:.2f} | {row.latency_ms:.2f} | {row.macs / 1e6:.2f} | "
-        f"{row.tflite_bytes / 1024:.1f} | {row.seconds:.0f} |"
-    )
+def run_one(run: Run, *, output: Path) -> None:
+    """Adds the row of a run."""
+    file = RowFile(output / ROWS)
+    dense = None if run.method == AS_GIVEN else file.find(as_given(run))
+    subject = prepare(run.model, output / "subjects")
+    file.append(carry_out(run, subject=subject, dense=dense, output=output))
 
 
-def format_table(rows: list[Row]) -> str:
-    """The whole table, in Markdown."""
-    head = (
-        "| model | latency budget | method | int8 % | float % | latency ms | MMACs | .tflite KiB | seconds |"
-    )
-    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *map(format_row, rows)])
+def print_table(arguments: argparse.Namespace, file: RowFile) -> int:
+    """Prints the tables of the models that were asked for, and draws them."""
+    rows = [
+        row for row in file.read() if arguments.models is None or row.run.model in arguments.models.split(",")
+    ]
+    if not rows:
+        print(f"bench_pruning: no finished run in {file.path}", file=sys.stderr)
+        return 1
+    print(format_tables(rows))
+    for path in write_plots(rows, arguments.output):
+        print(f"drawn: {path}", file=sys.stderr)
+    return 0
 
-
-def format_ranking(row: Row) -> str:
-    """One line of Markdown of the comparison; the dense model has no criterion."""
-    criterion, scope = row.method.rsplit(" ", 1) if row.ratio < 1 else (row.method, "")
-    return (
-        f"| {row.model} | {criterion} | {scope} | {100 * row.accuracy:.2f} | "
-        f"{100 * row.float_accuracy:.2f} | {row.latency_ms:.2f} | {row.seconds:.0f} |"
-    )
-
-
-def format_comparison(rows: list[Row]) -> str:
-    """All criteria and scopes in Markdown, the best of each model first."""
-    order = list(dict.fromkeys(row.model for row in rows))
-    ranked = sorted(rows, key=lambda row: (order.index(row.model), row.ratio, -row.accuracy))
-    head = "| model | criterion | scope | int8 % | float % | latency ms | seconds |"
-    return "\n".join([head, "|---|---|---|---|---|---|---|", *map(format_ranking, ranked)])
-
-
-def prepare_example(folder: Path) -> tuple[None, None]:
-    """The network and the data that are packed with edgeprune."""
-    return None, None
-
-
-def prepare_resnet8(folder: Path) -> tuple[Path, Path]:
-    """MLPerf Tiny's image classification model, as published, and CIFAR-10."""
-    models = SHARED / "models/mlperf_tiny/image_classification"
-    return models / "pretrainedResnet.h5", SHARED / "data/cifar10_20k.npz"
-
-
-def prepare_dscnn(folder: Path) -> tuple[Path, Path]:
-    """A DS-CNN trained here on log-mel features of spoken digits."""
-    import keras
-
-    with np.load(SHARED / "data/spoken_digits_8khz.npz") as sounds:
-        arrays = {
-            name: log_mel(sounds[name]) if name.startswith("x_") else sounds[name]
-            for name in ("x_train", "y_train", "x_test", "y_test")
-        }
-    data = folder / "digits.npz"
-    np.savez(data, **arrays)
-    keras.utils.set_random_seed(0)
-    model = build_dscnn(arrays["x_train"].shape[1:])
-    epochs, batch = 30, 64
-    steps = epochs * (len(arrays["x_train"]) // batch + 1)
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    model.fit(arrays["x_train"], arrays["y_train"], batch_size=batch, epochs=epochs, verbose=0)
-    path = folder / "dscnn.keras"
-    model.save(path)
-    return path, data
-
-
-def log_mel(
-    sounds: Array, *, rate_hz: int = 8000, frame: int = 320, hop: int = 160, bands: int = 20
-) -> Array:
-    """Log energies in mel bands, (samples, frames, bands, 1) float32, from (samples, n) int16."""
-    x = sounds.astype(np.float32) / 32768
-    starts = range(0, x.shape[1] - frame + 1, hop)
-    frames = np.stack([x[:, s : s + frame] for s in starts], axis=1) * np.hanning(frame)
-    power = np.abs(np.fft.rfft(frames, 512, axis=-1)) ** 2
-    mels = np.linspace(0, 2595 * np.log10(1 + rate_hz / 2 / 700), bands + 2)
-    edges = 700 * (10 ** (mels / 2595) - 1) / rate_hz * 512
-    bins = np.arange(power.shape[-1])
-    rising = (bins[:, None] - edges[None, :-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[None, 2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    energies = power @ np.maximum(0, np.minimum(rising, falling))
-    features: Array = np.log(energies + 1e-6).astype(np.float32)[..., None]
-    return features
-
-
-def build_dscnn(shape: tuple[int, ...]) -> Any:
-    """MLPerf Tiny's keyword spotting architecture, for ten classes."""
-    import keras
-    from keras import layers
-
-    def normalise(x: Any) -> Any:
-        return layers.ReLU()(layers.BatchNormalization()(x))
-
-    inputs = keras.Input(shape)
-    x = layers.Normalization(mean=-6.0, variance=16.0)(inputs)
-    x = normalise(layers.Conv2D(64, (10, 4), strides=2, padding="same", use_bias=False)(x))
-    x = layers.Dropout(0.2)(x)
-    for _ in range(4):
-        x = normalise(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x))
-        x = normalise(layers.Conv2D(64, 1, use_bias=False)(x))
-    x = layers.Dropout(0.4)(layers.GlobalAveragePooling2D()(x))
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x), name="dscnn")
-
-
-MODELS: dict[str, Callable[[Path], tuple[Path | None, Path | None]]] = {
-    "example": prepare_example,
-    "resnet8": prepare_resnet8,
-    "dscnn": prepare_dscnn,
-}
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -28,7 +28,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from bench_pruning import SHARED, fine_tune_dense, log_mel, prepare_dscnn, prepare_resnet8
+from benchmarks.recovering import Course
+from benchmarks.sounds import log_mel
+from benchmarks.subjects import SHARED, build_autoencoder, build_dscnn
 
 from edgeprune.build.artefact import Artefact, make_artefact
 from edgeprune.build.job import Job, make_trainer, open_job
@@ -40,6 +42,7 @@ from edgeprune.device.profile import load_profile
 from edgeprune.encoding.xnnpack_sparse import choose_sparse
 from edgeprune.errors import EdgepruneError, InfeasibleError
 from edgeprune.keras_bridge.conversion.convert import convert
+from edgeprune.keras_bridge.model.weights import copy_model
 from edgeprune.methods.channels import ChannelsMethod, ToBudgets
 from edgeprune.methods.clustering import Clustering, ClustersMethod
 from edgeprune.methods.method import Applied
@@ -115,7 +118,7 @@ def run_model(name: str, request: BuildRequest, targets: list[str]) -> Iterator[
     """Yields the rows of one model as they are done."""
     job = _without_budgets(open_job(request, progress=Silent()))
     started = time.monotonic()
-    dense = fine_tune_dense(job)
+    dense = Course(job, progress=Silent()).finish(copy_model(job.inputs.teacher))
     yield from measure_everywhere(name, "dense", dense.model, job, targets)
     sparse = make_sparse(job.inputs.teacher, job)
     yield from measure_everywhere(name, "sparse", sparse.model, job, targets, applied=sparse)
@@ -229,21 +232,44 @@ def format_row(row: Row) -> str:
     )
 
 
+def prepare_resnet8(folder: Path) -> tuple[Path, Path]:
+    """MLPerf Tiny's image classification model, as published, and CIFAR-10."""
+    models = SHARED / "models/mlperf_tiny/image_classification"
+    return models / "pretrainedResnet.h5", SHARED / "data/cifar10_20k.npz"
+
+
+def prepare_dscnn(folder: Path) -> tuple[Path, Path]:
+    """A DS-CNN trained here on log-mel features of spoken digits, without noise."""
+    import keras
+
+    with np.load(SHARED / "data/spoken_digits_8khz.npz") as sounds:
+        arrays = {name: sounds[name] for name in ("y_train", "y_test")}
+        arrays |= {name: log_mel(sounds[name]) for name in ("x_train", "x_test")}
+    data = folder / "digits.npz"
+    np.savez(data, **arrays)
+    model = build_dscnn(arrays["x_train"].shape[1:])
+    epochs, batch = 30, 64
+    steps = epochs * (len(arrays["x_train"]) // batch + 1)
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    model.fit(arrays["x_train"], arrays["y_train"], batch_size=batch, epochs=epochs, verbose=0)
+    path = folder / "dscnn.keras"
+    model.save(path)
+    return path, data
+
+
 def prepare_autoencoder(folder: Path) -> tuple[Path, Path]:
     """MLPerf Tiny's FC-AutoEncoder, trained here on windows of 32 frames by 20 mel bands of spoken digits."""
     import keras
-    from keras import layers
 
     with np.load(SHARED / "data/spoken_digits_8khz.npz") as sounds:
         windows = {name: log_mel(sounds[name])[:, :32].reshape(-1, 640) for name in ("x_train", "x_test")}
     data = folder / "windows.npz"
     np.savez(data, **windows)
-    keras.utils.set_random_seed(0)
-    vector = keras.Input((640,))
-    x = layers.Normalization(mean=-6.0, variance=16.0)(vector)
-    for width in (128, 128, 128, 128, 8, 128, 128, 128, 128):
-        x = layers.ReLU()(layers.BatchNormalization()(layers.Dense(width)(x)))
-    model = keras.Model(vector, layers.Dense(640)(x), name="autoencoder")
+    model = build_autoencoder()
     model.compile(keras.optimizers.Adam(1e-3), loss="mse", metrics=["mse"])
     model.fit(windows["x_train"], windows["x_train"], batch_size=64, epochs=40, verbose=0)
     path = folder / "autoencoder.keras"

@@ -41,7 +41,7 @@ def test_the_rule_finds_what_breaks_it():
 
 
 def test_every_text_file_names_its_encoding():
-    files = [*PACKAGE.rglob("*.py"), *PACKAGE.parent.glob("scripts/*.py")]
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "scripts").rglob("*.py")]
     faults = [
         f"{file.relative_to(PACKAGE.parent)}:{line}"
         for file in files
