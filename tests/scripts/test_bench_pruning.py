@@ -133,12 +133,12 @@ def test_a_constant_and_a_default_are_set_while_a_run_lasts_and_an_option_is_han
 
     name = "edgeprune.methods.channel_step.ATTEMPTS"
     field = "edgeprune.keras_bridge.training.train.Recovery.temperature"
-    settings = parse_settings([f"{name}=3", f"{field}=4.0", "learning_rate=3e-3", "criterion=fpgm"])
+    settings = parse_settings([f"{name}=3", f"{field}=9.0", "learning_rate=3e-3", "criterion=fpgm"])
     assert options_among(settings) == {"learning_rate": 0.003, "criterion": "fpgm"}
-    before = channel_step.ATTEMPTS
+    before = channel_step.ATTEMPTS, Recovery(total_steps=1).temperature
     with changed(settings):
-        assert (channel_step.ATTEMPTS, Recovery(total_steps=1).temperature) == (3, 4.0)
-    assert (channel_step.ATTEMPTS, Recovery(total_steps=1).temperature) == (before, 2.0)
+        assert (channel_step.ATTEMPTS, Recovery(total_steps=1).temperature) == (3, 9.0)
+    assert (channel_step.ATTEMPTS, Recovery(total_steps=1).temperature) == before
     for wrong in ("edgeprune.methods.channel_step.NONE", "edgeprune.none.X", f"{field}s"):
         with pytest.raises(ValueError, match=wrong), changed({wrong: 1}):
             pass
