@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 
+_COURSES = {False: "a half cosine", True: "constant while that gains, then a half cosine"}
+"""How the learning rate goes on, by whether the number of steps is open."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Job:
     """A build request with everything it names opened.
@@ -172,7 +176,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
             for pattern, limit in job.request.layers.items()
         },
         "augmentation": job.inputs.augmentation.describe(),
-        "optimizer": job.inputs.optimizing.describe(),
+        "optimizer": f"{job.inputs.optimizing.describe()}, {_COURSES[job.duration.is_open]}",
         "batch_size": job.inputs.batch_size,
         **({"precision": job.inputs.policy} if job.inputs.policy != "float32" else {}),
         **({"train": job.request.train} if job.request.train else {}),

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from edgeprune.build.artefact import find_shortage, make_artefact, refuse_unsupported
 from edgeprune.build.job import Job, describe_settings, make_trainer, open_job, open_work
 from edgeprune.build.kept import telling_what_is_kept
+from edgeprune.build.learning_rate import suit_learning_rate
 from edgeprune.build.pricing import ask_methods
 from edgeprune.build.report import Outcome, compose_report
 from edgeprune.build.requantize import requantize
@@ -31,6 +32,7 @@ from edgeprune.files import claim_output, refuse_existing
 from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.choose import carry_out, choose_method
 from edgeprune.methods.method import Applied
+from edgeprune.methods.pricing import exceeded
 from edgeprune.progress import Progress
 
 
@@ -69,7 +71,8 @@ def _build(request: BuildRequest, *, place: Path, progress: Progress) -> BuildRe
         outcome = take_road(job, work=work, progress=progress)
         result = BuildResult(outcome=outcome, report=compose_report(outcome))
         if not result.fits:
-            raise _infeasible(result, None if request.output is None else work)
+            more = "" if request.epochs == "auto" else "more --epochs, "
+            raise _infeasible(result, None if request.output is None else work, more=more)
         if request.output is not None:
             progress.stage("write")
             result.save(request.output, force=request.force)
@@ -103,6 +106,9 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     trainer = make_trainer(job, progress=progress, work=work)
     start, lean = find_start(job, dense, trainer=trainer)
     asked = ask_methods(job, start=start)
+    if job.request.shaping is not None or exceeded(start.cost, asked.budgets):
+        job = suit_learning_rate(job, start.model, trainer=trainer)
+        trainer = make_trainer(job, progress=progress, work=work)
     choice = choose_method(asked, wanted=job.request.shaping, trainer=trainer)
     if choice.note:
         progress.note(choice.note)
@@ -151,9 +157,9 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     )
 
 
-def _infeasible(best: BuildResult, work: WorkDirectory | None) -> InfeasibleError:
+def _infeasible(best: BuildResult, work: WorkDirectory | None, *, more: str) -> InfeasibleError:
     """The error of a build whose best model breaks a check; that model is kept where a directory is."""
-    fix = "allow a larger --max-drop, more --epochs, or a wider budget"
+    fix = f"allow a larger --max-drop, {more}or a wider budget"
     if work is not None:
         best.save(work.path / BEST, force=True)
         fix = f"it is kept in {work.path / BEST}; {fix}"

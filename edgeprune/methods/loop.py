@@ -160,8 +160,6 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                 ),
             )
             run.reached = segment.fraction
-        if run.rate is None:
-            run.rate = _choose_rate(run.model, recovery, trainer=trainer)
         if tuner is None or tuner.student is not run.model:
             course = run.plan_course(recovery, duration=trainer.duration)
             tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=course)
@@ -200,8 +198,6 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
     settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
     run.model = settled
-    if run.rate is not None and run.rate != recovery.optimizing.learning_rate:
-        note += f"; learning rate {run.rate:g}, found by a range test"
     run.log("final", epochs=run.trained.step / per_epoch, accuracy=score, note=note)
     return Applied(
         model=run.model,
@@ -224,7 +220,6 @@ class _Run:
     macs: int
     reached: float = 0.0
     gains: Gains = field(default_factory=Gains)
-    rate: float | None = None
     count: int = 0
 
     def adapt(self, pruner: Pruner) -> Pruner:
@@ -259,9 +254,7 @@ class _Run:
         self.steps = [*self.steps, row]
 
     def plan_course(self, recovery: Recovery, *, duration: Duration) -> Recovery:
-        """Recovery with the learning rate that suits, and where it falls from as far as that is known."""
-        if self.rate is not None:
-            recovery = replace(recovery, optimizing=replace(recovery.optimizing, learning_rate=self.rate))
+        """Recovery with the step from which the learning rate falls, as far as that is known."""
         if not duration.is_open:
             return recovery
         if (start := self.gains.falls_from) is None:
@@ -320,7 +313,6 @@ class _Run:
             "macs": self.macs,
             "reached": self.reached,
             "gains": self.gains.to_json(),
-            "rate": self.rate,
         }
         with work.finish(f"segment-{self.count:03d}", state) as folder:
             save_model(self.model, folder / "model.keras")
@@ -350,26 +342,8 @@ class _Run:
             macs=state["macs"],
             reached=state["reached"],
             gains=Gains(**state["gains"]),
-            rate=state["rate"],
             count=count,
         )
-
-
-def _choose_rate(student: keras.Model, recovery: Recovery, *, trainer: Trainer) -> float:
-    """The largest learning rate of recovery: what was asked for, or what a range test leaves of the usual."""
-    from edgeprune.keras_bridge.training.rates import find_harmful_rate, suit_rate
-
-    own = recovery.optimizing
-    if own.is_asked or recovery.loop is not None or recovery.strategy is not None:
-        return own.learning_rate
-    harmful = find_harmful_rate(student, trainer.teacher, training=trainer.training, recovery=recovery)
-    rate = suit_rate(own.learning_rate, harmful=harmful)
-    if rate != own.learning_rate:
-        trainer.progress.note(
-            f"learning rate {rate:g} instead of {own.learning_rate:g} ({own.origin}): "
-            f"in a range test the loss rises from {harmful:.1e} on"
-        )
-    return rate
 
 
 def _judge(

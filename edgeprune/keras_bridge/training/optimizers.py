@@ -36,7 +36,7 @@ class Optimizing:
 
     def describe(self) -> str:
         """For the report."""
-        return f"{self.kind.__name__}, learning rate {self.learning_rate:g} ({self.origin}), a half cosine"
+        return f"{self.kind.__name__}, learning rate {self.learning_rate:g} ({self.origin})"
 
 
 def choose_optimizer(

@@ -4,13 +4,14 @@ What a model was compiled with is what its training ended or began with, perhaps
 needs, perhaps ten times what it bears (Smith 2017, "Cyclical learning rates for training neural networks").
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.keras_bridge.model.weights import copy_model
+from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.train import Recovery, Trained, Training, Tuner
 
 LOWEST, HIGHEST = 1e-5, 1.0
@@ -18,10 +19,10 @@ LOWEST, HIGHEST = 1e-5, 1.0
 _PIECES, _PIECE_STEPS = 20, 5
 _HARMLESS = 6
 """Pieces at the start of which the scatter of the loss is taken."""
-_RISE = 4.0
+_RISE = 5.0
 """Standard errors by which the loss of two pieces is above the lowest so far when it counts as harm."""
-_ROOM = 8.0
-"""Fraction of the harmful rate below which a rate is too small to get anywhere, as a divisor."""
+_ROOM = 30.0
+"""How many times smaller than the harmful rate, which is found to within a factor of three, a rate may be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +65,14 @@ def find_harmful_rate(
     return HIGHEST
 
 
-def suit_rate(rate: float, *, harmful: float) -> float:
-    """The rate itself where it neither harms nor is too small, else half the harmful one.
+def suit_rate(optimizing: Optimizing, *, harmful: float) -> Optimizing:
+    """The optimizer as it is where its rate neither harms nor gets nowhere, else with half the harmful one.
 
     Args:
-        rate: that the model was compiled with, or the usual one.
+        optimizing: with the rate that the model was compiled with, or the usual one.
         harmful: what `find_harmful_rate` gives.
     """
-    return rate if harmful / _ROOM <= rate <= harmful else harmful / 2
+    if harmful / _ROOM <= optimizing.learning_rate <= harmful:
+        return optimizing
+    origin = f"found by a range test, {optimizing.learning_rate:g} {optimizing.origin}"
+    return replace(optimizing, learning_rate=harmful / 2, origin=origin)

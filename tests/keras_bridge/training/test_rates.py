@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from edgeprune.keras_bridge.training.optimizers import Optimizing
-from edgeprune.keras_bridge.training.rates import HIGHEST, LOWEST, find_harmful_rate, suit_rate
+from edgeprune.keras_bridge.training.rates import HIGHEST, find_harmful_rate, suit_rate
 from edgeprune.keras_bridge.training.task import resolve_task
 from edgeprune.keras_bridge.training.train import Recovery, Training
 from tests.keras_bridge.feeding import prepare
@@ -48,12 +48,14 @@ def test_the_loss_of_a_trained_model_rises_where_the_rate_harms(
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_rate_that_suits_stays() -> None:
-    assert suit_rate(1e-3, harmful=2e-3) == 1e-3
-    assert suit_rate(1e-3, harmful=8e-3) == 1e-3
+@pytest.mark.parametrize("harmful", [1e-3, 2e-3, 2e-2])
+def test_a_rate_that_suits_stays(harmful: float) -> None:
+    own = Optimizing(learning_rate=1e-3, origin="as compiled")
+    assert suit_rate(own, harmful=harmful) is own
 
 
-@pytest.mark.parametrize("rate", [1e-6, 1e-4, 0.1])
+@pytest.mark.parametrize("rate", [1e-6, 5e-5, 0.1])
 def test_a_rate_that_harms_or_gets_nowhere_is_replaced(rate: float) -> None:
-    assert suit_rate(rate, harmful=2e-3) == 1e-3
-    assert LOWEST < 1e-3 < HIGHEST
+    suited = suit_rate(Optimizing(learning_rate=rate, origin="as compiled"), harmful=2e-3)
+    assert suited.learning_rate == 1e-3
+    assert suited.describe() == (f"Adam, learning rate 0.001 (found by a range test, {rate:g} as compiled)")
