@@ -27,6 +27,8 @@ from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.precision import computing_in
 from edgeprune.keras_bridge.training.task import Task
 
+WEIGHTED_SHARE = 0.5
+"""The teacher's share where samples or classes are weighted: it may know nothing of the weights."""
 _WARM_UP_STEPS = 100
 """Over how many steps the learning rate rises at first; a tenth of all steps if those are fewer."""
 
@@ -100,6 +102,11 @@ class Training:
     source: Source
     task: Task
     is_labelled: bool
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some samples or classes count more than others."""
+        return self.is_labelled and self.source.take(np.arange(1)).weights is not None
 
     def draw(self, step: int, *, size: int, seed: int) -> Batch:
         """The batch of a step, with the labels that are trained on."""
