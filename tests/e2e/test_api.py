@@ -36,7 +36,7 @@ built = edgeprune.build(model, arrays, max_drop=0.99, **asked)
 said = {"written": [str(path) for path in __import__("pathlib").Path.cwd().iterdir()]}
 built.save("from_api")
 try:
-    edgeprune.build(model, digits, max_drop=0.0, **asked)
+    edgeprune.build(model, digits, max_drop=0.0, learning_rate=1e-9, **asked)
 except InfeasibleError as error:
     best = error.best
 converted = edgeprune.convert(model, digits, device="cortex-m7")
