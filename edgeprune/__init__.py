@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         run,
         sparsify,
         strip,
+        verify,
         view,
     )
 
@@ -48,6 +49,7 @@ __all__ = [
     "run",
     "sparsify",
     "strip",
+    "verify",
     "view",
 ]
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from edgeprune.commands.run import EngineRun
     from edgeprune.commands.sparsify import SparsifyResult
     from edgeprune.commands.strip import StripResult
+    from edgeprune.commands.verify import VerifyResult
     from edgeprune.commands.view import FileView
     from edgeprune.device.profile import Profile
 
@@ -90,6 +91,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     keep: Sequence[str] | None = None,
     layers: Mapping[str, LayerLimit | Mapping[str, float]] | None = None,
     whole_layers: bool | None = None,
+    low_rank: float | None = None,
     epochs: int | Literal["auto"] | None = None,
     max_minutes: float | None = None,
     normalise: str | None = None,
@@ -660,6 +662,23 @@ def strip(
     from edgeprune.commands.strip import strip_file
 
     return strip_file(file, output=_path(output), keep_interface=keep_interface, force=force)
+
+
+def verify(
+    folder: PathLike, *, rebuild: bool = False, trust: bool = False, progress: Watched = None
+) -> VerifyResult:
+    """Whether a build's output directory is what its manifest says.
+
+    Args:
+        folder: what `build` wrote.
+        rebuild: whether the request in the manifest is built again and the bytes compared.
+        trust: with `rebuild`, whether Python that the request names may run.
+        progress: see `Watched`.
+    """
+    from edgeprune.commands.verify import verify_folder
+
+    with _tell(progress) as told:
+        return verify_folder(Path(folder), rebuild=rebuild, trust=trust, progress=told)
 
 
 def view(file: FileSource) -> FileView:

@@ -47,38 +47,30 @@ def tensor(shape, dtype="INT8", *, data=None, scale=None, zero_point=0, name="")
 
 def model(tensors, ops, *, inputs, outputs, version=1, signature=False):
     """A file of one subgraph. Each op: (builtin name or custom name, inputs, outputs, options or None)."""
+    return with_subgraphs((tensors, ops, (inputs, outputs)), version=version, signature=signature)
+
+
+def with_subgraphs(*subgraphs, version=1, signature=False):
+    """A file of several; each is given as (tensors, ops, (inputs, outputs)), as `model` takes them."""
     schema = load_schema()
     made = schema.ModelT()
     made.version, made.description = 3, "made by a test"
     # The last buffer belongs to nothing, and equal constants are stored twice: both are for strip to find.
-    made.buffers = [schema.BufferT()]
-    for entry in tensors:
-        entry.buffer = len(made.buffers)
-        made.buffers.append(schema.BufferT())
-        made.buffers[-1].data = entry.content
+    made.buffers, made.operatorCodes, made.subgraphs = [schema.BufferT()], [], []
+    for tensors, ops, (inputs, outputs) in subgraphs:
+        graph = schema.SubGraphT()
+        graph.name = "main" if not made.subgraphs else f"subgraph_{len(made.subgraphs)}"
+        graph.tensors, graph.operators = tensors, [_operator(made, op, version) for op in ops]
+        graph.inputs, graph.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+        for entry in tensors:
+            entry.buffer = len(made.buffers)
+            made.buffers.append(schema.BufferT())
+            made.buffers[-1].data = entry.content
+        made.subgraphs.append(graph)
     made.buffers.append(schema.BufferT())
     made.buffers[-1].data = np.arange(64, dtype=np.uint8)
-    made.operatorCodes, operators = [], []
-    for name, op_inputs, op_outputs, options in ops:
-        code = schema.OperatorCodeT()
-        number = getattr(schema.BuiltinOperator, name, schema.BuiltinOperator.CUSTOM)
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
-        if number == schema.BuiltinOperator.CUSTOM:
-            code.customCode = name
-        operator = schema.OperatorT()
-        operator.opcodeIndex = len(made.operatorCodes)
-        operator.inputs, operator.outputs = np.array(op_inputs, np.int32), np.array(op_outputs, np.int32)
-        if options is not None:
-            kind = type(options).__name__.removesuffix("T")
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            operator.builtinOptions = options
-        made.operatorCodes.append(code)
-        operators.append(operator)
-    graph = schema.SubGraphT()
-    graph.name, graph.tensors, graph.operators = "main", tensors, operators
-    graph.inputs, graph.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
-    made.subgraphs = [graph]
     if signature:
+        _, _, (inputs, outputs) = subgraphs[0]
         entry = schema.SignatureDefT()
         entry.signatureKey, entry.subgraphIndex, entry.inputs, entry.outputs = "serve", 0, [], []
         for side, index in ((entry.inputs, inputs[0]), (entry.outputs, outputs[0])):
@@ -86,6 +78,25 @@ def model(tensors, ops, *, inputs, outputs, version=1, signature=False):
             side[-1].name, side[-1].tensorIndex = f"argument_{index}", index
         made.signatureDefs = [entry]
     return pack(made)
+
+
+def _operator(made, op, version):
+    schema = load_schema()
+    name, op_inputs, op_outputs, options = op
+    code = schema.OperatorCodeT()
+    number = getattr(schema.BuiltinOperator, name, schema.BuiltinOperator.CUSTOM)
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
+    if number == schema.BuiltinOperator.CUSTOM:
+        code.customCode = name
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(made.operatorCodes)
+    operator.inputs, operator.outputs = np.array(op_inputs, np.int32), np.array(op_outputs, np.int32)
+    if options is not None:
+        kind = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+        operator.builtinOptions = options
+    made.operatorCodes.append(code)
+    return operator
 
 
 def dense_int8(*, activation="INT8", weights="INT8", signature=False):

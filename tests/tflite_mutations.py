@@ -97,6 +97,11 @@ def mutate(victim: bytes, random: Random) -> bytes:
     return random.choice(_WAYS)(victim, random)
 
 
+def mutate_bytes(victim: bytes, random: Random) -> bytes:
+    """Any file with something wrong in its bytes."""
+    return random.choice((_change_bytes, _change_words, _cut))(victim, random)
+
+
 def _change_bytes(victim: bytes, random: Random) -> bytes:
     damaged = bytearray(victim)
     for _ in range(random.randint(1, 8)):

@@ -244,5 +244,4 @@ def name_unsupported(measured: Measured, profile: Profile, *, model: keras.Model
         f"{backend_of(profile).label} on {profile.id} cannot execute the converted model",
         where=describe_place(model, named, op=measured.unsupported[0].partition(" ")[0]),
         why="; ".join(dict.fromkeys(measured.unsupported)),
-        fix="replace the layer that becomes this op",
     )

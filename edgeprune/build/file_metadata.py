@@ -143,7 +143,10 @@ def compose_annotation(
     outputs = tuple(name_outputs(model))
     annotation = Annotation()
     if asked.signatures:
-        annotation = Annotation(inputs=_tell_apart(inputs), outputs=_tell_apart(outputs))
+        annotation = Annotation(
+            inputs=_read_keys(model, "_inputs_struct") or _tell_apart(inputs),
+            outputs=_read_keys(model, "_outputs_struct") or _tell_apart(outputs),
+        )
     if not asked.wants_metadata(profile):
         return annotation
     ranges = [None] * len(inputs) if data is None else list(data.ranges)
@@ -163,6 +166,17 @@ def compose_annotation(
     )
     files = {} if labelled is None else {LABELS_FILE: "".join(f"{label}\n" for label in labels).encode()}
     return replace(annotation, metadata=metadata, files=files)
+
+
+def _read_keys(model: keras.Model, structure: str) -> tuple[str, ...]:
+    """The keys of a model whose inputs or outputs are a dict, in the order of its tensors; else empty."""
+    import keras
+
+    given = getattr(model, structure, None)
+    if not isinstance(given, dict):
+        return ()
+    paths = [path for path, _ in keras.tree.flatten_with_path(given)]
+    return tuple("/".join(map(str, path)) for path in paths)
 
 
 def _describe_input(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgeprune.build.file_metadata import read_labels
 from edgeprune.build.inputs import Inputs, open_inputs
-from edgeprune.build.request import BuildRequest
+from edgeprune.build.machine import describe_machine, installed_versions
+from edgeprune.build.request import OF_ONE_RUN, BuildRequest
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.config.training_options import USUAL_EPOCHS, Duration
 from edgeprune.device.check import Budgets, resolve_budgets
@@ -169,6 +170,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "round_to": job.limits.round_to,
         "min_channels": job.limits.min_channels,
         "whole_layers": job.request.whole_layers,
+        "low_rank": "as trials decide" if job.request.low_rank is None else job.request.low_rank,
         "weights": "as the device decides" if job.request.shaping is None else job.request.shaping.describe(),
         "keep": list(job.limits.keep),
         "layers": {
@@ -191,13 +193,21 @@ def make_trainer(job: Job, *, progress: Progress, work: Checkpoints | None = Non
     return replace(trainer, duration=job.duration)
 
 
-_OF_ONE_RUN = ("model", "data", "output", "resume", "force", "origins")
+_NOT_HASHED = ("model", "data", "origins", *OF_ONE_RUN)
 """What does not decide on a build's result, or is hashed by its content."""
 
 
 def open_work(job: Job, path: Path, *, progress: Progress) -> WorkDirectory:
     """The directory that keeps the finished stages of this build; `progress` is told what is done again."""
+    from edgeprune.keras_bridge.training.distribution import list_accelerators
+
     request = job.request
-    asked = [field.name for field in fields(request) if field.name not in _OF_ONE_RUN]
+    asked = [field.name for field in fields(request) if field.name not in _NOT_HASHED]
     settings = {name: getattr(request, name) for name in asked} | {"profile": asdict(job.profile)}
-    return WorkDirectory(path, key=job.inputs.key(settings), resume=request.resume, progress=progress)
+    return WorkDirectory(
+        path,
+        key=job.inputs.key(settings | {"versions": installed_versions()}),
+        made_on={**describe_machine(), "accelerators": list_accelerators()},
+        resume=request.resume,
+        progress=progress,
+    )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from pathlib import Path
 from typing import Any
 
 from edgeprune.build.file_metadata import describe_origin, hash_origin
+from edgeprune.build.machine import describe_machine
+from edgeprune.build.manifest import write_manifest
 from edgeprune.build.report import Outcome
+from edgeprune.build.request import record_request
 from edgeprune.build.verify import take_test_samples
-from edgeprune.files import whole_directory
+from edgeprune.files import hash_bytes, whole_directory
 from edgeprune.measuring.backend import backend_of
 from edgeprune.measuring.records import Release
 from edgeprune.report.html import render_html
 from edgeprune.report.schema import Report
-from edgeprune.runtimes.processes import count_cores
 
 
 def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -> None:
@@ -37,8 +37,7 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
         if pruned.flashed is not pruned.tflite:
             (folder / "model_encoded.tflite").write_bytes(pruned.flashed)
         backend_of(outcome.profile).package(_release(outcome), folder)
-        manifest = json.dumps(_manifest(folder, outcome, report), indent=2) + "\n"
-        (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+        write_manifest(folder, describe_build(outcome))
 
 
 def _release(outcome: Outcome) -> Release:
@@ -54,16 +53,10 @@ def _release(outcome: Outcome) -> Release:
     )
 
 
-def _manifest(folder: Path, outcome: Outcome, report: Report) -> dict[str, Any]:
-    files = [
-        {
-            "path": file.relative_to(folder).as_posix(),
-            "bytes": file.stat().st_size,
-            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-        }
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    ]
+def describe_build(outcome: Outcome) -> dict[str, Any]:
+    """What a build was made from and on: its manifest, but for the files."""
+    from edgeprune.keras_bridge.training.distribution import list_accelerators
+
     origin = describe_origin(
         device=outcome.profile.id,
         model_sha256=outcome.inputs.sha256,
@@ -71,19 +64,9 @@ def _manifest(folder: Path, outcome: Outcome, report: Report) -> dict[str, Any]:
         settings=outcome.settings,
     )
     return {
-        "schema": 1,
         **origin,
         "sha256": hash_origin(origin),
-        "made_on": {**_describe_machine(), "versions": report.versions},
-        "files": files,
+        **record_request(outcome.request),
+        "data_sha256": hash_bytes(*outcome.inputs.data.fingerprint()),
+        "made_on": {**describe_machine(), "accelerators": list_accelerators()},
     }
-
-
-def _describe_machine() -> dict[str, Any]:
-    """What the rounding of sums in training depends on, beside the versions."""
-    processor = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").is_file():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        processor = names[0] if names else processor
-    return {"system": platform.system(), "processor": processor, "cores": count_cores()}

@@ -28,6 +28,9 @@ def ask_methods(job: Job, *, start: Start) -> Asked:
         whole_layers=request.whole_layers,
         pricing=make_pricing(job),
         start=start,
+        low_rank=request.low_rank,
+        source=job.inputs.training.source,
+        seed=request.seed,
     )
 
 

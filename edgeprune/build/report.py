@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
 from edgeprune.build.artefact import Artefact
 from edgeprune.build.inputs import Inputs
+from edgeprune.build.machine import installed_versions
+from edgeprune.build.request import BuildRequest
 from edgeprune.config.budgets import BUDGETS
 from edgeprune.device.check import Budgets, verdict
 from edgeprune.device.figures import Check
@@ -34,23 +35,13 @@ from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.runtimes.agreement import Comparison
 from edgeprune.version import __version__
 
-_REPORTED_PACKAGES = (
-    "tensorflow",
-    "keras",
-    "tensorflow-model-optimization",
-    "tflite-micro",
-    "tflite-runtime",
-    "ai-edge-litert",
-    "ethos-u-vela",
-    "numpy",
-)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Outcome:
     """Everything a build knows when it is done.
 
     Attributes:
+        request: what was asked.
         inputs: what it started from.
         profile, budgets: what it was for.
         dense, pruned: the artefacts before and after.
@@ -66,6 +57,7 @@ class Outcome:
         finished: what was built from the artefact for its runtime.
     """
 
+    request: BuildRequest
     inputs: Inputs
     profile: Profile
     budgets: Budgets
@@ -113,7 +105,7 @@ def compose_report(outcome: Outcome) -> Report:
         engine=cast("EnginePart | None", outcome.finished.facts),
         ops=_count_ops(outcome.pruned),
         seed=outcome.seed,
-        versions={"edgeprune": __version__, **_installed_versions()},
+        versions={"edgeprune": __version__, **installed_versions()},
     )
 
 
@@ -235,15 +227,19 @@ def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> l
     """Channels, weights and cost of each layer before and after; layers without any are left out."""
     backend = backend_of(profile)
     before, after = backend.describe_layers(dense), backend.describe_layers(pruned)
+    names = {name: name if name in after else unfolded_name(name) for name in before}
+    made = after.keys() - names.values()  # factors of kernels
+    pairs = [(name, old, after.get(names[name], {})) for name, old in before.items()]
+    pairs += [(name, {}, new) for name, new in after.items() if name in made]
     rows = []
-    for name, old in before.items():
-        if not (old["params"] or old["macs"] or old["instructions"]):
+    for name, old, new in pairs:
+        known = old or new
+        if not (known["params"] or known["macs"] or known["instructions"]):
             continue
-        new = after.get(name) or after.get(unfolded_name(name)) or {}
-        row = {"name": name, "kind": old["kind"]}
+        row = {"name": name, "kind": known["kind"]}
         for key in ("channels", "macs", "params", "instructions"):
-            gone = 0 if old[key] is not None else None
-            row |= {f"{key}_before": old[key], f"{key}_after": new.get(key, gone)}
+            none = 0 if known[key] is not None else None
+            row |= {f"{key}_before": old.get(key, none), f"{key}_after": new.get(key, none)}
         rows.append(cast(LayerPart, row))
     return rows
 
@@ -272,13 +268,3 @@ def _list_budgets(budgets: Budgets) -> list[Any]:
         for kind, limit in limits
         if limit.value is not None
     ]
-
-
-def _installed_versions() -> dict[str, str]:
-    found = {}
-    for package in _REPORTED_PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

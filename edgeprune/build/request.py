@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from edgeprune.build.file_metadata import Annotating, parse_annotating
 from edgeprune.config.budgets import BUDGETS, Origin
-from edgeprune.config.build_options import BuildOptions
+from edgeprune.config.build_options import BuildOptions, LayerLimit
 from edgeprune.config.drop import Drop, parse_drop
 from edgeprune.config.load_options import LoadOptions, parse_load_options
 from edgeprune.config.recipe import check_options, read_recipe
@@ -103,3 +103,69 @@ def make_request(
     request = BuildRequest(**said, origins=origins)
     request.load, request.drop, request.training, request.annotating, request.shaping  # noqa: B018  (each refuses what cannot be)
     return request
+
+
+OF_ONE_RUN = ("output", "resume", "force")
+"""Options that do not decide on a build's result."""
+
+
+def record_request(request: BuildRequest) -> dict[str, Any]:
+    """What `manifest.json` says of a request: the keys `request`, `origins` and `not_recorded`.
+
+    Defaults are left out, and so are origins of what is no budget. Paths stand as they were given.
+    `not_recorded` names what is in no file: a model or data in memory, and settings that have no option.
+    """
+    said: dict[str, Any] = {}
+    lost = [] if request.setting is None else ["setting"]
+    for item in fields(BuildOptions):
+        value = getattr(request, item.name)
+        usual = item.default if item.default_factory is MISSING else item.default_factory()
+        if not _is_plain(value):
+            lost.append(item.name)
+        elif item.name not in OF_ONE_RUN and value is not None and value != usual:
+            said[item.name] = _write(value)
+    origins = {name: origin for name, origin in request.origins.items() if name in request.budgets}
+    return {"request": said, "origins": origins, "not_recorded": lost}
+
+
+def repeat_request(recorded: Mapping[str, Any], *, where: str) -> BuildRequest:
+    """The request that a manifest records.
+
+    Args:
+        recorded: the manifest.
+        where: its path, for messages.
+
+    Raises:
+        RecipeError: it records none, or not all of it; or what it records cannot be.
+    """
+    said, origins, lost = (recorded.get(key) for key in ("request", "origins", "not_recorded"))
+    if not isinstance(said, dict) or not isinstance(origins, dict) or not isinstance(lost, list):
+        raise RecipeError("the manifest says of no request", where=where, why="an older edgeprune wrote it")
+    if lost:
+        raise RecipeError(
+            "the request cannot be repeated",
+            where=where,
+            why=f"its {' and '.join(map(str, lost))} was given in memory, and is in no file",
+            fix="build from files to be able to build again",
+        )
+    given = {name: value for name, value in said.items() if name not in OF_ONE_RUN}
+    request = make_request(given, where=where)
+    known = {name: origin for name, origin in origins.items() if origin == "recipe"}
+    return replace(request, origins=known)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value of an option can stand in a file."""
+    if isinstance(value, Mapping):
+        return all(isinstance(limit, LayerLimit) for limit in value.values())
+    if isinstance(value, tuple):
+        return all(isinstance(item, str) for item in value)
+    return value is None or isinstance(value, bool | int | float | str | Path)
+
+
+def _write(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {pattern: asdict(limit) for pattern, limit in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value

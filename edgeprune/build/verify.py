@@ -19,6 +19,8 @@ from edgeprune.runtimes.agreement import (
     choose_sample_count,
 )
 
+ANSWERS_ALLOWED = 0.05
+"""Fraction of a classifier's answers that may change between two correct runtimes: where classes tie."""
 TEST_SAMPLES = 4096
 """Test samples that runtimes are compared on and golden ones are chosen of, at most."""
 
@@ -60,7 +62,29 @@ def check_artefact(
     checks.append(check_ops(pruned.measured, job.profile))
     if comparison.verified is not None:
         checks.append(_check_agreement(comparison.verified, comparison))
+    is_classifier = task.output_kind == "classes" and len(pruned.model.outputs[0].shape) == 2
+    if is_classifier and (answers := check_answers(comparison)) is not None:
+        checks.append(answers)
     return tuple(checks)
+
+
+def check_answers(comparison: Comparison) -> Check | None:
+    """How many answers of a classifier change between kernels that ran it; None where none were compared."""
+    ran = [row for row in comparison.rows if row.agreement is not None and row.kind != "odd"]
+    if not ran:
+        return None
+    worst = max(ran, key=lambda row: row.agreement.changed_top1 if row.agreement else 0)
+    found = worst.agreement
+    assert found is not None
+    figure = Figure(
+        value=float(found.changed_top1),
+        unit="answers",
+        source="simulated",
+        evidence=f"of {found.samples} test samples, {found.changed_top1} get another answer from "
+        f"{worst.runtime} than from {comparison.reference}",
+    )
+    allowed = max(1.0, ANSWERS_ALLOWED * found.samples)
+    return Check(name="answers", figure=figure, budget=allowed, note="ties that rounding may decide")
 
 
 def _check_agreement(row: Compared, comparison: Comparison) -> Check:

@@ -1,19 +1,20 @@
 """Where a build keeps its finished stages: beside its output, recognised by a file of its own.
 
 NAME.edgeprune-work/
-  edgeprune-work.json   which build it belongs to; a folder without this file is never touched
+  edgeprune-work.json   which build it belongs to, and on what it began; a folder without it is never touched
   segment-001/ …        finished stages, see `stages.py`
   best/                 the best model of a build whose budgets could not be met
 """
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from edgeprune.build.machine import list_differences
 from edgeprune.build.stages import STATE, read_chain, seal_stage
 from edgeprune.errors import OutputError
 from edgeprune.files import sync_entry, sync_folder, writing
@@ -76,12 +77,21 @@ class WorkDirectory:
     does not match its checksums when the build is resumed is removed, and done again.
     """
 
-    def __init__(self, path: Path, *, key: str, resume: bool, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: str,
+        made_on: Mapping[str, Any] | None = None,
+        resume: bool,
+        progress: Progress | None = None,
+    ) -> None:
         """Open or start it.
 
         Args:
             path: the folder.
             key: a hash of everything the build depends on.
+            made_on: this machine, as `describe_machine` gives it; None where it does not matter.
             resume: keep what is there, if it belongs to the same build; else start afresh.
             progress: is told what of it is of no use.
 
@@ -90,6 +100,7 @@ class WorkDirectory:
                 is none.
         """
         self.path = path
+        self._made_on = dict(made_on or {})
         self._progress = progress or Silent()
         self._states: dict[str, dict[str, Any]] = {}
         self._digest = key
@@ -108,14 +119,15 @@ class WorkDirectory:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             # The marker first: a folder without it would be nobody's after a kill.
-            (self.path / MARKER).write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
+            marker = json.dumps({"key": key, "made_on": self._made_on}) + "\n"
+            (self.path / MARKER).write_text(marker, encoding="utf-8")
             for entry in self.path.iterdir():
                 if entry.name != MARKER:
                     remove(entry)
             sync_folder(self.path)
 
     def _open(self, key: str) -> None:
-        found = self._read_key()
+        found, began_on = self._read_marker()
         if found is None:
             self._progress.warn(f"{self.path}: its {MARKER} is damaged, so the build starts afresh")
             self._start(key)
@@ -124,8 +136,14 @@ class WorkDirectory:
             raise OutputError(
                 "the interrupted build was another one",
                 where=str(self.path),
-                why="its model, data, device or settings differ from this command's",
+                why="its model, data, device, settings or versions differ from this command's",
                 fix="repeat the command as it was, or start afresh without --resume",
+            )
+        differences = list_differences(began_on, self._made_on)
+        if differences:
+            self._progress.warn(
+                f"{self.path}: it began on another machine ({'; '.join(differences)}), so the result may "
+                "differ in its bytes from one that is built in one go"
             )
         with writing(self.path):
             chain = read_chain(list_stages(self.path), key=key)
@@ -136,12 +154,14 @@ class WorkDirectory:
                 if entry.name not in (MARKER, BEST, *self._states):
                     remove(entry)
 
-    def _read_key(self) -> str | None:
+    def _read_marker(self) -> tuple[str | None, dict[str, Any]]:
+        """The build's key, None where it cannot be read, and the machine that it began on."""
         try:
-            key = json.loads((self.path / MARKER).read_bytes())["key"]
+            marker = json.loads((self.path / MARKER).read_bytes())
+            key, made_on = marker["key"], marker.get("made_on")
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            return None
-        return key if isinstance(key, str) else None
+            return None, {}
+        return key if isinstance(key, str) else None, made_on if isinstance(made_on, dict) else {}
 
     def load(self, stage: str) -> tuple[Path, dict[str, Any]] | None:
         """The folder and state of a finished stage, or None."""

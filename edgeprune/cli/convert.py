@@ -64,7 +64,7 @@ def format_conversion(document: Mapping[str, Any]) -> str:
     samples = f", calibrated on {document['samples']} training samples" if document["samples"] else ""
     sentence = (
         f"{document['output']}: {document['tflite_bytes']:,} bytes, scheme {document['scheme']}, "
-        f"{document['io_type']} inputs and outputs{samples}."
+        f"{document['ends']}{samples}."
     )
     if document["device"] is None:
         return wrap(sentence)

@@ -44,6 +44,7 @@ _COMMANDS = {
     "run": "run",
     "sparsify": "sparsify",
     "strip": "strip",
+    "verify": "verify",
     "view": "view",
 }
 """Command, which is also the module's name → what it is called in there."""

@@ -5,6 +5,7 @@ whatever is not named is a bug.
 """
 
 import errno
+import os
 from pathlib import Path
 
 from edgeprune.errors import (
@@ -16,6 +17,7 @@ from edgeprune.errors import (
     ToolMissingError,
 )
 from edgeprune.files.reading import show_path
+from edgeprune.files.writing import is_full
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.ENXIO)
@@ -25,7 +27,7 @@ _MORE_MEMORY = (
     "allow more"
 )
 _NO_MEMORY_NAMES = ("ResourceExhaustedError",)
-"""Of TensorFlow, which is not imported here."""
+"""Of TensorFlow, which is not imported here; it means a full disk as well."""
 
 
 def name_error(error: BaseException) -> EdgepruneError | None:
@@ -36,6 +38,10 @@ def name_error(error: BaseException) -> EdgepruneError | None:
             "code that edgeprune called ended the process",
             why=f"sys.exit({error.code!r})",
             fix="take sys.exit out of your own functions, or report it where you have none",
+        )
+    if type(error).__name__ in _NO_MEMORY_NAMES and os.strerror(errno.ENOSPC) in text:
+        return OutputError(
+            os.strerror(errno.ENOSPC), why=text, fix="free some space, there or for temporary files"
         )
     if isinstance(error, MemoryError) or type(error).__name__ in _NO_MEMORY_NAMES:
         return ToolFailedError("out of memory", why=text, fix=_MORE_MEMORY)
@@ -66,7 +72,7 @@ def _name_os_error(error: OSError) -> EdgepruneError | None:
     why = error.strerror or str(error)
     if isinstance(error, BrokenPipeError | ConnectionError):
         return ToolFailedError("a process of edgeprune's own has ended", why=why, fix="try again")
-    if error.errno in _NO_ROOM:
+    if error.errno in _NO_ROOM or is_full(error):
         return OutputError(
             why, where=where, fix="free some space or permit the access, or choose another --output"
         )

@@ -16,9 +16,11 @@ from edgeprune.runtimes.agreement import (
     compare_runtimes,
     find_newer_litert,
 )
+from edgeprune.runtimes.compare import Agreement
+from edgeprune.runtimes.golden import refuse_many
 from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.execution import executed_shapes
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
-from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model
 
 
@@ -46,19 +48,22 @@ class AgreeResult:
 
     @property
     def sentence(self) -> str:
-        """The answer."""
+        """The answer, and which runtime is the odd one out."""
+        odd = self.comparison.odd
+        if odd is None or odd.agreement is None:
+            return self._judge_tflm()
+        gap = _describe_gap(odd.agreement)
+        return f"{self._judge_tflm()} The odd one out is {odd.runtime}: {gap} from the others."
+
+    def _judge_tflm(self) -> str:
         row = self.comparison.tflm
         if row is None or row.agreement is None:
             reason = "" if row is None else f": {row.unavailable}"
-            return f"TFLM was not compared{reason}"
+            return f"TFLM was not compared{reason}."
         found = row.agreement
         if found.is_exact:
             return f"TFLM computes the same as {self.comparison.reference}, bit for bit."
-        gap = (
-            f"{found.max_fraction:.1e} of the output's range"
-            if found.max_steps is None
-            else f"{found.max_steps} quantization step{'' if found.max_steps == 1 else 's'}"
-        )
+        gap = _describe_gap(found)
         if row.ok:
             return f"TFLM agrees with {self.comparison.reference}: {gap} at most, which rounding explains."
         if not self.comparison.decides:
@@ -89,6 +94,12 @@ class AgreeResult:
         return draw_result(self.sentence)
 
 
+def _describe_gap(found: Agreement) -> str:
+    if found.max_steps is None:
+        return f"{found.max_fraction:.1e} of the output's range"
+    return f"{found.max_steps} quantization step{'' if found.max_steps == 1 else 's'}"
+
+
 def compare_file(
     file: FileSource, *, data: DataSource | None = None, samples: int | None = None, seed: int = 0
 ) -> AgreeResult:
@@ -108,31 +119,38 @@ def compare_file(
     """
     tflite, where = read_file(file), name_file(file)
     model = read_model(tflite, where=where)
-    count = samples or choose_sample_count(sum(op.macs for op in op_shapes(model)))
+    count = samples or choose_sample_count(sum(op.macs * (op.turns or 1) for op in executed_shapes(model)))
     if data is None:
+        refuse_many(model, samples=count)
         inputs = tuple(
-            draw_input(tensor, count, seed=seed + place) for place, tensor in enumerate(model.inputs)
+            draw_input(tensor, count, batch=model.batch, seed=seed + place)
+            for place, tensor in enumerate(model.inputs)
         )
-        origin = f"random, seed {seed}"
+        origin = f"random, seed {seed}" if inputs else "it takes none"
     else:
         inputs, origin = _read_inputs(model, data, count, seed=seed)
         inputs = as_real(tflite, inputs)
+    if model.has_resources:
+        origin += ", as one sequence"
     return AgreeResult(
         file=where,
         comparison=compare_runtimes(tflite, inputs, newer=find_newer_litert()),
-        samples=len(inputs[0]),
+        samples=len(inputs[0]) if inputs else 1,
         inputs=origin,
     )
 
 
-def draw_input(tensor: Tensor, count: int, *, seed: int) -> Array:
-    """Random values of the tensor's own type, (count, ...): integers over their range, floats around 0."""
+def draw_input(tensor: Tensor, count: int, *, batch: int, seed: int) -> Array:
+    """Random values of the tensor's own type, (count, ...): integers over their range, floats around 0.
+
+    Where the model has a batch, a sample lacks the first dimension.
+    """
     if tensor.dtype not in NUMPY_TYPES:
         raise ModelError(
             f"inputs of type {tensor.dtype} cannot be drawn", where=tensor.name, fix="pass --data"
         )
     rng = np.random.default_rng([seed, 13])
-    dtype, shape = np.dtype(NUMPY_TYPES[tensor.dtype]), (count, *tensor.shape[1:])
+    dtype, shape = np.dtype(NUMPY_TYPES[tensor.dtype]), (count, *tensor.shape[bool(batch) :])
     if dtype.kind == "b":
         return rng.integers(0, 2, shape).astype(dtype)
     if dtype.kind in "iu" and tensor.scales.size:

@@ -139,6 +139,7 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     comparison = verify(pruned, job)
     checks = check_artefact(pruned, job, dense=dense, comparison=comparison)
     return Outcome(
+        request=job.request,
         inputs=job.inputs,
         profile=job.profile,
         budgets=job.budgets,

@@ -11,7 +11,7 @@ from edgeprune.device.profile import Profile, load_profile
 from edgeprune.encoding.choices import Compressed
 from edgeprune.encoding.xnnpack_sparse import SparseChoice
 from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
-from edgeprune.measuring.backend import backend_of
+from edgeprune.measuring.backend import backend_of, check_ops
 from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
@@ -26,7 +26,7 @@ class CompressResult:
         profile: the device.
         choice: what became of each constant, for TFLM or for XNNPACK.
         figures: of the result.
-        checks: those against budgets.
+        checks: those against budgets, and whether the runtime has a kernel for every op.
     """
 
     file: str
@@ -132,7 +132,10 @@ def compress_file(
         profile=profile,
         choice=choice,
         figures=encoded.figures,
-        checks=tuple(check_budgets(encoded.figures, budgets, profile)),
+        checks=(
+            *check_budgets(encoded.figures, budgets, profile),
+            check_ops(encoded.measured, profile),
+        ),
     )
     if result.output is not None:
         result.save(result.output, force=force)

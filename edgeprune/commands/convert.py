@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from edgeprune.build.artefact import name_unsupported
 from edgeprune.build.file_metadata import Annotating, compose_annotation, read_labels
@@ -15,15 +17,22 @@ from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
 from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import DataError
+from edgeprune.errors import DataError, InputError, OpError, ToolError
 from edgeprune.files import refuse_existing, write_file
+from edgeprune.graph.layergraph import Array
 from edgeprune.measuring.backend import check_ops, measure
 from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.progress import Progress
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.report.notebook import draw_result
+from edgeprune.runtimes.golden import draw_inputs
+from edgeprune.runtimes.litert_choice import choose_litert
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import Outputs, as_real
+from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.notes import list_notes
+from edgeprune.tflite.ops import describe_ends
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
@@ -33,6 +42,11 @@ if TYPE_CHECKING:
     import keras
 
     from edgeprune.keras_bridge.data.dataset import Data
+
+_TRIED = 8
+"""Samples that a converted file is run on before it is written."""
+_STANDS_OUT = 0.05
+"""Mean difference from the model's outputs, as a fraction of their range, that rounding rarely reaches."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +123,7 @@ class ConvertResult:
             "output": None if self.output is None else str(self.output),
             "scheme": self.scheme,
             "io_type": self.io_type,
+            "ends": describe_ends(read_model(self.tflite, where="the converted file")),
             "tflite_bytes": len(self.tflite),
             "samples": self.samples,
             "device": None if self.profile is None else self.profile.id,
@@ -178,6 +193,7 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
     named = convert(
         model, scheme=request.scheme, representative=drawn.inputs if drawn else None, io_type=io_type
     )
+    _require_running(named, model, drawn.inputs if drawn else None, progress)
     if drawn is not None and data is not None:
         shortage = describe_shortage(
             model, drawn, tflite=named, scheme=request.scheme, io_type=io_type, inputs=data.validation.x
@@ -222,6 +238,49 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
     if request.output is not None:
         result.save(request.output, force=request.force)
     return result
+
+
+def _require_running(
+    named: bytes, model: keras.Model, inputs: tuple[Array, ...] | None, progress: Progress
+) -> None:
+    """Runs the file, and warns where its outputs are far from the model's.
+
+    Raises:
+        OpError: no runtime that is installed here runs it; the layer is named.
+    """
+    from edgeprune.keras_bridge.conversion.layer_names import name_place
+
+    file = read_model(named, where="the converted file")
+    given = draw_inputs(file, samples=1, seed=0) if inputs is None else tuple(x[:_TRIED] for x in inputs)
+    samples = as_real(named, given)
+    try:
+        run = run_litert(named, samples)
+    except OpError as error:
+        try:
+            run_tflm(named, samples)
+        except (InputError, ToolError):
+            raise name_place(model, error, tflite=named) from error
+        progress.note(f"the file runs in TFLM alone: {error.message}")
+        return
+    if (older := choose_litert()) != run.runtime.split()[0]:
+        progress.note(f"the file runs in {run.runtime}, and not in {older}, which lacks one of its ops")
+    if inputs is not None and (off := _measure_gap(model, given, run.outputs)) > _STANDS_OUT:
+        progress.warn(
+            f"outputs of the file are {off:.0%} of their range away from the model's on representative data; "
+            "'edgeprune quantize --explain' shows the layers where that starts"
+        )
+
+
+def _measure_gap(model: keras.Model, inputs: tuple[Array, ...], outputs: Sequence[Outputs]) -> float:
+    """The worst output's mean difference from the Keras model's, as a fraction of its range."""
+    from edgeprune.keras_bridge.training.inference import predict
+
+    gaps = [0.0]
+    for wanted, found in zip(predict(model, inputs), outputs, strict=True):
+        span = max(float(np.ptp(wanted)), float(np.abs(wanted).max()))
+        if span > 0:
+            gaps.append(float(np.abs(wanted - found.values.reshape(wanted.shape)).mean()) / span)
+    return max(gaps)
 
 
 def _load_data(request: ConvertRequest, model: keras.Model, progress: Progress) -> Data | None:

@@ -191,7 +191,8 @@ def prune(
     refuse_existing(output, force=force)
     refuse_ending(output, ".keras")
     ranking.check()
-    from edgeprune.keras_bridge.loading.given import open_model
+    from edgeprune.keras_bridge.loading.given import describe_source, open_model
+    from edgeprune.keras_bridge.model.input_shapes import reopen_inputs
     from edgeprune.keras_bridge.model.probes import draw_inputs
     from edgeprune.keras_bridge.model.rebuild import compact
     from edgeprune.keras_bridge.model.repair import Cut
@@ -227,7 +228,7 @@ def prune(
         assign_weights(layers[name], list(weights.values()))
     lowering = Lowering(traced.graph, channels)
     result = PruneResult(
-        model=pruned,
+        model=reopen_inputs(pruned, like=original, where=describe_source(model)),
         output=None if output is None else str(output),
         params_before=traced.graph.params,
         params_after=smaller.graph.params,
@@ -281,6 +282,7 @@ def remove_dead_channels(
     refuse_ending(output, ".keras")
     from edgeprune.keras_bridge.data.dataset import load_data
     from edgeprune.keras_bridge.loading.given import describe_source, open_model
+    from edgeprune.keras_bridge.model.input_shapes import reopen_inputs
     from edgeprune.keras_bridge.training.compiled import interface_of
     from edgeprune.keras_bridge.training.determinism import fix_seeds
 
@@ -301,6 +303,8 @@ def remove_dead_channels(
             + (f", not even on {stripped.seen_samples} samples" if trust_seen else " for every input"),
             fix=_suggest(data=data, trust_seen=trust_seen),
         )
+    again = reopen_inputs(stripped.model, like=original, where=describe_source(model))
+    stripped = replace(stripped, model=again)
     result = DeadResult(output=None if output is None else str(output), stripped=stripped)
     if output is not None:
         result.save(output, force=force)

@@ -180,7 +180,7 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
 
     Raises:
         InputError: model, data or output cannot be used.
-        OpError: the device's runtime lacks an op of the file.
+        OpError: LiteRT or the device's runtime cannot run an op of the file.
         ToolError: LiteRT failed.
     """
     refuse_existing(request.output, force=request.force)

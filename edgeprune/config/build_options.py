@@ -256,6 +256,15 @@ class BuildOptions:
         flags=("--whole-layers/--no-whole-layers",),
         told="yes",
     )
+    low_rank: float | None = _option(
+        "Pruning",
+        "Kernels become products of smaller ones, until this share of what they cost is left; 1 for never.",
+        default=None,
+        told="where trials find it better",
+        place=_RECIPE,
+        above=0,
+        high=1,
+    )
     epochs: int | Literal["auto"] = _option(
         "Pruning",
         "Of recovery; auto: while the metric gains.",

@@ -16,7 +16,7 @@ from edgeprune.graph.opshape import OpShape
 from edgeprune.tflite.arena import Buffer, align, list_buffers, plan_arena
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import Model
-from edgeprune.tflite.ops import op_shapes
+from edgeprune.tflite.ops import op_shapes, subgraph_shapes
 
 _EVAL_TENSOR, _NODE, _POINTER = 12, 32, 4
 _TENSOR, _AFFINE, _ZERO_POINT = 32, 12, 8
@@ -130,13 +130,14 @@ class ArenaInputs:
     """What the arena of a model depends on.
 
     Attributes:
-        ops: the ops in the order they run.
+        ops: the ops of the main graph in the order they run.
         buffers: activations in the order of the file, without scratch.
         tensor_count: all tensors, constants too.
         input_count, output_count: tensors the application reads and writes.
         variable_bytes: size of each tensor that outlives an inference.
         per_channel: for each op, whether its weights have one scale per output channel.
         quantized_io: how many of the inputs and outputs carry a scale.
+        nested_ops: those of branches and loops, which have records of their own.
     """
 
     ops: tuple[OpShape, ...]
@@ -147,6 +148,7 @@ class ArenaInputs:
     variable_bytes: tuple[int, ...] = ()
     per_channel: tuple[bool, ...] = ()
     quantized_io: int = 2
+    nested_ops: tuple[OpShape, ...] = ()
 
 
 def read_arena_inputs(model: Model) -> ArenaInputs:
@@ -159,6 +161,9 @@ def read_arena_inputs(model: Model) -> ArenaInputs:
         per_channel.append(weights >= 0 and model.tensors[weights].scales.size > 1)
     return ArenaInputs(
         ops=tuple(op_shapes(model)),
+        nested_ops=tuple(
+            shape for place in range(1, len(model.subgraphs)) for shape in subgraph_shapes(model, place)
+        ),
         buffers=tuple(list_buffers(model)),
         tensor_count=len(tensors),
         input_count=len(model.inputs),
@@ -214,14 +219,17 @@ def plan_head(inputs: ArenaInputs, kernels: Kernels) -> int:
 
 def tail_bytes(inputs: ArenaInputs, kernels: Kernels) -> int:
     """Bytes of the tail on a 32-bit core: TFLM's records of tensors, ops, kernels, inputs and outputs."""
-    records = _ALLOCATORS + _EVAL_TENSOR * inputs.tensor_count + _NODE * len(inputs.ops)
-    records += sum(_BUILTIN.get(op.op, _UNKNOWN_BUILTIN) for op in inputs.ops)
+    everywhere = (*inputs.ops, *inputs.nested_ops)
+    records = _ALLOCATORS + _EVAL_TENSOR * inputs.tensor_count + _NODE * len(everywhere)
+    records += sum(_BUILTIN.get(op.op, _UNKNOWN_BUILTIN) for op in everywhere)
     tail = align(records)
     scratch = 0
     for index, op in enumerate(inputs.ops):
         tail += sum(align(size) for size in _op_data(op))
         tail += _channel_bytes(op, inputs.per_channel[index] if inputs.per_channel else True, kernels)
         scratch += len(scratch_bytes(op, kernels))
+    for op in inputs.nested_ops:
+        tail += sum(align(size) for size in _op_data(op)) + _channel_bytes(op, True, kernels)
     tail = align(tail + _POINTER * scratch)
     tail += sum(align(size) for size in inputs.variable_bytes)
     ends = inputs.input_count + inputs.output_count

@@ -6,15 +6,21 @@ from math import hypot
 
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.flash import UNLISTED_OP_BYTES, estimate_code, load_flash_table
-from edgeprune.device.instructions import estimate_instructions, load_instruction_table
+from edgeprune.device.instructions import (
+    estimate_instructions,
+    explain_unknown_turns,
+    load_instruction_table,
+)
 from edgeprune.device.kernels.scratch import Kernels
 from edgeprune.device.latency import (
     BEYOND_CACHE_REACH,
     EXTERNAL_ARENA_REACH,
     EXTERNAL_ARENA_TIMES,
+    LatencyModel,
     is_beyond_cache,
     slowdown_of,
     spread,
+    time_unfitted,
     total_cycles,
 )
 from edgeprune.device.placement import is_external
@@ -114,19 +120,7 @@ def estimate_latency(
     if law.by == "vela":
         return unavailable("latency_ms", "an NPU executes the file that Vela makes of this one")
     if law.by == "macs":
-        assert law.ms_per_mac is not None
-        macs = sum(op.macs for op in ops)
-        low, high = spread(law.base_ms + macs * law.ms_per_mac, law)
-        return Figure(
-            value=law.base_ms + macs * law.ms_per_mac,
-            unit="ms",
-            source="estimated",
-            evidence=(
-                f"{macs} MACs x {law.ms_per_mac:g} ms + {law.base_ms:g} ms ({law.evidence}): {law.source}"
-            ),
-            low=low,
-            high=high,
-        )
+        return _count_macs(ops, law)
     if instructions.value is None:
         return unavailable("latency_ms", instructions.evidence)
     table = load_instruction_table(law.table)
@@ -153,6 +147,31 @@ def estimate_latency(
             why=f"the arena lies outside the chip, taken as {EXTERNAL_ARENA_TIMES:g} times slower",
         )
     return figure
+
+
+def _count_macs(ops: Sequence[OpShape], law: LatencyModel) -> Figure:
+    """Milliseconds by multiply-accumulates; what ops outside the fit may take widens the interval."""
+    assert law.ms_per_mac is not None
+    if (unknown := explain_unknown_turns(ops)) is not None:
+        return unavailable("latency_ms", unknown)
+    macs = sum(op.macs * (op.turns or 0) for op in ops)
+    least = sum(op.macs * op.least_turns for op in ops)
+    value = law.base_ms + macs * law.ms_per_mac
+    low, _ = spread(law.base_ms + least * law.ms_per_mac, law)
+    _, high = spread(value, law)
+    beside, unfitted = time_unfitted(ops, law)
+    guessed = f"; not in the fit, up to {beside:.2g} ms more: {', '.join(unfitted)}" if unfitted else ""
+    return Figure(
+        value=value,
+        unit="ms",
+        source="estimated",
+        evidence=(
+            f"{macs} MACs x {law.ms_per_mac:g} ms + {law.base_ms:g} ms ({law.evidence}): {law.source}"
+            f"{guessed}"
+        ),
+        low=low,
+        high=high + beside,
+    )
 
 
 def time_instructions(instructions: Figure, profile: Profile) -> Figure:

@@ -57,7 +57,7 @@ class Check:
     """A figure compared with its budget.
 
     Attributes:
-        name: "flash", "ram", "latency", "accuracy", "ops", "equivalence" or "agreement".
+        name: "flash", "ram", "latency", "accuracy", "ops", "equivalence", "agreement" or "answers".
         figure: what was found.
         budget: what is allowed, in the figure's unit; None where nothing is asked.
         at_least: True where the figure must not fall below the budget (accuracy); else it must not exceed it.

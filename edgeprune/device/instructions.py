@@ -75,7 +75,7 @@ class InstructionEstimate:
 
     Attributes:
         figure: the total, with its interval.
-        per_op: instructions of each op, in the order given.
+        per_op: instructions of each op in one inference, in the order given.
         unseen: builtin names of ops whose kind the fit never saw; they are priced by the nearest kind it
             saw, or as plain elementwise code, and the interval is wider for it.
     """
@@ -117,6 +117,14 @@ def _find_cost(op: OpShape, table: InstructionTable) -> tuple[KindCost, Counts]:
     return table.kinds["other" + FLOAT if is_on_floats(op) else "other"], count_other(op)
 
 
+def explain_unknown_turns(ops: Sequence[OpShape]) -> str | None:
+    """Why what an inference costs cannot be known, where it runs a loop of unknown length; else None."""
+    unknown = next((op for op in ops if op.turns is None), None)
+    if unknown is None:
+        return None
+    return f"how often a loop runs that holds {unknown.op} is not in the file"
+
+
 def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> InstructionEstimate:
     """Instructions of one inference.
 
@@ -135,10 +143,16 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
         return InstructionEstimate(
             figure=unavailable("instructions", reason), per_op=(0.0,) * len(ops), unseen=tuple(uncounted)
         )
+    if (unknown := explain_unknown_turns(ops)) is not None:
+        return InstructionEstimate(
+            figure=unavailable("instructions", unknown), per_op=(0.0,) * len(ops), unseen=()
+        )
     per_op, less, more = [], 0.0, 0.0
     unseen: dict[str, None] = {}
     for op in ops:
-        count = instructions_of(op, table)
+        once, turns = instructions_of(op, table), op.turns or 0
+        count = once * turns
+        less += once * (turns - op.least_turns)
         per_op.append(count)
         p90 = table.float_p90_error if is_on_floats(op) else table.p90_error
         low, high = 1.0, 1.0

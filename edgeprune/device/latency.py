@@ -83,6 +83,33 @@ class LatencyModel:
     source: str
 
 
+FITTED_BY_MACS = (
+    *("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD", "MUL", "PAD", "RESHAPE"),
+    *("MEAN", "AVERAGE_POOL_2D", "MAX_POOL_2D", "RELU", "RELU6", "HARD_SWISH", "SOFTMAX"),
+)
+"""What the networks have that laws "by macs" are fitted to: their cost is in the milliseconds per MAC."""
+_UNFITTED_MACS_PER_ELEMENT, _UNFITTED_MS_PER_OP = 100, 2e-3
+"""What any other op, and any op of a loop, may take at most: for each element it reads or writes as long as
+so many multiply-accumulates (an exp() of the C library takes tens of cycles, a MAC a fraction of one), and
+the interpreter's work between two ops."""
+
+
+def time_unfitted(ops: Sequence[OpShape], law: LatencyModel) -> tuple[float, tuple[str, ...]]:
+    """Milliseconds that a law "by macs" may miss, and the names of the ops that take them."""
+    assert law.ms_per_mac is not None
+    missed, names = 0.0, dict[str, None]()
+    for op in ops:
+        turns = op.turns or 0
+        is_fitted = op.op in FITTED_BY_MACS
+        if not turns or (is_fitted and turns == 1):
+            continue
+        elements = 0 if is_fitted else prod(op.output) + sum(map(prod, op.inputs))
+        once = _UNFITTED_MS_PER_OP + elements * _UNFITTED_MACS_PER_ELEMENT * law.ms_per_mac
+        missed += turns * once
+        names[op.op] = None
+    return missed, tuple(names)
+
+
 def pace_of(op: OpShape) -> str:
     """Which of `PACES` an op has."""
     if op.dtype == "float32":
@@ -94,8 +121,10 @@ def pace_of(op: OpShape) -> str:
 
 
 def weight_bytes(op: OpShape) -> int:
-    """Bytes of the weights that an op reads."""
-    return 0 if op.filter is None else prod(op.filter) * (4 if op.dtype == "float32" else 1)
+    """Bytes of the weights that an op reads: of a table, the rows that are looked up."""
+    if op.filter is None:
+        return 0
+    return prod(op.output if op.op == "GATHER" else op.filter) * (4 if op.dtype == "float32" else 1)
 
 
 def cycles_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
@@ -165,5 +194,5 @@ def find_latency_faults(law: LatencyModel) -> Iterator[TableError]:
 
 
 def total_cycles(ops: Sequence[OpShape], law: LatencyModel, table: InstructionTable) -> float:
-    """Cycles of one inference."""
-    return sum(cycles_of(op, law, table) for op in ops)
+    """Cycles of one inference. `turns` of the ops are known."""
+    return sum(cycles_of(op, law, table) * (op.turns or 0) for op in ops)

@@ -51,7 +51,7 @@ def npu_cycles(op: OpShape, npu: Npu) -> float:
     Vela 5.2's report for Ethos-U55-128 and U65-256, within 25 % where weights do not bind.
     """
     outputs = prod(op.output)
-    if op.filter is None:
+    if op.filter is None or op.op == "GATHER":
         elements = max([outputs, *(prod(shape) for shape in op.inputs)])
         return elements * _NPU_UNITS_PER_ELEMENT / npu.macs_per_cycle
     # A depthwise convolution multiplies one channel at a time.

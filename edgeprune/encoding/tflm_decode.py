@@ -23,8 +23,8 @@ from edgeprune.tflite.compress import (
     find_fixed_numbering,
 )
 from edgeprune.tflite.decode.wire import Constant, read_constant
+from edgeprune.tflite.execution import executed_shapes
 from edgeprune.tflite.model import Model
-from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model
 from edgeprune.units import format_quantity
 
@@ -179,7 +179,8 @@ class _Trial:
         arena = self.before["arena_bytes"]
         if arena.value is not None:
             arena = replace(arena, value=arena.value + self._arena(model) - self.plain_arena)
-        return estimate_linked(op_shapes(model), tflite_bytes=len(packed), arena=arena, profile=self.profile)
+        ops = executed_shapes(model)
+        return estimate_linked(ops, tflite_bytes=len(packed), arena=arena, profile=self.profile)
 
 
 def _find_limits(before: Mapping[str, Figure], asked: Mapping[str, float]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Files as edgeprune reads and writes them: whole or not at all, and with an error that names the path."""
 
+from edgeprune.files.archives import refuse_many_members
 from edgeprune.files.places import claim_output, refuse_ending, refuse_existing
 from edgeprune.files.reading import (
     IN_MEMORY,
@@ -21,6 +22,7 @@ __all__ = [
     "read_file",
     "refuse_ending",
     "refuse_existing",
+    "refuse_many_members",
     "refuse_special",
     "sync_entry",
     "sync_folder",

@@ -1,10 +1,19 @@
 """A failed write as an error that names the output."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgeprune.errors import OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a write failed because there was no room; numpy says that without a number."""
+    words = str(error)
+    return error.errno in _FULL or (error.errno is None and " requested and " in words and "written" in words)
 
 
 @contextmanager
@@ -13,7 +22,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None and not is_full(error):
             raise
         raise OutputError(
             "cannot be written",

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from zlib import crc32
 
+from edgeprune.device.profile import Profile
 from edgeprune.errors import OpError
+from edgeprune.firmware.facts import describe_device, render_partitions
 from edgeprune.firmware.golden import render_golden
 from edgeprune.firmware.kernel_sources import list_kernels
 from edgeprune.firmware.rendering import fill_template, render_folder
@@ -93,7 +95,8 @@ def render_project(
     arena_bytes: int,
     arena_size_bytes: int,
     arena_evidence: str,
-    device: str,
+    profile: Profile,
+    image_bytes: float,
 ) -> dict[str, str]:
     """Path in the project → text, for all of its files; the same arguments give the same texts.
 
@@ -105,7 +108,8 @@ def render_project(
         arena_bytes: what the interpreter needs on the device.
         arena_size_bytes: what the project reserves.
         arena_evidence: where the first number comes from, as a clause.
-        device: the profile's id.
+        profile: the device.
+        image_bytes: of the application as predicted, golden samples included.
 
     Raises:
         OpError: a project cannot hold an op of the model.
@@ -114,13 +118,13 @@ def render_project(
     """
     ops = list(kinds_used(model))
     _refuse_ops(ops, where=model.where)
-    comment = format_comment(tflite, {"Device": device})
+    comment = format_comment(tflite, {"Device": profile.id})
     values = {
         "arena_bytes": str(arena_bytes),
         "arena_size": str(arena_size_bytes),
         "comment": comment,
         "decode": fill_template("project/decode_is_missing.in", {}) if DECODE in ops else "",
-        "device": one_line(device),
+        "device": one_line(profile.id),
         "kernels": "".join(f"  {name}\n" for name in list_kernels(ops)),
         "library_header": f"#include <{kind.library_header}>\n" if kind.library_header else "",
         "model_bytes": str(len(tflite)),
@@ -138,7 +142,10 @@ def render_project(
         comment=comment,
     )
     sources = {f"{kind.sources}/{_rename(name, kind)}": text for name, text in sorted(application.items())}
-    return render_folder(f"project/{kind.id}", values) | sources
+    values |= describe_device(profile, image_bytes=image_bytes)
+    partitions = render_partitions(profile, image_bytes=image_bytes) if kind.id == "esp-idf" else None
+    tables = {"partitions.csv": partitions} if partitions else {}
+    return render_folder(f"project/{kind.id}", values) | tables | sources
 
 
 def count_growth(model: Model, kind: ProjectKind) -> int:

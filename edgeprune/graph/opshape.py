@@ -44,7 +44,7 @@ class OpShape:
         output: shape of the first output, batch included.
         filter: shape of the weights in TFLite's layout, or None: CONV_2D (out, h, w, in), DEPTHWISE_CONV_2D
             (1, h, w, out), FULLY_CONNECTED (out, in), UNIDIRECTIONAL_SEQUENCE_LSTM
-            (gates * units, in + units).
+            (gates * units, in + units), GATHER of a table (rows, width), before it is a file.
         stride: (vertical, horizontal), for convolutions and pooling.
         dilation: (vertical, horizontal), for convolutions.
         window: (height, width) of a pooling window; (1, 1) otherwise.
@@ -55,6 +55,8 @@ class OpShape:
         weights_decoded: whether the weights come from a DECODE op, so that nothing can be prepared from them.
         weights_per_tensor: whether one scale holds for all weights; converters of before 2024 quantized dense
             layers so, which have kernels of their own.
+        turns: how often one inference runs it; more than once in loops, None where that is not known.
+        least_turns: how often it does in any case; less in branches, or where `turns` is not known.
     """
 
     op: str
@@ -71,13 +73,15 @@ class OpShape:
     decoded: tuple[Decoded, ...] = ()
     weights_decoded: bool = False
     weights_per_tensor: bool = False
+    turns: int | None = 1
+    least_turns: int = 1
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference; 0 for ops that have none."""
+        """Multiply-accumulates each time it runs; 0 for ops that have none."""
         if self.op == "BATCH_MATMUL":
             return prod(self.inputs[0]) * self.output[-1] if self.inputs and self.output else 0
-        if self.filter is None:
+        if self.filter is None or self.op == "GATHER":
             return 0
         if self.op == "DEPTHWISE_CONV_2D":
             return prod(self.output) * self.filter[1] * self.filter[2]

@@ -9,13 +9,23 @@ from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.placement import describe_placement
 from edgeprune.device.profile import Profile
-from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError, ToolStoppedError
+from edgeprune.errors import (
+    InputError,
+    ModelError,
+    OpError,
+    ToolFailedError,
+    ToolMissingError,
+    ToolStoppedError,
+)
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.arena import PLANNED_AT_MOST, list_planned
+from edgeprune.tflite.execution import executed_shapes
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 
 _SIMULATED_BYTES_AT_MOST, _SIMULATED_MACS_AT_MOST = 1 << 26, 4e10
 """Beyond any microcontroller: of such a file, the arena is only estimated."""
+NOT_RUN = "TFLM does not run the file"
+"""Why there is no arena of a file that its ops check refuses."""
 _LEAST_SECONDS, _MACS_PER_SECOND = 60.0, 1e8
 """Time that TFLM's reference kernels get: three times what they take on a slow machine."""
 
@@ -30,7 +40,8 @@ def simulate_arena(tflite: bytes, model: Model, *, profile: Profile, runs: bool)
         runs: whether its runtime has all ops; else a failure is no fault of the file.
 
     Raises:
-        ModelError: TFLM has all ops, and cannot run the file.
+        OpError: TFLM has all ops, and its kernels cannot do what the file asks of them.
+        ModelError: they refuse it for another reason, which is the file's.
     """
     if (obstacle := _refuse_many(model)) is not None:
         return obstacle
@@ -59,9 +70,9 @@ def _refuse_many(model: Model) -> Figure | None:
 def _simulate(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> Figure:
     inputs = read_arena_inputs(model)
     planned = predict_arena(inputs, arena_kernels(profile))
-    macs = sum(op.macs for op in inputs.ops)
+    macs = sum(op.macs * (op.turns or 1) for op in executed_shapes(model))
     too_large = (planned.value or 0.0) > _SIMULATED_BYTES_AT_MOST or macs > _SIMULATED_MACS_AT_MOST
-    if too_large or not model.inputs:
+    if too_large:
         return planned
     strange = [tensor.dtype for tensor in model.inputs if tensor.dtype not in NUMPY_TYPES]
     if strange:
@@ -74,17 +85,33 @@ def _simulate(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> F
     except ToolMissingError as error:
         # The allocator gives what our plan does, but for ops whose kernels ask for scratch we do not know of.
         return replace(planned, evidence=f"{planned.evidence}; not confirmed by its allocator: {error.what}")
-    except (ToolFailedError, OpError) as error:
-        if not runs:
-            return unavailable("arena_bytes", error.message)
-        if isinstance(error, ToolStoppedError):
+    except ToolStoppedError:
+        if runs:
             raise
-        # Its ops are all there, so it is the file that TFLM cannot take.
-        raise ModelError(
-            "TFLM cannot run the file", where=model.where, why=error.message, fix="convert the model again"
-        ) from error
+        return unavailable("arena_bytes", NOT_RUN)
+    except (ToolFailedError, InputError) as error:
+        if not runs:
+            return unavailable("arena_bytes", NOT_RUN)
+        if isinstance(error, OpError):
+            raise
+        _refuse_signatures(model)
+        # Its ops are all there, and TFLM can do what they ask for: it is the file that is wrong.
+        raise ModelError("TFLM cannot run the file", where=model.where, why=error.message) from error
     host = HostArena(head_bytes=allocation.head_bytes, tail_bytes=allocation.tail_bytes)
     return predict_arena(inputs, arena_kernels(profile), host=host)
+
+
+def _refuse_signatures(model: Model) -> None:
+    """Raises OpError for a file with further entry points, which TFLM prepares, too, and may crash on."""
+    others = [repr(signature.key) for signature in model.signatures if signature.subgraph != 0]
+    if others:
+        first = next((repr(signature.key) for signature in model.signatures if signature.subgraph == 0), "")
+        raise OpError(
+            "TFLM crashes on the file",
+            where=model.where,
+            why=f"it prepares every signature, {', '.join(others)} too, and serves the first alone",
+            fix=f"convert the signature {first} alone" if first else "convert what it is to compute alone",
+        )
 
 
 def _place(arena: Figure, model: Model, profile: Profile) -> Figure:

@@ -19,7 +19,7 @@ from edgeprune.firmware.c.project import write_engine_project
 from edgeprune.firmware.rendering import write_files
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.measuring.backend import BACKENDS
-from edgeprune.measuring.defaults import DefaultBackend, read_ops, refuse_runtime
+from edgeprune.measuring.defaults import DefaultBackend, read_ops, refuse_runtime, require_room
 from edgeprune.measuring.engine_figures import figure_engine_file
 from edgeprune.measuring.engine_image import build_final_image
 from edgeprune.measuring.records import (
@@ -154,7 +154,9 @@ class CEngine(DefaultBackend):
             raise RecipeError(
                 f"the C engine writes a CMake project, not one for {options.kind}", fix="use --project cmake"
             )
-        golden = take_golden(file, read_model(file, where=name))
+        model = read_model(file, where=name)
+        require_room(model, self.profile)
+        golden = take_golden(file, model)
         project = write_engine_project(
             folder, file, golden=golden, profile=self.profile, optimize=options.optimize
         )

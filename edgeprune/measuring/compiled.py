@@ -15,8 +15,8 @@ from edgeprune.device.profile import Profile
 from edgeprune.graph.opshape import OpShape
 from edgeprune.runtimes.vela import ETHOS_U_OP, VelaResult
 from edgeprune.tflite.arena import align
+from edgeprune.tflite.execution import executed_shapes
 from edgeprune.tflite.model import Model
-from edgeprune.tflite.ops import op_shapes
 
 _ADDRESS_BYTES, _SIZE_BYTES = 8, 4
 """Scratch of TFLM's Ethos-U kernel for each of its tensors: an address of 64 bits and a size (ethosu.cc)."""
@@ -24,7 +24,7 @@ _ADDRESS_BYTES, _SIZE_BYTES = 8, 4
 
 def figure_compiled(compiled: VelaResult, *, npu: Npu, profile: Profile) -> dict[str, Figure]:
     """`flash_bytes`, `arena_bytes`, `ram_bytes`, `instructions` and `latency_ms` of a compiled file."""
-    cpu_ops = [op for op in op_shapes(compiled.model) if op.op != ETHOS_U_OP]
+    cpu_ops = [op for op in executed_shapes(compiled.model) if op.op != ETHOS_U_OP]
     arena = _arena(compiled, cpu_ops, profile=profile)
     instructions = _instructions(cpu_ops, profile)
     return {
@@ -55,7 +55,7 @@ def _flash(compiled: VelaResult, cpu_ops: list[OpShape], *, profile: Profile) ->
 def _arena(compiled: VelaResult, cpu_ops: list[OpShape], *, profile: Profile) -> Figure:
     """Vela's plan of activations, and TFLM's records of the compiled file on a 32-bit core."""
     inputs, kernels = read_arena_inputs(compiled.model), arena_kernels(profile)
-    on_npu = len(cpu_ops) < len(inputs.ops)
+    on_npu = any(op.op == ETHOS_U_OP for op in inputs.ops)
     head = compiled.arena_bytes + _npu_scratch(compiled.model) if on_npu else plan_head(inputs, kernels)
     tail = tail_bytes(inputs, kernels)
     return Figure(

@@ -12,7 +12,7 @@ from edgeprune.device.figures import Figure
 from edgeprune.device.layer_costs import describe_layers
 from edgeprune.device.op_costs import op_costs
 from edgeprune.device.profile import Profile
-from edgeprune.errors import RecipeError
+from edgeprune.errors import InfeasibleError, RecipeError
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measuring.backend import backend_of
@@ -32,10 +32,10 @@ from edgeprune.progress import Progress
 from edgeprune.prune.masks import Pattern
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.execution import executed_shapes
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_ranks import require_ranks
 from edgeprune.tflite.ops import op_shapes
-from edgeprune.tflite.order import require_order
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import Scheme
 
@@ -165,18 +165,29 @@ def refuse_runtime(label: str, profile: Profile) -> RecipeError:
     )
 
 
+def require_room(model: Model, profile: Profile) -> None:
+    """Raises InfeasibleError where no RAM of the device can hold even the inputs and outputs of a model."""
+    needed = sum(tensor.bytes for tensor in (*model.inputs, *model.outputs))
+    largest = profile.largest_any_ram_kib
+    if largest is not None and needed > 1024 * largest:
+        raise InfeasibleError(
+            f"the model does not fit {profile.id}",
+            where=model.where,
+            why=f"inputs and outputs take {needed} bytes, the largest block of RAM has {largest:g} KiB",
+            fix="give it smaller inputs, or choose a larger device",
+        )
+
+
 def read_ops(file: bytes, *, where: str) -> tuple[Model, tuple[OpShape, ...]]:
-    """A file, read, with the shapes of its ops.
+    """A file, read, with the shapes of its ops, those of loops and branches after those of the main graph.
 
     Args:
         file: the bytes.
         where: its name, for messages.
 
     Raises:
-        ModelError: it is damaged, its ops are not in the order they run, or have other ranks than they may.
+        ModelError: it is damaged, or its ops have other ranks than they may.
     """
     model = read_model(file, where=where)
-    ops = tuple(op_shapes(model))
-    require_order(model)
-    require_ranks(ops, where=where)
-    return model, ops
+    require_ranks(op_shapes(model), where=where)
+    return model, tuple(executed_shapes(model))

@@ -22,9 +22,12 @@ from edgeprune.measuring.records import (
     Worth,
 )
 from edgeprune.measuring.refusals import list_reasons, refuse_compiled
+from edgeprune.measuring.trial import invoke_once
 from edgeprune.prune.masks import Pattern
 from edgeprune.tflite.model import Model
 
+_MACS_AT_MOST = 4e10
+"""A file of more is not run only to see whether it does."""
 _FLOATS = "none"
 """The scheme of files that XNNPACK's sparse kernels may take."""
 
@@ -61,15 +64,20 @@ class Litert(DefaultBackend):
         return refuse_compiled(model, runtime="litert", profile=self.profile)
 
     def measure(self, file: bytes, *, where: str = "the model") -> Measured:
-        """A plan of the activations, and the rest from the profile."""
+        """A plan of the activations, the rest from the profile; and the file is run once, where it can be."""
         model, ops = read_ops(file, where=where)
         arena = plan_activations(model, self.profile)
         figures = estimate_mapped(ops, tflite_bytes=len(file), arena=arena, profile=self.profile)
+        unsupported, invoked = list_reasons(self.refuse(model)), ""
+        if not unsupported and sum(op.macs * (op.turns or 1) for op in ops) <= _MACS_AT_MOST:
+            invoked, refusal = invoke_once(file)
+            unsupported = (refusal,) if refusal else ()
         return Measured(
             model=model,
             ops=ops,
             figures=add_energy(figures, self.profile.power),
-            unsupported=list_reasons(self.refuse(model)),
+            unsupported=unsupported,
+            invoked=invoked,
         )
 
     def encode(self, file: bytes, *, budgets: Budgets, scheme: str | None = None) -> Encoded:

@@ -36,6 +36,7 @@ class Measured:
         unsupported: what the device's runtime cannot execute, one sentence each.
         compiled: what goes into flash in the file's place, on a device with an NPU.
         notes: what is worth knowing besides, one sentence each.
+        invoked: where the file has been run once, as a clause; "" where it has not.
     """
 
     model: Model
@@ -44,6 +45,7 @@ class Measured:
     unsupported: tuple[str, ...] = ()
     compiled: VelaResult | None = None
     notes: tuple[str, ...] = ()
+    invoked: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,7 @@
 """What TFLM and LiteRT cannot execute, in sentences."""
 
 from edgeprune.device.profile import Profile
+from edgeprune.errors import EdgepruneError
 from edgeprune.measuring.records import Refusal
 from edgeprune.runtimes.vela import ETHOS_U_OP
 from edgeprune.tflite.model import Model
@@ -28,6 +29,11 @@ def refuse_compiled(model: Model, *, runtime: Runtime, profile: Profile) -> Refu
         return refusal
     reason = f"{ETHOS_U_OP}: {profile.id} has no NPU; give the file as it was before Vela"
     return Refusal(reasons=(*(refusal.reasons if refusal else ()), reason))
+
+
+def say_without_place(error: EdgepruneError) -> str:
+    """A runtime's refusal as one of the reasons of a `Refusal`: the file is known there."""
+    return type(error)(error.what, why=error.why, fix=error.fix).message
 
 
 def list_reasons(refusal: Refusal | None) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from edgeprune.config.tables import TableError
 from edgeprune.device.arena import RECORDING_BYTES, planning_bytes, read_arena_inputs
-from edgeprune.device.check import Budgets, budget_limits
+from edgeprune.device.check import Budgets, budget_limits, check_budgets, resolve_budgets, verdict
 from edgeprune.device.estimate import arena_kernels, estimate_linked
-from edgeprune.device.figures import Figure
+from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.memory import find_homeless
 from edgeprune.device.power import add_energy
 from edgeprune.encoding.tflm_decode import DECODES, choose_encodings
@@ -21,9 +21,9 @@ from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
 from edgeprune.firmware.project import PROJECTS, count_growth, render_project
 from edgeprune.firmware.rendering import write_texts
 from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
-from edgeprune.measuring.arena import simulate_arena
+from edgeprune.measuring.arena import NOT_RUN, simulate_arena
 from edgeprune.measuring.backend import BACKENDS
-from edgeprune.measuring.defaults import DefaultBackend, read_ops
+from edgeprune.measuring.defaults import DefaultBackend, read_ops, require_room
 from edgeprune.measuring.records import (
     GOLDEN_SAMPLES,
     Encoded,
@@ -36,11 +36,11 @@ from edgeprune.measuring.records import (
     TakeGolden,
     Worth,
 )
-from edgeprune.measuring.refusals import list_reasons, refuse_compiled
+from edgeprune.measuring.refusals import list_reasons, refuse_compiled, say_without_place
 from edgeprune.prune.masks import Pattern
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.runtimes.golden import record_golden, save_golden
+from edgeprune.runtimes.golden import Golden, record_golden, save_golden
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_table import OPS
@@ -110,13 +110,18 @@ class Tflm(DefaultBackend):
         """The arena from the real allocator, the rest from the profile's tables."""
         model, ops = read_ops(file, where=where)
         unsupported = list_reasons(self.refuse(model))
-        arena = simulate_arena(file, model, profile=self.profile, runs=not unsupported)
+        try:
+            arena = simulate_arena(file, model, profile=self.profile, runs=not unsupported)
+        except OpError as error:
+            unsupported = (say_without_place(error),)
+            arena = unavailable("arena_bytes", NOT_RUN)
         figures = estimate_linked(ops, tflite_bytes=len(file), arena=arena, profile=self.profile)
         return Measured(
             model=model,
             ops=ops,
             figures=add_energy(figures, self.profile.power),
             unsupported=unsupported,
+            invoked="TFLM ran the file here" if arena.source == "simulated" else "",
         )
 
     def encode(self, file: bytes, *, budgets: Budgets, scheme: str | None = None) -> Encoded:
@@ -181,10 +186,13 @@ class Tflm(DefaultBackend):
     ) -> Project:
         """A project for the user's SDK."""
         kind = PROJECTS[options.kind or "cmake"]
+        require_room(read_model(file, where=name), self.profile)
         measured = self.measure(file, where=name)
         if measured.unsupported:
             raise OpError(f"TFLM cannot run {Path(name).name}", where=name, why=measured.unsupported[0])
-        golden = take_golden(file, measured.model)
+        flash = measured.figures["flash_bytes"]
+        golden = self._fit_golden(take_golden(file, measured.model), flash)
+        golden_bytes = _count_bytes(golden)
         arena = _predict_arena(measured.figures["arena_bytes"])
         arena_bytes = int(arena.value or 0)
         arena_size_bytes = reserve_arena(
@@ -200,11 +208,16 @@ class Tflm(DefaultBackend):
             arena_bytes=arena_bytes,
             arena_size_bytes=arena_size_bytes,
             arena_evidence=arena.evidence,
-            device=self.profile.id,
+            profile=self.profile,
+            image_bytes=(flash.value or 0.0) + golden_bytes,
         )
         write_texts(folder, texts)
-        flash = measured.figures["flash_bytes"]
-        golden_bytes = sum(array.nbytes for array in (*golden.inputs, *golden.outputs))
+        budgets = resolve_budgets(self.profile)
+        held = [
+            check
+            for check in check_budgets(measured.figures, budgets, self.profile)
+            if check.name in ("flash", "ram")
+        ]
         needed, linked = format_quantity(arena.value, "bytes"), format_quantity(flash.value, "bytes")
         return Project(
             runtime=self.runtime,
@@ -216,14 +229,27 @@ class Tflm(DefaultBackend):
                 "arena_size_bytes": arena_size_bytes,
                 "flash": flash.to_json(),
                 "golden_bytes": golden_bytes,
+                "checks": [check.to_json() for check in held],
             },
             costs_said=(
                 f"Tensor arena: {arena_size_bytes} bytes are reserved, {needed} predicted ({arena.source}: "
                 f"{arena.evidence}).",
                 f"Flash: {linked} predicted for the CMake project, and {golden_bytes} bytes of golden "
                 "samples in the program that checks them.",
+                f"It {verdict(tuple(held), self.profile.id)}",
             ),
+            ok=all(check.ok for check in held),
         )
+
+    def _fit_golden(self, golden: Golden, flash: Figure) -> Golden:
+        """As many samples as the flash has room for beside the program, but one."""
+        each = _count_bytes(golden) / golden.samples
+        room = (self.profile.flash_kib or 0.0) * 1024 - (flash.value or 0.0)
+        return golden.take(max(1, min(golden.samples, int(room / each)))) if room and each else golden
+
+
+def _count_bytes(golden: Golden) -> int:
+    return sum(array.nbytes for array in (*golden.inputs, *golden.outputs))
 
 
 def _predict_arena(measured: Figure) -> Figure:

@@ -3,4 +3,4 @@
 Importing the package fills the registry, in the order in which methods have their turn.
 """
 
-from edgeprune.methods import dead_channels, layers, channels, sparsity, clustering  # noqa: F401, I001
+from edgeprune.methods import dead_channels, layers, low_rank, channels, sparsity, clustering  # noqa: F401, I001

@@ -333,7 +333,7 @@ class _Run:
         with np.load(folder / "optimizer.npz") as arrays:
             optimizer = [arrays[name] for name in arrays.files]
         return cls(
-            model=open_saved(folder / "model.keras"),
+            model=open_saved(folder / "model.keras", original=fresh.model),
             trained=Trained(step=state["step"], optimizer=optimizer, losses=state["losses"]),
             remaining=tuple(Segment(**segment) for segment in state["remaining"]),
             steps=state["steps"],

@@ -28,6 +28,7 @@ from edgeprune.report.sections.steps import StepPart
 if TYPE_CHECKING:
     import keras
 
+    from edgeprune.keras_bridge.data.batches import Source
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 Phase = Literal["lossless", "structure", "weights"]
@@ -69,6 +70,9 @@ class Asked:
         whole_layers: whether whole layers may go.
         pricing: what models cost.
         start: where pruning starts.
+        low_rank: share of what kernels cost that stays once they are factorised; None where trials decide.
+        source: of training samples, for settings that go by what layers put out.
+        seed: of the choice of samples.
     """
 
     profile: Profile
@@ -81,6 +85,9 @@ class Asked:
     whole_layers: bool
     pricing: Pricing
     start: Start
+    low_rank: float | None
+    source: Source
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -1,21 +1,21 @@
-"""Channels and what may be done to weights, on trial: each is given a few epochs, at the same flash."""
+"""Channels, low rank and what may be done to weights, on trial: a few epochs each, within one budget."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeprune.errors import InfeasibleError
-from edgeprune.methods.channels import ToBudgets
-from edgeprune.methods.method import METHODS, Asked, Method, Setting, find_mildest
+from edgeprune.methods.low_rank import LowRank, reach_budgets
+from edgeprune.methods.method import Asked, Method, Setting, find_mildest
 from edgeprune.methods.pricing import exceeded
 
 if TYPE_CHECKING:
-    import keras
-
     from edgeprune.keras_bridge.training.trainer import Trainer
 
+ALONE = "channels alone"
 TRIAL_SHARE = 0.25
 """Fraction of all epochs that the trials take together, but at least one epoch each."""
 
@@ -25,64 +25,123 @@ class Tried:
     """What the trials say.
 
     Attributes:
-        setting: what lost least; None for channels alone.
+        factors: ranks of the kernels to be factorised, where that lost least.
+        setting: what is to be done to weights, where that did; None for both is channels alone.
         epochs: what the trials took.
         note: why, as a sentence.
     """
 
+    factors: LowRank | None = None
     setting: Setting | None = None
     epochs: int
     note: str
 
 
-def try_methods(asked: Asked, methods: Sequence[Method], *, trainer: Trainer) -> Tried:
-    """Which of channels alone and these methods loses least accuracy at the flash that is allowed.
+def try_methods(
+    asked: Asked, methods: Sequence[Method], proposed: Sequence[LowRank], *, trainer: Trainer
+) -> Tried:
+    """Which of channels alone, these methods and these ranks loses least accuracy within the budgets.
 
     Args:
-        asked: where pruning starts, and what must hold; flash does not.
-        methods: what may be done to weights; each saves flash on the device.
+        asked: where pruning starts, and what must hold.
+        methods: what may be done to weights where flash does not hold; each saves flash on the device.
+        proposed: ranks of the kernels that may be factorised before channels go.
         trainer: of the whole build.
     """
     start, evaluator = asked.start, trainer.evaluator
     rest = [name for name in exceeded(start.cost, asked.budgets) if name != "flash"]
-    trials = 1 + len(methods) + bool(rest)
+    trials = 1 + len(methods) + len(proposed) + bool(rest and methods)
     epochs = max(1, round(TRIAL_SHARE * trainer.epochs / trials))
     steps = trainer.for_epochs(epochs).plan_recovery().total_steps
-    names = ["channels", *(method.name for method in methods)]
+    names = ["channels", *(["low rank"] if proposed else []), *(method.name for method in methods)]
     trainer.progress.stage(f"{', '.join(names[:-1])} or {names[-1]}: try each", total=trials * steps)
     trial = trainer.on_trial(epochs)
-
-    def end(note: str, setting: Setting | None = None) -> Tried:
-        return Tried(setting=setting, epochs=trials * epochs, note=note)
-
-    narrow, missed = _try_channels(asked, trainer=trial)
-    model = start.model
-    if rest:
-        free = {**asked.budgets, "flash": max(asked.budgets["flash"], start.cost["flash"])}
-        found, _ = _try_channels(replace(asked, budgets=free), trainer=trial)
-        if found is None:
-            return end(f"Channels alone: {' and '.join(rest)} cannot be met on trial.")
-        model = found
+    found = {
+        **_try_ranks(asked, None, trainer=trial),
+        **{name: one for ranks in proposed for name, one in _try_ranks(asked, ranks, trainer=trial).items()},
+        **_try_shaping(asked, methods, rest=rest, trainer=trial),
+    }
     dense = trainer.reference
-    lost: dict[str, tuple[float, Setting | None]] = {}
-    if narrow is not None:
-        lost["channels alone"] = (evaluator.drop(before=dense, after=evaluator.score_model(narrow)), None)
+    lost = {
+        name: evaluator.drop(before=dense, after=one.accuracy)
+        for name, one in found.items()
+        if not one.missed
+    }
+    tried = Tried(epochs=trials * epochs, note="")
+    if set(lost) <= {ALONE}:
+        return replace(tried, note=f"Channels alone: {_say_missed(found, asked, methods)}.")
+    best = min(lost, key=lambda name: lost[name])
+    chosen = found[best]
+    where = "at the same flash" if methods and not rest else "within the same budgets"
+    told = ", ".join(f"{name} {drop:.4f}" for name, drop in lost.items())
+    told = f"lost after {epochs} epochs on trial, {where}, of {evaluator.task.metric}: {told}"
+    if ALONE not in lost:
+        told += f"; {ALONE}: {found[ALONE].missed}"
+    tried_methods = {one.setting.name for one in found.values() if one.setting is not None}
+    if weak := [method for method in methods if method.name not in tried_methods | set(found)]:
+        told += f"; {_list_strongest(asked, weak)} bring flash under its budget"
+    name = best if chosen.setting is None else chosen.setting.name
+    if chosen.setting is not None and rest:
+        name = f"Channels for the other budgets, then {name.lower()}"
+    return replace(
+        tried,
+        factors=chosen.factors,
+        setting=chosen.setting,
+        note=f"{name[0].upper()}{name[1:]}: {told}.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Trial:
+    """What became of one way.
+
+    Attributes:
+        factors, setting: the way, as in `Tried`.
+        accuracy: the metric on validation data.
+        missed: why it does not reach the budgets; "" where it does.
+    """
+
+    factors: LowRank | None = None
+    setting: Setting | None = None
+    accuracy: float = math.nan
+    missed: str = ""
+
+
+def _try_ranks(asked: Asked, ranks: LowRank | None, *, trainer: Trainer) -> dict[str, _Trial]:
+    """Channels after kernels of these ranks, or alone."""
+    name = ALONE if ranks is None else ranks.describe()
+    try:
+        applied = reach_budgets(replace(asked, whole_layers=False), ranks, trainer=trainer)
+    except InfeasibleError as error:
+        return {name: _Trial(missed=error.message)}
+    return {name: _Trial(factors=ranks, accuracy=trainer.evaluator.score_model(applied.model))}
+
+
+def _try_shaping(
+    asked: Asked, methods: Sequence[Method], *, rest: Sequence[str], trainer: Trainer
+) -> dict[str, _Trial]:
+    """These methods, after channels for the other budgets; without those that never meet that of flash."""
+    model = asked.start.model
+    if rest and methods:
+        free = {**asked.budgets, "flash": max(asked.budgets["flash"], asked.start.cost["flash"])}
+        others = replace(asked, budgets=free, whole_layers=False)
+        try:
+            model = reach_budgets(others, None, trainer=trainer).model
+        except InfeasibleError:
+            missed = f"{' and '.join(rest)} cannot be met on trial"
+            return {method.name: _Trial(missed=missed) for method in methods}
+    found = {}
     for method in methods:
         if (setting := find_mildest(method, asked, model=model)) is not None:
-            accuracy = method.apply(model, setting, trainer=trial).accuracy
-            lost[setting.describe()] = (evaluator.drop(before=dense, after=accuracy), setting)
-    if all(setting is None for _, setting in lost.values()):
-        return end(f"Channels alone: {_list_strongest(asked, methods)} bring flash under its budget.")
-    best = min(lost, key=lambda name: lost[name][0])
-    setting = lost[best][1]
-    name = best if setting is None else setting.name
-    if setting is not None and rest:
-        name = f"Channels for the other budgets, then {name.lower()}"
-    told = ", ".join(f"{what} {drop:.4f}" for what, (drop, _) in lost.items())
-    told = f"lost after {epochs} epochs on trial, at the same flash, of {evaluator.task.metric}: {told}"
-    if narrow is None:
-        told += f"; channels alone: {missed}"
-    return end(f"{name[0].upper()}{name[1:]}: {told}.", setting)
+            accuracy = method.apply(model, setting, trainer=trainer).accuracy
+            found[setting.describe()] = _Trial(setting=setting, accuracy=accuracy)
+    return found
+
+
+def _say_missed(found: Mapping[str, _Trial], asked: Asked, methods: Sequence[Method]) -> str:
+    """Why nothing but channels can reach the budgets, as a clause."""
+    missed = next((one.missed for name, one in found.items() if name != ALONE and one.missed), "")
+    return missed or f"{_list_strongest(asked, methods)} bring flash under its budget"
 
 
 def _list_strongest(asked: Asked, methods: Sequence[Method]) -> str:
@@ -91,12 +150,3 @@ def _list_strongest(asked: Asked, methods: Sequence[Method]) -> str:
     if len(strongest) == 1:
         return f"no {strongest[0]}"
     return f"neither {', '.join(strongest[:-1])} nor {strongest[-1]}"
-
-
-def _try_channels(asked: Asked, *, trainer: Trainer) -> tuple[keras.Model | None, str]:
-    """The model after a short loop, or None and why there is none."""
-    setting = ToBudgets(asked=replace(asked, whole_layers=False))
-    try:
-        return METHODS["channels"].apply(asked.start.model, setting, trainer=trainer).model, ""
-    except InfeasibleError as error:
-        return None, error.message

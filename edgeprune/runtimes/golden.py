@@ -11,7 +11,7 @@ from tokenize import TokenError
 import numpy as np
 
 from edgeprune.errors import DataError
-from edgeprune.files import refuse_special
+from edgeprune.files import refuse_many_members, refuse_special
 from edgeprune.runtimes.samples import Array, group
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
@@ -25,6 +25,7 @@ _DAMAGE = (
 )
 """What zipfile and numpy raise for a damaged file."""
 
+_MOST_DRAWN_BYTES = 256 << 20
 FILE_NAME = "golden.npz"
 """Where a build keeps its golden samples, in its output directory."""
 
@@ -48,7 +49,7 @@ class Golden:
     @property
     def samples(self) -> int:
         """How many there are."""
-        return len(self.inputs[0])
+        return len((*self.inputs, *self.outputs)[0])
 
     def take(self, samples: int) -> "Golden":
         """The first so many, or all if there are fewer."""
@@ -80,6 +81,7 @@ def load_golden(path: Path, model: Model) -> Golden:
     again = "build again, where TFLM is installed, or give samples with --data"
     refuse_special(path, DataError)
     try:
+        refuse_many_members(path, DataError)
         # NumPy leaves a damaged file open, so it is opened here.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             inputs = tuple(file[f"input_{index}"] for index in range(len(model.inputs)))
@@ -119,8 +121,9 @@ def record_golden(
     """
     model = read_model(tflite, where="the artefact")
     invocations = group(model, inputs)
-    samples = min(samples, len(invocations.inputs[0]))
-    places = np.linspace(0, len(invocations.inputs[0]) - 1, samples).round().astype(int)
+    there = len(invocations.inputs[0]) if invocations.inputs else 1
+    samples = min(samples, there)
+    places = np.linspace(0, there - 1, samples).round().astype(int)
     kept = tuple(array[places] for array in invocations.inputs)
     # A sample of a model with batches is a whole batch.
     fed = tuple(array.reshape(-1, *array.shape[2:]) for array in kept) if invocations.batch else kept
@@ -143,9 +146,27 @@ def draw_inputs(model: Model, *, samples: int, seed: int) -> tuple[Array, ...]:
 
     8- and 16-bit integers are drawn from their whole range, floats from a normal distribution. Wider integers
     are 0, since they are usually indices.
+
+    Raises:
+        DataError: they would take more than 256 MiB.
     """
+    refuse_many(model, samples=samples)
     generator = np.random.default_rng(seed)
     return tuple(_draw(tensor, samples=samples, generator=generator) for tensor in model.inputs)
+
+
+def refuse_many(model: Model, *, samples: int) -> None:
+    """Raises DataError for more samples than there is any use for: inputs of more than 256 MiB."""
+    each = sum(tensor.bytes for tensor in model.inputs)
+    if samples * each > _MOST_DRAWN_BYTES:
+        raise DataError(
+            f"{samples} samples of {each} bytes are too many to draw",
+            where=model.where,
+            why=f"they would take more than {_MOST_DRAWN_BYTES >> 20} MiB",
+            fix=f"ask for at most {_MOST_DRAWN_BYTES // each} with --samples"
+            if each <= _MOST_DRAWN_BYTES
+            else "use a model with smaller inputs",
+        )
 
 
 def _draw(tensor: Tensor, *, samples: int, generator: np.random.Generator) -> Array:

@@ -9,8 +9,8 @@ import subprocess
 from functools import cache
 from importlib.util import find_spec
 
+from edgeprune.children import describe_ending, python_command, python_environment
 from edgeprune.errors import ToolMissingError
-from edgeprune.runtimes.children import describe_ending, python_command, python_environment
 
 LITERT_PACKAGES = {
     "tflite-runtime": "tflite_runtime",

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
-from edgeprune.errors import OpError, ToolFailedError
+from edgeprune.errors import ModelError, OpError, ToolFailedError
 from edgeprune.runtimes.litert_choice import choose_litert, list_usable
 from edgeprune.runtimes.processes import run_workers
-from edgeprune.runtimes.samples import Array, Outputs, group, ungroup
+from edgeprune.runtimes.samples import Array, Outputs, find_state, group, ungroup
+from edgeprune.tflite.complaints import explain_refusal
+from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 
 Kernels = Literal["default", "builtin", "reference"]
@@ -42,7 +44,8 @@ def run_litert(
     """The artefact's outputs in LiteRT, sample by sample, on all cores.
 
     Each sample is an inference of its own with the batch size that is in the file, so the result depends
-    neither on the number of cores nor on the other samples.
+    neither on the number of cores nor on the other samples. Only what a file keeps in resource variables
+    goes on from sample to sample, as in one sequence: LiteRT does not reset them.
 
     Args:
         tflite: the artefact.
@@ -59,7 +62,8 @@ def run_litert(
         DataError: the inputs do not fit the artefact.
         OpError: the runtime has no kernel for one of its ops.
         ToolMissingError: no LiteRT can be loaded.
-        ToolFailedError: the runtime failed, crashed or took too long.
+        ModelError: besides, the runtime refused the file, or crashed on it.
+        ToolFailedError: the runtime failed or took too long.
     """
     if package is not None:
         return _run(
@@ -98,16 +102,16 @@ def _run(
         options={
             "threads": threads or 1,
             "kernels": kernels,
-            "stateful": model.is_stateful,
+            "state": find_state(model),
             "package": package,
         },
         # TensorFlow takes longer to import than a second process saves.
-        most_workers=1 if package == "tensorflow" else None,
+        most_workers=1 if package == "tensorflow" or model.has_resources else None,
         timeout_seconds=timeout_seconds,
     )
     for result in run.results:
         if "error" in result:
-            fail_with(result["error"], result["error_kind"])
+            fail_with(result["error"], result["error_kind"], who=package, model=model)
     return LitertRun(
         outputs=tuple(
             Outputs(
@@ -123,20 +127,25 @@ def _run(
     )
 
 
-def fail_with(error: str, kind: str) -> NoReturn:
-    """Raise what the runtime said in a worker as OpError or ToolFailedError.
+def fail_with(error: str, kind: str, *, who: str = "LiteRT", model: Model | None = None) -> NoReturn:
+    """Raise what the runtime said in a worker as OpError, ModelError or ToolFailedError.
 
     Args:
         error: the message.
         kind: the exception's name.
+        who: the runtime, for messages.
+        model: the file, for the names of its tensors.
     """
-    first_line = (error.strip().splitlines() or [kind])[0][:300]
-    if kind in ("ImportError", "SystemError"):
+    if "UnicodeDecodeError" in error:
+        raise ModelError(
+            f"a name in the file is no text, which {who} refuses",
+            why=error.strip().splitlines()[0][:300],
+            fix="take the names away with 'edgeprune strip'",
+        )
+    if kind in ("ImportError", "ModuleNotFoundError", "SystemError"):
         raise ToolFailedError(
-            "the LiteRT runtime cannot be loaded",
-            why=first_line,
+            f"{who} cannot be loaded",
+            why=(error.strip().splitlines() or [kind])[0][:300],
             fix="'edgeprune doctor' says what to do",
         )
-    if "Didn't find op" in error or "unresolved custom op" in error or "Select TensorFlow op" in error:
-        raise OpError("the LiteRT runtime has no kernel for an op of this model", why=first_line)
-    raise ToolFailedError("the LiteRT runtime refused the model", why=first_line)
+    raise explain_refusal(error, who=who, model=model)

@@ -8,6 +8,7 @@ arrays travel through files, and whatever happens here, the children end and the
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgeprune.errors import ToolStoppedError
-from edgeprune.runtimes.children import ending_error, python_command, python_environment
+from edgeprune.children import (
+    NO_ROOM,
+    describe_ending,
+    ending_error,
+    has_crashed,
+    python_command,
+    python_environment,
+)
+from edgeprune.errors import ModelError, ToolStoppedError
 from edgeprune.runtimes.samples import Array, Invocations
 
 _SAMPLES_PER_WORKER = 4  # below this, starting a second process (0.3 s) costs more than it saves
@@ -65,7 +73,8 @@ def run_workers(
 
     Raises:
         ToolStoppedError: a worker was killed or took too long.
-        ToolFailedError: it crashed.
+        ModelError: it crashed: the file is one that the runtime cannot take.
+        ToolFailedError: it failed otherwise.
     """
     count = len(invocations.inputs[0]) if invocations.inputs else 1
     workers = max(1, min(most_workers or count_cores(), count // _SAMPLES_PER_WORKER))
@@ -127,8 +136,20 @@ def _wait(
             break
         time.sleep(_POLL_SECONDS)
     for child, directory in zip(children, directories, strict=True):
+        if child.returncode == NO_ROOM:
+            raise ToolStoppedError(
+                f"there is no room for what the {kind} runtime puts out",
+                where=tempfile.gettempdir(),
+                fix="free some space there, or set TMPDIR to another folder",
+            )
         if child.returncode:
             stderr = _read(directory / "stderr")[-_STDERR_TAIL_CHARACTERS:].strip()
+            if has_crashed(child.returncode):
+                raise ModelError(
+                    f"the {kind} runtime {describe_ending(child.returncode)} on the file",
+                    why=stderr,
+                    fix="convert the model again",
+                )
             raise ending_error(f"the {kind} runtime", child.returncode, why=stderr)
 
 

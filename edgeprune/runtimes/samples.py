@@ -1,7 +1,7 @@
 """Samples on their way into and out of an artefact: quantized, grouped by invocation, and back."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,18 @@ class Invocations:
     inputs: tuple[Array, ...]
     batch: int
     samples: int
+
+
+State = Literal["none", "reset", "sequence"]
+"""What a file keeps between inferences: nothing; variables, reset before each sample; or resources, which
+only a new interpreter starts afresh, so that all samples are one sequence."""
+
+
+def find_state(model: Model) -> State:
+    """What the file keeps between inferences."""
+    if model.has_resources:
+        return "sequence"
+    return "reset" if model.is_stateful else "none"
 
 
 def quantize(values: Array, *, scale: float, zero_point: int, dtype: str) -> Array:
@@ -113,8 +125,10 @@ def group(model: Model, inputs: tuple[Array, ...]) -> Invocations:
 
     Args:
         model: the artefact.
-        inputs: one array per input of the model, each (samples, ...). An array of the input's own type is
-            taken as it is; any other holds real numbers, which are quantized where the input is.
+        inputs: one array per input of the model, each (samples, ...). What follows is the input's shape, or
+            that without its first dimension, which then is the batch. An array of the input's own type is
+            taken as it is; any other holds real numbers, which are quantized where the input is. A model
+            without inputs takes none, and makes one sample.
 
     Raises:
         DataError: their number, shapes, types or sample counts do not fit the model.
@@ -126,27 +140,38 @@ def group(model: Model, inputs: tuple[Array, ...]) -> Invocations:
             where=model.where,
             fix=f"give one array for each: {names}",
         )
-    counts = {len(array) if array.ndim else 0 for array in inputs}
+    counts = {len(array) if array.ndim else 0 for array in inputs} or {1}
     if len(counts) != 1 or counts == {0}:
         raise DataError(
             "the inputs hold different numbers of samples" if len(counts) > 1 else "there are no samples",
             where=model.where,
         )
-    pairs = list(zip(model.inputs, inputs, strict=True))
-    # A shape without its first dimension is a sample of a batch; the whole shape, a sample of its own.
-    batched = all(array.shape[1:] == tensor.shape[1:] and tensor.shape for tensor, array in pairs)
-    if not batched and not all(array.shape[1:] == tensor.shape for tensor, array in pairs):
-        wrong = next(pair for pair in pairs if pair[1].shape[1:] != pair[0].shape[1:])
-        raise DataError(
-            f"samples have the shape {wrong[1].shape[1:]}, the input takes {wrong[0].shape[1:]}",
-            where=f"{model.where}: input '{wrong[0].name}'",
-            fix="reshape the samples",
-        )
-    batch = max((tensor.shape[0] for tensor, _ in pairs), default=1) if batched else 0
-    grouped = tuple(_grouped(_typed(array, tensor, model.where), tensor) for tensor, array in pairs)
-    if len({len(array) for array in grouped}) != 1:
+    batches = {
+        tensor.shape[0]
+        for tensor, array in zip(model.inputs, inputs, strict=True)
+        if _takes_batches(tensor, array, model.where)
+    }
+    if len(batches) > 1 or (len(batches) == 1 and 0 in batches):
         raise DataError("its inputs have different batch sizes", where=model.where)
+    batch = batches.pop() if batches else 0
+    grouped = tuple(
+        _grouped(_typed(array, tensor, model.where), tensor, batch, model.where)
+        for tensor, array in zip(model.inputs, inputs, strict=True)
+    )
     return Invocations(inputs=grouped, batch=batch, samples=counts.pop())
+
+
+def _takes_batches(tensor: Tensor, array: Array, where: str) -> bool:
+    """Whether the input's first dimension counts samples: the array has one sample for each of it."""
+    if array.shape[1:] == tensor.shape:
+        return False
+    if tensor.shape and array.shape[1:] == tensor.shape[1:]:
+        return True
+    raise DataError(
+        f"samples have the shape {array.shape[1:]}, the input takes {tensor.shape[1:] or tensor.shape}",
+        where=f"{where}: input '{tensor.name}'",
+        fix="reshape the samples",
+    )
 
 
 def _typed(array: Array, tensor: Tensor, where: str) -> Array:
@@ -167,10 +192,16 @@ def _typed(array: Array, tensor: Tensor, where: str) -> Array:
     )
 
 
-def _grouped(array: Array, tensor: Tensor) -> Array:
-    if array.shape[1:] == tensor.shape and not (tensor.shape and array.shape[1:] == tensor.shape[1:]):
+def _grouped(array: Array, tensor: Tensor, batch: int, where: str) -> Array:
+    if array.shape[1:] == tensor.shape:
+        if batch > 1:
+            raise DataError(
+                f"has one value for {batch} samples",
+                where=f"{where}: input '{tensor.name}'",
+                why="other inputs take samples in batches",
+                fix="give samples for as many inferences, or convert the model with a batch of 1",
+            )
         return np.ascontiguousarray(array)
-    batch = tensor.shape[0]
     padding = -len(array) % batch
     if padding:
         array = np.concatenate([array, np.zeros((padding, *array.shape[1:]), array.dtype)])

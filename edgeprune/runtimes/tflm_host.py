@@ -1,12 +1,13 @@
 """An artefact in the real TFLM, built for this machine: its outputs, its ops and its tensor arena."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
-from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
+from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolMissingError
 from edgeprune.runtimes.processes import run_workers
-from edgeprune.runtimes.samples import Array, Outputs, group, ungroup
+from edgeprune.runtimes.samples import Array, Outputs, find_state, group, ungroup
+from edgeprune.tflite.complaints import name_op, read_complaint
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.ops import unsupported_ops
 from edgeprune.tflite.read import read_model
@@ -17,10 +18,6 @@ FIX = "pip install --pre tflite-micro (there are wheels for Linux on x86-64 alon
 
 _TOTALS = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 _ROWS = re.compile(r"'([^']+)' used (\d+) bytes.*?\(requested (\d+) bytes for (\d+) ")
-_NO_KERNEL = re.compile(
-    r"Didn't find op for builtin opcode '(\w+)'|Failed to get registration from op code (\S+)"
-)
-_NOT_PREPARED = re.compile(r"Node (\w+) \(number (\w+)\) failed to (prepare|invoke)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +73,8 @@ def run_tflm(
 ) -> TflmRun:
     """The artefact's outputs and arena in TFLM, sample by sample, on all cores.
 
+    State goes on from sample to sample only where it is in resource variables, as in LiteRT.
+
     Args:
         tflite: the artefact.
         inputs: one array per input, (samples, ...); floats are quantized as the input asks for.
@@ -83,11 +82,11 @@ def run_tflm(
         timeout_seconds: for the whole run.
 
     Raises:
-        ModelError: the artefact is damaged.
+        ModelError: the artefact is damaged, TFLM refused it or crashed on it, or the arena is too small.
         DataError: the inputs do not fit the artefact.
         OpError: TFLM has no kernel for an op, or its kernel does not take the op's types.
         ToolMissingError: tflite-micro is not installed, or cannot be loaded here.
-        ToolFailedError: TFLM failed, crashed, took too long, or the arena is too small.
+        ToolFailedError: TFLM failed or took too long.
     """
     model = read_model(tflite, where="the artefact")
     if find_spec("tflite_micro") is None:
@@ -101,13 +100,14 @@ def run_tflm(
         options={
             "arena_bytes": arena_bytes or _first_arena_bytes(model),
             "arena_limit_bytes": arena_bytes or ARENA_LIMIT_BYTES,
-            "stateful": model.is_stateful,
+            "state": find_state(model),
         },
+        most_workers=1 if model.has_resources else None,
         timeout_seconds=timeout_seconds,
     )
     for result in run.results:
         if "error" in result:
-            if result["error_kind"] == "ImportError":
+            if result["error_kind"] in ("ImportError", "ModuleNotFoundError"):
                 raise ToolMissingError("TFLM cannot be loaded here", why=result["error"], fix=FIX)
             _fail(result["error"], run.stderr, model)
     return TflmRun(
@@ -155,18 +155,15 @@ def _first_arena_bytes(model: Model) -> int:
 
 
 def _fail(error: str, stderr: str, model: Model) -> None:
-    said = " ".join(line.strip() for line in stderr.strip().splitlines()[-6:])
-    missing = _NO_KERNEL.search(stderr)
-    if missing is not None:
-        name = missing.group(1) or missing.group(2)
-        if name == "CUSTOM":
-            name = next((found.op for found in unsupported_ops(model, runtime="tflm")), name)
-        raise OpError(
-            f"TFLM has no kernel for the op {name}", why=said, fix="replace the layer that becomes it"
-        )
-    refused = _NOT_PREPARED.search(stderr)
-    if refused is not None:
-        raise OpError(
-            f"TFLM's kernel for {refused.group(1)} (op {int(refused.group(2), 16)}) refused it", why=said
-        )
-    raise ToolFailedError("TFLM refused the model", why=said or error)
+    found = read_complaint(stderr or error)
+    if found.op == "CUSTOM":
+        named = next((lacking.op for lacking in unsupported_ops(model, runtime="tflm")), found.op)
+        found = replace(found, op=named, reason=found.reason.replace("CUSTOM", named))
+    if found.index is not None:
+        what, place = f"TFLM's kernel for {found.place} refuses the file", found.index
+    elif found.op:
+        raise OpError(f"TFLM has no kernel for the op {found.op}", where=model.where, fix=found.fix)
+    else:
+        raise ModelError("TFLM refuses the model", why=found.reason, fix="convert the model again")
+    kind = OpError if found.is_limit else ModelError
+    raise kind(what, where=name_op(model, place), why=found.reason, fix=found.fix if found.is_limit else "")

@@ -67,10 +67,10 @@ def time_alternately(
         budget_seconds: after which no further turn begins.
 
     Raises:
-        ModelError: a file is damaged.
+        ModelError: a file is damaged, or the runtime refused it or crashed on it.
         OpError: the runtime has no kernel for one of its ops.
         ToolMissingError: no LiteRT can be loaded.
-        ToolFailedError: the runtime failed, crashed or took too long.
+        ToolFailedError: the runtime failed or took too long.
     """
     for number, data in enumerate(files):
         read_model(data, where=f"file {number + 1}")

@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from edgeprune.children import ending_error
 from edgeprune.errors import ModelError, ToolFailedError, ToolMissingError, ToolStoppedError
-from edgeprune.runtimes.children import ending_error
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 

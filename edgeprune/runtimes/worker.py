@@ -2,7 +2,7 @@
 
 `python -m edgeprune.runtimes.worker litert|tflm|timing DIRECTORY` reads `DIRECTORY/request.json`, writes
 `result.json` and `output_<n>.npy` beside it. What the runtime itself says goes to stderr. An error of the
-runtime is part of the result; anything else ends the process with a traceback.
+runtime is part of the result; a full disk ends the process with `NO_ROOM`, anything else with a traceback.
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeprune.children import NO_ROOM
+from edgeprune.files.writing import is_full
 from edgeprune.runtimes.litert_choice import LITERT_PACKAGES
 
 _LITERT_RESOLVERS = {
@@ -34,12 +37,17 @@ def run_litert(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     name = request["package"]
     module = import_module(f"{LITERT_PACKAGES[name]}.interpreter")
     resident_before = _reset_peak()
-    interpreter = module.Interpreter(
-        model_path=str(directory.parent / "model.tflite"),
-        num_threads=request["threads"],
-        experimental_op_resolver_type=module.OpResolverType[_LITERT_RESOLVERS[request["kernels"]]],
-    )
-    interpreter.allocate_tensors()
+
+    def make_interpreter() -> Any:
+        made = module.Interpreter(
+            model_path=str(directory.parent / "model.tflite"),
+            num_threads=request["threads"],
+            experimental_op_resolver_type=module.OpResolverType[_LITERT_RESOLVERS[request["kernels"]]],
+        )
+        made.allocate_tensors()
+        return made
+
+    interpreter = make_interpreter()
     inputs = [detail["index"] for detail in interpreter.get_input_details()]
     outputs = [detail["index"] for detail in interpreter.get_output_details()]
     for (
@@ -47,19 +55,20 @@ def run_litert(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     ) in interpreter.get_input_details():  # LiteRT leaves there what it finds: no numbers of words, say
         interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
     # The first inference touches all memory and warms the caches; it runs on zeros and is not timed.
-    interpreter.invoke()
+    with suppress(RuntimeError):  # zeros may be what the file cannot be asked; whether it runs, samples tell
+        interpreter.invoke()
     peak = _peak()
+    if request["state"] == "sequence":
+        interpreter = make_interpreter()
 
     def invoke(samples: list[Any]) -> list[Any]:
-        if request["stateful"]:
+        if request["state"] == "reset":
             interpreter.reset_all_variables()
         for index, sample in zip(inputs, samples, strict=True):
             interpreter.set_tensor(index, sample)
         interpreter.invoke()
         return [interpreter.get_tensor(index) for index in outputs]
 
-    if request["stateful"]:
-        interpreter.reset_all_variables()
     return {
         "runtime": f"{name} {version(name)}",
         "seconds": _run_samples(directory, request, invoke),
@@ -121,7 +130,7 @@ def run_tflm(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     count = request["outputs"]
 
     def invoke(samples: list[Any]) -> list[Any]:
-        if request["stateful"]:
+        if request["state"] == "reset":
             interpreter.reset()
         for index, sample in enumerate(samples):
             interpreter.set_input(sample, index)
@@ -145,7 +154,7 @@ def _run_samples(directory: Path, request: dict[str, Any], invoke: Callable[[lis
     collected: list[list[Any]] = []
     seconds = 0.0
     for place in range(request["start"], request["stop"]):
-        samples = [np.ascontiguousarray(array[place]) for array in inputs]
+        samples = [np.asarray(array[place], order="C") for array in inputs]
         begun = time.perf_counter()
         collected.append(invoke(samples))
         seconds += time.perf_counter() - begun
@@ -203,6 +212,15 @@ def main() -> None:
     """Run what the command line asks for."""
     kind, directory = sys.argv[1], Path(sys.argv[2])
     _end_with_parent(directory)
+    try:
+        _run(kind, directory)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        sys.exit(NO_ROOM)
+
+
+def _run(kind: str, directory: Path) -> None:
     request = json.loads((directory / "request.json").read_text(encoding="utf-8"))
     try:
         result = {"litert": run_litert, "tflm": run_tflm, "timing": run_timing}[kind](directory, request)

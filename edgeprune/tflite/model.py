@@ -57,6 +57,7 @@ class Tensor:
         axis: dimension that per-channel scales run along.
         is_variable: whether its value survives from one inference to the next.
         is_sparse: whether `data` is in TFLite's sparse encoding.
+        is_outside: whether its value lies behind the flatbuffer, as in files over 2 GB.
         buffer: index of its buffer in the file.
     """
 
@@ -71,6 +72,7 @@ class Tensor:
     axis: int = 0
     is_variable: bool = False
     is_sparse: bool = False
+    is_outside: bool = False
     buffer: int = 0
 
     @property
@@ -177,11 +179,21 @@ class Model:
     @property
     def is_stateful(self) -> bool:
         """Whether one inference can change the next: variables or resources."""
-        return any(
-            tensor.is_variable or tensor.dtype == "resource"
-            for subgraph in self.subgraphs
-            for tensor in subgraph.tensors
+        return self.has_resources or any(
+            tensor.is_variable for subgraph in self.subgraphs for tensor in subgraph.tensors
         )
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether it keeps values in resource variables, which LiteRT does not reset."""
+        return any(tensor.dtype == "resource" for subgraph in self.subgraphs for tensor in subgraph.tensors)
+
+    @property
+    def batch(self) -> int:
+        """Samples that one inference takes; 0 where the first dimension of inputs and outputs is no batch."""
+        first = {tensor.shape[:1] for tensor in (*self.inputs, *self.outputs)}
+        sizes = first.pop() if len(first) == 1 else ()
+        return sizes[0] if sizes else 0
 
 
 def constant_values(tensor: Tensor, *, where: str = "") -> NDArray[Any]:

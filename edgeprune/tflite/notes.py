@@ -11,10 +11,16 @@ RESET_NOTE = (
 )
 """Said of a model that is stateful in TFLite although each call of the Keras model starts from zeros."""
 
+RESOURCES_NOTE = (
+    "the file keeps values in resource variables from one inference to the next: a new sequence needs "
+    "Reset() of the TFLM interpreter, or a new interpreter of LiteRT, whose reset_all_variables() leaves them"
+)
+
 
 def list_notes(model: Model) -> tuple[str, ...]:
     """The sentences about a file: that it keeps its state, and which comparisons never hold."""
-    return (*([RESET_NOTE] if model.is_stateful else []), *_note_lost_values(model))
+    kept = RESOURCES_NOTE if model.has_resources else RESET_NOTE
+    return (*([kept] if model.is_stateful else []), *_note_lost_values(model))
 
 
 def _note_lost_values(model: Model) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """The one table of TFLite ops: what TFLM and tflite-runtime have a kernel for, and of which types.
 
 Sources: the methods of TFLM's `MicroMutableOpResolver` and the type switches of its reference kernels
-(tensorflow/tflite-micro at 90b983c, August 2026), and for tflite-runtime 2.14.0 the versions it accepts when
-asked for each op and version in turn. TFLM itself does not look at op versions.
+(tensorflow/tflite-micro at 90b983c, August 2026), and for tflite-runtime 2.14.0 the versions and types it
+accepts when asked for each op, version and type in turn. TFLM itself does not look at op versions.
 """
 
 from dataclasses import dataclass, field
@@ -30,6 +30,7 @@ class OpKind:
         int8_header: TFLM header that declares `Register_<name>_INT8`, a smaller kernel for int8 alone in
             CMSIS-NN builds; None where there is none.
         litert_versions: first and last version tflite-runtime 2.14 accepts, None where it has no kernel.
+        litert_dtypes: types its kernel takes for the activation, as tried; empty where that is not known.
     """
 
     name: str
@@ -39,6 +40,7 @@ class OpKind:
     weights: Weights = field(default_factory=dict)
     int8_header: str | None = None
     litert_versions: tuple[int, int] | None = (1, 1)
+    litert_dtypes: Types = ()
 
     @property
     def int8_registration(self) -> str | None:
@@ -52,6 +54,32 @@ class OpKind:
         return 2 if self.name == "UNIDIRECTIONAL_SEQUENCE_LSTM" else 1
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilterLayout:
+    """Where an op that multiplies with weights has what; its weights are input 1.
+
+    Attributes:
+        rank: dimensions of the weights.
+        channels: axis of the output channels, along which there may be a scale each.
+        bias: index of the bias among the inputs.
+        activation: index of what is multiplied.
+    """
+
+    rank: int
+    channels: int
+    bias: int = 2
+    activation: int = 0
+
+
+FILTER_LAYOUTS: dict[str, FilterLayout] = {
+    "CONV_2D": FilterLayout(rank=4, channels=0),
+    "DEPTHWISE_CONV_2D": FilterLayout(rank=4, channels=3),
+    "FULLY_CONNECTED": FilterLayout(rank=2, channels=0),
+    "TRANSPOSE_CONV": FilterLayout(rank=4, channels=0, bias=3, activation=2),
+}
+"""Convolutions and dense layers."""
+
+
 def _op(
     name: str,
     *,
@@ -61,6 +89,7 @@ def _op(
     weights: Weights | None = None,
     header: str | None = None,
     litert: tuple[int, int] | None = (1, 1),
+    litert_types: Types = (),
 ) -> OpKind:
     return OpKind(
         name=name,
@@ -70,11 +99,12 @@ def _op(
         weights=weights or {},
         int8_header=header,
         litert_versions=litert,
+        litert_dtypes=litert_types,
     )
 
 
 _ROWS = (
-    _op("ABS", tflm="AddAbs", dtypes=(F, I8, I16), litert=(1, 5)),
+    _op("ABS", tflm="AddAbs", dtypes=(F, I8, I16), litert=(1, 5), litert_types=(F, I8, I16, I32)),
     _op("ADD", tflm="AddAdd", dtypes=(F, I8, I16, I32), header="add.h", litert=(1, 5)),
     _op("ADD_N", tflm="AddAddN", dtypes=(F, I8)),
     _op("ARG_MAX", tflm="AddArgMax", dtypes=(F, I8), litert=(1, 3)),
@@ -93,7 +123,7 @@ _ROWS = (
     _op("BUCKETIZE"),
     _op("CALL_ONCE", tflm="AddCallOnce"),
     _op("CAST", tflm="AddCast", dtypes=(F, I8, I16, I32, U32, B), litert=(1, 5)),
-    _op("CEIL", tflm="AddCeil", dtypes=(F,)),
+    _op("CEIL", tflm="AddCeil", dtypes=(F,), litert_types=(F,)),
     _op("COMPLEX_ABS"),
     _op("CONCATENATION", tflm="AddConcatenation", dtypes=(F, I8, I16, I32, I64, B), litert=(1, 4)),
     _op(
@@ -106,7 +136,7 @@ _ROWS = (
     ),
     _op("CONV_3D"),
     _op("CONV_3D_TRANSPOSE"),
-    _op("COS", tflm="AddCos", dtypes=(F,)),
+    _op("COS", tflm="AddCos", dtypes=(F,), litert_types=(F,)),
     _op("CUMSUM", tflm="AddCumSum", dtypes=(F, I8)),
     _op("DENSIFY"),
     _op(
@@ -119,17 +149,17 @@ _ROWS = (
     ),
     _op("DEPTH_TO_SPACE", tflm="AddDepthToSpace", dtypes=(F, I8), litert=(1, 2)),
     _op("DEQUANTIZE", tflm="AddDequantize", dtypes=(I8, I16, U8), litert=(1, 5)),
-    _op("DIV", tflm="AddDiv", dtypes=(F, I8, I32), litert=(1, 2)),
+    _op("DIV", tflm="AddDiv", dtypes=(F, I8, I32), litert=(1, 2), litert_types=(F, I32, U8)),
     _op("DYNAMIC_UPDATE_SLICE", tflm="AddDynamicUpdateSlice", dtypes=(F, I8, I16, I32)),
-    _op("ELU", tflm="AddElu", dtypes=(F, I8)),
+    _op("ELU", tflm="AddElu", dtypes=(F, I8), litert_types=(F, I8)),
     _op("EMBEDDING_LOOKUP", tflm="AddEmbeddingLookup", dtypes=(F, I8), activation=1, litert=(1, 3)),
     _op("EMBEDDING_LOOKUP_SPARSE"),
     _op("EQUAL", tflm="AddEqual", dtypes=(F, I8, I32, I64, B), litert=(1, 4)),
-    _op("EXP", tflm="AddExp", dtypes=(F,), litert=(1, 2)),
+    _op("EXP", tflm="AddExp", dtypes=(F,), litert=(1, 2), litert_types=(F, I8, I16)),
     _op("EXPAND_DIMS", tflm="AddExpandDims", dtypes=(F, I8, I16)),
     _op("FAKE_QUANT", litert=(1, 2)),
     _op("FILL", tflm="AddFill", dtypes=(F, I8, I32), activation=1, litert=(1, 4)),
-    _op("FLOOR", tflm="AddFloor", dtypes=(F,)),
+    _op("FLOOR", tflm="AddFloor", dtypes=(F,), litert_types=(F,)),
     _op("FLOOR_DIV", tflm="AddFloorDiv", dtypes=(F,), litert=(1, 3)),
     _op("FLOOR_MOD", tflm="AddFloorMod", dtypes=(F,), litert=(1, 2)),
     _op(
@@ -142,10 +172,10 @@ _ROWS = (
     ),
     _op("GATHER", tflm="AddGather", dtypes=(F, I8), litert=(1, 6)),
     _op("GATHER_ND", tflm="AddGatherNd", dtypes=(F, I8), litert=(1, 4)),
-    _op("GELU", litert=(1, 2)),
+    _op("GELU", litert=(1, 2), litert_types=(F, I8, U8)),
     _op("GREATER", tflm="AddGreater", dtypes=(F, I8, I16, I32, I64), litert=(1, 2)),
     _op("GREATER_EQUAL", tflm="AddGreaterEqual", dtypes=(F, I8, I32, I64), litert=(1, 3)),
-    _op("HARD_SWISH", tflm="AddHardSwish", dtypes=(F, I8)),
+    _op("HARD_SWISH", tflm="AddHardSwish", dtypes=(F, I8), litert_types=(F, I8, U8)),
     _op("HASHTABLE"),
     _op("HASHTABLE_FIND"),
     _op("HASHTABLE_IMPORT"),
@@ -153,18 +183,20 @@ _ROWS = (
     _op("HASHTABLE_SIZE"),
     _op("IF", tflm="AddIf"),
     _op("IMAG"),
-    _op("L2_NORMALIZATION", tflm="AddL2Normalization", dtypes=(F, I8), litert=(1, 2)),
+    _op(
+        "L2_NORMALIZATION", tflm="AddL2Normalization", dtypes=(F, I8), litert=(1, 2), litert_types=(F, I8, U8)
+    ),
     _op("L2_POOL_2D", tflm="AddL2Pool2D", dtypes=(F,)),
-    _op("LEAKY_RELU", tflm="AddLeakyRelu", dtypes=(F, I8, I16), litert=(1, 2)),
+    _op("LEAKY_RELU", tflm="AddLeakyRelu", dtypes=(F, I8, I16), litert=(1, 2), litert_types=(F, I8, I16, U8)),
     _op("LESS", tflm="AddLess", dtypes=(F, I8, I32, I64), litert=(1, 3)),
     _op("LESS_EQUAL", tflm="AddLessEqual", dtypes=(F, I8, I32, I64), litert=(1, 2)),
     _op("LOCAL_RESPONSE_NORMALIZATION"),
-    _op("LOG", tflm="AddLog", dtypes=(F,)),
+    _op("LOG", tflm="AddLog", dtypes=(F,), litert_types=(F,)),
     _op("LOGICAL_AND", tflm="AddLogicalAnd", dtypes=(B,)),
-    _op("LOGICAL_NOT", tflm="AddLogicalNot", dtypes=(B,)),
+    _op("LOGICAL_NOT", tflm="AddLogicalNot", dtypes=(B,), litert_types=(B,)),
     _op("LOGICAL_OR", tflm="AddLogicalOr", dtypes=(B,)),
-    _op("LOGISTIC", tflm="AddLogistic", dtypes=(F, I8, I16), litert=(1, 3)),
-    _op("LOG_SOFTMAX", tflm="AddLogSoftmax", dtypes=(F, I8), litert=(1, 2)),
+    _op("LOGISTIC", tflm="AddLogistic", dtypes=(F, I8, I16), litert=(1, 3), litert_types=(F, I8, I16, U8)),
+    _op("LOG_SOFTMAX", tflm="AddLogSoftmax", dtypes=(F, I8), litert=(1, 2), litert_types=(F, I8, U8)),
     _op("LSH_PROJECTION"),
     _op("LSTM", litert=(1, 4)),
     _op("MATRIX_DIAG"),
@@ -180,7 +212,7 @@ _ROWS = (
     _op("MIRROR_PAD", tflm="AddMirrorPad", dtypes=(F, I8), litert=(1, 3)),
     _op("MUL", tflm="AddMul", dtypes=(F, I8, I16, I32), header="mul.h", litert=(1, 7)),
     _op("MULTINOMIAL"),
-    _op("NEG", tflm="AddNeg", dtypes=(F,)),
+    _op("NEG", tflm="AddNeg", dtypes=(F,), litert_types=(F, I32, I64)),
     _op("NON_MAX_SUPPRESSION_V4"),
     _op("NON_MAX_SUPPRESSION_V5"),
     _op("NOT_EQUAL", tflm="AddNotEqual", dtypes=(F, I8, I32, I64, B), litert=(1, 3)),
@@ -188,7 +220,7 @@ _ROWS = (
     _op("PACK", tflm="AddPack", dtypes=(F, I8, I16, I32, I64), litert=(1, 4)),
     _op("PAD", tflm="AddPad", dtypes=(F, I8, I16, I32), header="pad.h", litert=(1, 4)),
     _op("PADV2", tflm="AddPadV2", dtypes=(F, I8, I16, I32), litert=(1, 4)),
-    _op("POW"),
+    _op("POW", litert_types=(F, I32)),
     _op("PRELU", tflm="AddPrelu", dtypes=(F, I8, I16)),
     _op("QUANTIZE", tflm="AddQuantize", dtypes=(F, I8, I16, I32, U8), litert=(1, 3)),
     _op("RANDOM_STANDARD_NORMAL"),
@@ -202,8 +234,8 @@ _ROWS = (
     _op("REDUCE_MAX", tflm="AddReduceMax", dtypes=(F, I8), litert=(1, 3)),
     _op("REDUCE_MIN", tflm="AddReduceMin", dtypes=(F, I8), litert=(1, 3)),
     _op("REDUCE_PROD", litert=(1, 2)),
-    _op("RELU", tflm="AddRelu", dtypes=(F, I8, I16), litert=(1, 3)),
-    _op("RELU6", tflm="AddRelu6", dtypes=(F, I8, I16), litert=(1, 3)),
+    _op("RELU", tflm="AddRelu", dtypes=(F, I8, I16), litert=(1, 3), litert_types=(F, I8, I16, U8)),
+    _op("RELU6", tflm="AddRelu6", dtypes=(F, I8, I16), litert=(1, 3), litert_types=(F, I8, I16, U8)),
     _op("RELU_0_TO_1"),
     _op("RELU_N1_TO_1"),
     _op("RESHAPE", tflm="AddReshape"),
@@ -214,32 +246,45 @@ _ROWS = (
     _op("RFFT2D"),
     _op("RIGHT_SHIFT"),
     _op("RNN", litert=(1, 3)),
-    _op("ROUND", tflm="AddRound", dtypes=(F,)),
-    _op("RSQRT", tflm="AddRsqrt", dtypes=(F, I8), litert=(1, 2)),
+    _op("ROUND", tflm="AddRound", dtypes=(F,), litert_types=(F,)),
+    _op("RSQRT", tflm="AddRsqrt", dtypes=(F, I8), litert=(1, 2), litert_types=(F, I8)),
     _op("SCATTER_ND"),
     _op("SEGMENT_SUM"),
     _op("SELECT", litert=(1, 4)),
     _op("SELECT_V2", tflm="AddSelectV2", dtypes=(F, I8, I16), activation=1, litert=(1, 2)),
     _op("SHAPE", tflm="AddShape"),
     _op("SIGN", litert=(1, 2)),
-    _op("SIN", tflm="AddSin", dtypes=(F,)),
+    _op("SIN", tflm="AddSin", dtypes=(F,), litert_types=(F,)),
     _op("SKIP_GRAM"),
     _op("SLICE", tflm="AddSlice", dtypes=(F, I8, I16, I32, B), litert=(1, 6)),
-    _op("SOFTMAX", tflm="AddSoftmax", dtypes=(F, I8, I16), header="softmax.h", litert=(1, 3)),
+    _op(
+        "SOFTMAX",
+        tflm="AddSoftmax",
+        dtypes=(F, I8, I16),
+        header="softmax.h",
+        litert=(1, 3),
+        litert_types=(F, I8, I16, U8),
+    ),
     _op("SPACE_TO_BATCH_ND", tflm="AddSpaceToBatchNd", dtypes=(F, I8), litert=(1, 4)),
     _op("SPACE_TO_DEPTH", tflm="AddSpaceToDepth", dtypes=(F, I8), litert=(1, 2)),
     _op("SPARSE_TO_DENSE", litert=(1, 3)),
     _op("SPLIT", tflm="AddSplit", dtypes=(F, I8, I16, I32), activation=1, litert=(1, 4)),
     _op("SPLIT_V", tflm="AddSplitV", dtypes=(F, I8, I16, I32), litert=(1, 2)),
-    _op("SQRT", tflm="AddSqrt", dtypes=(F,)),
-    _op("SQUARE", tflm="AddSquare", dtypes=(F,)),
-    _op("SQUARED_DIFFERENCE", tflm="AddSquaredDifference", dtypes=(F, I8, I16, I32), litert=(1, 2)),
+    _op("SQRT", tflm="AddSqrt", dtypes=(F,), litert_types=(F,)),
+    _op("SQUARE", tflm="AddSquare", dtypes=(F,), litert_types=(F,)),
+    _op(
+        "SQUARED_DIFFERENCE",
+        tflm="AddSquaredDifference",
+        dtypes=(F, I8, I16, I32),
+        litert=(1, 2),
+        litert_types=(F, I8, I32),
+    ),
     _op("SQUEEZE", tflm="AddSqueeze", litert=(1, 2)),
     _op("STRIDED_SLICE", tflm="AddStridedSlice", dtypes=(F, I8, I16, I32, B), litert=(1, 8)),
     _op("SUB", tflm="AddSub", dtypes=(F, I8, I16, I32), litert=(1, 5)),
     _op("SUM", tflm="AddSum", dtypes=(F, I8, I16), litert=(1, 2)),
     _op("SVDF", tflm="AddSvdf", dtypes=(F, I8), weights=_WEIGHTS, header="svdf.h", litert=(1, 4)),
-    _op("TANH", tflm="AddTanh", dtypes=(F, I8, I16), litert=(1, 3)),
+    _op("TANH", tflm="AddTanh", dtypes=(F, I8, I16), litert=(1, 3), litert_types=(F, I8, I16, U8)),
     _op("TILE", litert=(1, 3)),
     _op("TOPK_V2", litert=(1, 3)),
     _op("TRANSPOSE", tflm="AddTranspose", dtypes=(F, I8, I16), header="transpose.h", litert=(1, 6)),

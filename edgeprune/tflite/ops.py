@@ -9,20 +9,15 @@ from edgeprune.graph.opshape import Decoded, OpShape
 from edgeprune.tflite.decode.read import read_decoded
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import Model, Op, Subgraph, Tensor
-from edgeprune.tflite.op_table import OPS, OpKind
+from edgeprune.tflite.op_table import FILTER_LAYOUTS, OPS, OpKind
 
 Runtime = Literal["tflm", "litert"]
 
-_BIAS_INPUT = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
-_POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
-_STRIDED = (*_POOLS, "CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
-_FILTER_RANK = {
-    "CONV_2D": 4,
-    "DEPTHWISE_CONV_2D": 4,
-    "TRANSPOSE_CONV": 4,
-    "FULLY_CONNECTED": 2,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 2,
-}
+_SOFTMAX_UNIT = float(1 << 26)
+"""A difference of 1 in TFLM's softmax, which has 5 integer bits of 31."""
+_AS_BYTES = (
+    "give the model a float32 input and convert it with --io-type uint8: its file takes the same bytes"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,16 +43,16 @@ class UnsupportedOp:
 def op_shapes(model: Model) -> list[OpShape]:
     """The shapes of the main subgraph's ops in the order of execution.
 
-    Ops inside the branches and bodies of IF and WHILE are left out: how often they run is not in the file.
-
-    Raises:
-        ModelError: an op lacks the options it needs, or its weights or strides are impossible.
+    Ops inside the branches and bodies of IF and WHILE are left out; `executed_shapes` has them.
     """
-    made = {index for op in model.ops if op.name == DECODE for index in op.outputs}
-    shapes = [_shape_of(op, model.subgraphs[0], made) for op in model.ops]
-    for shape, op in zip(shapes, model.ops, strict=True):
-        _check_shape(shape, op, model.where)
-    return shapes
+    return subgraph_shapes(model, 0)
+
+
+def subgraph_shapes(model: Model, place: int) -> list[OpShape]:
+    """The same of any subgraph, by its index."""
+    subgraph = model.subgraphs[place]
+    made = {index for op in subgraph.ops if op.name == DECODE for index in op.outputs}
+    return [_shape_of(op, subgraph, made) for op in subgraph.ops]
 
 
 def unsupported_ops(model: Model, *, runtime: Runtime) -> list[UnsupportedOp]:
@@ -85,6 +80,15 @@ def unsupported_ops(model: Model, *, runtime: Runtime) -> list[UnsupportedOp]:
                     )
                 )
     return found
+
+
+def describe_ends(model: Model) -> str:
+    """The types of inputs and outputs, as a clause: "int8 inputs and outputs"."""
+    ends = (model.inputs, model.outputs)
+    inputs, outputs = (" and ".join(dict.fromkeys(tensor.dtype for tensor in end)) for end in ends)
+    return (
+        f"{inputs} inputs and outputs" if inputs == outputs else f"{inputs or 'no'} inputs, {outputs} outputs"
+    )
 
 
 def output_steps(model: Model) -> tuple[float, ...]:
@@ -125,9 +129,12 @@ def _shape_of(op: Op, subgraph: Subgraph, decoded: Set[int]) -> OpShape:
     kind = OPS.get(op.name)
     weights = _input(op, subgraph, kind.weights_input) if kind and kind.weights else None
     options = op.options
-    bias = _BIAS_INPUT.get(op.name)
+    layout = FILTER_LAYOUTS.get(op.name)
+    bias = layout.bias if layout else None
     # Weights that a DECODE op unpacks are no constants, but no activations either.
     fixed = {bias, kind.weights_input} if kind and kind.weights else set()
+    if op.name == "TRANSPOSE_CONV":
+        fixed.add(0)  # the output's shape, which may be computed
     tensors = [subgraph.tensors[i] for at, i in enumerate(op.inputs) if i >= 0 and at not in fixed]
     return OpShape(
         op=op.name,
@@ -155,19 +162,6 @@ def _decoded_by(op: Op, subgraph: Subgraph) -> tuple[Decoded, ...]:
         return ()
 
 
-def _check_shape(shape: OpShape, op: Op, where: str) -> None:
-    place = f"{where}: operator {op.index} {op.name}"
-    if op.name in _STRIDED and "stride_h" not in op.options:
-        raise ModelError("has no options", where=place)
-    if min(*shape.stride, *shape.dilation, *shape.window) < 1:
-        raise ModelError("has a stride, dilation or window below 1", where=place)
-    rank = _FILTER_RANK.get(op.name)
-    if rank is not None and (shape.filter is None or len(shape.filter) != rank):
-        raise ModelError(
-            f"has weights of shape {shape.filter}", where=place, why=f"{rank} dimensions are needed"
-        )
-
-
 def _filter_shape(op: Op, subgraph: Subgraph, weights: Tensor | None) -> tuple[int, ...] | None:
     if weights is None:
         return None
@@ -191,6 +185,11 @@ def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
             "TFLM does not read TFLite's sparse encoding",
             "convert without sparsity optimisations; edgeprune stores zeros in TFLM's own way",
         )
+    if any(index >= 0 and subgraph.tensors[index].is_outside for index in op.inputs):
+        return (
+            "its weights lie behind the flatbuffer, as in files over 2 GB, where TFLM does not look for them",
+            "convert without the converter's option for buffer offsets",
+        )
     if op.name == DECODE:
         return _judge_decode(op, subgraph)
     if op.name == "DEPTHWISE_CONV_2D" and len(op.inputs) == 3 and op.inputs[2] < 0:
@@ -198,6 +197,8 @@ def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
             "TFLM's kernel crashes where an empty input stands for the bias",
             "convert the layer with use_bias=True; a bias of zeros does",
         )
+    if op.name == "SOFTMAX" and (verdict := _judge_softmax(op, subgraph)):
+        return verdict
     weights = _input(op, subgraph, kind.weights_input) if kind.weights else None
     return judge_types(
         kind, _activation_type(op, subgraph), weights=None if weights is None else weights.dtype
@@ -213,7 +214,8 @@ def judge_types(kind: OpKind, activation: str, *, weights: str | None) -> tuple[
         weights: type of its weights, None for an op without any.
     """
     if kind.tflm_dtypes and activation not in kind.tflm_dtypes:
-        return (f"TFLM's kernel takes {', '.join(kind.tflm_dtypes)}, not {activation}", _retype(activation))
+        fix = _AS_BYTES if (kind.name, activation) == ("CAST", "uint8") else _retype(activation)
+        return (f"TFLM's kernel takes {', '.join(kind.tflm_dtypes)}, not {activation}", fix)
     if weights is not None and weights not in kind.weights.get(activation, ()):
         return (
             f"TFLM's kernel does not take {weights} weights with {activation} activations",
@@ -222,6 +224,19 @@ def judge_types(kind: OpKind, activation: str, *, weights: str | None) -> tuple[
             else "convert with the scheme int8",
         )
     return None
+
+
+def _judge_softmax(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
+    """Its differences are multiplied by a factor that must be above 1; see `PreprocessSoftmaxScaling`."""
+    tensor = _input(op, subgraph, 0)
+    if tensor is None or tensor.dtype != "int8" or tensor.scales.size != 1:
+        return None
+    if float(tensor.scales[0]) * float(op.options.get("beta", 1.0)) * _SOFTMAX_UNIT > 1.0:
+        return None
+    return (
+        f"TFLM's kernel crashes where the input's scale is as small as {tensor.scales[0]:g}",
+        "its inputs are all but constant: look for weights that are all zero, or a dead layer before it",
+    )
 
 
 def _judge_decode(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
@@ -242,6 +257,12 @@ def _judge_litert(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
         return (
             f"tflite-runtime 2.14 knows versions {first} to {last} of it, not {op.version}",
             "convert with an older TensorFlow, or ship a newer LiteRT with the application",
+        )
+    activation = _activation_type(op, subgraph)
+    if kind.litert_dtypes and activation not in kind.litert_dtypes:
+        return (
+            f"tflite-runtime 2.14's kernel takes {', '.join(kind.litert_dtypes)}, not {activation}",
+            "replace the layer that becomes this op, or ship a newer LiteRT with the application",
         )
     return None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from edgeprune.errors import DataError
 from edgeprune.graph.layergraph import Array
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.strip import pack, unpack
@@ -20,6 +21,8 @@ TINY = 1e-30
 """Instead of a zero that something is divided by."""
 LEVELS = 256
 """Of an 8-bit activation."""
+LARGEST = 1e30
+"""Of weights, data and activations: products and sums of larger ones overflow float32 (3.4e38)."""
 SHRUNK = tuple(round(1 - 0.01 * i, 2) for i in range(81))
 """Fractions of the observed range that are looked at for the least squared error."""
 SAME_SCALE = frozenset(
@@ -50,6 +53,24 @@ def read_ranges(calibrated: bytes) -> dict[int, Range]:
             if low.size == high.size == 1:
                 found[index] = (float(low[0]), float(high[0]))
     return found
+
+
+def require_finite(ranges: Mapping[int, Range], model: Model) -> None:
+    """Raises DataError where activations took values of which no scale can be made.
+
+    Args:
+        ranges: as `read_ranges` gives them.
+        model: the calibrated file, read.
+    """
+    for index, (low, high) in ranges.items():
+        # The comparison is false for NaN, too.
+        if not max(-low, high) <= LARGEST:
+            raise DataError(
+                f"an activation takes values from {low:.3g} to {high:.3g} on the representative samples",
+                where=f"{model.where}: tensor {index} '{model.tensors[index].name}'",
+                why=f"beyond {LARGEST:g} there is no scale for them",
+                fix="look for a layer that diverges, and for samples that are far from all others",
+            )
 
 
 def write_ranges(calibrated: bytes, ranges: Mapping[int, Range]) -> bytes:

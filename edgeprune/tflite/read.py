@@ -17,8 +17,10 @@ from edgeprune.errors import ModelError
 from edgeprune.tflite.calls import find_call_problem
 from edgeprune.tflite.model import BITS, Model, Op, Signature, Subgraph, Tensor
 from edgeprune.tflite.schema import enum_names, load_schema
+from edgeprune.tflite.validity.require import require_valid
 
 FILE_IDENTIFIER = b"TFL3"
+_SCHEMA_VERSION = 3
 MALFORMED = (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
 """What the generated reader raises on a file that is not what it claims to be."""
 
@@ -51,7 +53,8 @@ def read_model(data: bytes, *, where: str) -> Model:
         where: the file's name, for messages.
 
     Raises:
-        ModelError: the bytes are not a TFLite model, are cut off, or contradict themselves.
+        ModelError: the bytes are not a TFLite model, are cut off, contradict themselves, or say what no
+            kernel can do.
     """
     if len(data) < 16 or data[4:8] != FILE_IDENTIFIER:
         raise ModelError(
@@ -61,7 +64,7 @@ def read_model(data: bytes, *, where: str) -> Model:
             fix="give a .tflite file; a Keras model must be converted first (edgeprune build)",
         )
     try:
-        return _Reader(data, where).model()
+        model = _Reader(data, where).model()
     except MALFORMED as error:
         raise ModelError(
             "is damaged or cut off",
@@ -69,6 +72,8 @@ def read_model(data: bytes, *, where: str) -> Model:
             why=str(error) or type(error).__name__,
             fix="copy or convert the model again",
         ) from error
+    require_valid(model)
+    return model
 
 
 class _Reader:
@@ -79,14 +84,18 @@ class _Reader:
         self.left_bytes = len(data) + _SHARED_BYTES
         self.left_constant_bytes = _SHARED_CONSTANTS * len(data) + _SMALL_CONSTANTS_BYTES
         self.root = load_schema().Model.GetRootAs(data, 0)
+        self.outside: set[int] = set()
 
     def model(self) -> Model:
         root = self.root
+        if root.Version() != _SCHEMA_VERSION:
+            self._fail(f"it is of the schema version {root.Version()}, and runtimes read {_SCHEMA_VERSION}")
         codes = self._tables(root.OperatorCodesLength(), root.OperatorCodes, "operator code")
         names = [self._op_name(code) for code in codes]
         versions = [int(code.Version()) for code in codes]
         buffers = [
-            self._bytes_of(buffer) for buffer in self._tables(root.BuffersLength(), root.Buffers, "buffer")
+            self._bytes_of(index, buffer)
+            for index, buffer in enumerate(self._tables(root.BuffersLength(), root.Buffers, "buffer"))
         ]
         metadata = {
             self._text(entry.Name()): self._metadata(int(entry.Buffer()), buffers)
@@ -167,6 +176,7 @@ class _Reader:
             axis=0 if quantization is None else int(quantization.QuantizedDimension()),
             is_variable=bool(tensor.IsVariable()),
             is_sparse=sparsity is not None,
+            is_outside=buffer in self.outside,
             buffer=buffer,
         )
         self._check_tensor(read, exact)
@@ -258,9 +268,10 @@ class _Reader:
         name = enum_names("BuiltinOperator").get(number, f"BUILTIN_{number}")
         return f"CUSTOM:{self._text(code.CustomCode())}" if name == "CUSTOM" else name
 
-    def _bytes_of(self, buffer: Any) -> NDArray[np.uint8] | None:
+    def _bytes_of(self, index: int, buffer: Any) -> NDArray[np.uint8] | None:
         """A buffer's bytes; in files over 2 GB they lie behind the flatbuffer, at `offset`."""
         if buffer.Offset() > 1 and buffer.Size() > 0:
+            self.outside.add(index)
             return np.frombuffer(self.data, np.uint8, count=int(buffer.Size()), offset=int(buffer.Offset()))
         if buffer.DataLength() == 0:
             return None

@@ -9,6 +9,8 @@ from pathlib import Path
 import keras
 import pytest
 
+from edgeprune.build.manifest import write_manifest
+from edgeprune.version import __version__
 from tests.small_models import REAL_MODELS, SHARED_MODELS, dense_int8
 
 ROOT = Path(__file__).parents[2]
@@ -51,10 +53,17 @@ def imported_by(*arguments: str) -> str:
         ("doctor",),
         ("flash", "--help"),
         ("firmware", "--help"),
+        ("verify", "--help"),
     ],
 )
 def test_light_commands_import_no_tensorflow(arguments):
     assert imported_by(*arguments) == "imported:"
+
+
+def test_verify_imports_no_tensorflow(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(dense_int8())
+    write_manifest(tmp_path, {"edgeprune": __version__})
+    assert imported_by("verify", str(tmp_path)) == "imported:"
 
 
 def test_check_imports_no_tensorflow():

@@ -175,3 +175,33 @@ def test_a_state_that_the_application_must_reset_is_told(layer, said, tmp_path):
     asked = ConvertRequest(model=tmp_path / "m.keras", output=tmp_path / "m.tflite", scheme="none")
     convert_file(asked, progress=progress)
     assert any("reset it before each sample" in note for note in progress.notes) == said
+
+
+class Listening(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.mark.parametrize("outlier", [1.0, 1e5])
+def test_an_int8_file_far_from_its_model_is_warned_of(tmp_path, outlier):
+    vector = keras.Input((4,))
+    model = keras.Model(vector, layers.Dense(4, kernel_initializer="identity", name="same")(vector))
+    values = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    values[40] *= outlier
+    heard = Listening()
+    convert_file(ConvertRequest(model=model, data={"x_train": values}), progress=heard)
+    assert any("away from the model's" in text for text in heard.warnings) == (outlier > 1)
+
+
+def test_the_types_of_both_ends_are_told(tmp_path):
+    image = keras.Input((8, 8, 3), dtype="uint8")
+    x = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(x)))
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
+    asked = ConvertRequest(model=model, data={"x_train": pixels})
+    assert convert_file(asked, progress=Silent()).to_json()["ends"] == "uint8 inputs, int8 outputs"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from edgeprune.device.profile import load_profile
 from edgeprune.firmware.project import PROJECTS, render_project
 from edgeprune.runtimes.golden import Golden
 from edgeprune.tflite.model import NUMPY_TYPES
@@ -17,7 +18,7 @@ def golden_zeros(model, *, labels=()):
     return Golden(inputs=inputs, outputs=outputs, origin="made by a test", labels=labels)
 
 
-def project(data, kind="cmake", *, labels=()):
+def project(data, kind="cmake", *, labels=(), device="cortex-m7", image_bytes=100_000):
     """Path → text of a project with a model."""
     model = read_model(data, where="made")
     return render_project(
@@ -28,5 +29,6 @@ def project(data, kind="cmake", *, labels=()):
         arena_bytes=1000,
         arena_size_bytes=1024,
         arena_evidence="a test",
-        device="cortex-m7",
+        profile=load_profile(device),
+        image_bytes=image_bytes,
     )

@@ -1,5 +1,6 @@
 """Real builds: interrupted, killed and damaged, they end in the same bytes or say why not."""
 
+import json
 import os
 import random
 import shutil
@@ -7,13 +8,16 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hardening.conftest import COMMAND, ROOT, Ended, read_tree, take_interrupts, tiny_build
 from hardening.test_resume import DAMAGE
 
 from edgeprune.build.workdir import MARKER, WorkDirectory, place_of_work
 from edgeprune.cli.main import run
+from edgeprune.runtimes.processes import count_cores
 
 FEW = ("a state with another number", "a stage gone")
 """Of `DAMAGE`; the others are nightly."""
@@ -58,6 +62,54 @@ def interrupted(tiny: Path) -> Ended:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     return Ended(process.returncode, "", said)
+
+
+def verify(folder: Path, capfd, *more: str) -> tuple[int, dict[str, Any]]:
+    capfd.readouterr()
+    code = run(["verify", str(folder), "--json", *more])
+    return code, json.loads(capfd.readouterr().out)
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_build_can_be_verified_and_made_again(tiny: Path, capfd) -> None:
+    code, document = verify(tiny / "whole", capfd, "--rebuild")
+    assert code == 0, document["sentence"]
+    assert document["sentence"].endswith("and the same request gives the same bytes here.")
+    assert document["rebuilt"] == {"same": True, "differing": [], "failure": "", "data_differ": False}
+
+
+@pytest.mark.nightly
+def test_a_build_of_other_data_is_told_from_the_first(tiny: Path, whole, tmp_path, capfd) -> None:
+    shutil.copyfile(tiny / "tiny.npz", tmp_path / "tiny.npz")
+    assert build(tiny, "--data", tmp_path / "tiny.npz", "--output", tmp_path / "out") == 0
+    with np.load(tmp_path / "tiny.npz") as arrays:
+        changed = {**arrays, "x_train": arrays["x_train"][::-1]}
+    np.savez(tmp_path / "tiny.npz", **changed)
+    code, document = verify(tmp_path / "out", capfd, "--rebuild")
+    assert code == 1
+    assert document["matches"]
+    assert document["rebuilt"]["data_differ"]
+    assert "the data are others" in document["sentence"]
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or count_cores() < 2, reason="one core alone")
+def test_other_cores_are_named_where_they_change_the_bytes(tiny: Path, whole, tmp_path, capfd) -> None:
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        ended = subprocess.run(
+            [*COMMAND, "verify", tiny / "whole", "--rebuild", "--json"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert f"cores: {len(cores)} then, 1 now" in ended.stderr
+    document = json.loads(ended.stdout)
+    assert ended.returncode == (0 if document["rebuilt"]["same"] else 1)
 
 
 def test_ctrl_c_says_truly_what_is_kept(tiny: Path, interrupted: Ended) -> None:

@@ -20,6 +20,7 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.cli.main import cli
 from edgeprune.errors import DataError, ToolStoppedError
+from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
 from edgeprune.runtimes.golden import load_golden
 from edgeprune.runtimes.processes import run_workers
 from edgeprune.runtimes.samples import Invocations
@@ -100,6 +101,11 @@ NAMED: dict[str, tuple[BaseException, int, str]] = {
     "a name too long": (OSError(errno.ENAMETOOLONG, "File name too long", "n" * 300), 3, "too long"),
     "a circle of links": (OSError(errno.ELOOP, "Too many levels of symbolic links", "a"), 3, "symbolic"),
     "a NUL": (ValueError("embedded null byte"), 3, "NUL"),
+    "a full disk, in numpy's words": (OSError("4096 requested and 0 written"), 3, "requested and 0"),
+    "a full disk, in TensorFlow's words": (
+        type("ResourceExhaustedError", (Exception,), {})("model/variables; No space left on device"),
+        *(3, "No space left on device (model/variables"),
+    ),
     "a disk that fails": (OSError(errno.EIO, "Input/output error", "out"), 3, "Input/output error"),
 }
 
@@ -412,6 +418,35 @@ def test_a_worker_that_is_killed_is_no_fault_of_the_model(
     ended = edgeprune("check", "model.tflite", "--device", "cortex-m7")
     assert ended.code == 4, ended.err
     assert text in ended.err
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="files are on disks here")
+def test_what_libraries_say_needs_no_room_on_a_disk(tmp_path, monkeypatch) -> None:
+    """LLVM, which converts models, ends the process with code 1 where its messages find no room."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with quiet_stderr() as said:
+        os.write(2, b"chatter")
+        assert said() == "chatter"
+
+
+FULL = "raise OSError(28, 'No space left on device')\n"
+
+
+def test_a_runtime_that_finds_no_room_is_not_the_models_fault(
+    place, edgeprune, monkeypatch, tmp_path_factory
+) -> None:
+    """As where the folder for temporary files is full."""
+    folder = tmp_path_factory.mktemp("full")
+    (folder / "tflite_micro").mkdir()
+    (folder / "tflite_micro" / "__init__.py").write_text(FULL)
+    monkeypatch.setattr(
+        "edgeprune.runtimes.processes.python_environment",
+        lambda: os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
+    )
+    ended = edgeprune("check", "model.tflite", "--device", "cortex-m7")
+    assert ended.code == 4, ended.err
+    assert "no room for what the tflm runtime puts out" in ended.err
+    assert "TMPDIR" in ended.err
 
 
 def test_the_entry_point_is_the_one_that_is_tested() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edgeprune.methods.choose import Choice, read_choice, write_choice
 from edgeprune.methods.clustering import Clustering
+from edgeprune.methods.low_rank import LowRank
 from edgeprune.methods.method import find_first
 from edgeprune.methods.sparsity import SPARSITIES, Zeroing
 from edgeprune.prune.masks import parse_pattern
@@ -40,6 +41,9 @@ def test_sparsities_go_up_to_nineteen_in_twenty() -> None:
             note="Zeros: why.",
         ),
         Choice(setting=Clustering(values=16, keep=("stem",)), epochs=9, note="Clusters: why."),
+        Choice(
+            factors=LowRank(ranks={"fc": (8,), "conv": (4, 8)}, lost=0.01), epochs=9, note="Low rank: why."
+        ),
     ],
 )
 def test_a_choice_survives_an_interruption(choice: Choice) -> None:

@@ -271,7 +271,7 @@ def test_exactly_the_planted_channels_go_and_the_outputs_stay(
     save_model(stripped.model, tmp_path / "model.keras")
     x = np.random.default_rng(1).normal(0, 3, (4, 6, 6, 3)).astype(np.float32)
     expected = np.asarray(model(x))
-    found = np.asarray(open_saved(tmp_path / "model.keras")(x))
+    found = np.asarray(open_saved(tmp_path / "model.keras", original=model)(x))
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.ptp(expected))
 
 

@@ -13,7 +13,12 @@ from edgeprune.keras_bridge.model.trace import trace
 from edgeprune.keras_bridge.model.weights import copy_model
 from edgeprune.keras_bridge.training.compiled import interface_of
 from edgeprune.keras_bridge.training.determinism import fix_seeds
-from edgeprune.keras_bridge.training.evaluation import Evaluator, make_evaluator
+from edgeprune.keras_bridge.training.evaluation import (
+    Evaluator,
+    halve_evaluator,
+    make_evaluator,
+    sample_evaluator,
+)
 from edgeprune.keras_bridge.training.fake_quant import GridCallback, fake_quantized, find_rounded
 from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.quantization_aware import recover_quantized
@@ -103,6 +108,14 @@ def test_rungs_are_tried_in_order_and_the_best_of_them_stays(
     by_name = {step.name: step for step in ladder.steps}
     assert by_name["cross-layer equalization"].kept
     assert by_name["cross-layer equalization"].drop < 0.5 * ladder.steps[0].drop
+
+
+def test_one_answer_of_a_few_is_no_gain_on_both_halves(evaluator: Evaluator) -> None:
+    first, second = halve_evaluator(evaluator)
+    assert first.samples + second.samples == evaluator.samples
+    assert abs(first.samples - second.samples) <= 1
+    few = sample_evaluator(evaluator, samples=3, seed=0)
+    assert halve_evaluator(few) == (few,)
 
 
 def test_where_nothing_may_be_scaled_or_widened_it_is_not(

@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from shared_cases import case_file
 from small_models import dense_int8, real_model, unary
 
 from edgeprune.commands.agree import AgreeResult, compare_file, draw_input
-from edgeprune.runtimes.agreement import Comparison, choose_sample_count, compare_runtimes
+from edgeprune.runtimes.agreement import (
+    Comparison,
+    _is_contradicted,
+    choose_sample_count,
+    compare_runtimes,
+)
 from edgeprune.runtimes.compare import Agreement
+from edgeprune.runtimes.litert_choice import explain_unusable
+from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.ops import output_steps
 from edgeprune.tflite.read import read_model
 
@@ -92,7 +100,7 @@ def _random(data: bytes, count: int) -> tuple[np.ndarray, ...]:
 
 def test_random_inputs_fill_the_type_and_depend_on_the_seed_alone() -> None:
     (tensor,) = read_model(dense_int8(), where="m").inputs
-    one, same, other = (draw_input(tensor, 500, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (draw_input(tensor, 500, batch=1, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
     assert (one.dtype, one.shape, one.min(), one.max()) == (np.int8, (500, 2), -128, 127)
@@ -117,3 +125,39 @@ def test_integers_have_steps_and_floats_have_none() -> None:
 
 def test_large_models_are_compared_on_fewer_samples() -> None:
     assert [choose_sample_count(macs) for macs in (0, 10**6, 10**9, 10**12)] == [100, 100, 4, 4]
+
+
+@pytest.mark.parametrize("name", ["accumulator", "running_sum", "nested_if", "loop_no_input", "while_simple"])
+def test_state_scalars_and_loops_are_no_disagreement(name) -> None:
+    result = compare_file(case_file(name), samples=8)
+    row = result.comparison.tflm
+    assert row is not None
+    if row.is_missing:
+        pytest.skip(row.unavailable)
+    assert row.agreement is not None, row.unavailable
+    assert row.agreement.is_exact
+    assert result.ok
+
+
+def test_nested_branches_give_in_tflm_what_the_case_says() -> None:
+    x = np.array([1, 4, 6, 10])
+    values = run_tflm(case_file("nested_if").read_bytes(), (x[:, None], x)).outputs[0].values
+    assert values.ravel().tolist() == [3, 8, 12, 18]
+
+
+@pytest.mark.parametrize("name", ["dense3d", "dense2d", "dense3d_per_tensor"])
+def test_the_odd_one_out_is_named_with_its_version(name) -> None:
+    if explain_unusable("tflite-runtime"):
+        pytest.skip("tflite-runtime, whose kernel is the odd one out, is not here")
+    result = compare_file(case_file(name), samples=20)
+    assert result.ok
+    assert ("The odd one out is tflite-runtime 2.14" in result.sentence) == (name == "dense3d")
+
+
+@pytest.mark.parametrize("steps", [0, 9])
+def test_a_reference_that_every_other_contradicts_is_given_up(steps: int, dense: Comparison) -> None:
+    assert dense.tflm is not None
+    assert dense.tflm.agreement is not None
+    row = replace(dense.tflm, agreement=replace(dense.tflm.agreement, max_steps=steps, differing=steps))
+    assert _is_contradicted([row, row, row]) == (steps > 1)
+    assert not _is_contradicted([row, row])

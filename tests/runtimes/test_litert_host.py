@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from small_models import REAL_MODELS, dense_int8, real_model, unary
 
-from edgeprune.errors import OpError, ToolFailedError
+from edgeprune.errors import ModelError, OpError, ToolFailedError
 from edgeprune.runtimes.compare import compare_runs
 from edgeprune.runtimes.litert_choice import LITERT_PACKAGES
 from edgeprune.runtimes.litert_host import run_litert
@@ -58,7 +58,7 @@ def test_stripped_real_models_give_the_same_bits(name):
 
 def test_a_model_whose_quantization_the_runtime_rejects_says_so():
     # person_detect was converted in 2019: its biases name an axis they do not have.
-    with pytest.raises(ToolFailedError, match="quantized_dimension"):
+    with pytest.raises(ModelError, match="quantized_dimension"):
         run_litert(real_model("person_detect"), (samples_for("person_detect"),))
 
 

@@ -75,3 +75,46 @@ def test_samples_that_do_not_fit_are_refused(inputs, reason):
 def test_outputs_without_a_scale_are_their_own_values():
     assert Outputs(raw=np.array([[1.5]], np.float32), scale=0.0, zero_point=0).values.tolist() == [[1.5]]
     assert Outputs(raw=np.array([[4]], np.int8), scale=0.5, zero_point=2).values.tolist() == [[1.0]]
+
+
+def shaped(*shapes: tuple[int, ...], output: tuple[int, ...] = (1,)):
+    """A file with such inputs, and a constant output."""
+    constant = tensor(output, "FLOAT32", data=np.zeros(output, np.float32))
+    tensors = [*(tensor(shape, "FLOAT32") for shape in shapes), constant]
+    ends = list(range(len(shapes)))
+    return read_model(model(tensors, [], inputs=ends, outputs=[len(shapes)]), where="shaped")
+
+
+def test_inputs_that_have_no_batch_are_taken_whole():
+    invocations = group(shaped((100,), (1,)), (np.zeros((3, 100)), np.ones((3, 1))))
+    assert [array.shape for array in invocations.inputs] == [(3, 100), (3, 1)]
+    assert (invocations.batch, invocations.samples) == (0, 3)
+
+
+def test_scalars_keep_their_rank():
+    invocations = group(shaped((), (1, 2)), (np.arange(3.0), np.zeros((3, 2))))
+    assert [array.shape for array in invocations.inputs] == [(3,), (3, 1, 2)]
+
+
+def test_a_model_without_inputs_makes_one_sample():
+    assert group(shaped(), ()).samples == 1
+
+
+def test_one_value_for_a_whole_batch_of_others_is_refused():
+    with pytest.raises(DataError, match="one value for 4 samples"):
+        group(shaped((4, 2), (3, 5)), (np.zeros((8, 2)), np.zeros((8, 3, 5))))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "batch"),
+    [
+        ([(4, 2)], (4, 3), 4),
+        ([(1, 2), (1, 9)], (1, 3), 1),
+        ([(49, 40)], (12,), 0),
+        ([(100,), (1,)], (100,), 0),
+        ([()], (1,), 0),
+        ([], (1,), 1),
+    ],
+)
+def test_a_batch_is_the_first_dimension_that_all_ends_share(inputs, output, batch):
+    assert shaped(*inputs, output=output).batch == batch

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_models import REAL_MODELS, dense_int8, real_model, unary
 
-from edgeprune.errors import OpError, ToolFailedError
+from edgeprune.errors import ModelError, OpError, ToolFailedError
 from edgeprune.runtimes.compare import compare_runs
 from edgeprune.runtimes.tflm_host import AllocationRow, parse_allocations, run_tflm
 from edgeprune.tflite.read import read_model
@@ -71,7 +71,7 @@ def test_a_kernel_that_refuses_is_named():
 
 @needs_tflm
 def test_an_arena_that_is_too_small_is_an_error_that_says_so():
-    with pytest.raises(ToolFailedError, match="missing"):
+    with pytest.raises(ModelError, match="missing"):
         run_tflm(real_model("resnet8"), (samples_for("resnet8", 1),), arena_bytes=20_000)
 
 

@@ -175,15 +175,14 @@ def test_an_output_lives_to_the_end_however_early_it_is_made():
 
 def test_constants_and_variables_are_not_planned():
     tensors = [
-        tensor((1, 4)),
+        tensor((1, 4), scale=1.0),
         tensor((1, 4), data=np.ones((1, 4), np.int8)),
-        tensor((1, 4)),
-        tensor((1, 4)),
+        *(tensor((1, 4), scale=1.0) for _ in range(3)),
     ]
     tensors[2].isVariable = True
-    ops = [("ADD", (0, 1), (3,), None), ("ADD", (3, 2), (3,), None)]
-    planned = list_planned(read_model(model(tensors, ops, inputs=[0], outputs=[3]), where="made"))
-    assert [entry.index for _, entry in planned] == [0, 3]
+    ops = [("ADD", (0, 1), (3,), None), ("ADD", (3, 2), (4,), None)]
+    planned = list_planned(read_model(model(tensors, ops, inputs=[0], outputs=[4]), where="made"))
+    assert [entry.index for _, entry in planned] == [0, 3, 4]
 
 
 def test_a_gap_that_is_just_large_enough_is_taken():
@@ -197,7 +196,8 @@ def test_an_op_before_a_branch_lives_as_if_there_were_none():
     made = unpack(branching(adds_result=True), where="made")
     (absolute,) = made.subgraphs[2].operators
     first = copy.copy(absolute)
-    first.inputs, first.outputs = np.array([1], np.int32), np.array([3], np.int32)
+    first.inputs, first.outputs = np.array([1], np.int32), np.array([4], np.int32)
+    made.subgraphs[0].tensors.append(copy.copy(made.subgraphs[0].tensors[3]))
     made.subgraphs[0].operators.insert(0, first)
     buffers = list_buffers(read_model(pack(made), where="made"), scratch={0: [100], 1: [100]})
     assert [(entry.first_op, entry.last_op) for entry in buffers[-2:]] == [(1, 1), (2, 8)]

@@ -62,9 +62,9 @@ def test_reading_and_stripping_take_less_than_ten_times_the_file():
     many = [
         tensor((8, 1000), data=np.full((8, 1000), n, np.int8), scale=1.0, name=f"w{n}") for n in range(100)
     ]
-    ends = [tensor((1, 1000), scale=1.0), tensor((1, 8), scale=1.0)]
-    ops = [("FULLY_CONNECTED", (100, n), (101,), None) for n in range(100)]
-    data = model([*many, *ends], ops, inputs=[100], outputs=[101])
+    ends = [tensor((1, 1000), scale=1.0), *(tensor((1, 8), scale=1.0) for _ in many)]
+    ops = [("FULLY_CONNECTED", (100, n), (101 + n,), None) for n in range(100)]
+    data = model([*many, *ends], ops, inputs=[100], outputs=[200])
     tracemalloc.start()
     try:
         outline_model(read_model(data, where="large"))

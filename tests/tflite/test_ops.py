@@ -77,14 +77,15 @@ def test_a_pool_without_options_is_refused():
 def test_a_stride_of_zero_is_refused():
     options = load_schema().Pool2DOptionsT()
     options.strideH = options.strideW = 0
-    with pytest.raises(ModelError, match="below 1"):
+    with pytest.raises(ModelError, match="has the stride_h 0"):
         op_shapes(read_model(unary("AVERAGE_POOL_2D", options=options), where="pool"))
 
 
 def test_weights_of_the_wrong_rank_are_refused():
-    tensors = [tensor((1, 4)), tensor((4,), data=np.ones(4, np.int8)), tensor((1, 4))]
+    ends = [tensor((1, 4), scale=1.0) for _ in range(2)]
+    tensors = [ends[0], tensor((4,), data=np.ones(4, np.int8), scale=1.0), ends[1]]
     data = model(tensors, [("FULLY_CONNECTED", (0, 1), (2,), None)], inputs=[0], outputs=[2])
-    with pytest.raises(ModelError, match=r"weights of shape \(4,\)"):
+    with pytest.raises(ModelError, match=r"weights of the shape \(4,\)"):
         op_shapes(read_model(data, where="dense"))
 
 

@@ -2,7 +2,7 @@ import copy
 
 import numpy as np
 import pytest
-from small_models import REAL_MODELS, dense_int8, model, real_model, tensor
+from small_models import REAL_MODELS, dense_int8, model, real_model, tensor, unary
 
 from edgeprune.errors import ModelError
 from edgeprune.tflite.read import read_model
@@ -186,7 +186,7 @@ def test_a_lost_zero_point_would_be_noticed():
 
 
 def test_a_zero_point_without_a_scale_stays():
-    made = unpack(DENSE, where="dense")
+    made = unpack(unary("RESHAPE"), where="unary")
     quantization = made.subgraphs[0].tensors[0].quantization
     quantization.scale, quantization.zeroPoint = None, np.array([3], np.int64)
     assert read_model(strip(pack(made)), where="after").tensors[0].zero_points.tolist() == [3]

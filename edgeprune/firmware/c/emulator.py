@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeprune.children import ending_error, was_killed
 from edgeprune.errors import ToolFailedError, ToolMissingError, ToolStoppedError
 from edgeprune.firmware.c.boards import EmulatedBoard
-from edgeprune.runtimes.children import ending_error, was_killed
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 
 Array = NDArray[Any]

@@ -86,12 +86,29 @@ def compile_model(
                 where=f"{model.where}: op {op.index}",
                 fix="use --runtime tflm, or replace the layer that becomes it",
             )
-        steps.append(Step(op=op, label=site.label, layer=EMITTERS[op.name](site)))
+        layer = EMITTERS[op.name](site)
+        _check_operands(site, layer)
+        steps.append(Step(op=op, label=site.label, layer=layer))
     _check_ends(model)
     return _place(model, tuple(steps))
 
 
+def _check_operands(site: Site, layer: Layer) -> None:
+    """Raises OpError where the function of an op reads a constant that is not stored with it."""
+    stored = {constant.name for constant in layer.constants}
+    for place, tensor in enumerate(layer.inputs):
+        if tensor >= 0 and site.tensors[tensor].is_constant and f"operand_{place}" not in stored:
+            raise site.refuse(f"its input, tensor {tensor}, is a constant")
+
+
 def _check_ends(model: Model) -> None:
+    for tensor in model.outputs:
+        if tensor.is_constant:
+            raise OpError(
+                "the C engine has no outputs that are constants",
+                where=f"{model.where}: tensor {tensor.index} '{tensor.name}'",
+                fix="leave it out of the model, which cannot change it, or use --runtime tflm",
+            )
     for tensor in (*model.inputs, *model.outputs):
         if tensor.dtype not in C_TYPES:
             raise OpError(

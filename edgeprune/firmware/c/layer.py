@@ -1,11 +1,11 @@
 """What the compiler hands to an op's emitter, and what it gets back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from string import Template
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,15 @@ IN_PLACE = None
 Optimize = Literal["speed", "size", "ram"]
 
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+
+
+class _Options(dict[str, Any]):
+    """The options of an op."""
+
+    site: "Site"
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise self.site.refuse(f"the file does not say its {key}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +52,12 @@ class Site:
     instructions: Instructions
     prefix: str = "model"
     optimize: Optimize = "speed"
+
+    def __post_init__(self) -> None:
+        """Make an option that the file does not have an OpError where it is asked for."""
+        options = _Options(self.op.options)
+        object.__setattr__(self, "op", replace(self.op, options=options))
+        options.site = self
 
     @property
     def label(self) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
+from edgeprune.children import ending_error
 from edgeprune.errors import ToolFailedError, ToolMissingError, ToolStoppedError
 from edgeprune.firmware.c.boards import EmulatedBoard
 from edgeprune.firmware.c.layer import Optimize
-from edgeprune.runtimes.children import ending_error
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 _LEVELS: Mapping[Optimize, tuple[str, ...]] = {

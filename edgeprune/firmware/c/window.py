@@ -6,6 +6,7 @@ import numpy as np
 
 from edgeprune.firmware.c.layer import Site, shape_4d
 
+_MOST_PIXELS = 1 << 22
 EXPLICIT = "EXPLICIT"
 """The option `padding` of a convolution that a PAD was folded into; its option `margins` holds the sizes."""
 
@@ -74,11 +75,13 @@ def read_window(site: Site, *, kernel: tuple[int, int]) -> Window:
         kernel: height and width of the window.
 
     Raises:
-        OpError: the output is not of the shape that the window makes.
+        OpError: the output is not of the shape that the window makes, or has more than 4 million pixels.
     """
     options = site.op.options
     batches, in_h, in_w, in_c = shape_4d(site.input().shape)
     _, out_h, out_w, out_c = shape_4d(site.output().shape)
+    if batches * out_h * out_w > _MOST_PIXELS:
+        raise site.refuse(f"its image of {batches * out_h * out_w} pixels is larger than any it is made for")
     stride = (int(options["stride_h"]), int(options["stride_w"]))
     dilation = (int(options.get("dilation_h_factor", 1)), int(options.get("dilation_w_factor", 1)))
     margins = options["margins"] if options["padding"] == EXPLICIT else ((0, 0), (0, 0))

@@ -1,5 +1,6 @@
 """Dense and the look-up tables of embeddings."""
 
+from dataclasses import replace
 from math import prod
 
 from edgeprune.graph.channel_ids import Axes, fixed
@@ -69,6 +70,12 @@ def _lower_dense(resized: Resized) -> tuple[OpShape, ...]:
     return (dense, *lower_activation(resized, activation_name(resized.config)))
 
 
+def _lower_embedding(resized: Resized) -> tuple[OpShape, ...]:
+    """The table is what it costs: its bytes are flash, and only rows of it are read."""
+    (op,) = one_op(resized, "GATHER")
+    return (replace(op, filter=resized.weight_shapes["embeddings"]),)
+
+
 rule(
     LayerRule(
         kind="Dense",
@@ -85,6 +92,6 @@ for _kind in ("Embedding", "ReversibleEmbedding"):
             status="prunable",
             flow=_flow_embedding,
             resize=lambda resized: {"output_dim": resized.weight_shapes["embeddings"][-1]},
-            lower=lambda resized: one_op(resized, "GATHER"),
+            lower=_lower_embedding,
         )
     )

@@ -187,6 +187,6 @@ rule(
         kind="RepeatVector",
         status="transparent",
         flow=_flow_repeat,
-        lower=lambda resized: one_op(resized, "TILE"),
+        lower=lambda resized: one_op(resized, "CONCATENATION"),
     )
 )

@@ -5,6 +5,7 @@ Between the two, ranges can be narrowed and weights equalized; see `tflite/range
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 import numpy as np
@@ -13,7 +14,10 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.conversion.convert import convert
+from edgeprune.keras_bridge.conversion.quantize import require_calibrated
 from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
+from edgeprune.tflite.complaints import explain_refusal
+from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 
 _PLAIN = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -41,7 +45,18 @@ def calibrate_again(calibrated: bytes, *, representative: Sequence[Array]) -> by
             yield [x[i : i + 1].astype(dtype) for x, dtype in zip(representative, types, strict=True)]
 
     with quiet_stderr():
-        return bytes(Calibrator(calibrated, [], []).calibrate(draw))
+        again = bytes(Calibrator(calibrated, [], []).calibrate(draw))
+    require_calibrated(again, where="the calibrated model")
+    return again
+
+
+@contextmanager
+def translated_complaints(model: Model) -> Iterator[None]:
+    """Turns what an interpreter in this process raises into OpError or ToolFailedError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise explain_refusal(str(error), who="TensorFlow's LiteRT", model=model) from error
 
 
 def run_tensors(tflite: bytes, inputs: Sequence[Array]) -> Iterator[dict[int, Array]]:
@@ -50,6 +65,9 @@ def run_tensors(tflite: bytes, inputs: Sequence[Array]) -> Iterator[dict[int, Ar
     Args:
         tflite: floats or quantized; with a batch of one.
         inputs: one array per model input, (samples, ...), real numbers.
+
+    Raises:
+        OpError: TensorFlow's LiteRT cannot run one of its ops.
     """
     model = read_model(tflite, where="the model")
     with warnings.catch_warnings():
@@ -57,7 +75,8 @@ def run_tensors(tflite: bytes, inputs: Sequence[Array]) -> Iterator[dict[int, Ar
         interpreter = tf.lite.Interpreter(
             model_content=tflite, experimental_preserve_all_tensors=True, experimental_op_resolver_type=_PLAIN
         )
-    interpreter.allocate_tensors()
+    with translated_complaints(model):
+        interpreter.allocate_tensors()
     made = sorted({tensor.index for tensor in model.inputs} | {i for op in model.ops for i in op.outputs})
     for i in range(len(inputs[0])):
         if model.is_stateful:
@@ -69,7 +88,8 @@ def run_tensors(tflite: bytes, inputs: Sequence[Array]) -> Iterator[dict[int, Ar
                 values = np.rint(values / tensor.scales[0]) + tensor.zero_points[0]
                 values = np.clip(values, limits.min, limits.max)
             interpreter.set_tensor(tensor.index, values.astype(tensor.dtype).reshape(tensor.shape))
-        interpreter.invoke()
+        with translated_complaints(model):
+            interpreter.invoke()
         found = {}
         for index in made:
             tensor = model.tensors[index]

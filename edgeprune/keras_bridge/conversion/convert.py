@@ -18,8 +18,11 @@ from edgeprune.keras_bridge.conversion.convert_recurrent import (
     saved_with_constants,
     without_loops,
 )
-from edgeprune.keras_bridge.conversion.layer_names import describe_place
-from edgeprune.keras_bridge.conversion.quantize import quantize
+from edgeprune.keras_bridge.conversion.converter_errors import read_converter_error
+from edgeprune.keras_bridge.conversion.isolated import isolated
+from edgeprune.keras_bridge.conversion.layer_names import describe_place, find_layer
+from edgeprune.keras_bridge.conversion.plain_forms import with_plain_ops
+from edgeprune.keras_bridge.conversion.quantize import quantize, require_calibrated
 from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
 from edgeprune.keras_bridge.conversion.stateless import refuse_changes, without_state
 from edgeprune.keras_bridge.model.calling import call
@@ -54,7 +57,8 @@ def convert(
     Raises:
         DataError: the scheme calibrates and there is no data.
         OpError: an op of the model has no form in this scheme.
-        ModelError: the converter does not accept the model.
+        ModelError: the converter does not accept the model, or crashes on it.
+        ToolFailedError: its process was killed, or failed.
         RecipeError: the scheme does not have that type of inputs and outputs.
     """
     chosen, io_type = SCHEMES[scheme], choose_io_type(scheme, io_type)
@@ -73,7 +77,10 @@ def convert(
             converter._experimental_calibrate_only = calibrate_only or in_halves
             # Said of every model that is quantized after training.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
-            made = order(bytes(converter.convert()))
+            with isolated():
+                made = order(bytes(converter.convert()))
+            if calibrate_only or in_halves:
+                require_calibrated(made, where=model.name)
             return quantize(made, io_type=io_type) if in_halves and not calibrate_only else made
     except (ValueError, RuntimeError, TypeError, NotImplementedError, converter_error()) as error:
         missing = _NO_FORM.search(str(error))
@@ -84,14 +91,21 @@ def convert(
                 why="TensorFlow's converter quantizes it to 8 bits at most",
                 fix="use --scheme int8, or replace the layer",
             ) from error
-        reason = str(error).strip().splitlines()
+        found = read_converter_error(str(error))
+        layer = _find_maker(model, found.ops)
+        wider = "use --scheme int8, which converts more" if scheme == "int16x8" else ""
         raise ModelError(
-            "TensorFlow's converter does not accept the model",
-            where=model.name,
-            why=reason[0][:300] if reason else type(error).__name__,
-            fix="use --scheme int8, which converts more"
-            if scheme == "int16x8"
-            else "replace the layer it names; --scheme none shows whether quantization is the cause",
+            f"TFLite has no form of {', '.join(found.ops)}"
+            if found.ops
+            else "TensorFlow's converter does not accept the model",
+            where=f"layer '{layer}' of model '{model.name}'" if layer else model.name,
+            why="" if found.ops else found.reason or type(error).__name__,
+            fix=wider
+            or (
+                "replace the layer by one of other operations"
+                if found.ops
+                else "--scheme none shows whether quantization is the cause"
+            ),
         ) from error
 
 
@@ -120,13 +134,25 @@ def _open_converter(model: keras.Model) -> Iterator[tuple[Any, Callable[[bytes],
         tf.TensorSpec((1, *t.shape[1:]), tf.as_dtype(t.dtype), name=f"input_{i:03d}")
         for i, t in enumerate(model.inputs)
     ]
-    with without_state(model), without_loops(model) as fused, ExitStack() as stack:
+    with without_state(model), with_plain_ops(model), without_loops(model) as fused, ExitStack() as stack:
         if fused:
             with quiet_stderr():
                 folder = stack.enter_context(saved_with_constants(model, specs))
             yield tf.lite.TFLiteConverter.from_saved_model(str(folder)), restore_order
         else:
             yield tf.lite.TFLiteConverter.from_concrete_functions([_freeze(model, specs)]), bytes
+
+
+def _find_maker(model: keras.Model, ops: Sequence[str]) -> str | None:
+    """The layer that makes an operation of one of these types; None where that cannot be told."""
+    if not ops:
+        return None
+    names = {layer.name for layer in model._flatten_layers(include_self=False)}
+    specs = [tf.TensorSpec((1, *t.shape[1:]), tf.as_dtype(t.dtype)) for t in model.inputs]
+    with without_state(model):
+        graph = tf.function(lambda *x: call(model, x, training=False)).get_concrete_function(*specs).graph
+    found = (find_layer(op.name, names) for op in graph.get_operations() if op.type in ops)
+    return next((name for name in found if name is not None), None)
 
 
 def _freeze(model: keras.Model, specs: Sequence[tf.TensorSpec]) -> Any:

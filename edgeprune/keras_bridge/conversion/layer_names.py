@@ -5,7 +5,11 @@ from collections.abc import Iterable
 
 import keras
 
+from edgeprune.errors import OpError
+from edgeprune.tflite.op_table import OPS
 from edgeprune.tflite.read import read_model
+
+_OPS_NAMED = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
 
 
 def describe_place(model: keras.Model, tflite: bytes, *, op: str) -> str:
@@ -31,6 +35,19 @@ def describe_place(model: keras.Model, tflite: bytes, *, op: str) -> str:
             quoted = ", ".join(f"'{layer}'" for layer in found)
             return f"{preposition}layer{'s' * (len(found) > 1)} {quoted} of model '{model.name}'"
     return f"model '{model.name}'"
+
+
+def name_place(model: keras.Model, error: OpError, *, tflite: bytes) -> OpError:
+    """The error of a runtime that cannot run the file of a model, with the layer that becomes the op.
+
+    Args:
+        model: what was converted.
+        error: what the runtime said; it names the op first where it names one.
+        tflite: the model's file, with the names that the converter gave.
+    """
+    found = next((op for op in _OPS_NAMED.findall(error.what) if op in OPS), "")
+    where = describe_place(model, tflite, op=found) if found else f"model '{model.name}'"
+    return OpError(error.what, where=where, why=error.why, fix=error.fix)
 
 
 def name_layers(model: keras.Model, tflite: bytes) -> dict[int, str]:

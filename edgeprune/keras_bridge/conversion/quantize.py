@@ -3,9 +3,10 @@
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 
+from edgeprune.keras_bridge.conversion.isolated import isolated
 from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
 from edgeprune.tflite.covering import cover_ranges
-from edgeprune.tflite.ranges import read_ranges, write_ranges
+from edgeprune.tflite.ranges import read_ranges, require_finite, write_ranges
 from edgeprune.tflite.read import read_model
 
 _TIMES = 3
@@ -31,7 +32,12 @@ def quantize(calibrated: bytes, *, io_type: str = "int8") -> bytes:
     return made
 
 
+def require_calibrated(calibrated: bytes, *, where: str) -> None:
+    """Raises DataError where the ranges of a calibrated file are none that integers can have."""
+    require_finite(read_ranges(calibrated), read_model(calibrated, where=where))
+
+
 def _quantize(calibrated: bytes, *, io_type: str) -> bytes:
     dtype = tf.as_dtype(io_type)
-    with quiet_stderr():
+    with isolated(), quiet_stderr():
         return bytes(mlir_quantize(calibrated, input_data_type=dtype, output_data_type=dtype))

@@ -5,12 +5,20 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+
+def _open_log() -> BinaryIO:
+    """A file that nobody sees, in memory where that can be: LLVM ends the process when a disk is full."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("edgeprune-log"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 @contextmanager
 def quiet_stderr() -> Iterator[Callable[[], str]]:
     """While the block runs, file descriptor 2 goes to a file; yields a function that reads what it holds."""
-    with tempfile.TemporaryFile() as log:
+    with _open_log() as log:
 
         def said() -> str:
             log.seek(0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgeprune.errors import DataError
 from edgeprune.keras_bridge.data.parts import Port
+from edgeprune.tflite.ranges import LARGEST
 
 
 def check_inputs(
@@ -227,13 +228,16 @@ def _check_shape(x: NDArray[Any], *, tensor: Port, key: str, where: str) -> None
 def _check_finite(x: NDArray[Any], *, key: str, where: str, start: int = 0) -> None:
     if x.dtype.kind != "f":
         return
-    finite = np.isfinite(x)
+    # The comparison is false for NaN, too; half precision holds nothing that large.
+    finite = np.abs(x) <= (LARGEST if x.dtype.itemsize > 2 else np.finfo(x.dtype).max)
     if not finite.all():
         row = int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
-        kind = "NaN" if np.isnan(x[row]).any() else "infinity"
+        largest = np.abs(x[row]).max()
+        kind = f"{largest:.3g}" if np.isfinite(largest) else "infinity"
         raise DataError(
-            f"{key} holds {kind}, first in sample {start + row}",
+            f"{key} holds {'NaN' if np.isnan(x[row]).any() else kind}, first in sample {start + row}",
             where=where,
+            why="" if not np.isfinite(largest) else f"numbers up to {LARGEST:g} can be computed with",
             fix="remove such samples, or replace the values with np.nan_to_num",
         )
 

@@ -11,13 +11,14 @@ from typing import IO, Any
 import numpy as np
 
 from edgeprune.errors import DataError
+from edgeprune.files import refuse_many_members
 from edgeprune.keras_bridge.data.batches import Array
 from edgeprune.keras_bridge.data.named_arrays import is_read, name_parts
 from edgeprune.keras_bridge.data.parts import Interface, RawData
 from edgeprune.keras_bridge.data.temporary_files import open_temporary
 
 LOADED_BYTES = 64 * 2**20
-"""Arrays up to this size are read into memory; larger ones are mapped, if need be from a temporary file."""
+"""Arrays of up to this size together are read into memory; others are mapped, maybe from a temporary file."""
 
 _DAMAGE = (
     *(OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, OverflowError, SyntaxError),
@@ -58,11 +59,10 @@ def read_npz(path: Path, interface: Interface) -> RawData:
     """
     where = str(path)
     try:
+        refuse_many_members(path, DataError)
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            arrays = {
-                key: _read(archive, info, path=path, key=key) for key, info in members.items() if is_read(key)
-            }
+            members = {name.removesuffix(".npy") for name in archive.namelist()}
+            arrays = read_members(archive, path=path)
     except _DAMAGE as error:
         raise DataError(
             "the file is truncated or damaged",
@@ -75,12 +75,25 @@ def read_npz(path: Path, interface: Interface) -> RawData:
         arrays,
         interface,
         where=where,
-        ignored=sorted(set(members) - set(arrays)),
+        ignored=sorted(members - set(arrays)),
         origin="samples are read from the file as they are needed" if large else "",
     )
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, path: Path, key: str) -> Array:
+def read_members(archive: zipfile.ZipFile, *, path: Path) -> dict[str, Array]:
+    """Key → array, of those that mean something; mapped, once those in memory take `LOADED_BYTES`."""
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    arrays: dict[str, Array] = {}
+    room_bytes = LOADED_BYTES
+    for key, info in members.items():
+        if is_read(key):
+            arrays[key] = _read(archive, info, path=path, key=key, room_bytes=room_bytes)
+            if not isinstance(arrays[key], np.memmap):
+                room_bytes -= arrays[key].nbytes
+    return arrays
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, path: Path, key: str, room_bytes: int) -> Array:
     with archive.open(info) as stream:
         layout = _read_layout(stream)
         if layout.dtype.hasobject:
@@ -92,7 +105,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, path: Path, key: s
             )
         if layout.start + layout.size_bytes != info.file_size or min(layout.shape, default=0) < 0:
             raise ValueError(f"{key} has another size than its header says")
-        if layout.size_bytes > LOADED_BYTES:
+        if layout.size_bytes > room_bytes:
             if info.compress_type == zipfile.ZIP_STORED:
                 return _map_in_place(path, info, layout)
             return _unpack(stream, layout, where=str(path))

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import h5py
 
 from edgeprune.errors import ModelError
-from edgeprune.files import refuse_special
+from edgeprune.files import refuse_many_members, refuse_special
 from edgeprune.keras_bridge.loading.saved_model import read_metadata
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -31,8 +31,11 @@ Form = Literal["keras", "h5", "json", "saved_model"]
 
 # Keras stores members uncompressed; a recompressed file of real weights stays far below this. A file of
 # zeros may exceed the ratio, so small ones are let through.
-MAX_EXPANSION = 100
-HARMLESS_BYTES = 256 * 2**20
+MAX_EXPANSION = 10
+HARMLESS_BYTES = 128 * 2**20
+
+MOST_NESTED = 250
+"""Levels of a config; a model in a model in a model has about four each."""
 
 READ_FAILURES = (OSError, EOFError, LookupError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile)
 """What zipfile and h5py raise for a damaged file."""
@@ -64,9 +67,12 @@ def read_model_file(path: Path) -> ModelFile:
     """
     form = _recognise(path)
     try:
-        return _READERS[form](path)
+        found = _READERS[form](path)
     except READ_FAILURES as error:
         raise damaged(path, str(error)) from error
+    if _count_levels([found.config, found.compiled]) > MOST_NESTED:
+        raise _dangerous(str(path), f"its config is nested more than {MOST_NESTED} levels deep")
+    return found
 
 
 def check_weights_file(path: Path) -> None:
@@ -172,6 +178,7 @@ def _recognise(path: Path) -> Form:
 
 def _read_archive(path: Path) -> ModelFile:
     where = str(path)
+    refuse_many_members(path, ModelError)
     with zipfile.ZipFile(path) as archive:
         _check_members(archive.infolist(), where=where)
         if (member := archive.testzip()) is not None:
@@ -204,8 +211,10 @@ def _check_members(members: list[zipfile.ZipInfo], *, where: str) -> None:
             raise _dangerous(where, f"its member {name!r} points outside the archive")
         if member.flag_bits & 1:
             raise ModelError(f"its member {name!r} is encrypted", where=where, fix="save the model again")
-        if _is_bomb(stored_bytes=member.compress_size, expanded_bytes=member.file_size):
-            raise _dangerous(where, f"its member {name!r} would expand to {member.file_size} bytes")
+    stored_bytes = sum(member.compress_size for member in members)
+    expanded_bytes = sum(member.file_size for member in members)
+    if _is_bomb(stored_bytes=stored_bytes, expanded_bytes=expanded_bytes):
+        raise _dangerous(where, f"its members would expand to {expanded_bytes} bytes")
     if len(set(names)) != len(names):
         raise _dangerous(where, "two of its members have one name")
     missing = [name for name in (CONFIG_MEMBER, WEIGHTS_MEMBER) if name not in names]
@@ -302,6 +311,19 @@ def _parse(text: str | bytes, *, where: str, what: str) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("config", {}), dict | list):
         raise ModelError(f"its {what} does not describe a model", where=where, fix="save the model again")
     return config
+
+
+def _count_levels(value: Any) -> int:
+    levels, inside = 0, [value]
+    while inside:
+        levels += 1
+        inside = [
+            part
+            for outer in inside
+            if isinstance(outer, dict | list)
+            for part in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return levels
 
 
 def damaged(path: Path, why: str) -> ModelError:

@@ -494,7 +494,10 @@ FUNCTIONS: dict[str, Function] = {
     "avg_pool2d": _pool(ops.average_pool),
     "max_pool": _pool(ops.max_pool),
     "max_pool2d": _pool(ops.max_pool),
-    "depth_to_space": _depth_to_space(ops.depth_to_space),
-    "space_to_depth": _depth_to_space(ops.space_to_depth),
+    **{
+        name: _depth_to_space(getattr(ops, name))
+        for name in ("depth_to_space", "space_to_depth")
+        if hasattr(ops, name)  # not in Keras 3.12
+    },
 }
 """Name, or its last part → the function on Keras tensors."""

@@ -155,7 +155,7 @@ def modernise(
             continue
         elif key not in known and key != "trainable":
             if value not in (None, False) and IDLE_VALUES.get(key, ...) != value:
-                raise _refuse(class_name, config, where, f"Keras 3 has no '{key}', here {value!r}")
+                raise _refuse(class_name, config, where, f"Keras 3 has no '{key}', here {repr(value)[:100]}")
         elif key.endswith("activation"):
             cleaned[key] = clean_activation(value, custom=custom)
         elif key.endswith(("regularizer", "constraint")):

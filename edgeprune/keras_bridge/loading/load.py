@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import keras
 import tensorflow as tf
+from keras.src.saving.serialization_lib import SafeModeScope
 
 from edgeprune.config.load_options import LoadOptions
 from edgeprune.errors import ModelError
@@ -33,20 +34,23 @@ from edgeprune.keras_bridge.loading.keras2_weights import (
     give_weights,
     read_hdf5_weights,
 )
+from edgeprune.keras_bridge.loading.keras3 import name_operations, name_root_functional
 from edgeprune.keras_bridge.loading.named_objects import (
+    Names,
     find_foreign_object,
-    name_operations,
-    name_root_functional,
     refuse_code,
-    refuse_foreign_classes,
+    refuse_names,
 )
 from edgeprune.keras_bridge.loading.saved_model import read_weights
+from edgeprune.keras_bridge.loading.sizes import bounded_weights, measure_stored, refuse_huge, refuse_sizes
 from edgeprune.keras_bridge.loading.tfmot import bare_wrappers
+from edgeprune.keras_bridge.model.finite import refuse_not_finite
 from edgeprune.keras_bridge.model.inference_form import refuse_stateful, to_inference_form
 from edgeprune.keras_bridge.model.input_shapes import (
     assume_image,
     check_graph,
     check_shapes,
+    fix_assumed,
     fix_input_shapes,
 )
 from edgeprune.keras_bridge.model.scope_names import refuse_unscoped
@@ -68,6 +72,9 @@ KERAS_FAILURES = (
     MemoryError,
     tf.errors.OpError,
 )
+
+
+_COMPILED = ("optimizer", "loss", "metrics", "weighted_metrics")
 
 
 def load_model(
@@ -94,15 +101,23 @@ def load_model(
     saved = replace(saved, config=bare_wrappers(saved.config, where=where))
     if not options.trust:
         refuse_code({"model": saved.config, "compiled": saved.compiled}, where=where)
-    refuse_foreign_classes(saved.config, known=custom, where=where)
-    with _quiet(), keras.saving.custom_object_scope(custom):
-        if is_keras3(saved):
-            model = _open_keras3(path, saved, options)
-        else:
-            model = _open_keras2(path, saved, options, custom)
+    names = Names(
+        known={*keras.saving.get_custom_objects(), *custom},
+        trust=options.trust,
+        keras2=not is_keras3(saved),
+    )
+    refuse_names(saved.config, names, where=where)
+    refuse_sizes(saved.config, where=where)
+    with _quiet(), SafeModeScope(safe_mode=not options.trust), keras.saving.custom_object_scope(custom):
+        source = find_weights(path, given=options.weights) if saved.form == "json" else path
+        with bounded_weights(measure_stored(source), where=where):
+            if names.keras2:
+                model = _open_keras2(path, saved, options, custom=custom, names=names, source=source)
+            else:
+                model = _open_keras3(path, saved, options, names=names, source=source)
         if saved.compiled is not None and not model.compiled:
             _settle_compiled(
-                model, saved.compiled, custom=custom, options=options, path=path, progress=progress
+                model, saved.compiled, names=names, options=options, path=path, progress=progress
             )
         return settle_shapes(model, options, where=where, progress=progress)
 
@@ -111,7 +126,7 @@ def _settle_compiled(
     model: keras.Model,
     compiled: Any,
     *,
-    custom: Mapping[str, Any],
+    names: Names,
     options: LoadOptions,
     path: Path,
     progress: Progress,
@@ -122,25 +137,30 @@ def _settle_compiled(
         ModelError: its loss is not known, and is needed.
     """
     parts = compiled if isinstance(compiled, dict) else {}
-    known = {*keras.saving.get_custom_objects(), *custom}
-    foreign = find_foreign_object(parts.get("loss"), known=known)
+    if isinstance(compiled, dict) and not any(parts.get(key) for key in _COMPILED):
+        return  # Keras notes an empty form for a model that was never compiled
+    foreign = find_foreign_object(_loss_of(parts), names)
     if foreign is None and parts.get("loss") is not None:
-        kept = {key: parts.get(key) for key in ("optimizer", "loss", "loss_weights")}
+        kept = {
+            key: parts.get(key)
+            for key in ("optimizer", "loss", "loss_weights")
+            if find_foreign_object({key: parts.get(key)}, names) is None
+        }
         with suppress(*KERAS_FAILURES):
             model.compile_from_config(kept)
     if not model.compiled and parts.get("loss") is not None and options.needs_loss:
-        name = foreign.class_name if foreign is not None else _name_function(parts["loss"])
+        name = foreign.name if foreign is not None else _name_function(parts["loss"])
         raise ModelError(
             f"it was compiled with the loss '{name}', which Keras does not know",
             where=str(path),
             why="recovery would minimise something else than the model was trained with",
             fix=f"pass --custom file.py:{name}, where its code is, or choose one with --loss",
         )
-    lost = find_foreign_object([parts.get("metrics"), parts.get("weighted_metrics")], known=known)
+    lost = find_foreign_object({key: parts.get(key) for key in ("metrics", "weighted_metrics")}, names)
     if model.compiled and lost is not None:
         progress.warn(
-            f"{path}: the metric '{lost.class_name}' is no part of Keras and was left out; "
-            f"--custom file.py:{lost.class_name} brings it back"
+            f"{path}: the metric '{lost.name}' is no part of Keras and was left out; "
+            f"--custom file.py:{lost.name} brings it back"
         )
     elif not model.compiled:
         progress.warn(
@@ -173,18 +193,20 @@ def settle_shapes(model: keras.Model, options: LoadOptions, *, where: str, progr
         progress: is told what shape was taken.
 
     Raises:
-        ModelError: the model has no graph of layers, is stateful, cannot be brought into float32, or a shape
-            stays open.
+        ModelError: the model has no graph of layers, has weights that are no numbers to compute with, is
+            stateful, cannot be brought into float32, or a shape stays open.
     """
     check_graph(model, where=where)
     refuse_unscoped(model, where=where)
+    refuse_huge(model, where=where)
+    refuse_not_finite(model, where=where)
     if not options.allow_state:
         refuse_stateful(model, where=where)
     model = to_inference_form(model, where=where)
     if options.input_shapes:
         model = fix_input_shapes(model, options.input_shapes, where=where)
     elif options.assume_image and (assumed := assume_image(model)):
-        model = fix_input_shapes(model, assumed, where=where)
+        model = fix_assumed(model, where=where)
         said = ", ".join("×".join(map(str, shape)) for shape in assumed)
         progress.note(f"{where}: height and width are open; taken as {said} (--input-shape sets another)")
     check_shapes(model, where=where)
@@ -198,16 +220,16 @@ def is_keras3(saved: ModelFile) -> bool:
     return saved.keras.startswith("3")
 
 
-def _open_keras3(path: Path, saved: ModelFile, options: LoadOptions) -> keras.Model:
+def _open_keras3(
+    path: Path, saved: ModelFile, options: LoadOptions, *, names: Names, source: Path
+) -> keras.Model:
     if saved.form == "json":
-        weights = find_weights(path, given=options.weights)
-        model = _guard(lambda: _from_config(saved.config, options), path)
-        _guard(lambda: model.load_weights(weights), weights)
+        config = name_root_functional(saved.config, names=names)
+        model = _guard(lambda: _from_config(config, options), path)
+        _guard(lambda: model.load_weights(source), source)
         return model
-    compilable = saved.compiled is not None and (
-        options.trust or find_foreign_object(saved.compiled, known=keras.saving.get_custom_objects()) is None
-    )
-    with _translated(path, saved) as readable:
+    compilable = saved.compiled is not None and find_foreign_object(saved.compiled, names) is None
+    with _translated(path, saved, names=names) as readable:
         if compilable:
             with suppress(*KERAS_FAILURES):
                 return keras.models.load_model(readable, compile=True, safe_mode=not options.trust)
@@ -223,7 +245,13 @@ def _from_config(config: dict[str, Any], options: LoadOptions) -> keras.Model:
 
 
 def _open_keras2(
-    path: Path, saved: ModelFile, options: LoadOptions, custom: Mapping[str, Any]
+    path: Path,
+    saved: ModelFile,
+    options: LoadOptions,
+    *,
+    custom: Mapping[str, Any],
+    names: Names,
+    source: Path,
 ) -> keras.Model:
     where = str(path)
     made = _guard(lambda: build_model(saved.config, custom=custom, where=where), path)
@@ -233,17 +261,20 @@ def _open_keras2(
         with h5py.File(io.BytesIO(read_weights_member(path)), "r") as file:
             give_archive_weights(made, file, where=where)
     else:
-        source = find_weights(path, given=options.weights) if saved.form == "json" else path
         with h5py.File(source, "r") as file:
             listed = any(key.startswith("layer_names") for key in file.attrs)
             if listed or saved.form == "h5":
                 give_weights(made, read_hdf5_weights(file, where=str(source)), where=where)
             else:
                 give_archive_weights(made, file, where=where)
-    if saved.compiled is not None:
+    if saved.compiled is not None and find_foreign_object(_loss_of(saved.compiled), names) is None:
         with suppress(*KERAS_FAILURES):
             compile_as_in_keras2(made.model, saved.compiled, custom=custom)
     return made.model
+
+
+def _loss_of(compiled: Mapping[str, Any]) -> dict[str, Any]:
+    return {"loss": compiled.get("loss")}
 
 
 def _guard(open_: Callable[[], Any], path: Path) -> Any:
@@ -254,9 +285,9 @@ def _guard(open_: Callable[[], Any], path: Path) -> Any:
 
 
 @contextmanager
-def _translated(path: Path, saved: ModelFile) -> Iterator[Path]:
+def _translated(path: Path, saved: ModelFile, *, names: Names) -> Iterator[Path]:
     """A file that Keras reads: `path` itself, or a copy under a name or with a config that it understands."""
-    config = name_root_functional(saved.config, known=keras.saving.get_custom_objects())
+    config = name_root_functional(saved.config, names=names)
     config = name_operations(config) if saved.form == "h5" else config
     if config == saved.config and path.suffix in (".keras", ".h5", ".hdf5"):
         yield path

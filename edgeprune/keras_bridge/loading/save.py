@@ -8,6 +8,8 @@ from typing import Any
 import keras
 
 from edgeprune.files import refuse_ending, whole_file
+from edgeprune.keras_bridge.loading.archive import read_model_file
+from edgeprune.keras_bridge.loading.named_objects import CODE_CLASSES, Names, refuse_code, refuse_names
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SHARED = "shared_object_id"
@@ -58,6 +60,19 @@ def write_model(model: keras.Model, path: Path, *, force: bool) -> None:
         save_model(model, temporary)
 
 
-def open_saved(path: Path) -> keras.Model:
-    """A model that edgeprune wrote itself, not compiled."""
-    return keras.saving.load_model(path, compile=False)
+def open_saved(path: Path, *, original: keras.Model) -> keras.Model:
+    """A model that a build left in its work directory, not compiled.
+
+    Args:
+        path: a `.keras` file; whoever gives the work directory may have changed it.
+        original: the model that is built from; what it holds of code, which was trusted, the file may hold.
+
+    Raises:
+        ModelError: the file names what no model file may.
+    """
+    trust = any(type(layer).__name__ in CODE_CLASSES for layer in original._flatten_layers())
+    config, where = read_model_file(path).config, str(path)
+    if not trust:
+        refuse_code(config, where=where)
+    refuse_names(config, Names(known=keras.saving.get_custom_objects(), trust=trust), where=where)
+    return keras.saving.load_model(path, compile=False, safe_mode=not trust)

@@ -6,8 +6,10 @@ weights, and the checkpoint under `variables/` holds their values under the path
 """
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from edgeprune.errors import ModelError
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.loading.tfmot import drop_wrapper_weights
 
+_PATTERN = frozenset("[]*?\\")
 MAX_GRAPH_BYTES = 512 * 2**20
 METADATA_FILE = "keras_metadata.pb"
 
@@ -50,7 +53,7 @@ def read_weights(path: Path) -> dict[str, list[Array]]:
     nodes = _read_graph(path)
     texts = _read_texts(path, nodes)
     try:
-        checkpoint = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+        checkpoint = _open_checkpoint(path / "variables")
         stored = trackable_object_graph_pb2.TrackableObjectGraph()
         stored.ParseFromString(checkpoint.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
         keys = _find_keys(nodes, stored.nodes)
@@ -72,6 +75,29 @@ def read_weights(path: Path) -> dict[str, list[Array]]:
             fix="copy the whole directory again, with its variables",
         ) from error
     return weights
+
+
+def _open_checkpoint(folder: Path) -> Any:
+    """A reader of the variables in a folder; TensorFlow takes brackets in a path for a pattern."""
+    import tensorflow as tf
+
+    if not _PATTERN.intersection(str(folder)):
+        return tf.train.load_checkpoint(str(folder / "variables"))
+    with TemporaryDirectory(prefix="edgeprune-") as place:
+        plain = Path(place) / "variables"
+        try:
+            plain.symlink_to(folder.resolve(), target_is_directory=True)
+        except OSError:  # a file system, or a Windows user, that may not have links
+            shutil.copytree(folder, plain)
+        reader = tf.train.load_checkpoint(str(plain / "variables"))
+        names = reader.get_variable_to_shape_map()
+        return _Read({name: reader.get_tensor(name) for name in names})
+
+
+class _Read(dict[str, Any]):
+    """Variables that have been read, in the form of a reader."""
+
+    get_tensor = dict.__getitem__
 
 
 def _read_graph(path: Path) -> Any:

@@ -69,6 +69,8 @@ def call_operation(operation: Any, node: Node, inputs: Sequence[Any]) -> Any:
     def fill(value: Any) -> Any:
         return inputs[value.index] if isinstance(value, Read) else value
 
+    # Keras hands masks on itself, and takes none that it is told a second time.
+    said = {name: value for name, value in node.arguments.items() if name != "mask" or value is not None}
     bound = inspect.signature(operation.call).bind_partial()
-    bound.arguments.update(keras.tree.map_structure(fill, dict(node.arguments)))
+    bound.arguments.update(keras.tree.map_structure(fill, said))
     return operation(*bound.args, **bound.kwargs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 
@@ -10,6 +11,10 @@ from edgeprune.keras_bridge.model.calling import remake
 from edgeprune.keras_bridge.model.inference_form import compile_alike
 from edgeprune.keras_bridge.model.weights import assign_weights, clone
 
+OpenShape = tuple[int | None, ...]
+
+_ASSUMED: WeakKeyDictionary[keras.Model, tuple[OpenShape, ...]] = WeakKeyDictionary()
+"""Model with assumed shapes → the shapes of its inputs before."""
 IMAGE_SIZE = 224
 """What `assume_image` takes for an open height and width, as keras.applications do."""
 
@@ -80,7 +85,6 @@ def fix_input_shapes(model: keras.Model, shapes: Sequence[tuple[int, ...]], *, w
             where=where,
             fix=f"give one per input, in this order: {', '.join(t.name for t in model.inputs)}",
         )
-    inputs = []
     for tensor, shape in zip(model.inputs, shapes, strict=True):
         sizes = tensor.shape[1:]
         if len(sizes) != len(shape) or any(a not in (None, b) for a, b in zip(sizes, shape, strict=True)):
@@ -90,7 +94,36 @@ def fix_input_shapes(model: keras.Model, shapes: Sequence[tuple[int, ...]], *, w
                 where=where,
                 fix="give the open dimensions, and repeat those that are fixed",
             )
-        inputs.append(keras.Input(shape, dtype=tensor.dtype, name=tensor.name))
+    return _with_shapes(model, shapes, where=where)
+
+
+def reopen_inputs(model: keras.Model, *, like: keras.Model, where: str) -> keras.Model:
+    """The model with height and width as open as they were in a model before `assume_image` was asked.
+
+    Args:
+        model: made of `like`, with the same inputs.
+        like: what `settle_shapes` gave.
+        where: the file, for messages.
+    """
+    shapes = _ASSUMED.get(like)
+    return model if shapes is None else _with_shapes(model, shapes, where=where)
+
+
+def fix_assumed(model: keras.Model, *, where: str) -> keras.Model:
+    """The model with 224 × 224 for an open height and width, which `reopen_inputs` takes back."""
+    assumed = assume_image(model)
+    if not assumed:
+        return model
+    fixed = fix_input_shapes(model, assumed, where=where)
+    _ASSUMED[fixed] = tuple(tuple(tensor.shape[1:]) for tensor in model.inputs)
+    return fixed
+
+
+def _with_shapes(model: keras.Model, shapes: Sequence[OpenShape], *, where: str) -> keras.Model:
+    inputs = [
+        keras.Input(shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor, shape in zip(model.inputs, shapes, strict=True)
+    ]
 
     def make(operation: Any) -> Any:
         return remake(operation, operation.get_config()) if isinstance(operation, keras.Layer) else operation

@@ -57,6 +57,15 @@ def _join_workers() -> Strategy:
         ) from error
 
 
+def list_accelerators() -> list[str]:
+    """The names of the accelerators that TensorFlow computes on here."""
+    details = tf.config.experimental.get_device_details
+    return [
+        str(details(device).get("device_name", device.name))
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+
+
 def require_divisible(batch_size: int, strategy: Strategy | None) -> None:
     """Raises RecipeError where the replicas cannot have equal shares of a batch."""
     replicas = 1 if strategy is None else strategy.num_replicas_in_sync

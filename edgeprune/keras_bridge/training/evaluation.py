@@ -17,6 +17,7 @@ from edgeprune.keras_bridge.training.inference import (
 from edgeprune.keras_bridge.training.scores import Masks, Predictions, Score, Tally
 from edgeprune.keras_bridge.training.task import Task
 
+_LEAST_HALVED = 4
 _CHUNK_BYTES = 192 * 2**20
 """Inputs, as floats, that are run and scored at a time."""
 _HELD_BYTES = 256 * 2**20
@@ -102,6 +103,15 @@ def sample_evaluator(evaluator: Evaluator, *, samples: int, seed: int) -> Evalua
         return evaluator
     rows = np.sort(np.random.default_rng([seed, 3]).choice(count, size=samples, replace=False))
     return replace(evaluator, source=hold(evaluator.source.take(rows)))
+
+
+def halve_evaluator(evaluator: Evaluator) -> tuple[Evaluator, ...]:
+    """The same evaluator on every other of its samples, and on those between; itself where there are few."""
+    count = evaluator.source.drawable
+    if count < _LEAST_HALVED:
+        return (evaluator,)
+    rows = (np.arange(start, count, 2) for start in (0, 1))
+    return tuple(replace(evaluator, source=hold(evaluator.source.take(half))) for half in rows)
 
 
 def settle_batch_norm(

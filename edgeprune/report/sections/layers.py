@@ -27,7 +27,7 @@ def _summarise(report: Document) -> Document | None:
         return None
     cost = "instructions" if any(layer["instructions_before"] for layer in layers) else "macs"
     # Layers that the converter folds into others cost nothing and only repeat their neighbours' channels.
-    shown = [layer for layer in layers if layer[f"{cost}_before"]] or layers
+    shown = [layer for layer in layers if layer[f"{cost}_before"] or layer[f"{cost}_after"]] or layers
     before, after = (sum(layer[f"{cost}_{when}"] or 0 for layer in layers) for when in ("before", "after"))
     rows = []
     for layer in shown:

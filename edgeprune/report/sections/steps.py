@@ -9,11 +9,14 @@ from edgeprune.report.section import Document, Section
 from edgeprune.report.sections.budgets import BUDGET_FIGURES
 from edgeprune.units import format_quantity
 
-StepKind = Literal["dense", "dead", "layers", "prune", "recover", "rollback", "final", "zeros", "clusters"]
+StepKind = Literal[
+    "dense", "dead", "low_rank", "layers", "prune", "recover", "rollback", "final", "zeros", "clusters"
+]
 
 MARKS: Mapping[str, Mark] = {
     "dense": Mark(name="dense", shape="ring", look="pale"),
     "dead": Mark(name="dead channels removed", shape="ring", look="dashed"),
+    "low_rank": Mark(name="kernels factorised", shape="square", look="hollow"),
     "layers": Mark(name="layers removed", shape="square", look="full"),
     "prune": Mark(name="pruned", shape="dot", look="full"),
     "recover": Mark(name="recovered", shape="dot", look="hollow"),

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Op, Tensor
-from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.sparse.ops import Graph
 
 MIN_SPARSITY = 2 / 3
@@ -61,11 +60,7 @@ def explain_pattern(model: Model) -> Explained:
     """Whether XNNPACK takes its sparse kernels for the main subgraph, and what stands in the way if not.
 
     Weights may be dense or in TFLite's sparse encoding; what counts is their zeros.
-
-    Raises:
-        ModelError: an op lacks options, or its weights or strides are impossible.
     """
-    op_shapes(model)
     walk = _Walk(model)
     refusal = walk.find_refusal()
     if refusal is not None:

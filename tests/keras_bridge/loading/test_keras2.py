@@ -81,6 +81,12 @@ def test_a_saved_model_of_keras_2_gives_the_same_outputs(name: str, tmp_path: Pa
     assert difference(old, load_model(saved(old, tmp_path / "model"))) < TOLERANCE
 
 
+def test_brackets_in_the_path_of_a_saved_model_are_no_pattern(tmp_path: Path) -> None:
+    (tmp_path / "модели [v1] *").mkdir()
+    old = ZOO["a frozen nested model"]()
+    assert difference(old, load_model(saved(old, tmp_path / "модели [v1] *" / "model"))) < TOLERANCE
+
+
 @pytest.mark.parametrize("name", ["convolutions", "recurrent", "nested", "attention"])
 def test_a_keras_file_of_keras_2_gives_the_same_outputs(name: str, tmp_path: Path) -> None:
     old = ZOO[name]()

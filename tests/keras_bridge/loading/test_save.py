@@ -34,5 +34,6 @@ def test_what_was_saved_opens_with_keras_and_computes_the_same(tmp_path: Path) -
     model = make_model()
     save_model(model, tmp_path / "model.keras")
     x = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
-    for again in (open_saved(tmp_path / "model.keras"), keras.models.load_model(tmp_path / "model.keras")):
+    path = tmp_path / "model.keras"
+    for again in (open_saved(path, original=model), keras.models.load_model(path)):
         np.testing.assert_array_equal(np.asarray(again(x)), np.asarray(model(x)))

@@ -13,6 +13,7 @@ from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schema import load_schema
 from edgeprune.tflite.sparse.encode import encode_sparsity, find_sparse_candidates
 from edgeprune.tflite.sparse.pattern import explain_pattern
+from edgeprune.tflite.strip import pack, unpack
 
 
 def explain(tflite):
@@ -189,7 +190,9 @@ def test_a_second_input_from_elsewhere_is_refused():
     other = net._add(net.shape(), name="second input")
     net.here = at
     net.add(other)
-    tflite = finish(net)
+    packed = unpack(finish(net), where="model")
+    packed.subgraphs[0].inputs = np.array([0, other], np.int32)
+    tflite = pack(packed)
     assert "reads a tensor that does not come from sparse kernels" in explain(tflite).sentence
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from edgeprune.errors import ToolFailedError, ToolStoppedError
 
+NO_ROOM = 74
+"""The exit code, as in sysexits.h, of a process that found the disk full."""
+
 
 def python_command(module: str) -> list[str]:
     """The command that runs a module of edgeprune in a process of its own."""
@@ -16,7 +19,7 @@ def python_command(module: str) -> list[str]:
 
 def python_environment() -> dict[str, str]:
     """This process's environment, in which the child finds the same edgeprune."""
-    home = str(Path(__file__).resolve().parents[2])
+    home = str(Path(__file__).resolve().parents[1])
     inherited = os.environ.get("PYTHONPATH")
     return os.environ | {"PYTHONPATH": os.pathsep.join([home, inherited] if inherited else [home])}
 
@@ -36,6 +39,11 @@ def describe_ending(returncode: int) -> str:
 def was_killed(returncode: int) -> bool:
     """Whether somebody else ended it; the system does, with SIGKILL, when there is no memory left."""
     return -returncode in (getattr(signal, "SIGKILL", 9), signal.SIGTERM, signal.SIGINT)
+
+
+def has_crashed(returncode: int) -> bool:
+    """Whether a signal ended it that nobody sent: a fault of its own, or of what it was given."""
+    return returncode < 0 and not was_killed(returncode)
 
 
 def ending_error(who: str, returncode: int, *, why: str) -> ToolFailedError:

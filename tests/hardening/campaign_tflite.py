@@ -1,0 +1,120 @@
+"""Damaged files of real models through everything that opens them: refused in a sentence, or worked with.
+
+`python -m hardening.campaign_tflite FIRST LAST EVERY`, in `tests/`, judges so many files, each in a process
+of its own, and hands every so-many-th of those that can be opened to a command that runs it. It prints one
+JSON object a file.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+from pathlib import Path
+from random import Random
+
+from hardening.children import judge
+from small_models import SHARED_MODELS
+from tflite_mutations import list_victims, mutate
+
+from edgeprune.cli.main import run
+from edgeprune.device.profile import load_profile
+from edgeprune.errors import EdgepruneError
+from edgeprune.firmware.c.engine import write_engine
+from edgeprune.measuring.backend import measure
+from edgeprune.tflite.read import read_model
+
+SECONDS, SECONDS_RUNNING = 30.0, 300.0
+"""A file is refused within one, and run within ten; there may be others on the machine."""
+CASES = ("dense3d", "convtranspose_static", "running_sum", "loop_1", "nested_if", "strided_slice_runtime")
+RUNS = {
+    "agree": ("agree", "FILE", "--samples", "2"),
+    "check": ("check", "FILE", "--device", "cortex-m7"),
+    "compress": ("compress", "FILE", "--device", "cortex-m7", "--output", "OUT", "--force"),
+    "run": ("run", "FILE", "--device", "cortex-m7", "--on", "host", "--samples", "2"),
+}
+"""They start processes: seconds each."""
+
+
+def list_files() -> dict[str, bytes]:
+    """Real files, the small ones of the shared cases among them, and hand-made ones with what those lack."""
+    folder = SHARED_MODELS.parent / "cases" / "tflite"
+    cases = {name: (folder / f"{name}.tflite").read_bytes() for name in CASES if folder.exists()}
+    return cases | list_victims()
+
+
+def open_everywhere(data: bytes) -> str:
+    """Reads, views, strips, prices and compiles; what came of the first and the last."""
+    try:
+        read_model(data, where="mutated")
+    except EdgepruneError as error:
+        _require_refusal(error)
+        return "refused"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "mutated.tflite")
+        file.write_bytes(data)
+        run_command(("view", str(file)), allowed=(0, 3))
+        run_command(("strip", str(file), "--output", str(file), "--force"), allowed=(0, 3))
+        with contextlib.suppress(EdgepruneError):
+            measure(data, profile=load_profile("pixel-6"), where="mutated")
+        try:
+            write_engine(data, directory=Path(folder, "c"), core="Cortex-M7")
+        except EdgepruneError as error:
+            _require_refusal(error)
+            return "opened"
+    return "compiled"
+
+
+def _require_refusal(error: EdgepruneError) -> None:
+    if error.exit_code != 3 or not error.what:
+        raise error
+
+
+def run_file(name: str, data: bytes) -> str:
+    """One command that runs the file, or is to say why it cannot."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "mutated.tflite")
+        file.write_bytes(data)
+        places = {"FILE": str(file), "OUT": str(Path(folder, "out.tflite"))}
+        arguments = tuple(places.get(each, each) for each in RUNS[name])
+        return f"{name} {run_command(arguments, allowed=(0, 1, 3))}"
+
+
+def run_command(arguments: tuple[str, ...], *, allowed: tuple[int, ...]) -> int:
+    """The exit code; AssertionError for one that is not allowed, or a refusal without a sentence."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        code = run(list(arguments))
+    if code not in allowed or (code == 3 and "error: " not in said.getvalue()):
+        raise AssertionError(f"{arguments[0]} ended with {code}: {said.getvalue()[-600:]}")
+    return code
+
+
+def main() -> None:
+    """Judge the files that the command line asks for."""
+    first, last, every = map(int, sys.argv[1:])
+    victims, opened = sorted(list_files().items()), 0
+    for number in range(first, last):
+        name, victim = victims[number % len(victims)]
+        data = mutate(victim, Random(f"{name} {number}"))
+        end = judge(lambda d=data: open_everywhere(d), file_bytes=len(data), seconds=SECONDS)
+        ends = [end]
+        opened += end.said in ("opened", "compiled")
+        if every and not end.wrong and end.said != "refused" and opened % every == 0:
+            command = sorted(RUNS)[opened // every % len(RUNS)]
+            running = judge(
+                lambda c=command, d=data: run_file(c, d), file_bytes=None, seconds=SECONDS_RUNNING
+            )
+            ends.append(running)
+        for each in ends:
+            row = {
+                "file": f"{name} {number}",
+                "said": each.said,
+                "wrong": each.wrong,
+                "seconds": each.seconds,
+            }
+            print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

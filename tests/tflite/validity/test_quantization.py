@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from small_models import dense_int8, model, tensor, unary
+from tflite_mutations import convolution
+
+from edgeprune.errors import ModelError
+from edgeprune.tflite.read import read_model
+from edgeprune.tflite.strip import pack, unpack
+
+
+def with_scale(value, *, of, place=0, data=None):
+    packed = unpack(data or dense_int8(), where="dense")
+    quantization = packed.subgraphs[0].tensors[of].quantization
+    quantization.scale = quantization.scale.copy()
+    quantization.scale[place] = value
+    return pack(packed)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 0.0])
+def test_an_activation_has_a_real_scale_above_0(value):
+    with pytest.raises(ModelError, match=r"tensor 0 'input': has the scale (nan|inf|-inf|-1|0) "):
+        read_model(with_scale(value, of=0), where="dense")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e19])
+def test_so_has_each_channel(value):
+    with pytest.raises(ModelError, match="tensor 1 'weights': has the scale 2 of 4"):
+        read_model(with_scale(value, of=1, place=2, data=convolution()), where="convolution")
+
+
+def test_weights_of_zeros_may_have_a_scale_of_0():
+    read_model(with_scale(0.0, of=1), where="dense")
+
+
+@pytest.mark.parametrize("value", [-129, 128, 2**31, -(2**63)])
+def test_a_zero_point_lies_within_its_type(value):
+    packed = unpack(dense_int8(), where="dense")
+    packed.subgraphs[0].tensors[3].quantization.zeroPoint = np.array([value], np.int64)
+    with pytest.raises(ModelError, match=f"tensor 3 'output': has the zero point {value} "):
+        read_model(pack(packed), where="dense")
+
+
+@pytest.mark.parametrize(("scale", "fits"), [(2.0**-29, True), (2.0**-30, False), (1e-19, False)])
+def test_a_factor_that_kernels_cannot_shift_by_is_refused(scale, fits):
+    data = with_scale(scale, of=3)
+    if fits:
+        read_model(data, where="dense")
+    else:
+        with pytest.raises(ModelError, match="operator 0 FULLY_CONNECTED: multiplies by"):
+            read_model(data, where="dense")
+
+
+def test_an_op_that_computes_with_integers_needs_to_know_what_they_stand_for():
+    packed = unpack(unary("LOGISTIC"), where="unary")
+    packed.subgraphs[0].tensors[0].quantization = None
+    with pytest.raises(ModelError, match="computes with tensor 0 'input', int8 with 0 scales"):
+        read_model(pack(packed), where="unary")
+
+
+def test_one_that_only_moves_them_does_not():
+    packed = unpack(unary("RESHAPE"), where="unary")
+    packed.subgraphs[0].tensors[0].quantization = None
+    read_model(pack(packed), where="unary")
+
+
+def test_weights_have_one_scale_or_one_for_each_output_channel():
+    weights = np.zeros((3, 2), np.int8)
+    tensors = [
+        tensor((1, 2), scale=1.0),
+        tensor((3, 2), data=weights, scale=[1.0, 2.0], name="weights"),
+        tensor((1, 3), scale=1.0),
+    ]
+    data = model(tensors, [("FULLY_CONNECTED", (0, 1), (2,), None)], inputs=[0], outputs=[2])
+    with pytest.raises(ModelError, match="has 2 scales for 3 output channels in tensor 1 'weights'"):
+        read_model(data, where="dense")
