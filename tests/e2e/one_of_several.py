@@ -37,6 +37,7 @@ def main(kind: str, output: Path) -> None:
         device="cortex-m7",
         latency_ms=0.3,
         epochs=2,
+        learning_rate=1e-3,
         max_drop=1,
         output=output,
         distribute=None if kind == "alone" else kind,

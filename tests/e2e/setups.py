@@ -313,7 +313,7 @@ def recommender(folder: Path) -> Setup:
         x_test=tuple(x[name][450:] for name in sorted(x)),
         score=score,
         metric="weighted_mae",
-        options={"max_drop": 0.9, "device": "raspberry-pi-4", "latency_ms": None, "flash_kib": 6.5},
+        options={"max_drop": 0.9, "device": "raspberry-pi-4", "latency_ms": None, "flash_kib": 6.0},
     )
 
 

@@ -68,7 +68,7 @@ def test_a_validation_set_of_ones_own_is_the_reference(memory: tuple[Path, Array
 def test_no_step_is_rolled_back_for_a_memory(
     memory: tuple[Path, Arrays], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "COLLAPSE_DROP", 0.2)
+    monkeypatch.setattr(loop, "COLLAPSE_DROP", 0.1)
     path, arrays = memory
     learnt = {name: array for name, array in arrays.items() if not name.endswith("_val")}
     result = edgeprune.build(
@@ -83,5 +83,5 @@ def test_no_step_is_rolled_back_for_a_memory(
     )
     steps = result.report.steps
     assert steps[0]["accuracy"] == 1.0
-    assert min(step["accuracy"] for step in steps) < 0.8  # a collapse, if 1.0 were what is to be reached
+    assert min(step["accuracy"] for step in steps) < 0.85  # a collapse, if 1.0 were what is to be reached
     assert "rollback" not in {step["kind"] for step in steps}

@@ -77,6 +77,10 @@ class _Process:
         self.child: subprocess.Popen[bytes] | None = None
         self.log: Any = None
 
+    def __del__(self) -> None:
+        """Ends it: nobody can ask it any more."""
+        self.end()
+
     def ask(self, name: str, arguments: tuple[Any, ...]) -> Answer:
         """The converter's answer. Raises as `isolated` says."""
         child = self.child or self._start()

@@ -201,6 +201,6 @@ def test_statistics_that_are_not_trained_are_not_reestimated() -> None:
 
 def test_the_teacher_fades_only_where_there_are_labels_and_it_was_asked_for() -> None:
     fading, steady = (Recovery(total_steps=10, fading=fades) for fades in (True, False))
-    assert [fading.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.5, 0.25, 0.0]
-    assert [steady.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.5, 0.5, 0.5]
+    assert [fading.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.9, 0.45, 0.0]
+    assert [steady.weight_at(step, labelled=True) for step in (0, 5, 10)] == [0.9, 0.9, 0.9]
     assert fading.weight_at(9, labelled=False) == 1.0
