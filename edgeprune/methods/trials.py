@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 ALONE = "channels alone"
+LEAST_GAIN = 0.01
+"""How much less than all else, as in `Task.drop`, low rank has to lose on trial."""
 TRIAL_SHARE = 0.25
 """Fraction of all epochs that the trials take together, but at least one epoch each."""
 
@@ -70,11 +72,14 @@ def try_methods(
     tried = Tried(epochs=trials * epochs, note="")
     if set(lost) <= {ALONE}:
         return replace(tried, note=f"Channels alone: {_say_missed(found, asked, methods)}.")
-    best = min(lost, key=lambda name: lost[name])
+    # Factors are one more kind of layer, and more of them: a few samples' luck is no reason for it.
+    best = min(lost, key=lambda name: lost[name] + LEAST_GAIN * (found[name].factors is not None))
     chosen = found[best]
     where = "at the same flash" if methods and not rest else "within the same budgets"
     told = ", ".join(f"{name} {drop:.4f}" for name, drop in lost.items())
     told = f"lost after {epochs} epochs on trial, {where}, of {evaluator.task.metric}: {told}"
+    if found[min(lost, key=lambda name: lost[name])].factors is not None and chosen.factors is None:
+        told += f"; low rank is taken where it loses {LEAST_GAIN:g} less"
     if ALONE not in lost:
         told += f"; {ALONE}: {found[ALONE].missed}"
     tried_methods = {one.setting.name for one in found.values() if one.setting is not None}
