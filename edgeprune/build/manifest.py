@@ -17,13 +17,14 @@ The manifest does not list itself.
 
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgeprune.build.file_metadata import hash_origin
+from edgeprune.build.stages import walk_files
 from edgeprune.errors import InputError
 from edgeprune.files import refuse_special
 
@@ -178,15 +179,7 @@ def _say_change(found: ListedFile | None, listed: ListedFile) -> str:
 
 def _list_files(folder: Path) -> dict[str, ListedFile | None]:
     """All that is in a folder but folders, by path; None for what is no regular file."""
-    return {path.relative_to(folder).as_posix(): _look_at(path) for path in _walk(folder)}
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _walk(entry)
-        else:
-            yield entry
+    return {path.relative_to(folder).as_posix(): _look_at(path) for path in walk_files(folder)}
 
 
 def _look_at(path: Path) -> ListedFile | None:

@@ -141,14 +141,14 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _hash_files(folder: Path) -> dict[str, str]:
-    return {file.relative_to(folder).as_posix(): _hash_file(file) for file in sorted(_walk(folder))}
+    return {file.relative_to(folder).as_posix(): _hash_file(file) for file in sorted(walk_files(folder))}
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk_files(folder: Path) -> Iterator[Path]:
     """All that is in a folder but folders; links are not followed."""
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
-            yield from _walk(entry)
+            yield from walk_files(entry)
         else:
             yield entry
 
