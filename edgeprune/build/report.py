@@ -15,6 +15,7 @@ from edgeprune.config.budgets import BUDGETS
 from edgeprune.device.check import Budgets, verdict
 from edgeprune.device.figures import Check
 from edgeprune.device.profile import Profile
+from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import unfolded_name
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers, list_frozen
@@ -52,6 +53,7 @@ class Outcome:
         ladder: the ladder of quantization; None for other schemes than int8.
         shortage: what it costs that there are few representative samples; "" where there are enough.
         why: why these methods were chosen, as a sentence; "" where there was no question.
+        refusal: why no plan holds, where none does: the artefact is then what came nearest, not trained.
         settings: what was chosen.
         seed: of everything random.
         finished: what was built from the artefact for its runtime.
@@ -70,6 +72,7 @@ class Outcome:
     ladder: Ladder | None
     shortage: str
     why: str
+    refusal: InfeasibleError | None
     settings: Mapping[str, Any]
     seed: int
     finished: Finished

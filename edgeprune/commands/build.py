@@ -30,6 +30,7 @@ from edgeprune.config.workers import is_first_worker
 from edgeprune.errors import InfeasibleError, OutputError, RecipeError
 from edgeprune.files import claim_output, refuse_existing
 from edgeprune.measuring.backend import backend_of
+from edgeprune.methods.channels import narrow_to_least
 from edgeprune.methods.choose import carry_out, choose_method
 from edgeprune.methods.method import Applied
 from edgeprune.methods.pricing import exceeded
@@ -70,9 +71,8 @@ def _build(request: BuildRequest, *, place: Path, progress: Progress) -> BuildRe
     with work.kept_if_useful():
         outcome = take_road(job, work=work, progress=progress)
         result = BuildResult(outcome=outcome, report=compose_report(outcome))
-        if not result.fits:
-            more = "" if request.epochs == "auto" else "more --epochs, "
-            raise _infeasible(result, None if request.output is None else work, more=more)
+        if outcome.refusal is not None or not result.fits:
+            raise _infeasible(result, None if request.output is None else work)
         if request.output is not None:
             progress.stage("write")
             result.save(request.output, force=request.force)
@@ -109,12 +109,18 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     if job.request.shaping is not None or exceeded(start.cost, asked.budgets):
         job = suit_learning_rate(job, start.model, trainer=trainer)
         trainer = make_trainer(job, progress=progress, work=work)
-    choice = choose_method(asked, wanted=job.request.shaping, trainer=trainer)
-    if choice.note:
-        progress.note(choice.note)
     dense_flash = dense.figures["flash_bytes"].value or 0.0
-    applied = carry_out(choice, asked, dense_flash_bytes=dense_flash, trainer=trainer)
-    is_pruned = True
+    why, is_pruned, refusal = "", True, None
+    try:
+        choice = choose_method(asked, wanted=job.request.shaping, trainer=trainer)
+        if choice.note:
+            progress.note(choice.note)
+        why = choice.note
+        applied = carry_out(choice, asked, dense_flash_bytes=dense_flash, trainer=trainer)
+    except InfeasibleError as error:
+        if (nearest := narrow_to_least(asked, trainer=trainer)) is None:
+            raise
+        applied, refusal = nearest, error
     if applied.model is not start.model:
         progress.stage("pruned model: convert, measure, evaluate")
         pruned = make_artefact(applied.model, job, applied=applied)
@@ -125,8 +131,10 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         progress.note("the dense model already fits: nothing is pruned")
         pruned, is_pruned = dense, False
         applied = Applied(model=job.inputs.model, accuracy=applied.accuracy)
-    progress.stage("quantize with care")
-    pruned, ladder = requantize(pruned, job, applied=applied, progress=progress)
+    ladder = None
+    if refusal is None:
+        progress.stage("quantize with care")
+        pruned, ladder = requantize(pruned, job, applied=applied, progress=progress)
     finished = backend_of(job.profile).finish(
         pruned.tflite, figures=pruned.figures, samples=take_test_samples(job.inputs), progress=progress
     )
@@ -150,7 +158,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         comparison=comparison,
         ladder=ladder,
         shortage=shortage,
-        why=choice.note,
+        why=why,
+        refusal=refusal,
         checks=(*checks, *finished.checks),
         finished=finished,
         settings=describe_settings(job),
@@ -158,12 +167,19 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     )
 
 
-def _infeasible(best: BuildResult, work: WorkDirectory | None, *, more: str) -> InfeasibleError:
-    """The error of a build whose best model breaks a check; that model is kept where a directory is."""
-    fix = f"allow a larger --max-drop, {more}or a wider budget"
+def _infeasible(best: BuildResult, work: WorkDirectory | None) -> InfeasibleError:
+    """The error of a build without a model that holds; the best one is kept where a directory is."""
+    refusal, request = best.outcome.refusal, best.outcome.request
+    if refusal is None:
+        more = "" if request.epochs == "auto" else "more --epochs, "
+        what, why = f"the best model found {best.sentence.removesuffix('.')}", ""
+        fix = f"allow a larger --max-drop, {more}or a wider budget"
+    else:
+        what, why, fix = refusal.what, refusal.why, refusal.fix
     if work is not None:
         best.save(work.path / BEST, force=True)
-        fix = f"it is kept in {work.path / BEST}; {fix}"
-    error = InfeasibleError(f"the best model found {best.sentence.removesuffix('.')}", fix=fix)
+        kept = f"it is kept in {work.path / BEST}"
+        fix = f"{kept}; {fix}" if refusal is None else f"{fix}; {kept}, refitted but not fine-tuned"
+    error = InfeasibleError(what, why=why, fix=fix)
     error.best = best
     return error

@@ -7,18 +7,23 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeprune.device.profile import Profile
+from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import bypass
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers
+from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measuring.records import Worth
-from edgeprune.methods.channel_step import Pruner, require_feasible, solve_gently
+from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, require_feasible, solve_gently
 from edgeprune.methods.layers import LayerChoice, choose_layers, find_removable, take_branches
 from edgeprune.methods.loop import shrink
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
+from edgeprune.methods.repairing import refit_cut
+from edgeprune.methods.start import describe_step
 from edgeprune.prune.costs import fit_costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
 from edgeprune.prune.families import family_widths
+from edgeprune.prune.solve import solve
 
 if TYPE_CHECKING:
     import keras
@@ -116,6 +121,49 @@ class ChannelsMethod:
 
 
 METHODS.add("channels", ChannelsMethod())
+
+
+def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
+    """The model that comes nearest to budgets which no plan meets, refitted but not trained.
+
+    None where not one channel may go.
+
+    Args:
+        asked: where pruning starts, and what cannot be held.
+        trainer: refits and scores it.
+    """
+    from edgeprune.keras_bridge.model.rebuild import compact
+    from edgeprune.keras_bridge.model.repair import Cut
+    from edgeprune.keras_bridge.model.trace import trace
+    from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
+
+    start, pruner, evaluator = asked.start, _make_pruner(asked), trainer.evaluator
+    traced = trace(start.model)
+    graph, channels = traced.graph, keep_layers(name_channels(traced.graph), asked.limits.keep)
+    scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels))
+    try:
+        plan = solve(
+            graph, channels, scores=scores, costs=pruner.costs, budgets=asked.budgets, limits=asked.limits
+        )
+    except InfeasibleError:
+        return None
+    probe = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
+    compacted = compact(start.model, traced, channels=channels, kept=plan.kept, probe=probe)
+    cut = Cut(smaller=compacted.model, original=start.model, traced=traced, channels=channels, kept=plan.kept)
+    source = trainer.training.source
+    refitted = refit_cut(cut, evaluator=evaluator, source=source, seed=trainer.seed)
+    model, accuracy = settle_batch_norm(refitted.model, evaluator, source=source, seed=trainer.seed)
+    row = describe_step(
+        len(start.steps),
+        "prune",
+        model=model,
+        cost=pruner.measure(model),
+        macs=count_macs(Lowering(graph, channels).lower(plan.kept)),
+        accuracy=accuracy,
+        note="all that may go, refitted, not trained",
+    )
+    return Applied(model=model, accuracy=accuracy, steps=[*start.steps, row], equivalence=start.equivalence)
+
 
 _PEAK = "ram"
 """The budget that follows the largest sum of live activations, not a sum over ops."""

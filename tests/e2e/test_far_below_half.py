@@ -1,15 +1,20 @@
-"""A budget that takes more than half of every layer's channels is met in small steps, too."""
+"""Budgets that take more than half of every layer's channels, and one that no plan meets."""
 
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import keras
+import pytest
 from e2e.conftest import DIGITS
 
+import edgeprune
 from edgeprune.build.artefact import make_artefact
 from edgeprune.build.job import make_trainer, open_job
 from edgeprune.build.pricing import ask_methods
 from edgeprune.build.request import BuildRequest
 from edgeprune.build.start import find_start
+from edgeprune.errors import InfeasibleError
 from edgeprune.keras_bridge.training.determinism import fix_seeds
 from edgeprune.methods.channels import ChannelsMethod, ToBudgets
 from edgeprune.progress import Silent
@@ -36,3 +41,27 @@ def test_every_layer_may_become_narrower_than_half() -> None:
     assert (make_artefact(applied.model, job).figures["latency_ms"].value or 0.0) <= limit
     widths = [layer.filters for layer in applied.model.layers if isinstance(layer, keras.layers.Conv2D)]
     assert min(widths) < 16
+
+
+def test_where_no_plan_is_feasible_the_nearest_is_named_and_kept(place: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(InfeasibleError) as error:
+        edgeprune.build(
+            place / "small.keras",
+            data=str(DIGITS),
+            device="cortex-m7",
+            latency_ms=0.01,
+            learning_rate=5e-3,
+            output=output,
+        )
+
+    refused, best = error.value, error.value.best
+    latency = best.figures["latency_ms"].value
+    kept = output.with_name("out.edgeprune-work") / "best"
+    assert "no pruned model meets the budgets" in refused.message
+    assert f"the best found needs --latency-ms {math.ceil(latency * 100) / 100:g}" in refused.message
+    assert str(kept) in refused.message
+    assert (kept / "model.tflite").read_bytes() == best.tflite
+    assert latency < 0.5 * best.outcome.dense.figures["latency_ms"].value
+    assert not output.exists()
+    assert best.to_json()["steps"][-1]["note"] == "all that may go, refitted, not trained"
