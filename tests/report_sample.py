@@ -1,11 +1,12 @@
 """A report as a build of ResNet-8 writes it, to test and to look at; the numbers are made up."""
 
-from typing import Any
+from typing import Any, cast
 
 from edgeprune.device.figures import Check, Figure
 from edgeprune.report.schema import Report
 from edgeprune.report.sections.engine import EnginePart
 from edgeprune.report.sections.layers import LayerPart
+from edgeprune.report.sections.plans import PlanPart
 from edgeprune.report.sections.steps import StepPart
 
 _CHANNELS = ((16, 12), (16, 8), (16, 12), (32, 16), (32, 24), (32, 24), (64, 24), (64, 40), (64, 40))
@@ -86,6 +87,7 @@ def make_report(**changes: Any) -> Report:
             }
             for name in ("dense", "pruned")
         },
+        "plans": make_plans(),
         "steps": make_steps(),
         "layers": make_layers(),
         "frozen": (
@@ -205,6 +207,31 @@ def make_checks() -> tuple[Check, ...]:
         ),
         Check(name="ops", figure=ops, budget=0.0),
     )
+
+
+def make_plans() -> tuple[PlanPart, ...]:
+    """Two that were trained on trial, one that cannot be, and two that were only refitted."""
+    return (
+        _plan("channels alone", macs=6_241_152, untrained=0.569, steps=90, trained=0.415, foreseen=0.212),
+        _plan("without block_3", note="no pruned model meets the budgets"),
+        _plan("without block_1", macs=5_893_120, untrained=3.86, steps=90, trained=0.588, foreseen=0.0926),
+        _plan("without block_1, as scored", macs=5_893_120, untrained=3.86),
+        _plan("without block_1, varied 1", macs=5_893_120, untrained=3.42, taken=True),
+    )
+
+
+def _plan(name: str, **known: Any) -> PlanPart:
+    part: dict[str, Any] = {
+        "name": name,
+        "macs": None,
+        "untrained": None,
+        "steps": 0,
+        "trained": None,
+        "foreseen": None,
+        "taken": name == "without block_1",
+        "note": "",
+    }
+    return cast(PlanPart, part | known)
 
 
 def make_steps() -> tuple[StepPart, ...]:

@@ -102,6 +102,7 @@ def compose_report(outcome: Outcome) -> Report:
         layers=tuple(compare_layers(outcome.dense.graph, outcome.pruned.graph, outcome.profile)),
         frozen=tuple(_list_kept(outcome)),
         equivalence=tuple(outcome.applied.equivalence),
+        plans=outcome.applied.plans,
         sparsity=_describe_sparsity(outcome),
         quantization=_describe_quantization(outcome),
         agreement=_describe_agreement(outcome),

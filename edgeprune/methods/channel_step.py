@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgeprune.config.budgets import BUDGETS
@@ -56,6 +56,7 @@ class Pruner:
         normalise: how scores are made comparable; None for the criterion's own way.
         evaluator: measures the curves of criterion `sensitivity`, and says whether a repair helps.
         branches: what goes as a whole, first; see `layers.layer_step`.
+        chosen: family → prunable channels that a plan leaves, where one won over the solver's own.
     """
 
     criterion: str
@@ -68,6 +69,7 @@ class Pruner:
     branches: tuple[Branch, ...] = ()
     normalise: str | None = None
     evaluator: Evaluator | None = None
+    chosen: Mapping[str, int] = field(default_factory=dict)
 
     def targets(self, fraction: float) -> dict[str, float]:
         """The costs allowed once a fraction of the reduction is done; all budgets at 1."""
@@ -190,19 +192,27 @@ def solve_gently(
     targets: Budgets,
     pruner: Pruner,
 ) -> Solution:
-    """The plan that spares every family as far as the targets allow; see `PRUNING_RATIOS`."""
+    """The plan that spares every family as far as the targets allow; see `PRUNING_RATIOS`.
+
+    The widths of a chosen plan are kept to as long as the targets allow.
+    """
     asked = pruner.limits.least_widths
-    for ratio in PRUNING_RATIOS:
-        least = {
-            name: max(math.ceil((1 - ratio) * width), asked.get(name, 0))
-            for name, width in pruner.widths.items()
-        }
-        step = LARGEST_STEP_RATIO if ratio < 1 else 1.0
+    stages = [
+        (
+            LARGEST_STEP_RATIO if ratio < 1 else 1.0,
+            {name: math.ceil((1 - ratio) * width) for name, width in pruner.widths.items()},
+        )
+        for ratio in PRUNING_RATIOS
+    ]
+    if pruner.chosen:
+        stages.insert(0, (1.0, dict(pruner.chosen)))
+    for number, (step, floors) in enumerate(stages, 1):
+        least = {name: max(width, asked.get(name, 0)) for name, width in floors.items()}
         gentle = replace(pruner.limits, max_ratio=step, least_widths=least)
         try:
             solution = solve(graph, channels, scores=scores, costs=costs, budgets=targets, limits=gentle)
-        except InfeasibleError:  # every family is as narrow as this ratio lets it become
-            if ratio == PRUNING_RATIOS[-1]:
+        except InfeasibleError:  # every family is as narrow as this lets it become
+            if number == len(stages):
                 raise
             continue
         if solution.feasible:

@@ -15,9 +15,10 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measuring.records import Worth
 from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, require_feasible, solve_gently
-from edgeprune.methods.layers import LayerChoice, choose_layers, find_removable, take_branches
+from edgeprune.methods.layers import find_removable, take_branches
 from edgeprune.methods.loop import shrink
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
+from edgeprune.methods.plans import PlanChoice, choose_plan
 from edgeprune.methods.repairing import refit_cut
 from edgeprune.methods.start import describe_step
 from edgeprune.prune.costs import fit_costs
@@ -98,7 +99,7 @@ class ChannelsMethod:
         return compact(model, traced, channels=channels, kept=solution.kept, probe=probe).model
 
     def apply(self, model: keras.Model, setting: ToBudgets, *, trainer: Trainer) -> Applied:
-        """The loop of `shrink`, after trials without whole layers.
+        """The loop of `shrink`, for the plan that won.
 
         Raises:
             InfeasibleError: no plan meets the budgets.
@@ -106,10 +107,9 @@ class ChannelsMethod:
         asked = setting.asked
         pruner = replace(_make_pruner(asked), evaluator=trainer.evaluator)
         recovery = trainer.plan_recovery()
-        if asked.whole_layers:
-            choice = _try_layers(model, asked=asked, pruner=pruner, trainer=trainer)
-            pruner = take_branches(model, pruner, choice.branches)
-            recovery = replace(recovery, total_steps=recovery.total_steps - choice.steps)
+        choice = _compete(model, asked=asked, pruner=pruner, trainer=trainer)
+        pruner = replace(take_branches(model, pruner, choice.branches), chosen=choice.widths)
+        recovery = replace(recovery, total_steps=recovery.total_steps - choice.steps)
         require_feasible(
             bypass(asked.start.graph, pruner.branches),
             costs=pruner.costs,
@@ -117,7 +117,8 @@ class ChannelsMethod:
             limits=asked.limits,
         )
         start = replace(asked.start, model=model)
-        return shrink(start, pruner=pruner, recovery=recovery, schedule=asked.schedule, trainer=trainer)
+        applied = shrink(start, pruner=pruner, recovery=recovery, schedule=asked.schedule, trainer=trainer)
+        return replace(applied, plans=choice.plans)
 
 
 METHODS.add("channels", ChannelsMethod())
@@ -194,14 +195,17 @@ def _make_pruner(asked: Asked) -> Pruner:
     )
 
 
-def _try_layers(model: keras.Model, *, asked: Asked, pruner: Pruner, trainer: Trainer) -> LayerChoice:
-    """What the trials of `choose_layers` found, now or before the build was interrupted."""
-    if (finished := trainer.work.load("layers")) is not None:
+def _compete(model: keras.Model, *, asked: Asked, pruner: Pruner, trainer: Trainer) -> PlanChoice:
+    """The plan that `choose_plan` takes, now or before the build was interrupted."""
+    if (finished := trainer.work.load("plan")) is not None:
         _, state = finished
-        return LayerChoice(**{**state, "branches": tuple(state["branches"])})
-    removable = find_removable(model, limits=asked.limits)
-    choice = choose_layers(model, removable, pruner=pruner, trainer=trainer)
-    with trainer.work.finish("layers", asdict(choice)):
+        plans = tuple(state["plans"])
+        return PlanChoice(**{**state, "branches": tuple(state["branches"]), "plans": plans})
+    if asked.is_trial:
+        return PlanChoice()
+    removable = find_removable(model, limits=asked.limits) if asked.whole_layers else ()
+    choice = choose_plan(model, removable, pruner=pruner, trainer=trainer)
+    with trainer.work.finish("plan", asdict(choice)):
         pass
     if choice.note:
         trainer.progress.note(f"whole layers go: {choice.note}")

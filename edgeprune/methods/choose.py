@@ -162,7 +162,8 @@ def _shape(narrowed: Applied, setting: Setting, *, trainer: Trainer) -> Applied:
         epochs=last["epochs"] + trainer.epochs,
         note=shaped.note,
     )
-    return replace(shaped, steps=[*narrowed.steps, row], equivalence=narrowed.equivalence)
+    steps = [*narrowed.steps, row]
+    return replace(shaped, steps=steps, equivalence=narrowed.equivalence, plans=narrowed.plans)
 
 
 def write_choice(choice: Choice) -> dict[str, Any]:

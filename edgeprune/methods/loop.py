@@ -20,7 +20,7 @@ from edgeprune.methods.channel_step import PrunedStep, Pruner, prune_step
 from edgeprune.methods.gains import MOST_EPOCHS, Gains, round_steps
 from edgeprune.methods.layers import layer_step
 from edgeprune.methods.method import Applied
-from edgeprune.methods.pricing import Price
+from edgeprune.methods.pricing import Price, exceeded
 from edgeprune.methods.start import Start, describe_step
 from edgeprune.progress import Checkpoints, Progress
 from edgeprune.report.sections.equivalence import EquivalencePart
@@ -147,7 +147,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
         before = replace(run)
         if segment.layers:
             run.take(layer_step(run.model, pruner=pruner, probe=evaluator.inputs))
-        if segment.fraction:
+        if segment.fraction and exceeded(run.cost, run.adapt(pruner).targets(segment.fraction)):
             seed = recovery.seed + run.count
             run.take(
                 prune_step(
@@ -159,18 +159,17 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                     seed=seed,
                 ),
             )
-            run.reached = segment.fraction
+        run.reached = max(run.reached, segment.fraction)
         if tuner is None or tuner.student is not run.model:
             course = run.plan_course(recovery, duration=trainer.duration)
             tuner = make_tuner(run.model, trainer.teacher, training=training, recovery=course)
             run.model = tuner.student
         run.trained = tuner.tune(segment.steps, start=run.trained, advance=progress.advance)
         score = _judge(run.model, segment, evaluator=evaluator, training=training, seed=recovery.seed)
-        if (
-            segment.kind != "recover"
-            and evaluator.drop(before=reference, after=score) > COLLAPSE_DROP
-            and segment.halvings < 2
-        ):
+        # Without layers it may fall far: it was tried, and is foreseen to come back.
+        was_cut = segment.kind == "prune" and run.cost is not before.cost
+        usual = before.worse_of(reference, evaluator=evaluator)
+        if was_cut and evaluator.drop(before=usual, after=score) > COLLAPSE_DROP and segment.halvings < 2:
             run = _roll_back(before, segment, score=score, per_epoch=per_epoch)
             progress.advance(-segment.steps)  # they are taken again
         else:
@@ -238,6 +237,11 @@ class _Run:
             "tolerance": step.compacted.tolerance,
         }
         self.equivalence = [*self.equivalence, proof]
+
+    def worse_of(self, reference: float, *, evaluator: Evaluator) -> float:
+        """The reference, or the last segment's score where that is worse."""
+        last = [row["accuracy"] for row in self.steps if row["kind"] != "rollback"][-1]
+        return last if evaluator.drop(before=reference, after=last) > 0 else reference
 
     def log(self, kind: str, *, epochs: float, accuracy: float, note: str = "") -> None:
         """Adds a row to the report's steps."""
@@ -358,22 +362,7 @@ def _judge(
 
 
 def _roll_back(before: _Run, segment: Segment, *, score: float, per_epoch: int) -> _Run:
-    """The run before the segment, which will now be reached in two steps of half the size.
-
-    Layers have no half: they stay, and the steps of their recovery go to the end.
-    """
-    if segment.layers:
-        before.remaining = before.remaining[1:]
-        if before.remaining:
-            last = before.remaining[-1]
-            before.remaining = (*before.remaining[:-1], replace(last, steps=last.steps + segment.steps))
-        before.log(
-            "rollback",
-            epochs=before.trained.step / per_epoch,
-            accuracy=score,
-            note="accuracy collapsed without whole layers; they stay",
-        )
-        return before
+    """The run before the segment, which will now be reached in two steps of half the size."""
     middle = (before.reached + segment.fraction) / 2
     half = replace(segment, fraction=middle, halvings=segment.halvings + 1)
     again = replace(segment, halvings=segment.halvings + 1)

@@ -23,6 +23,7 @@ from edgeprune.prune.limits import Limits
 from edgeprune.prune.masks import Zeros
 from edgeprune.registry import Registry
 from edgeprune.report.sections.equivalence import EquivalencePart
+from edgeprune.report.sections.plans import PlanPart
 from edgeprune.report.sections.steps import StepPart
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Asked:
         low_rank: share of what kernels cost that stays once they are factorised; None where trials decide.
         source: of training samples, for settings that go by what layers put out.
         seed: of the choice of samples.
+        is_trial: whether this only shows what a method does: plans do not compete for it.
     """
 
     profile: Profile
@@ -88,6 +90,7 @@ class Asked:
     low_rank: float | None
     source: Source
     seed: int
+    is_trial: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -100,6 +103,7 @@ class Applied:
         note: what was done, as a clause.
         steps: rows of the report, one per step of the method.
         equivalence: the proofs, likewise; steps are counted from its own first.
+        plans: those that competed.
         zeros: name of a kernel → (outputs, weights per output), True where it must be zero in the file.
         is_shaped: whether weights hold what a file stores in less, and training again would spoil.
         may_scale: whether channels may be scaled without spoiling it.
@@ -110,6 +114,7 @@ class Applied:
     note: str = ""
     steps: list[StepPart] = field(default_factory=list)
     equivalence: list[EquivalencePart] = field(default_factory=list)
+    plans: tuple[PlanPart, ...] = ()
     zeros: Mapping[str, Zeros] = field(default_factory=dict)
     is_shaped: bool = False
     may_scale: bool = True

@@ -116,7 +116,7 @@ def _try_ranks(asked: Asked, ranks: LowRank | None, *, trainer: Trainer) -> dict
     """Channels after kernels of these ranks, or alone."""
     name = ALONE if ranks is None else ranks.describe()
     try:
-        applied = reach_budgets(replace(asked, whole_layers=False), ranks, trainer=trainer)
+        applied = reach_budgets(replace(asked, is_trial=True), ranks, trainer=trainer)
     except InfeasibleError as error:
         return {name: _Trial(missed=error.message)}
     return {name: _Trial(factors=ranks, accuracy=trainer.evaluator.score_model(applied.model))}
@@ -129,7 +129,7 @@ def _try_shaping(
     model = asked.start.model
     if rest and methods:
         free = {**asked.budgets, "flash": max(asked.budgets["flash"], asked.start.cost["flash"])}
-        others = replace(asked, budgets=free, whole_layers=False)
+        others = replace(asked, budgets=free, is_trial=True)
         try:
             model = reach_budgets(others, None, trainer=trainer).model
         except InfeasibleError:

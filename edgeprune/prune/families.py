@@ -6,6 +6,7 @@ import numpy as np
 
 from edgeprune.graph.channel_ids import Ids
 from edgeprune.graph.channels import ChannelMap
+from edgeprune.graph.surgery import Kept
 from edgeprune.prune.criteria import Scores
 from edgeprune.prune.limits import Floor, Limits
 
@@ -27,6 +28,16 @@ def family_widths(channels: ChannelMap) -> dict[str, int]:
     """Family name → number of its channels that may go."""
     counts = np.bincount(channels.family[channels.prunable], minlength=len(channels.family_names))
     return {name: int(count) for name, count in zip(channels.family_names, counts, strict=True) if count}
+
+
+def count_kept(channels: ChannelMap, kept: Kept) -> dict[str, int]:
+    """Family name → number of its channels that may go and stay."""
+    left = channels.family[channels.prunable & kept]
+    counts = np.bincount(left, minlength=len(channels.family_names))
+    whole = family_widths(channels)
+    return {
+        name: int(count) for name, count in zip(channels.family_names, counts, strict=True) if name in whole
+    }
 
 
 def rank_families(

@@ -15,6 +15,7 @@ from edgeprune.report.sections.frozen import FROZEN
 from edgeprune.report.sections.head import HEAD
 from edgeprune.report.sections.layers import LAYERS
 from edgeprune.report.sections.origin import ORIGIN
+from edgeprune.report.sections.plans import PLANS
 from edgeprune.report.sections.proofs import gather_proofs
 from edgeprune.report.sections.quantization import LADDER, QUANTIZED, TENSORS, summarise_errors
 from edgeprune.report.sections.sensitivity import summarise_sensitivity
@@ -24,6 +25,7 @@ from edgeprune.report.sections.steps import STEPS
 SECTIONS: tuple[Section, ...] = (
     HEAD,
     BUDGETS,
+    PLANS,
     STEPS,
     LAYERS,
     CHECKS,

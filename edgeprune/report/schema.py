@@ -23,6 +23,7 @@ from edgeprune.report.sections.frozen import FrozenPart
 from edgeprune.report.sections.head import DevicePart
 from edgeprune.report.sections.layers import LayerPart
 from edgeprune.report.sections.origin import DataPart, ModelPart, OpPart, TaskPart
+from edgeprune.report.sections.plans import PlanPart
 from edgeprune.report.sections.quantization import QuantizationPart
 from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.report.sections.steps import StepPart
@@ -47,6 +48,7 @@ class Report:
         dense, pruned: figures of the dense and of the pruned artefact, names and units as in
             `edgeprune.device.figures.UNITS`, and `float_accuracy` of the Keras model; None where unavailable.
         provenance: "dense" and "pruned" → figure → its source, evidence, low and high, as in `Figure`.
+        plans: those that competed; none where there was no choice.
         steps: the loop, in order.
         layers: cost per layer, in the model's order.
         frozen: what could not be pruned, with reasons.
@@ -70,6 +72,7 @@ class Report:
     dense: Numbers
     pruned: Numbers
     provenance: Mapping[str, Mapping[str, FigurePart]]
+    plans: tuple[PlanPart, ...]
     steps: tuple[StepPart, ...]
     layers: tuple[LayerPart, ...]
     frozen: tuple[FrozenPart, ...]

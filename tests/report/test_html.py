@@ -102,7 +102,8 @@ def test_a_broken_budget_is_shown_as_such():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"steps": (), "equivalence": ()},
+        {"steps": (), "equivalence": (), "plans": ()},
+        {"plans": make_report().plans[:3]},
         {"steps": make_steps()[:1]},
         {"data": None, "task": None, "agreement": None, "quantization": None},
         {"layers": (), "frozen": (), "ops": (), "budgets": (), "checks": ()},
@@ -116,6 +117,15 @@ def test_a_broken_budget_is_shown_as_such():
 )
 def test_a_report_with_gaps_still_makes_a_page(changes):
     Outline(render_html(make_report(**changes).to_json()))
+
+
+def test_the_plans_that_competed_are_shown_with_the_one_that_won():
+    page = render_html(make_report().to_json())
+    assert "channels alone" in page
+    assert "without block_1, varied 1" in page
+    assert page.index("0.0926") > page.index("0.212")  # foreseen, in the order in which they were tried
+    assert "no pruned model meets the budgets" in page
+    assert "<h2>Plans</h2>" not in render_html(make_report(plans=()).to_json())
 
 
 def test_the_hardest_budget_is_the_one_whose_cost_is_drawn():

@@ -1,6 +1,7 @@
 """What a model's outputs are scored against, on one set of samples."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import keras
@@ -144,10 +145,17 @@ def score_settled(model: keras.Model, evaluator: Evaluator, *, source: Source, s
         source: of training samples.
         seed: of the batches.
     """
+    with settled(model, source, seed=seed):
+        return evaluator.score_model(model)
+
+
+@contextmanager
+def settled(model: keras.Model, source: Source, *, seed: int) -> Iterator[None]:
+    """The model with BatchNorm statistics estimated for it, as long as the block lasts."""
     own = model.get_weights()
     try:
         reestimate_batch_norm(model, source, batches=_JUDGED_BATCHES, seed=seed)
-        return evaluator.score_model(model)
+        yield
     finally:
         assign_weights(model, own)
 
