@@ -139,10 +139,11 @@ def feed(data: bytes, *, runtime: str, folder: Path) -> str | None:
 
 
 def make_files(count: int, *, seed: int) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of files converted from random models, in every scheme in turn."""
+    """Name and bytes of files converted from random models, in every scheme in turn; half are rewritten."""
     if not count:
         return
     from edgeprune.keras_bridge.conversion.convert import convert
+    from edgeprune.tflite.rewriting.rewrite import in_ops_of
     from edgeprune.tflite.schemes import SCHEMES
 
     rng = np.random.default_rng(seed)
@@ -157,6 +158,8 @@ def make_files(count: int, *, seed: int) -> Iterator[tuple[str, bytes]]:
         except EdgepruneError:
             continue  # a model that has no form in this scheme makes no file to judge
         made += 1
+        if made % 2:  # as files for TFLM are written
+            data = in_ops_of(data, runtime="tflm")
         layers = "-".join(type(layer).__name__ for layer in model.layers[1:])
         yield f"random {tried} {scheme} {layers}", data
 

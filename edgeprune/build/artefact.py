@@ -131,6 +131,7 @@ def finish_file(job: Job, model: keras.Model, *, named: bytes) -> bytes:
         named: the file as the converter made it.
     """
     inputs, profile = job.inputs, job.profile
+    named = backend_of(profile).rewrite(named)
     origin = describe_origin(
         device=profile.id, model_sha256=inputs.sha256, seed=job.request.seed, settings=describe_settings(job)
     )

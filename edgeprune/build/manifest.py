@@ -8,6 +8,7 @@
       "origins": who asked, of budgets that no flag said,
       "not_recorded": what was asked and is in no file,
       "data_sha256": of the samples,
+      "fits": whether every budget was met; not so of the best model of a build that found none which fits,
       "made_on": the machine, see `machine.py`,
       "files": [{"path", "bytes", "sha256"}, …]
     }
@@ -64,6 +65,12 @@ class Manifest:
         """Whether its own checksum, over what decided on the result, is true."""
         origin = {name: self.document.get(name) for name in _ORIGIN}
         return self.document.get("sha256") == hash_origin(origin)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether every budget was met; None where it is not said."""
+        fits = self.document.get("fits")
+        return fits if isinstance(fits, bool) else None
 
     @property
     def made_on(self) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
         if pruned.flashed is not pruned.tflite:
             (folder / "model_encoded.tflite").write_bytes(pruned.flashed)
         backend_of(outcome.profile).package(_release(outcome), folder)
-        write_manifest(folder, describe_build(outcome))
+        write_manifest(folder, {**describe_build(outcome), "fits": report.verdict})
 
 
 def _release(outcome: Outcome) -> Release:

@@ -22,8 +22,8 @@ def end_with(run: Callable[[], int]) -> NoReturn:
     What it raises comes from outside the boundary in `main.py`: modules that cannot be loaded, or a Ctrl-C
     while they are.
     """
-    watch_interrupts()
     try:
+        watch_interrupts()
         code = run()
     except KeyboardInterrupt:
         _ignore_interrupts()

@@ -73,6 +73,7 @@ def inspect(
             write_sensitivity(html_file, document, force=force)
             progress.note(f"the curves are in {html_file}")
     parts = [_format_layers(document["layers"]), _format_groups(document["groups"])]
+    parts.append(_format_preview(document["preview"]))
     if document["frozen"]:
         parts.append(format_frozen(document["frozen"]))
     if document["sensitivity"] is not None:
@@ -135,10 +136,51 @@ def _format_groups(groups: Sequence[Mapping[str, Any]]) -> str:
         Column(heading="layers", wrap=True),
     )
     rows = [
-        [group["name"], str(group["channels"]), _format_prunable(group), ", ".join(group["layers"])]
+        [
+            group["name"],
+            str(group["channels"]) + ("" if group["unit"] == "channels" else f" {group['unit']}"),
+            _format_prunable(group),
+            ", ".join(group["layers"]),
+        ]
         for group in groups
     ]
     return format_table(columns, rows)
+
+
+def _format_preview(seen: Mapping[str, Any]) -> str:
+    """The int8 file's figures, what pruning can bring them to, and what the device cannot execute."""
+    if seen["reason"]:
+        return wrap(f"No int8 file can be made of it: {seen['reason']}")
+    columns: tuple[Column, ...] = (
+        Column(heading="int8 file"),
+        Column(heading="now", align="right"),
+        Column(heading="at the least", align="right"),
+        Column(heading="provenance"),
+        Column(heading="why not", wrap=True),
+    )
+    rows = [
+        [
+            name.removesuffix("_ms").removesuffix("_bytes"),
+            _format_figure(figure["value"], figure["unit"]),
+            _format_figure(seen["smallest"].get(name), figure["unit"]),
+            figure["source"],
+            "" if figure["value"] is not None else figure["evidence"],
+        ]
+        for name, figure in seen["figures"].items()
+    ]
+    if all(not row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    notes = [
+        "'at the least': every group as narrow as pruning makes it; estimated."
+        if seen["smallest"]
+        else "No channel may go.",
+        *(f"The device cannot execute it: {item['where']}: {item['reason']}" for item in seen["unsupported"]),
+    ]
+    return "\n".join([format_table(columns, rows), *map(wrap, notes)])
+
+
+def _format_figure(value: float | None, unit: str) -> str:
+    return "" if value is None else format_quantity(value, unit)
 
 
 def _format_sensitivity(study: Mapping[str, Any]) -> str:

@@ -26,6 +26,8 @@ _MORE_MEMORY = (
     "close other programs, use smaller batches, or a machine with more; where it is limited (ulimit -v), "
     "allow more"
 )
+_UNSAID = ("without setting an exception", "error return without exception set")
+"""What CPython says where an error could not even be made."""
 _NO_MEMORY_NAMES = ("ResourceExhaustedError",)
 """Of TensorFlow, which is not imported here; it means a full disk as well."""
 
@@ -43,7 +45,9 @@ def name_error(error: BaseException) -> EdgepruneError | None:
         return OutputError(
             os.strerror(errno.ENOSPC), why=text, fix="free some space, there or for temporary files"
         )
-    if isinstance(error, MemoryError) or type(error).__name__ in _NO_MEMORY_NAMES:
+    # Python had no room left even for its MemoryError.
+    is_unsaid = isinstance(error, SystemError) and any(words in text for words in _UNSAID)
+    if isinstance(error, MemoryError) or is_unsaid or type(error).__name__ in _NO_MEMORY_NAMES:
         return ToolFailedError("out of memory", why=text, fix=_MORE_MEMORY)
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
         return ToolFailedError("the system starts no more threads", why=text, fix=_MORE_MEMORY)

@@ -17,12 +17,13 @@ from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
 from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import DataError, InputError, OpError, ToolError
+from edgeprune.errors import DataError, EdgepruneError, InputError, OpError, ToolError
 from edgeprune.files import refuse_existing, write_file
 from edgeprune.graph.layergraph import Array
-from edgeprune.measuring.backend import check_ops, measure
+from edgeprune.measuring.backend import backend_of, check_ops, measure
 from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.progress import Progress
+from edgeprune.quantization.first_loss import find_first_loss
 from edgeprune.quantization.shortage import describe_shortage
 from edgeprune.report.notebook import draw_result
 from edgeprune.runtimes.golden import draw_inputs
@@ -34,6 +35,7 @@ from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.ops import describe_ends
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.rewriting.rewrite import in_ops_of
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
 from edgeprune.version import __version__
@@ -193,6 +195,10 @@ def convert_file(request: ConvertRequest, *, progress: Progress) -> ConvertResul
     named = convert(
         model, scheme=request.scheme, representative=drawn.inputs if drawn else None, io_type=io_type
     )
+    if profile is not None:
+        named = backend_of(profile).rewrite(named)
+    elif request.scheme == "int8":
+        named = in_ops_of(named, runtime="tflm")
     _require_running(named, model, drawn.inputs if drawn else None, progress)
     if drawn is not None and data is not None:
         shortage = describe_shortage(
@@ -266,9 +272,29 @@ def _require_running(
         progress.note(f"the file runs in {run.runtime}, and not in {older}, which lacks one of its ops")
     if inputs is not None and (off := _measure_gap(model, given, run.outputs)) > _STANDS_OUT:
         progress.warn(
-            f"outputs of the file are {off:.0%} of their range away from the model's on representative data; "
-            "'edgeprune quantize --explain' shows the layers where that starts"
+            f"outputs of the file are {off:.0%} of their range away from the model's on representative "
+            f"data{_find_start(named, model, given)}"
         )
+
+
+def _find_start(named: bytes, model: keras.Model, inputs: tuple[Array, ...]) -> str:
+    """Where activations begin to differ from the float file's, as the end of a sentence."""
+    from edgeprune.keras_bridge.conversion.convert import convert
+    from edgeprune.keras_bridge.conversion.layer_names import name_layers
+
+    try:
+        found = find_first_loss(convert(model, scheme="none"), named, inputs=inputs)
+    except EdgepruneError:  # which says nothing of the file that was asked for
+        found = None
+    layer = name_layers(model, named).get(found.tensor) if found else None
+    if found is None:
+        return ""
+    place = f"in layer '{layer}' ({found.op})" if layer else f"in an op {found.op}"
+    place = "in the model's inputs" if found.op == "INPUT" else place
+    return (
+        f"; it starts {place}, whose values are off by {found.lost:.0%} of their spread; "
+        "'edgeprune quantize' tries what makes it less"
+    )
 
 
 def _measure_gap(model: keras.Model, inputs: tuple[Array, ...], outputs: Sequence[Outputs]) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeprune.build.inputs import open_samples
+from edgeprune.commands.preview import Preview, preview
 from edgeprune.config.build_options import ModelSource
 from edgeprune.config.load_options import AS_SAVED, LoadOptions
 from edgeprune.device.profile import load_profile
@@ -23,6 +24,7 @@ from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.ranking import Ranking
 from edgeprune.methods.sensitivity import study_sensitivity
 from edgeprune.progress import Progress
+from edgeprune.prune.limits import Limits
 from edgeprune.report.html import render_sensitivity
 from edgeprune.report.notebook import draw_result
 from edgeprune.report.sections.frozen import FrozenPart
@@ -43,6 +45,7 @@ class Inspection:
         groups: families of channels, with the layers whose outputs they are.
         frozen: what stays, with reasons.
         totals: params, macs, instructions, latency_ms, peak_activation_bytes.
+        preview: what the int8 file would cost, what the device's runtime lacks, and how far pruning can go.
         sensitivity: as `Study.to_json` gives it; None where it was not asked for.
     """
 
@@ -52,6 +55,7 @@ class Inspection:
     groups: list[dict[str, Any]]
     frozen: list[FrozenPart]
     totals: dict[str, Any]
+    preview: dict[str, Any]
     sensitivity: dict[str, Any] | None
 
     def to_json(self) -> dict[str, Any]:
@@ -118,7 +122,8 @@ def inspect(
     traced = trace(original)
     graph = traced.graph
     channels = keep_layers(name_channels(graph), keep)
-    described = backend_of(profile).describe_layers(graph)
+    backend, align = backend_of(profile), profile.runtime.round_to
+    described = backend.describe_layers(graph)
     total = _sum(row["instructions"] for row in described.values())
     layers = []
     for name, row in described.items():
@@ -134,6 +139,9 @@ def inspect(
                 "reason": reason,
             }
         )
+    progress.stage("convert and measure")
+    limits = Limits(round_to=align, min_channels=align, scope="local")
+    seen = preview(original, graph, channels, backend=backend, limits=limits)
     return Inspection(
         model=describe_source(model),
         device=profile.id,
@@ -144,11 +152,17 @@ def inspect(
             "params": graph.params,
             "macs": sum(row["macs"] for row in described.values()),
             "instructions": total,
-            "latency_ms": _sum(row["latency_ms"] for row in described.values()),
+            "latency_ms": _latency(seen) or _sum(row["latency_ms"] for row in described.values()),
             "peak_activation_bytes": peak_activation_bytes(graph, dict(graph.shapes)),
         },
+        preview=seen.to_json(),
         sensitivity=_study(original, traced, channels, asked=sensitivity, progress=progress),
     )
+
+
+def _latency(seen: Preview) -> float | None:
+    figure = seen.figures.get("latency_ms")
+    return None if figure is None else figure.value
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -188,7 +202,8 @@ def _status(graph: LayerGraph, channels: ChannelMap, name: str) -> tuple[str, st
         return "kept", channels.kept_layers[name]
     status = rule_for(layer.kind).status
     output = next(node.outputs[0] for node in graph.nodes if node.layer == name)
-    reasons = [channels.frozen[group] for group in channels.tensors[output].tolist()]
+    own = (channels.tensors[output], channels.made.get(name, channels.tensors[output]))
+    reasons = [channels.frozen[group] for group in np.concatenate(own).tolist()]
     if status == "prunable" and all(reasons):
         return "kept", reasons[0]
     return status, ""
@@ -203,11 +218,17 @@ def _family_of(graph: LayerGraph, channels: ChannelMap, name: str) -> str:
 def _describe_families(graph: LayerGraph, channels: ChannelMap) -> list[dict[str, Any]]:
     members: dict[int, dict[str, None]] = {}
     for node in graph.nodes:
-        for family in np.unique(channels.family[channels.tensors[node.outputs[0]]]).tolist():
+        outputs = channels.tensors[node.outputs[0]]
+        for family in np.unique(channels.family[outputs]).tolist():
             members.setdefault(family, {})[node.layer] = None
+    for layer, groups in channels.made.items():  # heads and the like are in no output
+        for family in np.unique(channels.family[groups]).tolist():
+            if family not in members or channels.units[family] != "channels":
+                members.setdefault(family, {})[layer] = None
     return [
         {
             "name": channels.family_names[family],
+            "unit": channels.units[family],
             "channels": int((channels.family == family).sum()),
             "prunable": int(channels.prunable[channels.family == family].sum()),
             "layers": [name for name in layers if graph.layers[name].weights],

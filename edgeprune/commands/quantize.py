@@ -16,10 +16,10 @@ from edgeprune.config.training_options import AS_COMPILED, TrainingOptions
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.files import refuse_existing, whole_file, write_file
-from edgeprune.measuring.backend import measure
+from edgeprune.measuring.backend import backend_of, measure
 from edgeprune.measuring.schemes import can_execute, refuse_scheme
 from edgeprune.progress import Progress
-from edgeprune.quantization.judge import judge_file
+from edgeprune.quantization.judge import judge_file, say_one_answer
 from edgeprune.quantization.ladder import (
     MAX_DROP,
     MORE_SAMPLES,
@@ -34,6 +34,7 @@ from edgeprune.report.html import render_quantization
 from edgeprune.report.notebook import draw_result
 from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.rewriting.rewrite import in_ops_of
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
 from edgeprune.units import format_drop, format_metric
@@ -214,7 +215,11 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
     )
     wide = _choose_wide_io_type(request, profile)
     ladder = climb_ladder(inputs.model, replace(required, wide_io_type=wide), progress=progress)
-    tflite = strip(ladder.tflite)
+    tflite = strip(
+        in_ops_of(ladder.tflite, runtime="tflm")
+        if profile is None
+        else backend_of(profile).rewrite(ladder.tflite)
+    )
     for note in list_notes(read_model(tflite, where="the quantized file")):
         progress.note(note)
     if profile is not None:
@@ -223,6 +228,8 @@ def quantize_file(request: QuantizeRequest, *, progress: Progress) -> QuantizeRe
             raise name_unsupported(measured, profile, model=ladder.model, named=ladder.tflite)
     progress.stage("evaluate on test data")
     after = judge_file(tflite, inputs.test).metrics[inputs.task.metric]
+    if said := say_one_answer(tflite, ladder.model, inputs.test):
+        progress.warn(said)
     result = QuantizeResult(
         source=inputs.source,
         output=request.output,

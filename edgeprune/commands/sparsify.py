@@ -193,10 +193,12 @@ def _train(inputs: Inputs, request: SparsifyRequest, progress: Progress) -> Spar
 
 def _weigh(result: SparsifyResult, inputs: Inputs, *, profile: Profile) -> SparsifyResult:
     """The result, with what the int8 files of both models cost on a device."""
-    dense, sparse = (_convert(model, inputs) for model in (inputs.model, result.sparse.model))
+    backend = backend_of(profile)
+    dense, sparse = (
+        strip(backend.rewrite(_convert(model, inputs))) for model in (inputs.model, result.sparse.model)
+    )
     require_zeros(read_model(sparse, where="the sparse model"), result.sparse.zeros)
     budgets = resolve_budgets(profile)
-    backend = backend_of(profile)
     encoded = backend.encode(sparse, budgets=budgets, scheme="int8")
     before = backend.measure(dense, where="the dense model").figures
     return replace(result, dense_figures=before, figures=encoded.figures, sentences=tuple(encoded.describe()))
@@ -205,4 +207,4 @@ def _weigh(result: SparsifyResult, inputs: Inputs, *, profile: Profile) -> Spars
 def _convert(model: keras.Model, inputs: Inputs) -> bytes:
     from edgeprune.keras_bridge.conversion.convert import convert
 
-    return strip(convert(model, scheme="int8", representative=inputs.representative))
+    return convert(model, scheme="int8", representative=inputs.representative)

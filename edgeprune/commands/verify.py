@@ -48,6 +48,7 @@ class VerifyResult:
         folder: the directory.
         files: how many its manifest lists.
         mismatch: where its files are not those.
+        fits: whether the build met its budgets; None where its manifest does not say so.
         machine: what differs here from where it was built, each as a clause.
         rebuilt: how the build came out when it was made again; None where it was not.
     """
@@ -55,6 +56,7 @@ class VerifyResult:
     folder: Path
     files: int
     mismatch: Mismatch
+    fits: bool | None = None
     machine: tuple[str, ...] = ()
     rebuilt: Rebuilt | None = None
 
@@ -75,6 +77,8 @@ class VerifyResult:
             gone, other = len(self.mismatch.missing), len(self.mismatch.changed)
             return f"{self.folder} does not match its manifest: {gone} missing, {other} changed."
         said = f"{self.folder} matches its manifest: {self.files} files"
+        if self.fits is False:
+            said += ", the best of a build that did not meet its budgets (report.html says which)"
         if self.rebuilt is None:
             return f"{said}."
         if self.rebuilt.is_same:
@@ -95,6 +99,7 @@ class VerifyResult:
             "folder": str(self.folder),
             "files": self.files,
             "matches": self.matches,
+            "fits": self.fits,
             "missing": list(self.mismatch.missing),
             "changed": dict(self.mismatch.changed),
             "extra": list(self.mismatch.extra),
@@ -138,6 +143,7 @@ def verify_folder(
         folder=folder,
         files=len(manifest.files),
         mismatch=compare_files(folder, manifest),
+        fits=manifest.fits,
         machine=tuple(list_differences(manifest.made_on, describe_machine())),
     )
     for path in found.mismatch.extra:

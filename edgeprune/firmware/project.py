@@ -7,12 +7,11 @@ from zlib import crc32
 from edgeprune.device.profile import Profile
 from edgeprune.errors import OpError
 from edgeprune.firmware.facts import describe_device, render_partitions
-from edgeprune.firmware.golden import render_golden
+from edgeprune.firmware.golden import FittedGolden, render_golden
 from edgeprune.firmware.kernel_sources import list_kernels
 from edgeprune.firmware.rendering import fill_template, render_folder
 from edgeprune.firmware.tflm import format_comment, one_line, render_tflm_package
 from edgeprune.firmware.wrapper import render_wrapper
-from edgeprune.runtimes.golden import Golden
 from edgeprune.tflite.decode.wire import OP_NAME as DECODE
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.ops import kinds_used
@@ -91,7 +90,7 @@ def render_project(
     *,
     tflite: bytes,
     model: Model,
-    golden: Golden,
+    golden: FittedGolden,
     arena_bytes: int,
     arena_size_bytes: int,
     arena_evidence: str,
@@ -132,7 +131,8 @@ def render_project(
         "tflm_is_missing": kind.tflm_is_missing,
         "tolerance_steps": str(kind.tolerance_steps),
     }
-    values |= render_wrapper(model, labels=golden.labels) | render_golden(golden, model)
+    values |= render_wrapper(model, labels=golden.golden.labels)
+    values |= render_golden(golden.golden, model, as_crc=golden.as_crc)
     application = render_folder("project/application", values) | render_tflm_package(
         tflite=tflite,
         model=model,

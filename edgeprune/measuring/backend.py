@@ -98,6 +98,13 @@ class Backend(Protocol):
     def describe_layers(self, graph: LayerGraph) -> dict[str, dict[str, Any]]:
         """What each layer of a model costs before it is a file, as `device.layer_costs`."""
 
+    def rewrite(self, file: bytes) -> bytes:
+        """A converted file with ops that the runtime lacks in others, as far as there are any.
+
+        Args:
+            file: as the converter made it, with its names.
+        """
+
     def refuse(self, model: Model) -> Refusal | None:
         """Why it cannot execute a file, None where it can.
 

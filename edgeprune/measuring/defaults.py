@@ -115,6 +115,10 @@ class DefaultBackend(ABC):
         """By the profile's latency model."""
         return describe_layers(graph, self.profile)
 
+    def rewrite(self, file: bytes) -> bytes:
+        """The file as it is."""
+        return file
+
     @abstractmethod
     def refuse(self, model: Model) -> Refusal | None:
         """As `Backend.refuse`."""

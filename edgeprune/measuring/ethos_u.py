@@ -94,6 +94,11 @@ class EthosU(Tflm):
         """As if all ops ran on the NPU."""
         return npu_op_costs(self.npu)
 
+    def rewrite(self, file: bytes) -> bytes:
+        """As for TFLM, but only where Vela leaves the core an op that it lacks: the NPU may have it."""
+        rewritten = Tflm.rewrite(self, file)
+        return rewritten if rewritten != file and self.measure(file).unsupported else file
+
     def refuse(self, model: Model) -> Refusal | None:
         """What TFLM has no kernel for, of what Vela made of a file: it needs none for what the NPU takes."""
         return refuse_ops(model, runtime="tflm")

@@ -18,6 +18,7 @@ from edgeprune.device.memory import find_homeless
 from edgeprune.device.power import add_energy
 from edgeprune.encoding.tflm_decode import DECODES, choose_encodings
 from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
+from edgeprune.firmware.golden import fit_golden
 from edgeprune.firmware.project import PROJECTS, count_growth, render_project
 from edgeprune.firmware.rendering import write_texts
 from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
@@ -40,12 +41,13 @@ from edgeprune.measuring.refusals import list_reasons, refuse_compiled, say_with
 from edgeprune.prune.masks import Pattern
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.runtimes.golden import Golden, record_golden, save_golden
+from edgeprune.runtimes.golden import record_golden, save_golden
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_table import OPS
 from edgeprune.tflite.ops import judge_types
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.rewriting.rewrite import in_ops_of
 from edgeprune.tflite.schemes import Scheme
 from edgeprune.units import format_quantity
 
@@ -101,6 +103,10 @@ class Tflm(DefaultBackend):
             reason=f"clusters save flash on {self.place}: its DECODE op stores a short index for each "
             "weight; they cost arena and instructions, for unpacking",
         )
+
+    def rewrite(self, file: bytes) -> bytes:
+        """Tables for functions of int8 values, and what else TFLM has in the place of an op."""
+        return in_ops_of(file, runtime="tflm")
 
     def refuse(self, model: Model) -> Refusal | None:
         """What TFLM has no kernel for."""
@@ -191,8 +197,10 @@ class Tflm(DefaultBackend):
         if measured.unsupported:
             raise OpError(f"TFLM cannot run {Path(name).name}", where=name, why=measured.unsupported[0])
         flash = measured.figures["flash_bytes"]
-        golden = self._fit_golden(take_golden(file, measured.model), flash)
-        golden_bytes = _count_bytes(golden)
+        room = self.profile.flash_kib and self.profile.flash_kib * 1024 - (flash.value or 0.0)
+        fitted = fit_golden(
+            take_golden(file, measured.model), room_bytes=room, is_exact=kind.tolerance_steps == 0
+        )
         arena = _predict_arena(measured.figures["arena_bytes"])
         arena_bytes = int(arena.value or 0)
         arena_size_bytes = reserve_arena(
@@ -204,12 +212,12 @@ class Tflm(DefaultBackend):
             kind,
             tflite=file,
             model=measured.model,
-            golden=golden,
+            golden=fitted,
             arena_bytes=arena_bytes,
             arena_size_bytes=arena_size_bytes,
             arena_evidence=arena.evidence,
             profile=self.profile,
-            image_bytes=(flash.value or 0.0) + golden_bytes,
+            image_bytes=(flash.value or 0.0) + fitted.bytes,
         )
         write_texts(folder, texts)
         budgets = resolve_budgets(self.profile)
@@ -223,33 +231,26 @@ class Tflm(DefaultBackend):
             runtime=self.runtime,
             kind=kind.id,
             title=f"project of the kind {kind.id}",
-            golden=golden,
+            golden=fitted.golden,
             costs={
                 "arena": arena.to_json(),
                 "arena_size_bytes": arena_size_bytes,
                 "flash": flash.to_json(),
-                "golden_bytes": golden_bytes,
+                "golden_bytes": fitted.bytes,
+                "golden_as_crc": fitted.as_crc,
+                "golden_note": fitted.note,
                 "checks": [check.to_json() for check in held],
             },
             costs_said=(
                 f"Tensor arena: {arena_size_bytes} bytes are reserved, {needed} predicted ({arena.source}: "
                 f"{arena.evidence}).",
-                f"Flash: {linked} predicted for the CMake project, and {golden_bytes} bytes of golden "
+                f"Flash: {linked} predicted for the CMake project, and {fitted.bytes} bytes of golden "
                 "samples in the program that checks them.",
+                *((fitted.note,) if fitted.note else ()),
                 f"It {verdict(tuple(held), self.profile.id)}",
             ),
             ok=all(check.ok for check in held),
         )
-
-    def _fit_golden(self, golden: Golden, flash: Figure) -> Golden:
-        """As many samples as the flash has room for beside the program, but one."""
-        each = _count_bytes(golden) / golden.samples
-        room = (self.profile.flash_kib or 0.0) * 1024 - (flash.value or 0.0)
-        return golden.take(max(1, min(golden.samples, int(room / each)))) if room and each else golden
-
-
-def _count_bytes(golden: Golden) -> int:
-    return sum(array.nbytes for array in (*golden.inputs, *golden.outputs))
 
 
 def _predict_arena(measured: Figure) -> Figure:

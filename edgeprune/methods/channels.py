@@ -205,8 +205,9 @@ def _compete(model: keras.Model, *, asked: Asked, pruner: Pruner, trainer: Train
         return PlanChoice()
     removable = find_removable(model, limits=asked.limits) if asked.whole_layers else ()
     choice = choose_plan(model, removable, pruner=pruner, trainer=trainer)
-    with trainer.work.finish("plan", asdict(choice)):
-        pass
+    if choice.plans:
+        with trainer.work.finish("plan", asdict(choice)):
+            pass
     if choice.note:
         trainer.progress.note(f"whole layers go: {choice.note}")
     return choice

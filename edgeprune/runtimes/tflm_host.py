@@ -166,4 +166,9 @@ def _fail(error: str, stderr: str, model: Model) -> None:
     else:
         raise ModelError("TFLM refuses the model", why=found.reason, fix="convert the model again")
     kind = OpError if found.is_limit else ModelError
-    raise kind(what, where=name_op(model, place), why=found.reason, fix=found.fix if found.is_limit else "")
+    raise kind(
+        what,
+        where=name_op(model, place),
+        why=found.reason,
+        fix=found.fix if found.is_limit or found.is_fault else "",
+    )

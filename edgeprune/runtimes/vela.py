@@ -204,9 +204,22 @@ def _compile(arguments: tuple[str, ...], root: Path, timeout_seconds: float) -> 
     except subprocess.TimeoutExpired as error:
         raise ToolStoppedError(f"Vela did not finish within {timeout_seconds:g} s") from error
     said = ended.stdout.decode(errors="replace")
+    unknown = _UNREADABLE.search(said) if ended.returncode else None
+    if unknown is not None:
+        raise ToolFailedError(
+            "Vela cannot read the file",
+            why=f"it has no form of {unknown[1]}" if unknown[1] else "it does not say what it stumbles over",
+            fix="leave resource variables and types other than integers and floats out of the model, or "
+            "choose a device without an NPU",
+        )
     if ended.returncode:
         raise ending_error("Vela", ended.returncode, why=_last_words(said))
     return said
+
+
+_UNREADABLE = re.compile(
+    r"(?:'(?P<what>[\w.]+)' Does not have valid TFLite Semantics.*?)?Failed to parse TFLite file", re.DOTALL
+)
 
 
 def _last_words(said: str) -> str:

@@ -12,7 +12,11 @@ _PLACES = re.compile(r"\S*tensorflow/\S+?\.(?:cc|h|cpp)(?::\d+)?:?")
 _NODE = re.compile(
     r"Node (?:number )?(\w+) \((?:number )?(\w+)\) failed to (?:prepare|invoke)(?: with status \d+)?"
 )
-_CHATTER = re.compile(r"^\s*(?:INFO|WARNING|VERBOSE):.*$", re.MULTILINE)
+_CHATTER = re.compile(
+    r"^\s*(?:INFO|WARNING|VERBOSE):.*$"
+    r"|\.?Failed to apply the default TensorFlow Lite delegate indexed at \d+\.?",
+    re.MULTILINE,
+)
 _LONGEST_CHARACTERS = 200
 
 _FIXED_SIZES = "let the model have fixed sizes: constants in place of what it computes"
@@ -28,6 +32,7 @@ class Complaint:
         reason: why, as a clause.
         fix: what to do, as an imperative clause.
         is_limit: whether it is the runtime that cannot do something, which says nothing against the file.
+        is_fault: whether it is known to be the file's fault.
     """
 
     op: str = ""
@@ -35,6 +40,7 @@ class Complaint:
     reason: str
     fix: str = _REPLACE
     is_limit: bool = False
+    is_fault: bool = False
 
     @property
     def place(self) -> str:
@@ -50,15 +56,17 @@ def read_complaint(text: str) -> Complaint:
         op, index = (second, int(first)) if first.isdecimal() else (first, int(second, 16))
         break
     said = _clean(text)
-    for pattern, reason, fix in _KNOWN:
-        if (found := re.search(pattern, said)) is not None:
-            return Complaint(
-                op=op or found.groupdict().get("op") or found.groupdict().get("code") or "",
-                index=index,
-                reason=reason(found),
-                fix=fix,
-                is_limit=True,
-            )
+    for is_fault, known in ((False, _KNOWN), (True, _FAULTS)):
+        for pattern, reason, fix in known:
+            if (found := re.search(pattern, said)) is not None:
+                return Complaint(
+                    op=op or found.groupdict().get("op") or found.groupdict().get("code") or "",
+                    index=index,
+                    reason=reason(found),
+                    fix=fix,
+                    is_limit=not is_fault,
+                    is_fault=is_fault,
+                )
     return Complaint(op=op, index=index, reason=said[:_LONGEST_CHARACTERS] or "it does not say why")
 
 
@@ -161,6 +169,21 @@ _KNOWN: Sequence[tuple[str, Callable[[re.Match[str]], str], str]] = (
         "let the divisor stay away from 0, or leave the division out of the quantized model",
     ),
     (
+        r"kMaxInputNum was not true",
+        lambda _: "it joins more tensors than the kernel takes at a time, which is 10",
+        "join them in several steps",
+    ),
+    (
+        r"(?P<op>\w+) op only supports (?P<low>\d+)D-(?P<high>\d+)D input arrays",
+        lambda found: f"its kernel takes {found['low']} to {found['high']} dimensions",
+        "reshape to fewer dimensions before the layer that becomes this op",
+    ),
+    (
+        r"index out of bound|indices_has_only_positive_elements was not true",
+        lambda _: "it is given an index that its table has no row for",
+        "look for indices below 0 or beyond the table in the data",
+    ),
+    (
         r"missing: (?P<bytes>\d+)",
         lambda found: f"there is not enough memory for its tensors: {found['bytes']} bytes are missing",
         "give it a larger arena",
@@ -177,3 +200,60 @@ _KNOWN: Sequence[tuple[str, Callable[[re.Match[str]], str], str]] = (
     ),
 )
 """Pattern in the cleaned text, the reason it stands for, and what to do; the first that is found holds."""
+
+_AGAIN = "convert the model again"
+_FAULTS: Sequence[tuple[str, Callable[[re.Match[str]], str], str]] = (
+    (
+        r"output->params\.(?P<what>scale|zero_point) != (?:-?[\d(]|std::)",
+        lambda found: (
+            f"its output has another {found['what'].replace('_', ' ')} than the kernel computes with"
+        ),
+        f"{_AGAIN}: converters give this op the one that it needs",
+    ),
+    (
+        r"params\.(?P<what>scale|zero_point)\)? != \S*output\w*->params",
+        lambda found: f"its inputs have another {found['what'].replace('_', ' ')} than its output",
+        f"{_AGAIN}: this op copies numbers as they are",
+    ),
+    (
+        r"num_input_elements != num_output_elements \((?P<there>\d+) != (?P<wanted>\d+)\)",
+        lambda found: f"it makes {found['wanted']} numbers of {found['there']}",
+        "let the shapes before and after have as many elements",
+    ),
+    (
+        r"Given shapes, (?P<one>\[[\d,]*\]) and (?P<other>\[[\d,]*\]), are not broadcastable",
+        lambda found: f"its inputs have the shapes {found['one']} and {found['other']}, which do not fit",
+        "let both have one shape, or 1 where they differ",
+    ),
+    (
+        r"input1?->type != input2?->type \((?P<one>\w+) != (?P<other>\w+)\)",
+        lambda found: f"its inputs are {found['one'].lower()} and {found['other'].lower()}",
+        f"{_AGAIN}, so that both have one type",
+    ),
+    (
+        r"size_data\[\d\] > 0 was not true",
+        lambda _: "it resizes to a size of 0",
+        "give it a size above 0; if the model computes the size, give it a constant",
+    ),
+    (
+        r"Not an even split",
+        lambda _: "it splits a tensor into parts that cannot be alike",
+        "give each part its size, or let the axis be a multiple of their number",
+    ),
+    (
+        r"current < input_num_dims was not true|[Ii]nvalid axis|axis (?:>=|<) \S+ was not true",
+        lambda _: "it runs along an axis that its input does not have",
+        "name an axis that there is",
+    ),
+    (
+        r"reference_ops::(?P<op>Mean|Sum|ReduceGeneric)\b",
+        lambda _: "it cannot reduce its input along the axes that it names",
+        "name axes that there are",
+    ),
+    (
+        r"Invalid tensor size",
+        lambda _: "it makes a tensor of a size that is none, 0 or less",
+        "give the sizes that the model computes as constants",
+    ),
+)
+"""The same of what is wrong with a file."""

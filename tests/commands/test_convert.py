@@ -205,3 +205,28 @@ def test_the_types_of_both_ends_are_told(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3)).astype(np.uint8)
     asked = ConvertRequest(model=model, data={"x_train": pixels})
     assert convert_file(asked, progress=Silent()).to_json()["ends"] == "uint8 inputs, int8 outputs"
+
+
+def lose_by_offset(vector):
+    """Values of a spread of 1 around 1000, which one scale has in steps of 4."""
+    x = layers.Rescaling(1.0, offset=1000.0)(layers.Dense(4, name="culprit")(vector))
+    return layers.Rescaling(1.0, offset=-1000.0)(layers.Activation("relu")(x))
+
+
+def lose_by_company(vector):
+    """Small values that TensorFlow brings to the scale of those beside them, for all that read them."""
+    small = layers.Dense(4, activation="tanh")(vector)
+    large = layers.Rescaling(1000.0, name="culprit")(small)
+    return layers.Rescaling([1.0] * 4 + [0.0] * 4)(layers.Concatenate()([small, large]))
+
+
+@pytest.mark.parametrize("lose", [lose_by_offset, lose_by_company])
+def test_a_file_far_from_its_model_is_said_with_the_layer_where_it_starts(lose):
+    keras.utils.set_random_seed(0)
+    vector = keras.Input((8,))
+    model = keras.Model(vector, layers.Dense(2)(lose(vector)))
+    given = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    heard = Listening()
+    convert_file(ConvertRequest(model=model, data={"x_train": given}), progress=heard)
+    (warning,) = (text for text in heard.warnings if "of their range away" in text)
+    assert "it starts in layer 'culprit' (" in warning

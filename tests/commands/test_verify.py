@@ -62,6 +62,19 @@ def test_a_directory_that_nobody_touched_matches(place: Path, capsys: pytest.Cap
     assert found.machine == ()
 
 
+@pytest.mark.parametrize(("fits", "said"), [(True, False), (None, False), ("no", False), (False, True)])
+def test_the_best_of_a_build_that_met_no_budget_is_not_taken_for_one_that_fits(
+    place, capsys, fits, said
+) -> None:
+    """Its files are whole, and somebody who finds `best/` asks this command what it is."""
+    say(place, **({} if fits is None else {"fits": fits}))
+    assert run(["verify", str(place), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["matches"]
+    assert document["fits"] is (fits if isinstance(fits, bool) else None)
+    assert ("2 files, the best of a build that did not meet its budgets" in document["sentence"]) == said
+
+
 def test_what_is_missing_changed_and_extra_is_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "tflm" / "arena_size.h").unlink()
     content = bytearray((place / "model.tflite").read_bytes())

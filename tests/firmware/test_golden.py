@@ -6,7 +6,7 @@ from firmware.projects import golden_zeros
 from small_models import dense_int8, model, tensor
 
 from edgeprune.errors import DataError
-from edgeprune.firmware.golden import format_samples, render_golden
+from edgeprune.firmware.golden import crc8, fit_golden, format_samples, render_golden
 from edgeprune.runtimes.golden import Golden, load_golden, save_golden
 from edgeprune.tflite.read import read_model
 
@@ -114,3 +114,34 @@ def test_the_check_wants_every_output_to_agree():
 def test_the_origin_of_samples_stays_inside_its_comment():
     evil = Golden(inputs=numbered(1).inputs, outputs=numbered(1).outputs, origin="a\nb \\")
     assert render_golden(evil, DENSE)["origin"] == "a?b ?"
+
+
+@pytest.mark.parametrize(
+    ("room_bytes", "is_exact", "samples", "as_crc", "takes"),
+    [
+        (None, True, 4, False, 20),  # 2 bytes of input and 3 of output each
+        (20, True, 4, False, 20),
+        (19, True, 4, True, 12),
+        (12, True, 4, True, 12),
+        (11, True, 3, True, 9),
+        (11, False, 2, False, 10),
+        (4, False, 0, False, 0),
+        (2, True, 0, False, 0),
+        (-100, True, 0, False, 0),
+    ],
+)
+def test_samples_fit_the_flash_that_is_left(room_bytes, is_exact, samples, as_crc, takes):
+    found = fit_golden(numbered(4), room_bytes=room_bytes, is_exact=is_exact)
+    assert (found.golden.samples, found.as_crc, found.bytes) == (samples, as_crc, takes)
+    assert (found.note == "") == (samples == 4 and not as_crc)
+
+
+def test_the_checksum_is_that_of_smbus():
+    assert crc8(b"123456789") == 0xF4
+
+
+def test_outputs_of_floats_have_no_checksum():
+    floats = Golden(
+        inputs=(np.zeros((2, 1), np.int8),), outputs=(np.zeros((2, 9), np.float32),), origin="made by a test"
+    )
+    assert not fit_golden(floats, room_bytes=20, is_exact=True).as_crc

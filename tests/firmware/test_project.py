@@ -77,6 +77,53 @@ def test_sources_that_need_no_tflm_compile_without_a_warning(tmp_path, kind, dty
     assert ended.returncode == 0, ended.stderr
 
 
+FAKE_MODEL = """
+#include <cstdio>
+#include "edgeprune_model.h"
+#include "platform.h"
+static int8_t input[16], output[16];
+namespace edgeprune_model {
+bool Init() { return true; }
+bool Reset() { return true; }
+bool Invoke() { output[0] = GIVES; return true; }
+size_t ArenaUsedBytes() { return 0; }
+int8_t* Input0() { return input; }
+const int8_t* Output0() { return output; }
+}
+namespace platform {
+void Write(const char* text) { std::fputs(text, stdout); }
+uint32_t Ticks() { return 0; }
+uint32_t TicksPerSecond() { return 1; }
+}
+#include "golden_check.h"
+int main() { return RunGoldenCheck() ? 0 : 1; }
+"""
+
+
+@pytest.mark.skipif(HOST is None, reason="no g++ here")
+@pytest.mark.parametrize(
+    ("room_bytes", "gives", "said", "code"),
+    [
+        (None, 0, "PASS", 0),
+        (None, 1, "sample 0, output 0, index 0: expected 0, got 1", 1),
+        (6, 0, "PASS", 0),  # two samples of 2 bytes and a checksum
+        (6, 1, "sample 0, output 0: expected the checksum 0, got ", 1),
+        (0, 1, "there are no golden samples: outputs were not compared", 0),
+    ],
+)
+def test_the_check_compares_what_there_was_room_for(tmp_path, room_bytes, gives, said, code):
+    write_texts(tmp_path, project(dense_int8(), room_bytes=room_bytes))
+    folder = tmp_path / "application"
+    (folder / "fake.cc").write_text(FAKE_MODEL)
+    sources = [str(folder / f"{name}.cc") for name in ("fake", "golden_check", "golden_samples")]
+    command = [HOST, "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-DGIVES={gives}", f"-I{folder}"]
+    image = tmp_path / "check"
+    subprocess.run([*command, *sources, "-o", str(image)], check=True)
+    ended = subprocess.run([str(image)], capture_output=True, text=True, check=False)
+    assert said in ended.stdout
+    assert ended.returncode == code
+
+
 @pytest.mark.skipif(ARM is None, reason="no arm-none-eabi-gcc here")
 def test_the_startup_code_compiles_for_every_core(tmp_path):
     write_texts(tmp_path, project(dense_int8()))

@@ -1,8 +1,9 @@
 """Damaged files of real models through everything that opens them: refused in a sentence, or worked with.
 
 `python -m hardening.campaign_tflite FIRST LAST EVERY`, in `tests/`, judges so many files, each in a process
-of its own, and hands every so-many-th of those that can be opened to a command that runs it. It prints one
-JSON object a file.
+of its own, and hands every so-many-th of those that can be opened to a command that runs it. With `sanitize`
+behind these, the C of each file that the engine takes is compiled with gcc's sanitizers and run, too. It
+prints one JSON object a file.
 """
 
 import contextlib
@@ -10,18 +11,28 @@ import io
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import numpy as np
 from hardening.children import judge
+from numpy.typing import NDArray
 from small_models import SHARED_MODELS
 from tflite_mutations import list_victims, mutate
 
 from edgeprune.cli.main import run
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import EdgepruneError
+from edgeprune.firmware.c.emulator import run_host_program
 from edgeprune.firmware.c.engine import write_engine
+from edgeprune.firmware.c.image import build_host_program
 from edgeprune.measuring.backend import measure
+from edgeprune.runtimes.golden import draw_inputs
+from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.read import read_model
 
 SECONDS, SECONDS_RUNNING = 30.0, 300.0
@@ -34,6 +45,14 @@ RUNS = {
     "run": ("run", "FILE", "--device", "cortex-m7", "--on", "host", "--samples", "2"),
 }
 """They start processes: seconds each."""
+EXTREMES: dict[str, Callable[[np.dtype[Any]], tuple[Any, Any]]] = {
+    "f": lambda dtype: (np.nan, -np.inf),
+    "b": lambda dtype: (False, True),
+    "i": lambda dtype: (np.iinfo(dtype).min, np.iinfo(dtype).max),
+    "u": lambda dtype: (np.iinfo(dtype).min, np.iinfo(dtype).max),
+}
+"""What the last two samples of sanitized programs hold, by the kind of their type."""
+SANITIZERS = ("-O0", "-g1", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
 
 
 def list_files() -> dict[str, bytes]:
@@ -80,6 +99,29 @@ def run_file(name: str, data: bytes) -> str:
         return f"{name} {run_command(arguments, allowed=(0, 1, 3))}"
 
 
+def list_samples(model: Model) -> tuple[NDArray[Any], ...]:
+    """Inputs of four samples: two that are drawn, and two of the extreme values of their types."""
+    arrays = []
+    for tensor, drawn in zip(model.inputs, draw_inputs(model, samples=2, seed=0), strict=True):
+        dtype = np.dtype(NUMPY_TYPES[tensor.dtype])
+        extremes = [np.full((1, *tensor.shape), end, dtype) for end in EXTREMES[dtype.kind](dtype)]
+        arrays.append(np.concatenate([drawn, *extremes]))
+    return tuple(arrays)
+
+
+def sanitize(data: bytes, seen: Collection[str]) -> str:
+    """Compiles the engine's C with gcc's sanitizers and runs it; says which sources these were."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = write_engine(data, directory=Path(folder, "c"), core="Cortex-M7")
+        model = engine.program.model
+        sources = sha256(b"".join(file.read_bytes() for file in sorted(engine.files))).hexdigest()
+        if sources in seen:
+            return f"same C {sources}"
+        program = build_host_program(engine, directory=Path(folder, "host"), flags=SANITIZERS)
+        run_host_program(program, list_samples(model), model=model)
+    return f"sanitized {sources}"
+
+
 def run_command(arguments: tuple[str, ...], *, allowed: tuple[int, ...]) -> int:
     """The exit code; AssertionError for one that is not allowed, or a refusal without a sentence."""
     said = io.StringIO()
@@ -92,7 +134,8 @@ def run_command(arguments: tuple[str, ...], *, allowed: tuple[int, ...]) -> int:
 
 def main() -> None:
     """Judge the files that the command line asks for."""
-    first, last, every = map(int, sys.argv[1:])
+    first, last, every = map(int, sys.argv[1:4])
+    sanitizes, seen = sys.argv[4:] == ["sanitize"], set[str]()
     victims, opened = sorted(list_files().items()), 0
     for number in range(first, last):
         name, victim = victims[number % len(victims)]
@@ -106,6 +149,10 @@ def main() -> None:
                 lambda c=command, d=data: run_file(c, d), file_bytes=None, seconds=SECONDS_RUNNING
             )
             ends.append(running)
+        if sanitizes and end.said == "compiled":
+            ran = judge(lambda d=data: sanitize(d, seen), file_bytes=None, seconds=SECONDS_RUNNING)
+            seen.add(ran.said.rpartition(" ")[2])
+            ends.append(replace(ran, said=ran.said.rpartition(" ")[0] or ran.said))
         for each in ends:
             row = {
                 "file": f"{name} {number}",

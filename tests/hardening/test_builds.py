@@ -15,7 +15,7 @@ import pytest
 from hardening.conftest import COMMAND, ROOT, Ended, read_tree, take_interrupts, tiny_build
 from hardening.test_resume import DAMAGE
 
-from edgeprune.build.workdir import MARKER, WorkDirectory, place_of_work
+from edgeprune.build.workdir import BEST, MARKER, WorkDirectory, place_of_work
 from edgeprune.cli.main import run
 from edgeprune.runtimes.processes import count_cores
 
@@ -90,6 +90,28 @@ def test_a_build_of_other_data_is_told_from_the_first(tiny: Path, whole, tmp_pat
     assert document["matches"]
     assert document["rebuilt"]["data_differ"]
     assert "the data are others" in document["sentence"]
+
+
+@pytest.mark.nightly
+def test_the_best_of_a_build_that_meets_no_budget_is_verified_as_such(tiny: Path, tmp_path, capfd) -> None:
+    with np.load(tiny / "tiny.npz") as arrays:
+        rarer = int(np.bincount(arrays["y_test"]).argmin())
+    (tmp_path / "own.py").write_text(
+        "def train(model, epochs, callbacks):\n"
+        "    *others, bias = model.get_weights()\n"
+        f"    bias[{rarer}] = 1e4\n"
+        "    model.set_weights([*others, bias])\n"
+    )
+    own = ("--train", f"{tmp_path / 'own.py'}:train", "--max-drop", 0.0)
+    assert build(tiny, *own, "--output", tmp_path / "out") == 1
+    assert not (tmp_path / "out").exists()
+    best = place_of_work(tmp_path / "out") / BEST
+    code, document = verify(best, capfd, "--rebuild", "--trust")
+    assert code == 0, document["sentence"]
+    assert document["fits"] is False
+    assert "the best of a build that did not meet its budgets" in document["sentence"]
+    assert document["sentence"].endswith("and the same request gives the same bytes here.")
+    assert document["rebuilt"]["failure"]
 
 
 @pytest.mark.nightly
@@ -174,11 +196,21 @@ def test_a_killed_build_ends_in_the_same_bytes_and_leaves_nothing(tiny, tmp_path
     check_kill(tiny, tmp_path, whole, stages=2, seconds=0.0)
 
 
+@pytest.fixture(scope="module")
+def seconds_of_build(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How long a build takes here in a process of its own."""
+    begun = time.monotonic()
+    process = start(tiny, tmp_path_factory.mktemp("timed") / "out")
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    return time.monotonic() - begun
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(30))
-def test_so_does_one_that_is_killed_at_any_moment(tiny, tmp_path, whole, seed) -> None:
-    seconds = random.Random(seed).uniform(0, 9)
-    check_kill(tiny, tmp_path, whole, stages=0, seconds=seconds)
+def test_so_does_one_that_is_killed_at_any_moment(tiny, tmp_path, whole, seconds_of_build, seed) -> None:
+    moment = random.Random(seed).uniform(0.1, 1.05) * seconds_of_build
+    check_kill(tiny, tmp_path, whole, stages=0, seconds=moment)
 
 
 ONLY_IN_MINIATURE = (

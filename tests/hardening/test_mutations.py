@@ -62,6 +62,7 @@ def test_so_are_five_hundred_and_every_eighth_that_opens_is_converted(tiny) -> N
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("part", range(6))
-def test_so_are_three_thousand_and_every_twelfth_that_opens_is_run(part) -> None:
-    counts = run_campaign("campaign_tflite", 1000 + 500 * part, 1500 + 500 * part, 12)
+def test_so_are_three_thousand_and_what_is_c_is_sanitized_and_every_twelfth_is_run(part) -> None:
+    counts = run_campaign("campaign_tflite", 1000 + 500 * part, 1500 + 500 * part, 12, "sanitize")
     assert counts.total() >= 500
+    assert counts["sanitized"] > 20

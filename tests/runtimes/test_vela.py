@@ -2,6 +2,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
+from shared_cases import SHARED_CASES
 from small_models import dense_int8, real_model, unary
 
 from edgeprune.errors import ModelError, ToolFailedError, ToolMissingError
@@ -122,6 +123,17 @@ def test_what_vela_refuses_is_told_in_its_words():
         run_vela(dense_int8(), **{**U55, "system_config": "Ethos_U55_Elsewhere"})
     assert "Ethos_U55_Elsewhere not found" in failure.value.why
     assert "Traceback" not in failure.value.why
+
+
+@needs_vela
+def test_what_vela_cannot_read_is_told_in_words():
+    file = SHARED_CASES / "tflite/accumulator.tflite"
+    if not file.exists():
+        pytest.skip("../shared/cases is not beside this checkout")
+    with pytest.raises(ToolFailedError, match="Vela cannot read the file") as failure:
+        run_vela(file.read_bytes(), **U55)
+    assert failure.value.why == "it has no form of arith.constant"
+    assert "resource variables" in failure.value.fix
 
 
 @needs_vela

@@ -10,6 +10,7 @@ from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
 from edgeprune.firmware.c.ordering import Task, find_order
 from edgeprune.firmware.c.padding import fold_padding
 from edgeprune.tflite.model import Model, Op
+from edgeprune.tflite.validity.require import require_valid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -68,7 +69,9 @@ def compile_model(
 
     Raises:
         OpError: the C engine lacks an op, or what the op asks for.
+        ModelError: a dimension is open, and what its shape says instead does not go with the others.
     """
+    require_valid(model, are_final=True)
     model = fold_padding(model)
     steps = []
     for op in model.ops:
@@ -86,11 +89,21 @@ def compile_model(
                 where=f"{model.where}: op {op.index}",
                 fix="use --runtime tflm, or replace the layer that becomes it",
             )
+        _check_extent(site)
         layer = EMITTERS[op.name](site)
         _check_operands(site, layer)
         steps.append(Step(op=op, label=site.label, layer=layer))
     _check_ends(model)
     return _place(model, tuple(steps))
+
+
+def _check_extent(site: Site) -> None:
+    """Raises OpError where there is nothing to compute, for which C has no arrays."""
+    if not site.op.outputs:
+        raise site.refuse("it has no output")
+    for tensor in (*site.op.inputs, *site.op.outputs):
+        if tensor >= 0 and not site.tensors[tensor].elements:
+            raise site.refuse(f"tensor {tensor} has no elements")
 
 
 def _check_operands(site: Site, layer: Layer) -> None:

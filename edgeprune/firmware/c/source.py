@@ -1,5 +1,6 @@
 """A compiled model as C99: `model.h`, `model.c`, `weights.h`, `weights.c`."""
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ from edgeprune.version import __version__
 
 _KERNEL_ORDER = (
     "clamp",
+    "wrapping",
     "multiply",
     "rescale",
     "requantize",
@@ -92,7 +94,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
             arena=_define_arena(program),
             state=_define_state(program),
             pointers="\n".join(_define_pointers(program)),
-            calls="\n".join(_calls(program)),
+            calls=_format_calls(program),
             reset=_define_reset(program, name),
         ),
         "weights.h": render(
@@ -142,6 +144,8 @@ def _read_kernels(program: Program) -> Iterator[str]:
     used = {kernel for step in program.steps for kernel in step.layer.kernels}
     if used & {"rescale", "requantize_right"}:
         used.add("multiply")
+    if used & {"rescale", "dsp"}:
+        used.add("wrapping")
     if any(_copies(program)):
         used.add("bytes")
     for kernel in _KERNEL_ORDER:
@@ -184,6 +188,13 @@ def _define_pointers(program: Program) -> Iterator[str]:
         cast = where if ctype == "int8_t" else f"({ctype} *)(void *){where}"
         shape = "x".join(map(str, record.shape))
         yield f"    {ctype} *const tensor_{tensor} = {cast}; /* {shape} */"
+
+
+def _format_calls(program: Program) -> str:
+    """The calls; what none of them reads is named as such, for compilers that ask."""
+    calls = "\n".join(_calls(program))
+    unused = [name for name in name_ends(program.model) if not re.search(rf"\b{name}\b", calls)]
+    return "\n".join([*(f"    (void){name};" for name in unused), calls])
 
 
 def _calls(program: Program) -> Iterator[str]:

@@ -14,6 +14,7 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.conversion.convert import convert
+from edgeprune.keras_bridge.conversion.isolated import isolated
 from edgeprune.keras_bridge.conversion.quantize import require_calibrated
 from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
 from edgeprune.tflite.complaints import explain_refusal
@@ -37,14 +38,19 @@ def calibrate(model: keras.Model, *, representative: Sequence[Array]) -> bytes:
 
 
 def calibrate_again(calibrated: bytes, *, representative: Sequence[Array]) -> bytes:
-    """The same file with ranges on other data, or of other weights."""
+    """The same file with ranges on other data, or of other weights.
+
+    Raises:
+        OpError: an op cannot compute with the data.
+        ModelError: the calibrator crashed.
+    """
     types = [np.dtype(tensor.dtype) for tensor in read_model(calibrated, where="the calibrated model").inputs]
 
     def draw() -> Iterator[list[Array]]:
         for i in range(len(representative[0])):
             yield [x[i : i + 1].astype(dtype) for x, dtype in zip(representative, types, strict=True)]
 
-    with quiet_stderr():
+    with isolated(), quiet_stderr(), translated_complaints(read_model(calibrated, where="the model")):
         again = bytes(Calibrator(calibrated, [], []).calibrate(draw))
     require_calibrated(again, where="the calibrated model")
     return again

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 _LACKING = re.compile(r"'?tf\.(\w+)'? op is neither a custom op nor a flex op|Op type not registered '(\w+)'")
 _NOISE = re.compile(r"\S*/\S+\.(?:py|cc|h|cpp):\d+(?::\d+)?:?|<unknown>:0:|loc\([^)]*\)*|\b(?:error|note):")
+_RAISED = re.compile(r"^\s*\w*(?:Error|Exception): (?P<said>.*)$", re.MULTILINE)
+"""The end of a Python traceback, which TensorFlow puts behind "in user code:"."""
 _LONGEST_CHARACTERS = 200
 
 
@@ -23,6 +25,8 @@ class ConverterError:
 
 def read_converter_error(text: str) -> ConverterError:
     """What the converter's message says."""
+    raised = _RAISED.findall(text) if text.lstrip().startswith("in user code:") else []
+    text = raised[-1] if raised else text
     names = dict.fromkeys(name for pair in _LACKING.findall(text) for name in pair if name)
     lines = (" ".join(_NOISE.sub(" ", line).split()) for line in text.splitlines())
     return ConverterError(

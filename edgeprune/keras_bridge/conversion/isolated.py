@@ -1,4 +1,4 @@
-"""TensorFlow's converter in a process of its own: where it crashes, edgeprune says so and goes on.
+"""TensorFlow's converter and calibrator in a process of their own: where they crash, edgeprune goes on.
 
 The process starts with the first conversion and ends with this one; starting it takes half a second.
 """
@@ -7,28 +7,30 @@ import atexit
 import pickle
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from tensorflow.compiler.mlir.lite.python import wrap_converter
 from tensorflow.lite.python.convert_phase import ConverterError
+from tensorflow.lite.python.optimize import calibrator
 
 from edgeprune.children import describe_ending, ending_error, has_crashed, python_command, python_environment
 from edgeprune.errors import EdgepruneError, ModelError
-from edgeprune.keras_bridge.conversion.worker import Answer
+from edgeprune.keras_bridge.conversion.worker import CALIBRATION, NO_MEMORY, Answer
 
 _TAIL_CHARACTERS = 500
 
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """While the block runs, conversions happen in the other process.
+    """While the block runs, conversions and calibrations happen in the other process.
 
     Raises:
         ModelError: the converter crashed.
         ToolStoppedError: it was killed.
         ToolFailedError: it ended otherwise.
+        MemoryError: it had not enough memory.
     """
     noted: list[bytes] = []
     problem: EdgepruneError | None = None
@@ -41,6 +43,9 @@ def isolated() -> Iterator[None]:
             problem = error
             raise
         noted[:] = errors
+        if made is None and why == NO_MEMORY:
+            _process.end()  # and what it holds with it
+            raise MemoryError(why)
         if made is None:
             raise RuntimeError(why)
         return made
@@ -59,15 +64,33 @@ def isolated() -> Iterator[None]:
     plain = {name: getattr(wrap_converter, name) for name in replaced}
     for name, function in replaced.items():
         setattr(wrap_converter, name, function)
+    plain_calibration = calibrator._calibration_wrapper
+    calibrator._calibration_wrapper = _Calibration(ask)
     try:
         yield
-    except ConverterError as error:
+    except (ConverterError, ValueError) as error:
         if problem is None:
             raise
         raise problem from error  # TensorFlow made an error of its own of it
     finally:
         for name, function in plain.items():
             setattr(wrap_converter, name, function)
+        calibrator._calibration_wrapper = plain_calibration
+
+
+class _Calibration:
+    """Stands for TensorFlow's compiled calibrator, and for the one calibration that is going on."""
+
+    def __init__(self, ask: Callable[..., bytes]) -> None:
+        self.ask = ask
+
+    def CalibrationWrapper(self, *arguments: Any) -> "_Calibration":  # noqa: N802 (its name there)
+        """A calibration begins: the next samples are for this model."""
+        self.ask(f"{CALIBRATION}CalibrationWrapper", *arguments)
+        return self
+
+    def __getattr__(self, name: str) -> Callable[..., bytes]:
+        return lambda *arguments: self.ask(f"{CALIBRATION}{name}", *arguments)
 
 
 class _Process:

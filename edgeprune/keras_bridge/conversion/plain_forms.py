@@ -65,7 +65,25 @@ def _repeat(x: Any, times: int, *, axis: int) -> Any:
     return parts[0] if len(parts) == 1 else tf.concat(parts, axis=axis)
 
 
+def _pass_on(layer: Any) -> Callable[..., Any]:
+    """Nothing, which is what augmentation does at inference; Keras draws random numbers all the same."""
+
+    def call(data: Any, training: bool = False) -> Any:
+        return tf.cast(data, layer.compute_dtype)
+
+    return call
+
+
+_AUGMENTING = (
+    *("AugMix", "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration"),
+    *("RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip"),
+    *("RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective"),
+    *("RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear"),
+    *("RandomTranslation", "RandomZoom", "Solarization"),
+)
+"""Layers of Keras, some of them not in every version, that give at inference what they get."""
 _PLAIN: dict[type, Callable[[Any], Callable[..., Any]]] = {
+    **{getattr(layers, name): _pass_on for name in _AUGMENTING if hasattr(layers, name)},
     layers.Embedding: _look_up,
     layers.UpSampling1D: _repeat_steps,
     layers.RepeatVector: _repeat_vector,

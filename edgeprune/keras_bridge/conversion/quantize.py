@@ -8,6 +8,7 @@ from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
 from edgeprune.tflite.covering import cover_ranges
 from edgeprune.tflite.ranges import read_ranges, require_finite, write_ranges
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.rewriting.rewrite import in_ops_of
 
 _TIMES = 3
 """What is widened may clip its neighbour; further than this no model went on."""
@@ -29,7 +30,7 @@ def quantize(calibrated: bytes, *, io_type: str = "int8") -> bytes:
             break
         calibrated = write_ranges(calibrated, wider)
         made = _quantize(calibrated, io_type=io_type)
-    return made
+    return in_ops_of(made, runtime="litert")
 
 
 def require_calibrated(calibrated: bytes, *, where: str) -> None:

@@ -74,6 +74,8 @@ KERAS_FAILURES = (
 )
 
 
+_SHORT_METRICS = ("accuracy", "acc", "crossentropy", "ce")
+"""Names that `compile` takes and Keras turns into metrics by the loss."""
 _COMPILED = ("optimizer", "loss", "metrics", "weighted_metrics")
 
 
@@ -140,7 +142,8 @@ def _settle_compiled(
     if isinstance(compiled, dict) and not any(parts.get(key) for key in _COMPILED):
         return  # Keras notes an empty form for a model that was never compiled
     foreign = find_foreign_object(_loss_of(parts), names)
-    if foreign is None and parts.get("loss") is not None:
+    unknown = foreign.plain_name if foreign is not None else _name_function(parts.get("loss"))
+    if not unknown and parts.get("loss") is not None:
         kept = {
             key: parts.get(key)
             for key in ("optimizer", "loss", "loss_weights")
@@ -149,18 +152,18 @@ def _settle_compiled(
         with suppress(*KERAS_FAILURES):
             model.compile_from_config(kept)
     if not model.compiled and parts.get("loss") is not None and options.needs_loss:
-        name = foreign.name if foreign is not None else _name_function(parts["loss"])
+        name = unknown.rpartition(">")[2]  # of "package>name", as Keras registers it
         raise ModelError(
             f"it was compiled with the loss '{name}', which Keras does not know",
             where=str(path),
             why="recovery would minimise something else than the model was trained with",
             fix=f"pass --custom file.py:{name}, where its code is, or choose one with --loss",
         )
-    lost = find_foreign_object({key: parts.get(key) for key in ("metrics", "weighted_metrics")}, names)
-    if model.compiled and lost is not None:
+    lost = _find_lost_metric(parts, names)
+    if model.compiled and lost:
         progress.warn(
-            f"{path}: the metric '{lost.name}' is no part of Keras and was left out; "
-            f"--custom file.py:{lost.name} brings it back"
+            f"{path}: the metric '{lost}' is no part of Keras and was left out; "
+            f"--custom file.py:{lost} brings it back"
         )
     elif not model.compiled:
         progress.warn(
@@ -169,9 +172,35 @@ def _settle_compiled(
         )
 
 
+def _find_lost_metric(parts: Mapping[str, Any], names: Names) -> str:
+    """The first of the compiled metrics that is not known, as its code names it; "" if all are."""
+    given = {key: parts.get(key) for key in ("metrics", "weighted_metrics")}
+    lost = find_foreign_object(given, names)
+    name = lost.plain_name if lost is not None else _name_metric(given)
+    return name.rpartition(">")[2]
+
+
+def _name_metric(given: Any) -> str:
+    """The first name in serialized metrics that is no metric of Keras; `.h5` files have names alone."""
+    if isinstance(given, str):
+        if given in keras.saving.get_custom_objects():
+            return ""
+        try:
+            keras.metrics.get(given)
+        except ValueError:
+            return "" if given in _SHORT_METRICS else given
+        return ""
+    if isinstance(given, dict) and "class_name" in given:
+        return str(given.get("config")) if given["class_name"] == "function" else ""
+    parts = given.values() if isinstance(given, dict) else given if isinstance(given, list | tuple) else ()
+    return next((name for name in map(_name_metric, parts) if name), "")
+
+
 def _name_function(loss: Any) -> str:
     """The first name in a serialized loss, of one output or of several, that is no loss of Keras."""
     if isinstance(loss, str):
+        if loss in keras.saving.get_custom_objects():
+            return ""
         try:
             keras.losses.get(loss)
         except ValueError:
@@ -228,7 +257,11 @@ def _open_keras3(
         model = _guard(lambda: _from_config(config, options), path)
         _guard(lambda: model.load_weights(source), source)
         return model
-    compilable = saved.compiled is not None and find_foreign_object(saved.compiled, names) is None
+    compilable = (
+        saved.compiled is not None
+        and find_foreign_object(saved.compiled, names) is None
+        and not (saved.form == "h5" and _names_unknown_functions(saved.compiled))
+    )
     with _translated(path, saved, names=names) as readable:
         if compilable:
             with suppress(*KERAS_FAILURES):
@@ -275,6 +308,13 @@ def _open_keras2(
 
 def _loss_of(compiled: Mapping[str, Any]) -> dict[str, Any]:
     return {"loss": compiled.get("loss")}
+
+
+def _names_unknown_functions(compiled: Any) -> bool:
+    """Whether a loss or metric is a mere name, and not one of Keras: it would compile, and fail in use."""
+    parts = compiled if isinstance(compiled, dict) else {}
+    given = {key: parts.get(key) for key in ("metrics", "weighted_metrics")}
+    return bool(_name_function(parts.get("loss")) or _name_metric(given))
 
 
 def _guard(open_: Callable[[], Any], path: Path) -> Any:

@@ -1,6 +1,6 @@
 """Options and shapes with which kernels of convolutions, pools and dense layers work."""
 
-from math import prod
+from math import isfinite, prod
 
 from edgeprune.tflite.model import Subgraph, Tensor
 from edgeprune.tflite.op_table import FILTER_LAYOUTS, FilterLayout
@@ -16,25 +16,33 @@ _STEPS = (
 _LARGEST_STEP = (1 << 31) - 1
 
 
-def require_kernels(subgraph: Subgraph, *, where: str) -> None:
+def require_kernels(subgraph: Subgraph, *, where: str, are_final: bool = False) -> None:
     """Raises ModelError for options and shapes that the kernel of an op cannot work with.
-
-    Dimensions that are open in the file are not judged.
 
     Args:
         subgraph: of a file.
         where: the file and subgraph, for messages.
+        are_final: whether all dimensions are known; otherwise those that are open in the file are not judged.
     """
     for op in subgraph.ops:
         placed = PlacedOp(where=where, subgraph=subgraph, op=op)
         layout = FILTER_LAYOUTS.get(op.name)
+        _require_numbers(placed)
         if op.name in _STRIDED:
             _require_steps(placed)
+        if are_final and (layout is not None or op.name in _POOLS):
+            _require_dimensions(placed)
         if layout is not None:
             _require_weights(placed, layout)
             _require_bias(placed, layout)
         if op.name in _WINDOWS:
             _require_window(placed)
+
+
+def _require_numbers(placed: PlacedOp) -> None:
+    for key, value in placed.op.options.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise placed.refuse(f"has the {key} {value:g}", why="nothing can be computed with that")
 
 
 def _require_steps(placed: PlacedOp) -> None:
@@ -53,6 +61,13 @@ def _require_steps(placed: PlacedOp) -> None:
             raise placed.refuse(
                 f"has {name_tensor(tensor)} of the shape {tensor.shape}", why="an image has 4 dimensions"
             )
+
+
+def _require_dimensions(placed: PlacedOp) -> None:
+    """Raises ModelError where the file does not even say how many dimensions there are."""
+    for tensor in (_image_of(placed), placed.output()):
+        if tensor is not None and not tensor.shape:
+            raise placed.refuse(f"has {name_tensor(tensor)} without dimensions")
 
 
 def _image_of(placed: PlacedOp) -> Tensor | None:
@@ -113,6 +128,10 @@ def _require_window(placed: PlacedOp) -> None:
     if image is None or output is None or not (has_known_shape(image) and has_known_shape(output)):
         return
     weights = placed.input(1) if placed.op.name in FILTER_LAYOUTS else None
+    if weights is None and (image.shape[0], image.shape[3]) != (output.shape[0], output.shape[3]):
+        raise placed.refuse(
+            f"makes {output.shape} of {image.shape}", why="a pool keeps the batch, and every channel"
+        )
     taps = weights.shape[1:3] if weights else (options["filter_height"], options["filter_width"])
     for axis, (side, along) in enumerate((("h", "high"), ("w", "wide"))):
         size, made, step = image.shape[axis + 1], output.shape[axis + 1], options[f"stride_{side}"]

@@ -21,6 +21,10 @@ _ACTIVATIONS = ("int8", "uint8", "int16")
 _LARGEST_FACTOR = float(1 << 30)
 """Kernels shift a 32-bit sum to the left by the exponent of the factor: by 31 and more is undefined in C."""
 
+_ADDING, _ADDING_ONE = ("ADD", "SUB"), float(1 << 20)
+"""Ops that bring both inputs to one scale, in so many parts, and from there to that of the output."""
+_GATE_SCALE = 2.0**-12
+"""Of the sums that an LSTM's gates are computed from."""
 _MULTIPLYING = (*FILTER_LAYOUTS, "MUL", "BATCH_MATMUL")
 """Ops whose factor is the product of both inputs' scales over that of the output."""
 _RESCALING = ("LEAKY_RELU", "MEAN", "SUM", "PRELU", "RELU", "RELU6", "QUANTIZE")
@@ -116,11 +120,12 @@ def _require_scales(placed: PlacedOp) -> None:
 
 def _require_factors(placed: PlacedOp) -> None:
     for factor, tensor in _list_factors(placed):
-        if not factor < _LARGEST_FACTOR:
+        largest = 1.0 if placed.op.name in _ADDING else _LARGEST_FACTOR
+        if not factor < largest:
             raise placed.refuse(
                 f"multiplies by {factor:.3g}",
                 why=f"the scales of its inputs over that of {name_tensor(tensor)}, {tensor.scales[0]:g}; "
-                f"kernels can multiply by less than {_LARGEST_FACTOR:.3g}",
+                f"kernels can multiply by less than {largest:.3g}",
             )
 
 
@@ -134,8 +139,23 @@ def _list_factors(placed: PlacedOp) -> Iterator[tuple[float, Tensor]]:
     scale = _largest_scale(first)
     if name in _MULTIPLYING and scale and second is not None and second.scales.size:
         yield scale * float(second.scales.max()) / float(output.scales[0]), output
+    elif name in _ADDING and output.dtype == "int8":
+        largest = max(scale, _largest_scale(second))
+        yield 2.0 * largest / (_ADDING_ONE * float(output.scales[0])), output
+    elif name == "SVDF":
+        state, times = placed.input(4), placed.input(2)
+        if state is not None and state.scales.size:
+            yield scale * _largest_scale(second) / float(state.scales[0]), state
+            yield float(state.scales[0]) * _largest_scale(times) / float(output.scales[0]), output
+    elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        hidden = _largest_scale(placed.input(18))
+        for first_gate, source in ((1, scale), (5, hidden)):
+            gates = [_largest_scale(placed.input(first_gate + gate)) for gate in range(4)]
+            yield source * max(gates) / _GATE_SCALE, output
     elif name in _RESCALING and scale and first is not None and first.dtype in _ACTIVATIONS:
         yield scale / float(output.scales[0]), output
+        if name == "LEAKY_RELU":
+            yield scale * abs(placed.op.options.get("alpha", 0.0)) / float(output.scales[0]), output
         if name == "PRELU" and second is not None and second.scales.size:
             yield scale * float(second.scales[0]) / float(output.scales[0]), output
 

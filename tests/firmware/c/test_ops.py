@@ -14,9 +14,10 @@ from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.strip import pack, unpack
 from tests.firmware.c.example import binary, join, random_inputs
 from tests.firmware.c.examples import all_examples
-from tests.firmware.c.examples_windows import conv_2d
+from tests.firmware.c.examples_windows import conv_2d, depthwise
 
 SANITIZERS = ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # The cores whose kernels differ; the others run the same sources.
@@ -98,6 +99,38 @@ def test_a_shape_that_needs_too_many_loops_is_refused(tmp_path):
     shape = (2, 1, 2, 1, 2, 1)
     data, _ = join([binary("deep", "ADD", left=shape, right=shape[::-1])])
     with pytest.raises(OpError, match="nested loops"):
+        write_engine(data, directory=tmp_path)
+
+
+@needs_gcc
+def test_sums_that_wrap_around_do_so_as_in_tflm(tmp_path):
+    """In C a sum of signed integers that is too large may be anything; a file may ask for one by its bias."""
+    data, _ = join([depthwise("wraps")])
+    packed = unpack(data, where="wraps")
+    bias = packed.subgraphs[0].operators[0].inputs[2]
+    stored = packed.buffers[packed.subgraphs[0].tensors[bias].buffer]
+    stored.data = np.full(len(stored.data) // 4, 2**31 - 1, np.int32).view(np.uint8)
+    data = pack(packed)
+    inputs = random_inputs(read_model(data, where="wraps"))
+    engine = write_engine(data, directory=tmp_path)
+    program = build_host_program(engine, directory=tmp_path / "host", flags=SANITIZERS)
+    (ours,) = run_host_program(program, inputs, model=engine.program.model)
+    assert np.array_equal(ours, run_tflm(data, inputs).outputs[0].raw.reshape(ours.shape))
+
+
+@needs_gcc
+def test_an_input_that_nobody_reads_is_no_fault_of_the_sources(tmp_path):
+    """They are compiled with -Werror, by users, too."""
+    data, _ = join([binary("twice", "MINIMUM", scales=(0.05, 0.05, 0.05), zeros=(3, 3, 3))])
+    packed = unpack(data, where="twice")
+    packed.subgraphs[0].operators[0].inputs = packed.subgraphs[0].operators[0].inputs[[1, 1]]
+    engine = write_engine(pack(packed), directory=tmp_path)
+    build_host_program(engine, directory=tmp_path / "host")
+
+
+def test_an_empty_tensor_is_refused(tmp_path):
+    data, _ = join([binary("empty", "ADD", left=(0, 3), right=(0, 3))])
+    with pytest.raises(OpError, match="tensor 0 has no elements"):
         write_engine(data, directory=tmp_path)
 
 

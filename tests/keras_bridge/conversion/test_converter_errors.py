@@ -27,6 +27,13 @@ def test_operations_are_named_and_places_left_out() -> None:
     assert read_converter_error("").ops == ()
 
 
+def test_of_a_traceback_the_error_is_told() -> None:
+    said = (
+        'in user code:\n\n    File "/me/net.py", line 3, in infer\n\n    ValueError: shapes differ: 4 and 5\n'
+    )
+    assert read_converter_error(said).reason == "shapes differ: 4 and 5"
+
+
 def test_the_layer_is_named_and_the_advice_is_one_line() -> None:
     inputs = keras.Input((4,))
     model = keras.Model(inputs, Singular(name="odd")(layers.Dense(4)(inputs)))

@@ -3,10 +3,12 @@
 import sys
 
 import keras
+import numpy as np
 import pytest
 
-from edgeprune.errors import ModelError, ToolFailedError, ToolStoppedError
+from edgeprune.errors import ModelError, OpError, ToolFailedError, ToolStoppedError
 from edgeprune.keras_bridge.conversion import isolated
+from edgeprune.keras_bridge.conversion.calibrate import calibrate, calibrate_again
 from edgeprune.keras_bridge.conversion.convert import convert
 
 ENDINGS = {
@@ -41,6 +43,45 @@ def test_how_the_converter_ended_is_said_and_the_next_conversion_works(fresh, mo
         with pytest.raises(error, match=said):
             convert(dense(), scheme="none")
     assert convert(dense(), scheme="none")[4:8] == b"TFL3"
+
+
+SAMPLES = [np.ones((4, 4), np.float32)]
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", ModelError, "crashed with SIGSEGV on the model"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", ToolStoppedError, "SIGKILL: out of memory?"),
+        ("raise_memory_error()", MemoryError, "out of memory"),
+    ],
+)
+def test_so_is_how_the_calibrator_did(fresh, monkeypatch, code, error, said) -> None:
+    """With too little memory LiteRT writes to where there is none; that ended edgeprune with 139."""
+    program = (
+        "import os, signal\n"
+        "from edgeprune.keras_bridge.conversion import worker\n"
+        "def raise_memory_error():\n"
+        "    raise MemoryError\n"
+        f"worker._calibration.call = lambda name, arguments: {code}\n"
+        "worker.main()"
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(isolated, "python_command", lambda module: [sys.executable, "-c", program])
+        with pytest.raises(error, match=said):
+            calibrate(dense(), representative=SAMPLES)
+    assert calibrate(dense(), representative=SAMPLES)[4:8] == b"TFL3"
+
+
+def test_an_index_beyond_its_table_is_an_error_of_the_data(fresh) -> None:
+    """Samples that are taken later, to calibrate on more, ended with 70."""
+    rows = keras.Input((3,), dtype="int32")
+    summed = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(5, 4)(rows))
+    right = np.zeros((2, 3), np.int32)
+    calibrated = calibrate(keras.Model(rows, summed), representative=[right])
+    for wrong in (5, 10**9, -1, -(2**31)):
+        with pytest.raises(OpError, match=r"cannot run GATHER .* look for indices below 0 or beyond"):
+            calibrate_again(calibrated, representative=[np.full((2, 3), wrong, np.int32)])
 
 
 def test_one_process_serves_all_conversions(fresh) -> None:

@@ -47,6 +47,20 @@ def test_tflm_has_every_op_and_the_outputs_are_those_of_keras(make, scheme) -> N
     assert np.abs(found - wanted).max() <= (1e-6 if scheme == "none" else 0.03) * np.ptp(wanted)
 
 
+def test_augmentation_is_not_in_the_file_and_draws_nothing() -> None:
+    inputs = x = keras.Input((6, 6, 3))
+    for name in ("RandomSharpness", "RandomColorDegeneration", "RandomHue", "RandomSaturation"):
+        x = getattr(layers, name)(0.2)(x)
+    for layer in (layers.RandomPosterization(4), layers.MixUp(), layers.RandomGrayscale()):
+        x = layer(x)
+    model = keras.Model(inputs, layers.Conv2D(2, 3)(x))
+    given = RNG.uniform(size=(4, 6, 6, 3)).astype("float32")
+    file = convert(model, scheme="none")
+    assert [op.name for op in read_model(file, where="file").ops] == ["CONV_2D"]
+    found = run_litert(file, (given,)).outputs[0].values
+    assert np.abs(found - np.asarray(model(given, training=False))).max() <= 1e-6
+
+
 def test_what_is_replaced_while_converting_is_as_it_was_afterwards() -> None:
     model, _ = words()
     before = model.layers[1].call

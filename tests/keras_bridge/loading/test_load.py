@@ -2,6 +2,7 @@ import json
 import shutil
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from keras import layers
 from edgeprune.config.load_options import LoadOptions
 from edgeprune.errors import ModelError
 from edgeprune.keras_bridge.loading.load import load_model
+from edgeprune.keras_bridge.training.compiled import read_compiled
 from edgeprune.progress import Silent
 
 SHARED = Path(__file__).parents[3] / ".." / "shared"
@@ -303,15 +305,66 @@ def own_loss(y: object, p: object) -> object:
     return keras.losses.mean_squared_error(y, p)
 
 
-def test_a_loss_that_cannot_be_restored_leaves_the_model_uncompiled_with_a_note(tmp_path: Path) -> None:
+@keras.saving.register_keras_serializable("theirs")
+def registered_loss(y: object, p: object) -> object:
+    return keras.losses.mean_squared_error(y, p)
+
+
+def save_compiled(path: Path, **compiled: object) -> Path:
+    """Saves a model that was compiled and trained."""
     model = small_model()
-    model.compile(loss=own_loss)
-    path = tmp_path / "model.keras"
+    model.compile(**compiled)
+    model.fit(
+        np.zeros((2, *model.inputs[0].shape[1:])), np.zeros((2, *model.outputs[0].shape[1:])), verbose=0
+    )
     model.save(path)
+    return path
+
+
+@pytest.fixture
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Takes `registered_loss` out of Keras's registry, as in another process."""
+
+    def forget() -> None:
+        monkeypatch.delitem(keras.saving.get_custom_objects(), "theirs>registered_loss")
+
+    return forget
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("loss", [own_loss, registered_loss])
+def test_a_loss_that_cannot_be_restored_leaves_the_model_uncompiled_with_a_note(
+    tmp_path: Path, suffix: str, loss: Callable[..., object], forgotten: Callable[[], None]
+) -> None:
+    path = save_compiled(tmp_path / f"model{suffix}", loss=loss)
+    forgotten()
     notes = Notes()
     again = load_model(path, progress=notes)
     assert not again.compiled
     assert "--loss" in notes.texts[0]
+    with pytest.raises(ModelError, match=rf"compiled with the loss '{loss.__name__}'") as caught:
+        load_model(path, options=LoadOptions(needs_loss=True))
+    assert f"--custom file.py:{loss.__name__}," in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_loss_and_a_metric_that_are_registered_come_back(tmp_path: Path, suffix: str) -> None:
+    path = save_compiled(tmp_path / f"model{suffix}", loss=registered_loss, metrics=[registered_loss])
+    notes = Notes()
+    again = load_model(path, options=LoadOptions(needs_loss=True), progress=notes)
+    assert not notes.texts
+    assert registered_loss in read_compiled(again).losses
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_metric_that_cannot_be_restored_is_named_and_left_out(
+    tmp_path: Path, suffix: str, forgotten: Callable[[], None]
+) -> None:
+    path = save_compiled(tmp_path / f"model{suffix}", loss="mse", metrics=["accuracy", registered_loss])
+    forgotten()
+    notes = Notes()
+    assert load_model(path, progress=notes).compiled
+    assert "the metric 'registered_loss' is no part of Keras" in notes.texts[0]
 
 
 def test_a_half_precision_model_opens_in_float32(tmp_path: Path) -> None:

@@ -221,6 +221,46 @@ def test_a_compiled_metric_is_the_number_that_evaluate_gives(
     assert first.of([model.predict(x, verbose=0)], (y,)) == pytest.approx(np.mean(value), rel=1e-5)
 
 
+RARE = np.random.default_rng(2).random(100) < 0.1
+TAGS = np.random.default_rng(3).integers(0, 2, (100, 6))
+TENS = np.random.default_rng(4).integers(0, 10, 100)
+AMOUNTS = np.random.default_rng(5).normal(size=(100, 1))
+BINARY, SPARSE = "binary_crossentropy", "sparse_categorical_crossentropy"
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss", "labels", "metric"),
+    [
+        (1, "sigmoid", BINARY, RARE, keras.metrics.AUC(curve="PR", name="pr_auc")),
+        (1, "sigmoid", BINARY, RARE, keras.metrics.AUC()),
+        (10, "softmax", SPARSE, TENS, keras.metrics.SparseTopKCategoricalAccuracy(k=2)),
+        (1, "sigmoid", BINARY, RARE, keras.metrics.BinaryAccuracy(threshold=0.05)),
+        (1, "sigmoid", BINARY, RARE, keras.metrics.Precision()),
+        (1, "sigmoid", BINARY, RARE, keras.metrics.Recall()),
+        (1, "sigmoid", BINARY, RARE, keras.metrics.RecallAtPrecision(0.5)),
+        (6, "sigmoid", BINARY, TAGS, keras.metrics.F1Score(average="macro", threshold=0.5)),
+        (6, "sigmoid", BINARY, TAGS, keras.metrics.F1Score(average="micro", threshold=0.5)),
+        (6, "sigmoid", BINARY, TAGS, keras.metrics.AUC(multi_label=True)),
+        (1, "sigmoid", BINARY, RARE, keras.metrics.BinaryIoU(target_class_ids=[1])),
+        (1, None, "mse", AMOUNTS, keras.metrics.CosineSimilarity()),
+        (1, None, "mse", AMOUNTS, keras.metrics.MeanAbsolutePercentageError()),
+        (1, None, "mse", AMOUNTS, keras.metrics.R2Score()),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_metrics_of_a_meaning_of_their_own_are_what_evaluate_gives(
+    units: int, activation: str | None, loss: str, labels: np.ndarray, metric: Any
+) -> None:
+    keras.utils.set_random_seed(0)
+    model = build(units, activation, loss=loss, metrics=[metric])
+    y = labels if labels is TENS else labels.astype(np.float32)
+    x = np.random.default_rng(1).normal(size=(100, 4)).astype(np.float32)
+    theirs = model.evaluate(x, y, verbose=0, return_dict=True)
+    (first, *_) = resolve(model, y).scores
+    found = first.of([model.predict(x, verbose=0)], (y,))
+    assert found == pytest.approx(theirs[metric.name], rel=1e-5, abs=1e-7)
+
+
 def test_the_threshold_of_logits_is_said() -> None:
     said = "cut at 0.5 as Keras does, although the outputs are logits"
     assert said in resolve(build(1, None, loss=LOGITS, metrics=["accuracy"]), SPREAD).origin

@@ -40,6 +40,7 @@ def set_shape(index, *shape):
         (set_shape(0, 32), r"tensor 0 'image' of the shape \(32,\)"),
         (set_shape(3, 1, 4, 4_000_000, 4), "makes an image 4000000 wide of one 4 wide"),
         (set_shape(4, 1, 400_000_000, 2, 4), "makes an image 400000000 high of one 4 high"),
+        (set_shape(4, 1, 2, 2, 3), r"AVERAGE_POOL_2D: makes \(1, 2, 2, 3\) of \(1, 4, 4, 4\)"),
         (set_shape(3, 1, 4, 4, 8), "does not fit what it is multiplied with"),
         (set_shape(3, 2, 4, 4, 4), "does not fit what it is multiplied with"),
         (set_shape(0, 1, 4, 4, 3), "does not fit what it is multiplied with"),

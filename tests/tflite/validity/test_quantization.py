@@ -5,6 +5,7 @@ from tflite_mutations import convolution
 
 from edgeprune.errors import ModelError
 from edgeprune.tflite.read import read_model
+from edgeprune.tflite.schema import load_schema
 from edgeprune.tflite.strip import pack, unpack
 
 
@@ -73,3 +74,29 @@ def test_weights_have_one_scale_or_one_for_each_output_channel():
     data = model(tensors, [("FULLY_CONNECTED", (0, 1), (2,), None)], inputs=[0], outputs=[2])
     with pytest.raises(ModelError, match="has 2 scales for 3 output channels in tensor 1 'weights'"):
         read_model(data, where="dense")
+
+
+def rescaling(name, ends, scales, **values):
+    """One op on int8 with these scales, the output's last."""
+    options = getattr(load_schema(), f"{name.title().replace('_', '')}OptionsT")()
+    vars(options).update(values)
+    tensors = [tensor((1, 4), scale=scale) for scale in scales]
+    inputs = list(range(ends))
+    return model(tensors, [(name, inputs, (ends,), options)], inputs=inputs, outputs=[ends])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (rescaling("ADD", 2, (1.0, 0.5, 2.0**-19)), "multiplies by 1 "),
+        (rescaling("LEAKY_RELU", 1, (1.0, 1.0), alpha=1e30), r"multiplies by 1e\+30 "),
+        (rescaling("SOFTMAX", 1, (1.0, 1.0), beta=float("nan")), "has the beta nan"),
+    ],
+)
+def test_so_is_one_that_comes_of_an_option_or_of_both_inputs(data, says):
+    with pytest.raises(ModelError, match=says):
+        read_model(data, where="a file")
+
+
+def test_a_sum_may_be_of_just_above_that_scale():
+    read_model(rescaling("ADD", 2, (1.0, 0.5, 2.0**-18)), where="a sum")

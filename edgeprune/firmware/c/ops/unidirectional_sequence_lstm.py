@@ -147,6 +147,8 @@ def _pack_channels(
         factor = quantize_factor(float(scale(tensor) * scale(site.input(at))) / _GATE_SCALE)
         factors += [factor] * units
         if source == "input" and site.has_input(_BIASES[gate]):
+            if site.input(_BIASES[gate]).dtype != "int32":
+                raise site.refuse(f"its bias is {site.input(_BIASES[gate]).dtype}, not int32")
             bias[gate * units : (gate + 1) * units] += site.constant(_BIASES[gate])
     channels = pack_channels(
         bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)

@@ -63,11 +63,6 @@ static inline int32_t high_lane(int32_t pair)
     return pair >> 16;
 }
 
-static inline int32_t add_wrapping(int32_t a, int32_t b)
-{
-    return (int32_t)((uint32_t)a + (uint32_t)b);
-}
-
 static inline int32_t smlabb(int32_t a, int32_t b, int32_t sum)
 {
     return add_wrapping(sum, low_lane(a) * low_lane(b));

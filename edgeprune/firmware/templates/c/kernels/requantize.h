@@ -1,5 +1,5 @@
 /* An int32 sum as an int8 output: bias, multiplier and shift are the channel's. */
 static inline int32_t requantize(int32_t sum, const struct edgeprune_channel *channel)
 {
-    return rescale(sum + channel->bias, channel->multiplier, channel->shift) + channel->offset;
+    return add_wrapping(rescale(add_wrapping(sum, channel->bias), channel->multiplier, channel->shift), channel->offset);
 }

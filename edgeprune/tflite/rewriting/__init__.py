@@ -1,0 +1,1 @@
+"""Ops that a runtime has no kernel for, in others that it has and that compute the same."""
