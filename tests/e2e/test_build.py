@@ -129,7 +129,17 @@ def test_the_file_says_where_it_comes_from_and_names_its_manifest(roomy: Ended) 
     model = read_model((roomy.output / "model.tflite").read_bytes(), where="model.tflite")
     metadata = read_metadata(model.metadata[ENTRY], where="model.tflite")
     manifest = json.loads((roomy.output / "manifest.json").read_text())
-    others = ("schema", "sha256", "request", "origins", "not_recorded", "data_sha256", "made_on", "files")
+    others = (
+        "schema",
+        "sha256",
+        "request",
+        "origins",
+        "not_recorded",
+        "data_sha256",
+        "fits",
+        "made_on",
+        "files",
+    )
     origin = {name: value for name, value in manifest.items() if name not in others}
     assert manifest["sha256"] == hash_origin(origin)
     assert manifest["sha256"] in metadata.description
