@@ -206,8 +206,8 @@ def _name_function(loss: Any) -> str:
         except ValueError:
             return loss
         return ""
-    if isinstance(loss, dict) and loss.get("class_name") == "function":
-        return str(loss.get("config"))
+    if isinstance(loss, dict) and "class_name" in loss:  # classes are told by `find_foreign_object`
+        return str(loss.get("config")) if loss["class_name"] == "function" else ""
     parts = loss.values() if isinstance(loss, dict) else loss if isinstance(loss, list | tuple) else ()
     return next((name for name in map(_name_function, parts) if name), "")
 

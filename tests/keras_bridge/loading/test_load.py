@@ -347,13 +347,28 @@ def test_a_loss_that_cannot_be_restored_leaves_the_model_uncompiled_with_a_note(
     assert f"--custom file.py:{loss.__name__}," in str(caught.value.fix)
 
 
+@keras.saving.register_keras_serializable("theirs")
+class RegisteredLoss(keras.losses.Loss):
+    """A loss with a name of its own, which is no loss of Keras."""
+
+    def __init__(
+        self, name: str = "own", reduction: str = "sum_over_batch_size", dtype: object = None
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y: object, p: object) -> object:
+        return keras.losses.mean_squared_error(y, p)
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_a_loss_and_a_metric_that_are_registered_come_back(tmp_path: Path, suffix: str) -> None:
-    path = save_compiled(tmp_path / f"model{suffix}", loss=registered_loss, metrics=[registered_loss])
+@pytest.mark.parametrize("loss", [registered_loss, RegisteredLoss()])
+def test_a_loss_and_a_metric_that_are_registered_come_back(tmp_path: Path, suffix: str, loss: object) -> None:
+    path = save_compiled(tmp_path / f"model{suffix}", loss=loss, metrics=[registered_loss])
     notes = Notes()
     again = load_model(path, options=LoadOptions(needs_loss=True), progress=notes)
     assert not notes.texts
-    assert registered_loss in read_compiled(again).losses
+    (found,) = read_compiled(again).losses
+    assert found is loss or type(found) is type(loss)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
