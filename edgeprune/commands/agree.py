@@ -67,9 +67,12 @@ class AgreeResult:
         if row.ok:
             return f"TFLM agrees with {self.comparison.reference}: {gap} at most, which rounding explains."
         if not self.comparison.decides:
+            told = f"TFLM is {gap} away from {self.comparison.reference}, which round otherwise"
+            if self.comparison.odd is not None:
+                return f"{told}; no runtime here rounds as TFLM does, so whether TFLM is at fault stays open."
             return (
-                f"TFLM is {gap} away from {self.comparison.reference}, which round otherwise; whether TFLM "
-                "is at fault only tflite-runtime 2.14 can tell ('edgeprune doctor' says how to get it)."
+                f"{told}; whether TFLM is at fault only tflite-runtime 2.14 can tell ('edgeprune doctor' "
+                "says how to get it)."
             )
         return (
             f"TFLM does not agree with {self.comparison.reference}: {gap} in {found.differing} of "

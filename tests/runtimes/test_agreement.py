@@ -70,6 +70,18 @@ def test_a_reference_that_rounds_otherwise_than_tflm_decides_nothing(dense: Comp
     assert "only tflite-runtime 2.14 can tell" in result.sentence
 
 
+def test_what_is_installed_and_the_odd_one_out_is_not_asked_for(dense: Comparison) -> None:
+    comparison = replace(dense, decides=False)
+    row = comparison.tflm
+    assert row is not None
+    assert row.agreement is not None
+    odd = replace(row, kind="odd", agreement=replace(row.agreement, max_steps=236))
+    with_odd = replace(comparison, rows=(odd, *comparison.rows))
+    sentence = with_tflm(with_odd, max_steps=5, differing=3).sentence
+    assert "so whether TFLM is at fault stays open. The odd one out is" in sentence
+    assert "edgeprune doctor" not in sentence
+
+
 def test_floats_are_compared_by_the_range_of_the_output(dense: Comparison) -> None:
     near = with_tflm(dense, max_steps=None, differing=3, max_fraction=1e-5)
     far = with_tflm(replace(dense, decides=True), max_steps=None, differing=3, max_fraction=0.1)
