@@ -13,11 +13,8 @@ from edgeprune.device.figures import Figure
 from edgeprune.errors import EdgepruneError, InfeasibleError
 from edgeprune.graph.channels import ChannelMap
 from edgeprune.graph.layergraph import LayerGraph
-from edgeprune.graph.liveness import peak_activation_bytes
-from edgeprune.graph.lower import Lowering
-from edgeprune.graph.surgery import Kept, resize_shapes
 from edgeprune.measuring.backend import Backend
-from edgeprune.prune.costs import fit_costs
+from edgeprune.prune.costs import fit_costs, sum_costs
 from edgeprune.prune.limits import Limits
 from edgeprune.prune.ratio import remove_ratio
 from edgeprune.tflite.op_table import OPS
@@ -128,11 +125,6 @@ def _find_smallest(
         return {}
     per_op = {name: cost for name, cost in backend.op_costs().items() if name in known}
     costs = fit_costs(graph, channels, per_op=per_op, peak=_PEAK, measured=known)
-    raw = {name: sum(map(cost, Lowering(graph, channels).lower(kept))) for name, cost in per_op.items()}
-    raw[_PEAK] = _peak(graph, channels, kept)
+    raw = sum_costs(graph, channels, kept=kept, per_op=per_op, peak=_PEAK)
     figure_of = {budget: figure for figure, budget in kinds.items()}
     return {figure_of[name]: costs.of(name, value) for name, value in raw.items() if name in known}
-
-
-def _peak(graph: LayerGraph, channels: ChannelMap, kept: Kept) -> float:
-    return float(peak_activation_bytes(graph, resize_shapes(graph, channels, kept=kept)))

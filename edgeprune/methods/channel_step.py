@@ -14,6 +14,7 @@ from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
+from edgeprune.graph.surgery import Kept
 from edgeprune.methods.pricing import Budgets
 from edgeprune.methods.repairing import refit_cut
 from edgeprune.prune.costs import Costs
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.model.trace import Traced
     from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.train import Training
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 PRUNING_RATIOS = (0.5, 0.75, 1.0)
 """Largest fraction of an original family that may be gone: the first that meets the targets is taken, because
@@ -150,6 +152,31 @@ def prune_step(
         why=", ".join(f"{name} {cost[name]:g} > {target:g}" for name, target in targets.items()),
         fix="widen the budget that is missed a little",
     )
+
+
+def cut_refitted(
+    model: keras.Model, traced: Traced, channels: ChannelMap, *, kept: Kept, trainer: Trainer
+) -> keras.Model:
+    """The model with only these groups, its layers refitted; nothing is trained.
+
+    Args:
+        model: what to cut; not changed.
+        traced: its trace.
+        channels: its groups.
+        kept: (groups,) True for each group that stays.
+        trainer: has the samples.
+
+    Raises:
+        InfeasibleError: masked and compacted models differ.
+    """
+    from edgeprune.keras_bridge.model.rebuild import compact
+    from edgeprune.keras_bridge.model.repair import Cut
+
+    evaluator = trainer.evaluator
+    few = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
+    smaller = compact(model, traced, channels=channels, kept=kept, probe=few).model
+    cut = Cut(smaller=smaller, original=model, traced=traced, channels=channels, kept=kept)
+    return refit_cut(cut, evaluator=evaluator, source=trainer.training.source, seed=trainer.seed).model
 
 
 def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:

@@ -14,12 +14,11 @@ from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measuring.records import Worth
-from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, require_feasible, solve_gently
+from edgeprune.methods.channel_step import Pruner, cut_refitted, require_feasible, solve_gently
 from edgeprune.methods.layers import find_removable, take_branches
 from edgeprune.methods.loop import shrink
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.methods.plans import PlanChoice, choose_plan
-from edgeprune.methods.repairing import refit_cut
 from edgeprune.methods.start import describe_step
 from edgeprune.prune.costs import fit_costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
@@ -133,8 +132,6 @@ def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
         asked: where pruning starts, and what cannot be held.
         trainer: refits and scores it.
     """
-    from edgeprune.keras_bridge.model.rebuild import compact
-    from edgeprune.keras_bridge.model.repair import Cut
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
 
@@ -148,12 +145,9 @@ def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
         )
     except InfeasibleError:
         return None
-    probe = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
-    compacted = compact(start.model, traced, channels=channels, kept=plan.kept, probe=probe)
-    cut = Cut(smaller=compacted.model, original=start.model, traced=traced, channels=channels, kept=plan.kept)
+    refitted = cut_refitted(start.model, traced, channels, kept=plan.kept, trainer=trainer)
     source = trainer.training.source
-    refitted = refit_cut(cut, evaluator=evaluator, source=source, seed=trainer.seed)
-    model, accuracy = settle_batch_norm(refitted.model, evaluator, source=source, seed=trainer.seed)
+    model, accuracy = settle_batch_norm(refitted, evaluator, source=source, seed=trainer.seed)
     row = describe_step(
         len(start.steps),
         "prune",

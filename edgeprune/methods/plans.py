@@ -27,9 +27,8 @@ from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.surgery import Kept
-from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, score_channels, solve_gently
+from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, cut_refitted, score_channels, solve_gently
 from edgeprune.methods.layers import list_worthwhile, take_branches
-from edgeprune.methods.repairing import refit_cut
 from edgeprune.prune.criteria import Scores
 from edgeprune.prune.families import count_kept
 from edgeprune.report.sections.plans import PlanPart
@@ -165,17 +164,11 @@ class _Way:
 
     def carry_out(self, kept: Kept, *, trainer: Trainer) -> keras.Model:
         """A student: these groups of the model, refitted."""
-        from edgeprune.keras_bridge.model.rebuild import compact
-        from edgeprune.keras_bridge.model.repair import Cut
         from edgeprune.keras_bridge.model.weights import copy_model
 
         if kept.all():
             return copy_model(self.model)
-        evaluator, source = trainer.evaluator, trainer.training.source
-        few = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
-        smaller = compact(self.model, self.traced, channels=self.channels, kept=kept, probe=few).model
-        cut = Cut(smaller=smaller, original=self.model, traced=self.traced, channels=self.channels, kept=kept)
-        return refit_cut(cut, evaluator=evaluator, source=source, seed=trainer.seed).model
+        return cut_refitted(self.model, self.traced, self.channels, kept=kept, trainer=trainer)
 
 
 def _open_way(

@@ -8,7 +8,7 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.graph.liveness import peak_activation_bytes
 from edgeprune.graph.lower import Lowering
 from edgeprune.graph.opshape import OpShape
-from edgeprune.graph.surgery import resize_shapes
+from edgeprune.graph.surgery import Kept, resize_shapes
 
 OpCost = Callable[[OpShape], float]
 
@@ -60,12 +60,27 @@ def fit_costs(
         peak: the budget that follows the peak of live activations, "" for none.
         measured: budget name → what the conversion costs.
     """
-    kept = channels.everything
-    ops = Lowering(graph, channels).lower(kept)
-    raw = {name: sum(cost(op) for op in ops) for name, cost in per_op.items()}
+    raw = sum_costs(graph, channels, kept=channels.everything, per_op=per_op, peak=peak)
     scaled = {name: measured[name] / raw[name] for name in ("latency",) if raw.get(name) and name in measured}
-    if peak:
-        raw[peak] = float(peak_activation_bytes(graph, resize_shapes(graph, channels, kept=kept)))
     unfitted = Costs(per_op=per_op, peak=peak, factors=scaled)
     predicted = {name: unfitted.of(name, value) for name, value in raw.items()}
     return unfitted.refit(predicted=predicted, measured={**predicted, **measured})
+
+
+def sum_costs(
+    graph: LayerGraph, channels: ChannelMap, *, kept: Kept, per_op: Mapping[str, OpCost], peak: str
+) -> dict[str, float]:
+    """Budget name → sum over the ops of the graph with only these groups, or its peak of live activations.
+
+    Args:
+        graph: the model.
+        channels: its groups.
+        kept: (groups,) True for each group that stays.
+        per_op: budget name → cost of one op.
+        peak: the budget that follows the peak, "" for none.
+    """
+    ops = Lowering(graph, channels).lower(kept)
+    raw = {name: sum(cost(op) for op in ops) for name, cost in per_op.items()}
+    if peak:
+        raw[peak] = float(peak_activation_bytes(graph, resize_shapes(graph, channels, kept=kept)))
+    return raw
