@@ -100,7 +100,7 @@ def _require_scales(placed: PlacedOp) -> None:
     layout = FILTER_LAYOUTS.get(placed.op.name)
     weights = placed.input(1) if layout else None
     for tensor in (*placed.inputs, *placed.outputs):
-        if tensor.dtype not in _ACTIVATIONS or tensor is weights or tensor.is_constant or tensor.is_variable:
+        if tensor.dtype not in _ACTIVATIONS or tensor is weights or tensor.is_constant:
             continue
         is_plain = tensor.dtype == "int16" and placed.op.name in _PLAIN and not tensor.scales.size
         if tensor.scales.size != 1 and not is_plain:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from small_models import dense_int8, model, tensor, unary
+from small_models import dense_int8, model, real_model, tensor, unary
 from tflite_mutations import convolution
 
 from edgeprune.errors import ModelError
@@ -56,6 +56,16 @@ def test_an_op_that_computes_with_integers_needs_to_know_what_they_stand_for():
     packed.subgraphs[0].tensors[0].quantization = None
     with pytest.raises(ModelError, match="computes with tensor 0 'input', int8 with 0 scales"):
         read_model(pack(packed), where="unary")
+
+
+@pytest.mark.parametrize("state", [18, 19])
+def test_so_it_does_of_the_state_that_it_keeps(state):
+    packed = unpack(real_model("lstm"), where="lstm")
+    subgraph = packed.subgraphs[0]
+    (at,) = [op.inputs[state] for op in subgraph.operators if len(op.inputs) == 24]
+    subgraph.tensors[at].quantization = None
+    with pytest.raises(ModelError, match=f"UNIDIRECTIONAL_SEQUENCE_LSTM: computes with tensor {at} "):
+        read_model(pack(packed), where="lstm")
 
 
 def test_one_that_only_moves_them_does_not():
