@@ -32,11 +32,9 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.train import Training
     from edgeprune.keras_bridge.training.trainer import Trainer
 
-PRUNING_RATIOS = (0.5, 0.75, 1.0)
-"""Largest fraction of an original family that may be gone: the first that meets the targets is taken, because
-recovery gives back little of what a layer narrowed further has lost."""
-LARGEST_STEP_RATIO = 0.5
-"""Largest fraction of a family that goes in one step, unless the budgets cannot be met otherwise."""
+STAGES = ((0.5, 0.5), (0.75, 0.5), (0.75, 1.0), (1.0, 1.0))
+"""Largest fraction of an original family that may be gone, and that goes in one step. The first that meet the
+targets are taken: recovery gives back little of what a layer narrowed further has lost."""
 PROBE_SAMPLES = 8
 """Inputs on which masked and compacted models are compared."""
 ATTEMPTS = 8
@@ -219,23 +217,20 @@ def solve_gently(
     targets: Budgets,
     pruner: Pruner,
 ) -> Solution:
-    """The plan that spares every family as far as the targets allow; see `PRUNING_RATIOS`.
+    """The plan that spares every family as far as the targets allow; see `STAGES`.
 
     The widths of a chosen plan are kept to as long as the targets allow.
     """
     asked = pruner.limits.least_widths
     stages = [
-        (
-            LARGEST_STEP_RATIO if ratio < 1 else 1.0,
-            {name: math.ceil((1 - ratio) * width) for name, width in pruner.widths.items()},
-        )
-        for ratio in PRUNING_RATIOS
+        (step, {name: math.ceil((1 - ratio) * width) for name, width in pruner.widths.items()})
+        for ratio, step in STAGES
     ]
     if pruner.chosen:
         stages.insert(0, (1.0, dict(pruner.chosen)))
     for number, (step, floors) in enumerate(stages, 1):
         least = {name: max(width, asked.get(name, 0)) for name, width in floors.items()}
-        gentle = replace(pruner.limits, max_ratio=step, least_widths=least)
+        gentle = replace(pruner.limits, max_ratio=step, least_widths=least, dense_widths=pruner.widths)
         try:
             solution = solve(graph, channels, scores=scores, costs=costs, budgets=targets, limits=gentle)
         except InfeasibleError:  # every family is as narrow as this lets it become

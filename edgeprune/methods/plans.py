@@ -7,9 +7,9 @@ spare channels much is pruned to the budgets at once, refitted, and fine-tuned f
 these then goes on, beside channels alone, and what all of recovery would make of the two is foreseen from how
 much the last doubling of their steps has gained.
 
-Then families of channels take turns at giving way: the solver's own plan, and its plans under scores that
-favour some families and slight others, are refitted and held against the original without any training.
-Between plans of the same layers that does tell which one is better.
+Then families of channels take turns at giving way: the solver's own plan, less and more even ones, and plans
+under scores that favour some families and slight others, are refitted and held against the original without
+any training. Between plans of the same layers that tells which ones starve a layer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,6 +52,8 @@ MOST_DOUBLINGS = 4
 """Of training, that are foreseen from what the last one gained."""
 LEAST_GAIN = 0.05
 """By what fraction the distance foreseen without a branch must be below that with channels alone."""
+EVENNESS = (0.5, 2.0)
+"""Other than the usual one of `Limits.evenness`, that plans are drawn with."""
 SPREAD = 1.0
 """Standard deviation of the logarithm of what a family's scores are multiplied by."""
 LEAST_VARIED, MOST_VARIED = 3, 8
@@ -140,22 +142,24 @@ class _Way:
         """In the report."""
         return ", ".join(branch.name for branch in self.branches) or ALONE
 
-    def solve(self, favours: Mapping[str, float] | None = None) -> Kept:
-        """The groups that stay, with the scores of some families multiplied.
+    def solve(self, *, favours: Sequence[float] = (), evenness: float | None = None) -> Kept:
+        """The groups that stay, with the scores of each family multiplied.
 
         Raises:
             InfeasibleError: no plan meets the budgets.
         """
-        scores, names = self.scores.copy(), self.channels.family_names
-        for f, name in enumerate(names):
-            scores[self.channels.family == f] *= (favours or {}).get(name, 1.0)
+        scores, limits = self.scores.copy(), self.pruner.limits
+        for f, favour in enumerate(favours):
+            scores[self.channels.family == f] *= favour
+        if evenness is not None:
+            limits = replace(limits, evenness=evenness)
         return solve_gently(
             self.traced.graph,
             self.channels,
             scores=scores,
             costs=self.pruner.costs,
             targets=self.pruner.budgets,
-            pruner=self.pruner,
+            pruner=replace(self.pruner, limits=limits),
         ).kept
 
     def count_macs(self, kept: Kept) -> int:
@@ -356,10 +360,12 @@ def _draw_plans(way: _Way, *, count: int, seed: int) -> Iterator[Kept]:
         InfeasibleError: no plan meets the budgets.
     """
     rng = np.random.default_rng([seed, 17])
+    families = len(way.channels.family_names)
+    draws: list[dict[str, Any]] = [{}, *({"evenness": evenness} for evenness in EVENNESS)]
+    draws += [{"favours": np.exp(SPREAD * rng.standard_normal(families))} for _ in range(2 * count)]
     seen: list[Mapping[str, int]] = []
-    for _ in range(1 + 2 * count):
-        favours = {name: float(np.exp(SPREAD * rng.standard_normal())) for name in way.channels.family_names}
-        kept = way.solve(favours if seen else None)
+    for draw in draws:
+        kept = way.solve(**draw)
         widths = count_kept(way.channels, kept)
         if widths not in seen:
             seen.append(widths)

@@ -82,7 +82,8 @@ class Block:
 
     Attributes:
         groups: the groups.
-        loss: the sum of their scores.
+        loss: the sum of their scores, more of it the less of the family is left without them; see
+            `Limits.evenness`.
         share: of the family's groups that may go, what fraction is gone once this block and those before are.
     """
 
@@ -93,17 +94,21 @@ class Block:
 
 def cut_blocks(channels: ChannelMap, scores: Scores, *, limits: Limits) -> dict[int, tuple[Block, ...]]:
     """Family → its blocks in the order in which they go, down to its least width."""
-    cut = {}
+    cut, groups_of = {}, np.bincount(channels.family, minlength=len(channels.family_names))
     for f, family in rank_families(channels, scores, floors=limits.floors).items():
         align = limits.round_to if channels.units[f] == "channels" else 1
         total = width = len(family.order)
+        fixed = int(groups_of[f]) - total
+        dense = fixed + limits.dense_widths.get(channels.family_names[f], total)
         blocks = []
         while width > 0:
             target = (width - 1) // align * align
             if target < least_width(channels, f, family=family, limits=limits, width=width):
                 break
             groups = family.order[total - width : total - target]
-            blocks.append(Block(groups=groups, loss=float(scores[groups].sum()), share=1 - target / total))
+            left = max(fixed + target, 1) / dense
+            loss = float(scores[groups].sum()) / left**limits.evenness
+            blocks.append(Block(groups=groups, loss=loss, share=1 - target / total))
             width = target
         cut[f] = tuple(blocks)
     return cut

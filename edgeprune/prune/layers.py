@@ -44,7 +44,7 @@ def importance_lost(
         solution = solve(smaller, channels, scores=left, costs=costs, budgets=budgets, limits=limits)
     except InfeasibleError:
         return np.inf
-    return float(left[~solution.kept].sum()) if solution.feasible else np.inf
+    return solution.loss if solution.feasible else np.inf
 
 
 def transfer_scores(scores: Scores, old: ChannelMap, new: ChannelMap) -> Scores:

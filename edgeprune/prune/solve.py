@@ -29,11 +29,13 @@ class Solution:
     Attributes:
         kept: (groups,) True for each group that stays.
         costs: budget name → predicted cost.
+        loss: what is lost with the groups that go, as their blocks count it.
         feasible: whether all limits are predicted to hold.
     """
 
     kept: Kept
     costs: Mapping[str, float]
+    loss: float
     feasible: bool
 
 
@@ -68,7 +70,7 @@ def solve(
         put_back_what_fits(ledger)
         if limits.scope == "global":
             exchange(ledger)
-    return Solution(kept=ledger.kept, costs=ledger.costs(), feasible=feasible)
+    return Solution(kept=ledger.kept, costs=ledger.costs(), loss=ledger.loss, feasible=feasible)
 
 
 def _nothing_left(

@@ -3,7 +3,7 @@ import pytest
 from graph.hand_made import Made, conv, dense, graph_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prune.priced_graphs import chain, macs, tangled, weights
+from prune.priced_graphs import chain, long_chain, macs, tangled, weights
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.channels import ChannelMap, name_channels
@@ -13,7 +13,7 @@ from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.graph.surgery import remove_channels, resize_shapes
 from edgeprune.prune.costs import Costs, fit_costs
-from edgeprune.prune.families import family_widths
+from edgeprune.prune.families import count_kept, cut_blocks, family_widths
 from edgeprune.prune.limits import Limits
 from edgeprune.prune.ratio import remove_ratio
 from edgeprune.prune.solve import solve
@@ -352,6 +352,32 @@ def test_a_family_keeps_its_least_width() -> None:
     )
     assert [width_of(channels, free.kept, t) for t in "pq"] == [8, 8]
     assert [width_of(channels, bound.kept, t) for t in "pq"] == [4, 12]
+
+
+@pytest.mark.parametrize(("evenness", "narrowest"), [(0.0, 1), (1.0, 4), (2.0, 8)])
+def test_a_layer_is_not_starved_for_the_sake_of_its_neighbours(evenness: float, narrowest: int) -> None:
+    """A wide layer beside a narrow one is cheaper than two of medium width."""
+    graph, channels = long_chain(5, width=16)
+    found = solve(
+        graph,
+        channels,
+        scores=np.ones(channels.groups),
+        costs=Costs(per_op={"flash": weights}),
+        budgets={"flash": 350},  # of 1,104
+        limits=Limits(evenness=evenness),
+    )
+    assert min(count_kept(channels, found.kept).values()) == narrowest
+
+
+def test_a_channel_counts_by_what_is_left_of_the_dense_model() -> None:
+    _, channels = long_chain(1, width=4)
+    scores = np.ones(channels.groups)
+    (fresh,), (halved,) = (
+        cut_blocks(channels, scores, limits=Limits(dense_widths=dense)).values()
+        for dense in ({}, {"layer0": 8})
+    )
+    assert [block.loss for block in fresh] == pytest.approx([4 / 3, 4 / 2, 4 / 1])
+    assert [block.loss for block in halved] == pytest.approx([8 / 3, 8 / 2, 8 / 1])
 
 
 def test_where_all_groups_are_at_their_least_width_it_says_that_and_for_which_budget() -> None:

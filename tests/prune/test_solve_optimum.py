@@ -31,19 +31,20 @@ def draw_scores(rng: np.random.Generator, count: int) -> Scores:
     return kinds[int(rng.integers(3))]
 
 
-def list_plans(channels: ChannelMap, scores: Scores, limits: Limits) -> list[Kept]:
-    """Every plan of whole blocks, what loses least first; none where there are too many or too few."""
+def list_plans(channels: ChannelMap, scores: Scores, limits: Limits) -> list[tuple[float, Kept]]:
+    """Every plan of whole blocks and its loss, the least first; none where there are too many or too few."""
     by_family = cut_blocks(channels, scores, limits=limits).values()
     if len(by_family) < 2 or not 12 <= prod(len(blocks) + 1 for blocks in by_family) <= MOST_PLANS:
         return []
     plans = []
     for counts in product(*(range(len(blocks) + 1) for blocks in by_family)):
-        kept = channels.everything
+        loss, kept = 0.0, channels.everything
         for blocks, count in zip(by_family, counts, strict=True):
             for block in blocks[:count]:
+                loss += block.loss
                 kept[block.groups] = False
-        plans.append(kept)
-    return sorted(plans, key=lambda kept: float(scores[~kept].sum()))
+        plans.append((loss, kept))
+    return sorted(plans, key=lambda plan: plan[0])
 
 
 def price(graph: LayerGraph, channels: ChannelMap, lowering: Lowering, kept: Kept) -> dict[str, float]:
@@ -77,17 +78,16 @@ def draw_case(seed: int) -> float:
     if not plans:
         return np.nan
     lowering = Lowering(graph, channels)
-    dense, least = (price(graph, channels, lowering, kept) for kept in (plans[0], plans[-1]))
+    dense, least = (price(graph, channels, lowering, kept) for _, kept in (plans[0], plans[-1]))
     budgets = draw_budgets(rng, dense, least)
-    best = next(
-        kept
-        for kept in plans
+    optimum = next(
+        loss
+        for loss, kept in plans
         if all(price(graph, channels, lowering, kept)[name] <= limit for name, limit in budgets.items())
     )
     found = solve(graph, channels, scores=scores, costs=COSTS, budgets=budgets, limits=limits)
     assert found.feasible
-    optimum = float(scores[~best].sum())
-    return float(scores[~found.kept].sum()) / optimum if optimum else np.nan
+    return found.loss / optimum if optimum else np.nan
 
 
 def test_no_plan_loses_more_than_a_twentieth_above_the_best_there_is() -> None:
@@ -107,11 +107,12 @@ def excess_of_chain(seed: int) -> float:
     a, b, c, d = np.meshgrid(*[np.arange(7, 0, -1)] * 4, indexing="ij")
     costs = 2 * a + a * b + b * c + c * d + 3 * d
     budget = int(rng.integers(30, 170))  # of 182
-    lost = [np.cumsum(np.sort(scores[channels.tensors[f"layer{i}"]]))[:-1] for i in range(4)]
+    left = np.arange(6, 0, -1) / 7
+    lost = [np.cumsum(np.sort(scores[channels.tensors[f"layer{i}"]])[:-1] / left) for i in range(4)]
     losses = sum(np.meshgrid(*[np.concatenate([[0.0], each]) for each in lost], indexing="ij"))
     found = solve(graph, channels, scores=scores, costs=COSTS, budgets={"flash": budget}, limits=Limits())
     assert found.costs["flash"] <= budget
-    return float(scores[~found.kept].sum() / losses[costs <= budget].min())
+    return float(found.loss / losses[costs <= budget].min())
 
 
 def test_chains_whose_layers_make_each_other_cheap_lose_hardly_more_than_they_must() -> None:
