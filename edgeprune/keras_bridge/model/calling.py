@@ -71,6 +71,13 @@ def call_operation(operation: Any, node: Node, inputs: Sequence[Any]) -> Any:
 
     # Keras hands masks on itself, and takes none that it is told a second time.
     said = {name: value for name, value in node.arguments.items() if name != "mask" or value is not None}
-    bound = inspect.signature(operation.call).bind_partial()
+    signature = inspect.signature(operation.call)
+    bound = signature.bind_partial()
     bound.arguments.update(keras.tree.map_structure(fill, said))
-    return operation(*bound.args, **bound.kwargs)
+    named = {
+        name: bound.arguments.pop(name)
+        for name, value in tuple(bound.arguments.items())
+        if signature.parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        and not any(keras.ops.is_tensor(each) for each in keras.tree.flatten(value))
+    }  # layers take only tensors by their place
+    return operation(*bound.args, **bound.kwargs, **named)

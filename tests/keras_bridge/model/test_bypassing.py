@@ -61,7 +61,15 @@ def nested() -> keras.Model:
     return keras.Model({"image": image}, {"mean": layers.GlobalAveragePooling2D()(x)})
 
 
-@pytest.mark.parametrize("make", [residual, sequential, shared, nested])
+def told() -> keras.Model:
+    """Layers that are told how to run where they are called."""
+    vector = keras.Input((5,))
+    x = layers.Dropout(0.5)(layers.Dense(8)(vector), training=False)
+    x = layers.BatchNormalization()(layers.Dense(8)(x), training=False, mask=None)
+    return keras.Model(vector, layers.Dense(2)(x))
+
+
+@pytest.mark.parametrize("make", [residual, sequential, shared, nested, told])
 def test_dropping_branches_equals_skipping_them(make: Callable[[], keras.Model], tmp_path: Path) -> None:
     model = make()
     rng = np.random.default_rng(0)
