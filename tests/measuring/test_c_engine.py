@@ -54,7 +54,7 @@ def test_ram_holds_arena_inputs_outputs_and_stack():
 
 def test_an_op_that_the_engine_lacks_is_named():
     measured = measure(unary("GELU"), profile=on_engine(), where="made")
-    assert measured.unsupported[0].startswith("GELU: the C engine has no such op")
+    assert measured.unsupported[0].startswith("GELU cannot be compiled: the C engine has no GELU; use")
     assert not check_ops(measured, on_engine()).ok
     assert measured.figures["flash_bytes"].value is None
 

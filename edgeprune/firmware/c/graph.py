@@ -1,14 +1,16 @@
 """A model as layers with places: every op compiled, every tensor somewhere in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edgeprune.errors import OpError
 from edgeprune.firmware.c import ops as _ops  # noqa: F401  (registers the emitters)
+from edgeprune.firmware.c.folding import fold_shapes
 from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Site
 from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
 from edgeprune.firmware.c.ordering import Task, find_order
 from edgeprune.firmware.c.padding import fold_padding
+from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.model import Model, Op
 from edgeprune.tflite.validity.require import require_valid
 
@@ -71,11 +73,48 @@ def compile_model(
         OpError: the C engine lacks an op, or what the op asks for.
         ModelError: a dimension is open, and what its shape says instead does not go with the others.
     """
-    require_valid(model, are_final=True)
-    model = fold_padding(model)
-    steps = []
+    model = _fold(model)
+    sites = _list_sites(model, prefix=prefix, instructions=instructions, optimize=optimize)
+    steps = tuple(Step(op=site.op, label=site.label, layer=_compile(site)) for site in sites)
+    _check_ends(model)
+    return _place(model, steps)
+
+
+def list_refusals(model: Model) -> tuple[tuple[str, OpError], ...]:
+    """Everything that keeps the C engine from compiling a model, each after the name of its op, if any.
+
+    Raises:
+        ModelError: as `compile_model`.
+    """
+    model = _fold(model)
+    refusals = []
+    for site in _list_sites(model):
+        try:
+            _compile(site)
+        except OpError as error:
+            refusals.append((site.op.name, error))
+    try:
+        _check_ends(model)
+    except OpError as error:
+        refusals.append(("model", error))
+    return tuple(refusals)
+
+
+def require_compilable(model: Model) -> None:
+    """Raises OpError for the first of `list_refusals`, before anything else is done with a model."""
+    for _, error in list_refusals(model):
+        raise error
+
+
+def _list_sites(
+    model: Model,
+    *,
+    prefix: str = "model",
+    instructions: Instructions = "mve",
+    optimize: Optimize = "speed",
+) -> Iterator[Site]:
     for op in model.ops:
-        site = Site(
+        yield Site(
             op=op,
             tensors=model.tensors,
             where=model.where,
@@ -83,18 +122,29 @@ def compile_model(
             prefix=prefix,
             optimize=optimize,
         )
-        if op.name not in EMITTERS:
-            raise OpError(
-                f"the C engine has no {op.name}",
-                where=f"{model.where}: op {op.index}",
-                fix="use --runtime tflm, or replace the layer that becomes it",
-            )
-        _check_extent(site)
-        layer = EMITTERS[op.name](site)
-        _check_operands(site, layer)
-        steps.append(Step(op=op, label=site.label, layer=layer))
-    _check_ends(model)
-    return _place(model, tuple(steps))
+
+
+def _compile(site: Site) -> Layer:
+    if site.op.name not in EMITTERS:
+        raise OpError(
+            f"the C engine has no {site.op.name}",
+            where=f"{site.where}: op {site.op.index}",
+            fix="use --runtime tflm, or replace the layer that becomes it",
+        )
+    _check_extent(site)
+    layer = EMITTERS[site.op.name](site)
+    _check_operands(site, layer)
+    return layer
+
+
+def _fold(model: Model) -> Model:
+    """The model, checked, without ops that are done while compiling, or by others on the way."""
+    model = unpack_constants(model)
+    require_valid(model, are_final=True)
+    folded = fold_shapes(model)
+    if folded is not model:
+        require_valid(folded, are_final=True)  # what was computed before is a constant now, and can be judged
+    return fold_padding(folded)
 
 
 def _check_extent(site: Site) -> None:

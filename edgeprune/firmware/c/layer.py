@@ -19,9 +19,18 @@ Instructions = Literal["plain", "dsp", "mve"]
 
 IN_PLACE = None
 
+_ONE_SCALE = ("int8", "uint8", "int16")
+
 Optimize = Literal["speed", "size", "ram"]
 
-C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+C_TYPES = {
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "uint8": "uint8_t",
+    "bool": "uint8_t",
+    "float32": "float",
+}
 
 
 class _Options(dict[str, Any]):
@@ -86,12 +95,14 @@ class Site:
         return constant_values(tensor, where=self.where)
 
     def require(self, dtype: str, *tensors: Tensor) -> None:
-        """Raises OpError for a tensor of another type, or an int8 one without exactly one scale."""
+        """Raises OpError for a tensor of another type, or a quantized one without exactly one scale."""
         for tensor in tensors:
             if tensor.dtype != dtype:
                 raise self.refuse(f"its {tensor.dtype} tensor {tensor.index} would have to be {dtype}")
-            if dtype == "int8" and not tensor.is_constant and tensor.scales.size != 1:
-                raise self.refuse(f"its int8 tensor {tensor.index} has {tensor.scales.size} scales, not one")
+            if dtype in _ONE_SCALE and not tensor.is_constant and tensor.scales.size != 1:
+                raise self.refuse(
+                    f"its {dtype} tensor {tensor.index} has {tensor.scales.size} scales, not one"
+                )
 
     def refuse(self, why: str) -> OpError:
         """The error for an op that the C engine cannot compile."""

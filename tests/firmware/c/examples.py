@@ -19,6 +19,7 @@ GROUPS = (
     examples_matrices.matrix_examples,
     examples_elements.binary_examples,
     examples_elements.lookup_examples,
+    examples_elements.byte_examples,
     examples_elements.softmax_examples,
     examples_elements.element_examples,
     examples_moves.mover_examples,

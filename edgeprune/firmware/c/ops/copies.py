@@ -6,8 +6,9 @@ from math import prod
 
 from edgeprune.firmware.c.broadcast import Loops, fold_loops, name_loops, row_strides
 from edgeprune.firmware.c.layer import C_TYPES, Layer, Site, describe, emits, render, zero_point
+from edgeprune.tflite.model import BITS
 
-_ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float32": 4}
+_ELEMENT_BYTES = {name: BITS[name] // 8 for name in C_TYPES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

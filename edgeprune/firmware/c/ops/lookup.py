@@ -7,6 +7,7 @@ import numpy as np
 
 from edgeprune.firmware.c import fixed_point
 from edgeprune.firmware.c.layer import (
+    C_TYPES,
     Constant,
     Layer,
     Site,
@@ -35,24 +36,41 @@ _SIGMOID_INPUT_BITS = 4
 def emit(site: Site) -> Layer:
     """The op's table, and a loop that looks values up."""
     site.require("int8", site.input(), site.output())
-    table = np.clip(_FUNCTIONS[site.op.name](site), INT8_MIN, INT8_MAX)
-    function = render("lookup.c", name=site.label, comment=describe(site), elements=site.input().elements)
+    return emit_table(site, _FUNCTIONS[site.op.name](site))
+
+
+def emit_table(site: Site, table: Integers) -> Layer:
+    """A loop that looks up what each value of 8 bits becomes.
+
+    Args:
+        site: the op.
+        table: outputs for all values of the input, from the smallest; those beyond the output's type are
+            clamped to it.
+    """
+    source, output = site.input(), site.output()
+    limits = np.iinfo(output.dtype)
+    function = render(
+        "lookup.c",
+        name=site.label,
+        comment=describe(site),
+        kind=source.dtype,
+        source=C_TYPES[source.dtype],
+        target=C_TYPES[output.dtype],
+        place="input[i]" if source.dtype == "uint8" else "input[i] + 128",
+        elements=source.elements,
+    )
+    values = np.clip(table, limits.min, limits.max).astype(output.dtype)
     return Layer(
         function=function,
-        inputs=site.op.inputs,
+        inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="table", values=table.astype(np.int8)),),
-        overlaps=elementwise(of=site.op.inputs[0]),
+        constants=(Constant(name="table", values=values),),
+        overlaps=elementwise(of=site.op.inputs[0]) if limits.bits == 8 else {},
     )
 
 
 def _centred(site: Site) -> Integers:
     return _EVERY_VALUE - zero_point(site.input())
-
-
-def _quantize(site: Site) -> Integers:
-    factor = quantize_factor(float(scale(site.input())) / float(scale(site.output())))
-    return factor.scale(_centred(site)) + zero_point(site.output())
 
 
 def _relu(site: Site) -> Integers:
@@ -143,7 +161,6 @@ def _saturate_16(values: Integers) -> Integers:
 
 
 _FUNCTIONS: dict[str, Callable[[Site], Integers]] = {
-    "QUANTIZE": _quantize,
     "RELU": _relu,
     "RELU6": _relu6,
     "ELU": _elu,

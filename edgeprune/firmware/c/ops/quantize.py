@@ -1,40 +1,84 @@
-"""QUANTIZE and DEQUANTIZE between float32 and int8; from int8 to int8 QUANTIZE is a table."""
+"""QUANTIZE and DEQUANTIZE; between types of 8 bits QUANTIZE is a table, or less."""
 
-from edgeprune.firmware.c.layer import Layer, Site, describe, emits, format_float, render, scale, zero_point
-from edgeprune.firmware.c.ops.lookup import emit as emit_lookup
+import numpy as np
+
+from edgeprune.firmware.c.layer import (
+    C_TYPES,
+    Layer,
+    Site,
+    describe,
+    elementwise,
+    emits,
+    format_float,
+    render,
+    scale,
+    zero_point,
+)
+from edgeprune.firmware.c.ops.lookup import emit_table
+from edgeprune.firmware.c.scaling import quantize_factor
+
+_BYTES = ("int8", "uint8")
 
 
 @emits("QUANTIZE")
 def emit_quantize(site: Site) -> Layer:
-    """int8 from real numbers, or from int8 of another scale."""
-    if site.input().dtype == "int8":
-        return emit_lookup(site)
-    site.require("float32", site.input())
-    site.require("int8", site.output())
-    return _emit(site, tensor=1)
+    """Integers from real numbers, or from integers of another type or scale."""
+    source, output = site.input(), site.output()
+    types = (source.dtype, output.dtype)
+    if source.dtype in _BYTES and output.dtype in _BYTES and types != ("uint8", "uint8"):
+        return _emit_bytes(site)
+    site.require("float32", source)
+    site.require("int8", output)
+    function = render(
+        "quantize.c",
+        name=site.label,
+        comment=describe(site),
+        elements=source.elements,
+        scale=format_float(scale(output)),
+        zero=zero_point(output),
+    )
+    return Layer(function=function, inputs=site.op.inputs, outputs=site.op.outputs, kernels=("clamp",))
+
+
+def _emit_bytes(site: Site) -> Layer:
+    source, output = site.input(), site.output()
+    for tensor in (source, output):
+        site.require(tensor.dtype, tensor)
+    limits = np.iinfo(source.dtype)
+    shifted = zero_point(source) - limits.min == zero_point(output) - np.iinfo(output.dtype).min
+    if source.dtype != output.dtype and shifted and scale(source) == scale(output):
+        function = render(
+            "quantize_flip.c",
+            name=site.label,
+            comment=describe(site),
+            source=C_TYPES[source.dtype],
+            target=C_TYPES[output.dtype],
+            elements=source.elements,
+        )
+        return Layer(
+            function=function,
+            inputs=site.op.inputs,
+            outputs=site.op.outputs,
+            overlaps=elementwise(of=site.op.inputs[0]),
+        )
+    factor = quantize_factor(float(scale(source)) / float(scale(output)))
+    values = np.arange(limits.min, limits.max + 1, dtype=np.int64) - zero_point(source)
+    return emit_table(site, factor.scale(values) + zero_point(output))
 
 
 @emits("DEQUANTIZE")
 def emit_dequantize(site: Site) -> Layer:
-    """Real numbers from int8."""
-    site.require("int8", site.input())
+    """Real numbers from integers."""
+    source = site.input()
+    site.require("uint8" if source.dtype == "uint8" else "int8", source)
     site.require("float32", site.output())
-    return _emit(site, tensor=0)
-
-
-def _emit(site: Site, *, tensor: int) -> Layer:
-    quantized = (site.input(), site.output())[tensor]
     function = render(
-        f"{site.op.name.lower()}.c",
+        "dequantize.c",
         name=site.label,
         comment=describe(site),
-        elements=site.input().elements,
-        scale=format_float(scale(quantized)),
-        zero=zero_point(quantized),
+        source=C_TYPES[source.dtype],
+        elements=source.elements,
+        scale=format_float(scale(source)),
+        zero=zero_point(source),
     )
-    return Layer(
-        function=function,
-        inputs=site.op.inputs,
-        outputs=site.op.outputs,
-        kernels=("clamp",) if tensor else (),
-    )
+    return Layer(function=function, inputs=site.op.inputs, outputs=site.op.outputs)
