@@ -94,12 +94,22 @@ class Site:
             raise self.refuse(f"input {position} is computed by the model, and must be a constant")
         return constant_values(tensor, where=self.where)
 
+    def place_axis(self, axis: int, rank: int) -> int:
+        """A dimension counted from the first. Raises OpError where there is none."""
+        if not -rank <= axis < rank:
+            raise self.refuse(f"there is no dimension {axis} of {rank}")
+        return axis % rank
+
     def require(self, dtype: str, *tensors: Tensor) -> None:
         """Raises OpError for a tensor of another type, or a quantized one without exactly one scale."""
         for tensor in tensors:
             if tensor.dtype != dtype:
                 raise self.refuse(f"its {tensor.dtype} tensor {tensor.index} would have to be {dtype}")
-            if dtype in _ONE_SCALE and not tensor.is_constant and tensor.scales.size != 1:
+            if (
+                dtype in _ONE_SCALE
+                and tensor.scales.size != 1
+                and not (tensor.is_constant and tensor.scales.size)
+            ):
                 raise self.refuse(
                     f"its {dtype} tensor {tensor.index} has {tensor.scales.size} scales, not one"
                 )

@@ -5,7 +5,13 @@ All examples together are one model, so that TFLM, the C compiler and the emulat
 
 from functools import lru_cache
 
-from tests.firmware.c import examples_elements, examples_matrices, examples_moves, examples_windows
+from tests.firmware.c import (
+    examples_elements,
+    examples_matrices,
+    examples_more,
+    examples_moves,
+    examples_windows,
+)
 from tests.firmware.c.example import Example
 
 GROUPS = (
@@ -25,6 +31,12 @@ GROUPS = (
     examples_moves.mover_examples,
     examples_moves.mean_examples,
     examples_moves.more_move_examples,
+    examples_more.rearranging_examples,
+    examples_more.gathering_examples,
+    examples_more.extreme_examples,
+    examples_more.summing_examples,
+    examples_more.more_element_examples,
+    examples_more.comparing_examples,
 )
 
 

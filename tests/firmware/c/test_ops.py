@@ -15,7 +15,7 @@ from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import pack, unpack
-from tests.firmware.c.example import binary, join, random_inputs
+from tests.firmware.c.example import binary, join, mover, random_inputs
 from tests.firmware.c.examples import all_examples
 from tests.firmware.c.examples_windows import conv_2d, depthwise
 
@@ -75,7 +75,18 @@ def test_every_example_is_as_tflm_computes_it_on_the_core_itself(reference, core
 
 
 def test_every_op_has_an_example():
-    assert {example.op for example in all_examples()} == set(EMITTERS)
+    assert {example.op for example in all_examples()} | {"TILE"} == set(EMITTERS)
+
+
+@needs_gcc
+def test_a_tile_repeats_its_input(tmp_path):
+    """TFLM has no kernel for it."""
+    data, _ = join([mover("tile", "TILE", (2, 3), [(4, 9)], constants=[[2, 3]])])
+    inputs = random_inputs(read_model(data, where="tile"))
+    engine = write_engine(data, directory=tmp_path)
+    program = build_host_program(engine, directory=tmp_path / "host", flags=SANITIZERS)
+    (ours,) = run_host_program(program, inputs, model=engine.program.model)
+    assert np.array_equal(ours, np.tile(inputs[0], (1, 2, 3)))
 
 
 @needs_gcc

@@ -50,7 +50,7 @@ def emit_concatenation(site: Site) -> Layer:
             )
         )
         start += box[axis]
-    return _emit(site, moves, sources=range(len(site.op.inputs)))
+    return emit_moves(site, moves, sources=range(len(site.op.inputs)))
 
 
 @emits("SPLIT", "SPLIT_V", "UNPACK")
@@ -79,7 +79,7 @@ def emit_split(site: Site) -> Layer:
             )
         )
         start += box[axis]
-    return _emit(site, moves, sources=[source])
+    return emit_moves(site, moves, sources=[source])
 
 
 @emits("PACK")
@@ -98,7 +98,7 @@ def emit_pack(site: Site) -> Layer:
         )
         for place in range(len(site.op.inputs))
     ]
-    return _emit(site, moves, sources=range(len(site.op.inputs)))
+    return emit_moves(site, moves, sources=range(len(site.op.inputs)))
 
 
 @emits("TRANSPOSE")
@@ -110,7 +110,7 @@ def emit_transpose(site: Site) -> Layer:
     move = Move(
         shape=shape, strides=tuple(strides[axis] for axis in order), target_strides=row_strides(shape)
     )
-    return _emit(site, [move], sources=[0])
+    return emit_moves(site, [move], sources=[0])
 
 
 @emits("SLICE")
@@ -120,7 +120,7 @@ def emit_slice(site: Site) -> Layer:
     shape = site.output().shape
     start = sum(int(at) * step for at, step in zip(site.constant(1).reshape(-1), strides, strict=True))
     move = Move(shape=shape, start=start, strides=strides, target_strides=row_strides(shape))
-    return _emit(site, [move], sources=[0])
+    return emit_moves(site, [move], sources=[0])
 
 
 @emits("STRIDED_SLICE")
@@ -149,7 +149,7 @@ def emit_strided_slice(site: Site) -> Layer:
         raise site.refuse(f"its output has not the {prod(box)} elements that it takes")
     steps = tuple(stride * by for stride, by in zip(strides, step, strict=True))
     move = Move(shape=tuple(box), start=start, strides=steps, target_strides=row_strides(box))
-    return _emit(site, [move], sources=[0])
+    return emit_moves(site, [move], sources=[0])
 
 
 @emits("PAD", "PADV2")
@@ -168,10 +168,18 @@ def emit_pad(site: Site) -> Layer:
         target_start=sum(int(at) * step for at, step in zip(before, strides, strict=True)),
         target_strides=strides,
     )
-    return _emit(site, [move], sources=[0], head=f"    fill_bytes(output_0, {fill}, {prod(shape)});\n")
+    return emit_moves(site, [move], sources=[0], head=f"    fill_bytes(output_0, {fill}, {prod(shape)});\n")
 
 
-def _emit(site: Site, moves: Sequence[Move], *, sources: Sequence[int], head: str = "") -> Layer:
+def emit_moves(site: Site, moves: Sequence[Move], *, sources: Sequence[int], head: str = "") -> Layer:
+    """A function that does these moves, one after the other.
+
+    Args:
+        site: the op.
+        moves: boxes; together they fill all outputs, if `head` does not.
+        sources: places of the inputs that are moved.
+        head: C that comes first.
+    """
     tensors = [site.input(at) for at in sources] + [site.output(at) for at in range(len(site.op.outputs))]
     for tensor in tensors:
         if tensor.dtype not in _ELEMENT_BYTES:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,9 +31,10 @@ from edgeprune.firmware.c.scaling import (
 
 _EVERY_VALUE = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
 _SIGMOID_INPUT_BITS = 4
+_RSQRT_SHIFT = 20
 
 
-@emits("RELU", "RELU6", "ELU", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH")
+@emits("ABS", "RSQRT", "RELU", "RELU6", "ELU", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH")
 def emit(site: Site) -> Layer:
     """The op's table, and a loop that looks values up."""
     site.require("int8", site.input(), site.output())
@@ -71,6 +73,31 @@ def emit_table(site: Site, table: Integers) -> Layer:
 
 def _centred(site: Site) -> Integers:
     return _EVERY_VALUE - zero_point(site.input())
+
+
+def _abs(site: Site) -> Integers:
+    values = np.abs(_centred(site))
+    if scale(site.input()) != scale(site.output()):
+        values = quantize_factor(float(scale(site.input()) / scale(site.output()))).scale(values)
+    return values + zero_point(site.output())
+
+
+def _rsqrt(site: Site) -> Integers:
+    # TFLM refuses values below zero when it meets them; here they are as 0, the largest.
+    real = 1.0 / float(np.sqrt(scale(site.input())) * scale(site.output()))
+    factor = quantize_factor(real)
+    if factor.shift - _RSQRT_SHIFT > 0:
+        raise site.refuse("its output's scale is too small for its input's")
+    table = []
+    for value in _centred(site).tolist():
+        if value <= 0:
+            table.append(INT8_MAX)
+            continue
+        root = fixed_point.inverse_square_root(value)
+        fine = replace(root, shift=root.shift + _RSQRT_SHIFT).scale(np.int64(1))
+        scaled = replace(factor, shift=factor.shift - _RSQRT_SHIFT).scale(fine)
+        table.append(int(scaled) + zero_point(site.output()))
+    return np.array(table, np.int64)
 
 
 def _relu(site: Site) -> Integers:
@@ -161,6 +188,8 @@ def _saturate_16(values: Integers) -> Integers:
 
 
 _FUNCTIONS: dict[str, Callable[[Site], Integers]] = {
+    "ABS": _abs,
+    "RSQRT": _rsqrt,
     "RELU": _relu,
     "RELU6": _relu6,
     "ELU": _elu,
