@@ -86,8 +86,9 @@ class CEngine(DefaultBackend):
         find_board(self.profile.core)
 
     def refuse_scheme(self, scheme: Scheme) -> str | None:
-        """All but int8."""
-        return None if scheme.name == "int8" else "the C engine has kernels for int8 alone"
+        """All but those of integers."""
+        known = scheme.name in ("int8", "int16x8")
+        return None if known else f"the C engine has no kernels for {scheme.name}"
 
     def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
         """Flash and time, by sparse kernels."""

@@ -114,6 +114,15 @@ class Site:
                     f"its {dtype} tensor {tensor.index} has {tensor.scales.size} scales, not one"
                 )
 
+    def require_integers(self, *tensors: Tensor) -> str:
+        """The one type of quantized tensors, "int8" or "int16". Raises OpError where there is none."""
+        dtype = "int16" if tensors[0].dtype == "int16" else "int8"
+        self.require(dtype, *tensors)
+        for tensor in tensors:
+            if dtype == "int16" and tensor.zero_points.any():
+                raise self.refuse(f"its int16 tensor {tensor.index} has a zero point that is not 0")
+        return dtype
+
     def refuse(self, why: str) -> OpError:
         """The error for an op that the C engine cannot compile."""
         return OpError(
@@ -226,6 +235,21 @@ def describe(site: Site, *, source: int = 0) -> str:
 def elementwise(*, of: int) -> Mapping[int, int | None]:
     """`Layer.overlaps` of a function that writes each element after reading it, and never looks back."""
     return {of: 0}
+
+
+def name_type(dtype: str) -> dict[str, str]:
+    """Values for a template that is made for several types of integers."""
+    return {
+        "type": C_TYPES[dtype],
+        "clamp": f"clamp_{dtype}",
+        "lowest": f"{dtype.upper()}_MIN",
+        "highest": f"{dtype.upper()}_MAX",
+    }
+
+
+def clamp_of(dtype: str) -> str:
+    """The kernel that holds the function of `name_type`."""
+    return "clamp" if dtype == "int8" else "clamp_wide"
 
 
 def zero_point(tensor: Tensor) -> int:

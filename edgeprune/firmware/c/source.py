@@ -12,14 +12,20 @@ from edgeprune.version import __version__
 
 _KERNEL_ORDER = (
     "clamp",
+    "clamp_wide",
+    "clamp_float",
+    "clamp_int32",
     "wrapping",
     "multiply",
     "rescale",
     "requantize",
+    "requantize_wide",
     "requantize_right",
     "reciprocal",
+    "leading_zeros",
     "logarithm",
     "inverse_root",
+    "between_wide",
     "truncate",
     "bytes",
     "dsp",
@@ -56,6 +62,7 @@ _KERNEL_ORDER = (
     "convolve_two_mve",
     "dot_4x1_mve",
     "connect_4x1_mve",
+    "interpolate",
     "lstm",
     "lstm_put_gates",
     "lstm_put_gates_any",
@@ -63,6 +70,7 @@ _KERNEL_ORDER = (
     "depthwise_8_mve",
 )
 _PER_LINE = 16
+_CONSTANT_TYPES = {**C_TYPES, "int64": "int64_t"}
 
 
 def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]:
@@ -239,7 +247,7 @@ def _copies(program: Program) -> Iterator[str]:
 
 
 def _declare(step: Step, constant: Constant) -> str:
-    ctype = constant.ctype or C_TYPES[str(constant.values.dtype)]
+    ctype = constant.ctype or _CONSTANT_TYPES[str(constant.values.dtype)]
     count = len(constant.values) if constant.ctype else constant.values.size
     return f"const {ctype} {step.label}_{constant.name}[{count}]"
 
@@ -249,7 +257,11 @@ def _define(step: Step, constant: Constant) -> str:
     if constant.ctype:  # records
         lines = ["    {" + ", ".join(map(_literal, row)) + "}," for row in values.tolist()]
     else:
-        flat = [_literal(value) for value in values.reshape(-1).tolist()]
+        is_float = values.dtype == np.float32
+        flat = [
+            format_float(value) if is_float else _literal(value)
+            for value in (values.reshape(-1) if is_float else values.reshape(-1).tolist())
+        ]
         lines = [
             "    " + " ".join(f"{each}," for each in flat[start : start + _PER_LINE])
             for start in range(0, len(flat), _PER_LINE)

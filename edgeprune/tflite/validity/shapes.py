@@ -374,6 +374,13 @@ def _arg(placed: PlacedOp) -> Iterable[tuple[Tensor, Shape]]:
     return _make(placed, (*shape[:axis], *shape[axis + 1 :]))
 
 
+def _fill(placed: PlacedOp) -> Iterator[tuple[Tensor, Shape]]:
+    dims = _read(placed, 0)
+    yield _take(placed, 1), ()
+    if dims is not None:
+        yield from _make(placed, tuple(dims))
+
+
 def _add_n(placed: PlacedOp) -> Iterator[tuple[Tensor, Shape]]:
     shape = _take(placed, 0).shape
     if any(tensor.shape != shape for tensor in placed.inputs):
@@ -394,7 +401,7 @@ _OF_TWO = (
     *("LOGICAL_AND", "LOGICAL_OR", "SELECT_V2"),
 )
 _REDUCING = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL", "REDUCE_ANY", "REDUCE_PROD")
-_BY_ELEMENTS = frozenset({*_ELEMENTWISE, *_REDUCING, "STRIDED_SLICE", "ARG_MAX", "ARG_MIN"})
+_BY_ELEMENTS = frozenset({*_ELEMENTWISE, *_REDUCING, "STRIDED_SLICE", "ARG_MAX", "ARG_MIN", "FILL"})
 """Ops whose kernels go through the output as one row, whatever its dimensions."""
 
 LAWS: dict[str, Law] = {
@@ -412,6 +419,7 @@ LAWS: dict[str, Law] = {
     "GATHER": _gather,
     "EMBEDDING_LOOKUP": _embedding,
     "ADD_N": _add_n,
+    "FILL": _fill,
     "CONCATENATION": _concatenation,
     "UNPACK": _unpack,
     "PACK": _pack,

@@ -10,6 +10,7 @@ from tests.firmware.c import (
     examples_matrices,
     examples_more,
     examples_moves,
+    examples_types,
     examples_windows,
 )
 from tests.firmware.c.example import Example
@@ -37,6 +38,7 @@ GROUPS = (
     examples_more.summing_examples,
     examples_more.more_element_examples,
     examples_more.comparing_examples,
+    examples_types.wide_examples,
 )
 
 

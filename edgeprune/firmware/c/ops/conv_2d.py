@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
     bound_sums,
@@ -76,6 +77,10 @@ class Convolution:
 @emits("CONV_2D")
 def emit(site: Site) -> Layer:
     """A convolution."""
+    if is_plain(site):
+        weights = site.constant(1)
+        window = read_window(site, kernel=(weights.shape[1], weights.shape[2]))
+        return emit_loops(site, window, compute_plain(site, weights, channel_axis=0))
     site.require("int8", site.input(), site.input(1), site.output())
     return emit_convolution(site, weights=site.constant(1))
 
@@ -106,31 +111,57 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
     if convolution.groups == 1 and window.dilation_w == 1:
         return _emit_packed(convolution)
     channels = convolution.pack_channels(folded=False)
+    return emit_loops(
+        site, window, compute_narrow(site, weights, channels), group_inputs=window.in_c // convolution.groups
+    )
+
+
+def emit_loops(
+    site: Site, window: Window, arithmetic: Arithmetic, *, group_inputs: int | None = None
+) -> Layer:
+    """A convolution of any shape and type, one product at a time.
+
+    Args:
+        site: the op.
+        window: its window.
+        arithmetic: what it computes with.
+        group_inputs: input channels of a group; None for those of the weights.
+    """
+    if group_inputs is None:
+        group_inputs = site.input(1).shape[-1]
     function = render(
         "conv_2d.c",
-        **convolution.values(channels),
-        group_inputs=window.in_c // convolution.groups,
-        group_outputs=window.out_c // convolution.groups,
+        name=site.label,
+        comment=describe(site),
+        **asdict(window),
+        **arithmetic.values,
+        group_inputs=group_inputs,
+        group_outputs=window.out_c // _count_groups(site, window, group_inputs),
     )
     return Layer(
         function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=rows.astype(np.int8)), channels.constant),
-        kernels=channels.kernels,
+        constants=arithmetic.constants,
+        kernels=arithmetic.kernels,
     )
+
+
+def _count_groups(site: Site, window: Window, group_inputs: int) -> int:
+    if window.in_c % group_inputs or window.out_c % (window.in_c // group_inputs):
+        raise site.refuse(f"{window.in_c} input channels do not fall into groups of {group_inputs}")
+    return window.in_c // group_inputs
 
 
 def _read(site: Site, weights: Integers) -> Convolution:
     window = read_window(site, kernel=(weights.shape[1], weights.shape[2]))
-    if window.in_c % weights.shape[3] or window.out_c % (window.in_c // weights.shape[3]):
-        raise site.refuse(f"{window.in_c} input channels do not fall into groups of {weights.shape[3]}")
+    groups = _count_groups(site, window, weights.shape[3])
     return Convolution(
         site=site,
         window=window,
         weights=weights.reshape(window.out_c, -1),
         bias=read_bias(site, position=2, channels=window.out_c),
-        groups=window.in_c // weights.shape[3],
+        groups=groups,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from edgeprune.firmware.c.broadcast import Loops, fold_loops, name_loops, row_strides
-from edgeprune.firmware.c.layer import C_TYPES, Layer, Site, describe, emits, render, zero_point
+from edgeprune.firmware.c.layer import C_TYPES, Layer, Site, describe, emits, format_float, render, zero_point
 from edgeprune.tflite.model import BITS
 
 _ELEMENT_BYTES = {name: BITS[name] // 8 for name in C_TYPES}
@@ -157,10 +157,10 @@ def emit_pad(site: Site) -> Layer:
     """The input with a margin of zeros, or of a constant."""
     shape, strides = site.output().shape, row_strides(site.output().shape)
     before = site.constant(1).reshape(-1, 2)[:, 0]
-    fill = zero_point(site.output())
+    fill: int | str = zero_point(site.output())
     if site.has_input(2):
-        fill = int(site.constant(2).reshape(-1)[0])
-    site.require("int8", site.input(), site.output())
+        number = site.constant(2).reshape(-1)[0]
+        fill = format_float(number) if site.output().dtype == "float32" else int(number)
     box = site.input().shape
     move = Move(
         shape=box,
@@ -168,7 +168,11 @@ def emit_pad(site: Site) -> Layer:
         target_start=sum(int(at) * step for at, step in zip(before, strides, strict=True)),
         target_strides=strides,
     )
-    return emit_moves(site, [move], sources=[0], head=f"    fill_bytes(output_0, {fill}, {prod(shape)});\n")
+    if site.output().dtype == "int8":
+        head = f"    fill_bytes(output_0, {fill}, {prod(shape)});\n"
+    else:
+        head = render("copy_fill.c", elements=prod(shape), fill=fill)
+    return emit_moves(site, [move], sources=[0], head=head)
 
 
 def emit_moves(site: Site, moves: Sequence[Move], *, sources: Sequence[int], head: str = "") -> Layer:

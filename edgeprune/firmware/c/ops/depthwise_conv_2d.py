@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
 from edgeprune.firmware.c.channels import bound_sums, pack_channels, read_bias, read_factors
 from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.conv_2d import emit_convolution
@@ -16,11 +17,13 @@ from edgeprune.firmware.c.window import Window, read_window
 @emits("DEPTHWISE_CONV_2D")
 def emit(site: Site) -> Layer:
     """A depthwise convolution, by the fastest kernel that can do it."""
-    site.require("int8", site.input(), site.input(1), site.output())
     weights = site.constant(1)[0]
     window = read_window(site, kernel=(weights.shape[0], weights.shape[1]))
     if window.out_c % window.in_c:
         raise site.refuse(f"{window.out_c} outputs are no multiple of {window.in_c} inputs")
+    if is_plain(site):
+        return _emit_loops(site, window, compute_plain(site, weights, channel_axis=2))
+    site.require("int8", site.input(), site.input(1), site.output())
     taps = weights.reshape(-1, window.out_c)
     if window.in_c == 1:
         return emit_convolution(site, weights=np.moveaxis(weights, 2, 0)[..., None])
@@ -67,12 +70,25 @@ def emit(site: Site) -> Layer:
         )
     if in_planes:
         return _emit_planes(site, window, values, constants=constants, kernels=channels.kernels)
+    return _emit_loops(site, window, compute_narrow(site, weights, channels))
+
+
+def _emit_loops(site: Site, window: Window, arithmetic: Arithmetic) -> Layer:
+    """Any shape and type, one product at a time."""
+    function = render(
+        "depthwise_conv_2d.c",
+        name=site.label,
+        comment=describe(site),
+        **asdict(window),
+        **arithmetic.values,
+        multiplier=window.out_c // window.in_c,
+    )
     return Layer(
-        function=render("depthwise_conv_2d.c", **values),
+        function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=constants,
-        kernels=channels.kernels,
+        constants=arithmetic.constants,
+        kernels=arithmetic.kernels,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeprune.firmware.c.arithmetic import compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
     bound_sums,
@@ -22,9 +23,11 @@ from edgeprune.firmware.c.sparse import pack_if_sparse_rows
 @emits("FULLY_CONNECTED")
 def emit(site: Site) -> Layer:
     """A matrix times each row of the input."""
-    site.require("int8", site.input(), site.input(1), site.output())
     if site.op.options["weights_format"] != "DEFAULT":
         raise site.refuse("its weights are shuffled")
+    if is_plain(site):
+        return _emit_loops(site)
+    site.require("int8", site.input(), site.input(1), site.output())
     weights = site.constant(1).astype(np.int64)
     return emit_rows(site, weights=weights, bias=read_bias(site, position=2, channels=len(weights)))
 
@@ -91,6 +94,29 @@ def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
         constants=(Constant(name="weights", values=lanes.words), channels.padded(to=8).constant),
         kernels=(*channels.kernels, "dsp", "split_sum", "dot_8x1", *kernels),
         overlaps={site.op.inputs[0]: _find_slack(values)},
+    )
+
+
+def _emit_loops(site: Site) -> Layer:
+    """Any type, one product at a time."""
+    weights = site.constant(1)
+    arithmetic = compute_plain(site, weights, channel_axis=0)
+    outputs, inputs = weights.shape
+    function = render(
+        "fully_connected_loops.c",
+        name=site.label,
+        comment=describe(site),
+        rows=site.input().elements // inputs,
+        inputs=inputs,
+        outputs=outputs,
+        **arithmetic.values,
+    )
+    return Layer(
+        function=function,
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=arithmetic.constants,
+        kernels=arithmetic.kernels,
     )
 
 

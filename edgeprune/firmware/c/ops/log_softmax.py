@@ -57,6 +57,6 @@ def emit(site: Site) -> Layer:
             Constant(name="differences", values=differences.astype(np.int32)),
             Constant(name="exp", values=exponentials.astype(np.int32)),
         ),
-        kernels=("clamp", "rescale", "reciprocal", "logarithm"),
+        kernels=("clamp", "rescale", "reciprocal", "leading_zeros", "logarithm"),
         overlaps=elementwise(of=site.op.inputs[0]),
     )

@@ -3,14 +3,24 @@
 import numpy as np
 
 from edgeprune.firmware.c.broadcast import name_reduction
-from edgeprune.firmware.c.layer import Layer, Site, describe, emits, render, scale, zero_point
+from edgeprune.firmware.c.layer import (
+    Layer,
+    Site,
+    clamp_of,
+    describe,
+    emits,
+    name_type,
+    render,
+    scale,
+    zero_point,
+)
 from edgeprune.firmware.c.scaling import quantize_factor
 
 
 @emits("MEAN", "SUM")
 def emit(site: Site) -> Layer:
     """Means or sums along some dimensions."""
-    site.require("int8", site.input(), site.output())
+    dtype = site.require_integers(site.input(), site.output())
     loops = name_reduction(site, [int(axis) for axis in np.atleast_1d(site.constant(1))])
     count = loops["summed_0"] * loops["summed_1"] * loops["summed_2"]
     factor = quantize_factor(float(scale(site.input())) / float(scale(site.output())))
@@ -21,6 +31,7 @@ def emit(site: Site) -> Layer:
     function = render(
         "mean.c",
         name=site.label,
+        **name_type(dtype),
         comment=describe(site),
         **loops,
         start=-zero_point(site.input()) * count,
@@ -32,5 +43,5 @@ def emit(site: Site) -> Layer:
         function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        kernels=("clamp", "rescale"),
+        kernels=(clamp_of(dtype), "rescale"),
     )

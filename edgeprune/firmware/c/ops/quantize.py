@@ -6,18 +6,23 @@ from edgeprune.firmware.c.layer import (
     C_TYPES,
     Layer,
     Site,
+    clamp_of,
     describe,
     elementwise,
     emits,
     format_float,
+    name_type,
     render,
     scale,
     zero_point,
 )
-from edgeprune.firmware.c.ops.lookup import emit_table
+from edgeprune.firmware.c.ops.lookup import emit_each, emit_table
 from edgeprune.firmware.c.scaling import quantize_factor
 
 _BYTES = ("int8", "uint8")
+_INTEGERS = ("int8", "int16", "int32")
+_MOST_STEPS = {"int8": 1000, "int16": 100000}
+"""More than there are between the ends of a type."""
 
 
 @emits("QUANTIZE")
@@ -27,17 +32,35 @@ def emit_quantize(site: Site) -> Layer:
     types = (source.dtype, output.dtype)
     if source.dtype in _BYTES and output.dtype in _BYTES and types != ("uint8", "uint8"):
         return _emit_bytes(site)
+    if source.dtype in _INTEGERS and output.dtype in _INTEGERS:
+        return _emit_integers(site)
     site.require("float32", source)
-    site.require("int8", output)
+    dtype = site.require_integers(output)
     function = render(
         "quantize.c",
         name=site.label,
         comment=describe(site),
         elements=source.elements,
+        **name_type(dtype),
+        most=_MOST_STEPS[dtype],
         scale=format_float(scale(output)),
         zero=zero_point(output),
     )
-    return Layer(function=function, inputs=site.op.inputs, outputs=site.op.outputs, kernels=("clamp",))
+    return Layer(
+        function=function, inputs=site.op.inputs, outputs=site.op.outputs, kernels=(clamp_of(dtype),)
+    )
+
+
+def _emit_integers(site: Site) -> Layer:
+    """Between int8, int16 and int32, at least one of them wider than a byte."""
+    source, output = site.input(), site.output()
+    for tensor in (source, output):
+        site.require(tensor.dtype, tensor)
+        if tensor.scales.size != 1:
+            raise site.refuse(f"its tensor {tensor.index} has {tensor.scales.size} scales, not one")
+    factor = quantize_factor(float(scale(source)) / float(scale(output)))
+    value = f"rescale(value, {factor.multiplier}, {factor.shift})"
+    return emit_each(site, above=value, below=value, zero=zero_point(output))
 
 
 def _emit_bytes(site: Site) -> Layer:
@@ -70,7 +93,9 @@ def _emit_bytes(site: Site) -> Layer:
 def emit_dequantize(site: Site) -> Layer:
     """Real numbers from integers."""
     source = site.input()
-    site.require("uint8" if source.dtype == "uint8" else "int8", source)
+    if source.dtype != "uint8":
+        site.require_integers(source)
+    site.require(source.dtype, source)
     site.require("float32", site.output())
     function = render(
         "dequantize.c",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, shape_4d
+from edgeprune.firmware.c.layer import C_TYPES, Constant, Layer, Site, describe, emits, render, shape_4d
 
 _ONE = 1 << 10  # distances have ten bits
 
@@ -13,15 +13,17 @@ _ONE = 1 << 10  # distances have ten bits
 @emits("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR")
 def emit(site: Site) -> Layer:
     """The image in another size."""
-    site.require("int8", site.input(), site.output())
+    nearest = site.op.name == "RESIZE_NEAREST_NEIGHBOR"
+    dtype = site.input().dtype if nearest and site.input().dtype in C_TYPES else "int8"
+    site.require(dtype, site.input(), site.output())
     batches, in_h, in_w, channels = shape_4d(site.input().shape)
     _, out_h, out_w, _ = shape_4d(site.output().shape)
-    nearest = site.op.name == "RESIZE_NEAREST_NEIGHBOR"
     find = _find_nearest if nearest else _find_neighbours
     rows, columns = find(site, in_h, out_h), find(site, in_w, out_w)
     function = render(
         f"{site.op.name.lower()}.c",
         name=site.label,
+        type=C_TYPES[dtype],
         comment=describe(site),
         batches=batches,
         in_h=in_h,

@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeprune.firmware.c.channels import Channels, bound_sums, pack_channels
 from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, scale, zero_point
 from edgeprune.firmware.c.scaling import Factor, Integers, quantize_factor
+from edgeprune.firmware.c.sigmoid import make_sigmoid_table
 from edgeprune.tflite.model import Tensor
 
 # Places of the gates' tensors among the inputs, in the order in which the template computes them.
@@ -23,9 +23,6 @@ _BLOCK = 8  # rows that are computed at once
 
 _GATE_SCALE = 2.0**-12
 _ACTIVATION_SCALE = 2.0**-15
-
-_ONE_ABOVE = bytes.fromhex("10d17bfaae7b46c0050044209000110080000000000000000000000000000080")
-"""Bit n (least significant first) is set where TFLM's table is one above the rounded logistic function."""
 
 
 @emits("UNIDIRECTIONAL_SEQUENCE_LSTM")
@@ -84,7 +81,13 @@ def emit(site: Site) -> Layer:
             *(constant for each in gates for constant in each.constants),
             Constant(name="sigmoid", values=make_sigmoid_table()),
         ),
-        kernels=(*(kernel for each in gates for kernel in each.kernels), "rescale", "bytes", "lstm"),
+        kernels=(
+            *(kernel for each in gates for kernel in each.kernels),
+            "rescale",
+            "bytes",
+            "interpolate",
+            "lstm",
+        ),
         scratch_bytes=2 * -(-4 * units // _BLOCK) * _BLOCK,
     )
 
@@ -154,10 +157,3 @@ def _pack_channels(
         bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
     )
     return replace(channels, constant=replace(channels.constant, name=f"{source}_channels"))
-
-
-def make_sigmoid_table() -> NDArray[np.int32]:
-    """The logistic function of k / 24 as Q0.16, for k from 0 to 255, as TFLM's kernels tabulate it."""
-    rounded = [math.floor(65536 / (1 + math.exp(-k / 24)) + 0.5) for k in range(256)]
-    above = np.unpackbits(np.frombuffer(_ONE_ABOVE, np.uint8), bitorder="little")
-    return np.minimum(np.array(rounded) + above, 65535).astype(np.int32)

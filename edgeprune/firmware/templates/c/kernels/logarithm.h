@@ -6,15 +6,6 @@ static inline int32_t shift_saturating(int32_t value, int32_t by)
     return (by == 0) ? value : ((value > limit) ? INT32_MAX : raised);
 }
 
-static inline int32_t count_leading_zeros(int32_t value)
-{
-    int32_t count = 0;
-    for (uint32_t bits = (uint32_t)value; (count < 32) && (bits < UINT32_C(0x80000000)); bits <<= 1) {
-        ++count;
-    }
-    return count;
-}
-
 /* log(x) as Q5.26 for x >= 1, Q12.19: x is r * 2^n with r around sqrt(1/2), and log(r) is q * (r + a q^2) / d,
  * with q = 2 (r - sqrt(sqrt(1/2))), as gemmlowp's users have it. */
 static inline int32_t log_of_at_least_one(int32_t x)

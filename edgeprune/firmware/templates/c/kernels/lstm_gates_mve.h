@@ -14,8 +14,8 @@ EDGEPRUNE_INLINE void lstm_gates_mve(const int8_t *weights, const int8_t *values
     vstrhq_s32(gates, shares);
 #else
     for (int32_t i = 0; i < 4; ++i) {
-        const int32_t share = clamp_int16(requantize_one(sums[i], records, i));
-        gates[i] = (int16_t)((is_added != 0) ? clamp_int16(gates[i] + share) : share);
+        const int32_t share = saturate_int16(requantize_one(sums[i], records, i));
+        gates[i] = (int16_t)((is_added != 0) ? saturate_int16(gates[i] + share) : share);
     }
 #endif
 }
