@@ -16,7 +16,7 @@ from edgeprune.files import read_file
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_host_program, run_image
 from edgeprune.firmware.c.engine import Engine, write_engine
-from edgeprune.firmware.c.graph import require_compilable
+from edgeprune.firmware.c.graph import CLOSE, require_compilable
 from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
@@ -24,6 +24,7 @@ from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.runtimes.samples import Array, Outputs
 from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.tflite.ops import unsupported_ops
 from edgeprune.tflite.read import read_model
 
 Target = Literal["qemu", "host"]
@@ -144,11 +145,16 @@ def run_engine(
         source="simulated",
         evidence="the arena of the generated sources, without inputs and outputs",
     )
-    differing, obstacle = None, ""
-    try:
-        differing = _count_differing(outputs, run_tflm(tflite, inputs).outputs)
-    except ToolMissingError as error:
-        obstacle = error.message
+    differing = None
+    obstacle = next(
+        (f"TFLM cannot run {op.op}: {op.reason}" for op in unsupported_ops(model, runtime="tflm")), ""
+    )
+    if not obstacle:
+        try:
+            expected = run_tflm(tflite, inputs).outputs
+            differing = _count_differing(outputs, expected, is_rounded=engine.program.calls_library)
+        except ToolMissingError as error:
+            obstacle = error.message
     return EngineRun(
         file=file,
         profile=profile,
@@ -161,11 +167,18 @@ def run_engine(
     )
 
 
-def _count_differing(ours: Sequence[Array], theirs: Sequence[Outputs]) -> int:
-    return sum(
-        int((mine.reshape(-1) != np.ascontiguousarray(other.raw).reshape(-1)).sum())
-        for mine, other in zip(ours, theirs, strict=True)
-    )
+def _count_differing(ours: Sequence[Array], theirs: Sequence[Outputs], *, is_rounded: bool) -> int:
+    """Elements that are not the same; floats from a C library's functions are, where they are close."""
+    count = 0
+    for mine, other in zip(ours, theirs, strict=True):
+        left, right = mine.reshape(-1), np.ascontiguousarray(other.raw).reshape(-1)
+        if left.dtype == np.float32:
+            within = CLOSE if is_rounded else 0.0
+            same = np.isclose(left, right, rtol=within, atol=within, equal_nan=True)
+        else:
+            same = left == right
+        count += int((~same).sum())
+    return count
 
 
 def _run_in_qemu(

@@ -86,12 +86,16 @@ class CEngine(DefaultBackend):
         find_board(self.profile.core)
 
     def refuse_scheme(self, scheme: Scheme) -> str | None:
-        """All but those of integers."""
-        known = scheme.name in ("int8", "int16x8")
+        """All that leave floats and integers in one op."""
+        known = scheme.name in ("int8", "int16x8", "none")
         return None if known else f"the C engine has no kernels for {scheme.name}"
 
     def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
-        """Flash and time, by sparse kernels."""
+        """Flash and time, by sparse kernels, which there are for int8."""
+        if scheme != "int8":
+            return Worth(
+                reason=f"zeros buy nothing in {scheme} files: the C engine's sparse kernels are int8"
+            )
         return Worth(
             flash=True,
             latency=True,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgeprune.firmware.c.channels import Channels, read_factors
 from edgeprune.firmware.c.layer import Constant, Site, format_float, zero_point
-from edgeprune.firmware.c.scaling import activation_range
+from edgeprune.firmware.c.scaling import Factor, activation_range
 
 _LARGEST_FLOAT = format_float(np.finfo(np.float32).max)
 _MOST_BITS = 47
@@ -107,11 +107,7 @@ def _compute_wide(
     if (np.abs(biases.astype(np.float64)) + bound >= 2.0**_MOST_BITS).any():
         raise site.refuse(f"its sums may take more than {_MOST_BITS} bits")
     factors = read_factors(site, channels=len(rows), source=source)
-    if not is_short and max(factor.shift for factor in factors) > _LARGEST_SHIFT:
-        raise site.refuse("its output's scale is too small for its input's")
-    multipliers = np.array([factor.multiplier for factor in factors], np.int64)
-    if not is_short:  # TFLM takes 16 bits of it where sums have 64
-        multipliers = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
+    multipliers = [each.multiplier if is_short else shorten_multiplier(site, each) for each in factors]
     low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     name = site.label
     total = f"sum + {name}_biases[channel]"
@@ -131,11 +127,22 @@ def _compute_wide(
         constants=(
             Constant(name="weights", values=weights),
             Constant(name="biases", values=biases if not is_short else biases.astype(np.int32)),
-            Constant(name="multipliers", values=multipliers.astype(np.int32)),
+            Constant(name="multipliers", values=np.array(multipliers, np.int32)),
             Constant(name="shifts", values=np.array([factor.shift for factor in factors], np.int8)),
         ),
         kernels=("clamp_wide", "rescale" if is_short else "requantize_wide"),
     )
+
+
+def shorten_multiplier(site: Site, factor: Factor) -> int:
+    """16 bits of a multiplier, which is what TFLM takes where sums have 64.
+
+    Raises:
+        OpError: TFLM's kernel does not shift so far to the left.
+    """
+    if factor.shift > _LARGEST_SHIFT:
+        raise site.refuse("its output's scale is too small for its input's")
+    return (factor.multiplier + (1 << 15)) >> 16 if factor.multiplier < 0x7FFF0000 else 0x7FFF
 
 
 def _compute_floats(

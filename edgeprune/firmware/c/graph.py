@@ -3,16 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgeprune.errors import OpError
 from edgeprune.firmware.c import ops as _ops  # noqa: F401  (registers the emitters)
 from edgeprune.firmware.c.folding import fold_shapes
 from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Site
 from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
+from edgeprune.firmware.c.ops.floats import LIBRARY
 from edgeprune.firmware.c.ordering import Task, find_order
 from edgeprune.firmware.c.padding import fold_padding
 from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.model import Model, Op
 from edgeprune.tflite.validity.require import require_valid
+
+CLOSE = 1e-5
+"""Within what, absolute and relative, floats are the same where they come from a C library's functions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -52,6 +58,11 @@ class Program:
     plan: MemoryPlan
     tensor_blocks: Mapping[int, int]
     scratch_blocks: Mapping[int, int]
+
+    @property
+    def calls_library(self) -> bool:
+        """Whether floats may differ in their last bits from one C library to the next."""
+        return any(LIBRARY in step.layer.kernels for step in self.steps)
 
     def root(self, tensor: int) -> int:
         """The tensor whose memory it is."""
@@ -134,6 +145,7 @@ def _compile(site: Site) -> Layer:
     _check_extent(site)
     layer = EMITTERS[site.op.name](site)
     _check_operands(site, layer)
+    _check_numbers(site, layer)
     return layer
 
 
@@ -162,6 +174,13 @@ def _check_operands(site: Site, layer: Layer) -> None:
     for place, tensor in enumerate(layer.inputs):
         if tensor >= 0 and site.tensors[tensor].is_constant and f"operand_{place}" not in stored:
             raise site.refuse(f"its input, tensor {tensor}, is a constant")
+
+
+def _check_numbers(site: Site, layer: Layer) -> None:
+    """Raises OpError for constants of floats that C has no literals for."""
+    for constant in layer.constants:
+        if constant.values.dtype == np.float32 and not np.isfinite(constant.values).all():
+            raise site.refuse(f"its {constant.name} hold NaN or infinity")
 
 
 def _check_ends(model: Model) -> None:

@@ -11,10 +11,12 @@ from edgeprune.tflite.model import Model, Tensor
 from edgeprune.version import __version__
 
 _KERNEL_ORDER = (
+    "math",
     "clamp",
     "clamp_wide",
     "clamp_float",
     "clamp_int32",
+    "round_to_even",
     "wrapping",
     "multiply",
     "rescale",

@@ -39,6 +39,7 @@ GROUPS = (
     examples_more.more_element_examples,
     examples_more.comparing_examples,
     examples_types.wide_examples,
+    examples_types.float_examples,
 )
 
 

@@ -291,6 +291,24 @@ def softmaxes(dtype) -> Iterator[Example]:
             )
 
 
+def products(dtype) -> Iterator[Example]:
+    for name, left, right, flags in (
+        ("", (2, 3, 4), (2, 4, 5), (False, False)),
+        (" transposed", (2, 4, 3), (1, 5, 4), (True, True)),
+    ):
+        tensors = (typed(dtype, left, scale=0.001), typed(dtype, right, scale=0.001))
+        tensors = (*tensors, typed(dtype, (2, 3, 5), scale=0.05))
+        options = options_of("BatchMatMul", adj_x=flags[0], adj_y=flags[1])
+        yield Example(
+            name=f"matmul{name} {dtype}",
+            op="BATCH_MATMUL",
+            tensors=tensors,
+            inputs=(0, 1),
+            outputs=(2,),
+            options=options,
+        )
+
+
 def quantizing() -> Iterator[Example]:
     for source, target in (
         ("float32", "int16"),
@@ -312,6 +330,37 @@ def quantizing() -> Iterator[Example]:
         yield Example(name=f"{op} {source} {target}", op=op, tensors=tensors, inputs=(0,), outputs=(1,))
 
 
+def float_examples() -> Iterator[Example]:
+    yield from convolutions("float32")
+    two = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU", "FLOOR_DIV")
+    yield from pairs("float32", *two)
+    yield from singles("float32", "ABS", "NEG", "SQUARE", "RELU", "RELU6", "HARD_SWISH", "ELU", "LOGISTIC")
+    yield from singles("float32", "TANH", "EXP", "LOG", "SQRT", "RSQRT", "SIN", "COS")
+    yield from singles("float32", "FLOOR", "CEIL", "ROUND")
+    for alpha in (0.2, -0.3):
+        leaky = options_of("LeakyRelu", alpha=alpha)
+        yield from singles("float32", "LEAKY_RELU", scales=((alpha, alpha),), options=leaky)
+    yield from moves("float32")
+    yield from reductions("float32")
+    yield from pools("float32")
+    yield from softmaxes("float32")
+    yield from products("float32")
+    options = options_of("L2Norm", fused_activation_function=ACTIVATIONS["NONE"])
+    yield from singles("float32", "L2_NORMALIZATION", options=options)
+    yield from singles("float32", "LOG_SOFTMAX")
+    for aligned, centred in ((False, False), (True, False), (False, True)):
+        options = options_of("ResizeBilinear", align_corners=aligned, half_pixel_centers=centred)
+        example = mover(
+            f"bilinear {aligned} {centred}",
+            "RESIZE_BILINEAR",
+            (2, 3, 4, 2),
+            [(2, 6, 7, 2)],
+            constants=[[6, 7]],
+            options=options,
+        )
+        yield moved("float32", example)
+
+
 def wide_examples() -> Iterator[Example]:
     yield from convolutions("int16")
     yield from pairs("int16", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")
@@ -330,4 +379,5 @@ def wide_examples() -> Iterator[Example]:
     yield from reductions("int16")
     yield from pools("int16")
     yield from softmaxes("int16")
+    yield from products("int16")
     yield from quantizing()

@@ -12,6 +12,7 @@ from edgeprune.firmware.c.layer import (
     zero_point,
 )
 from edgeprune.firmware.c.operands import make_operands
+from edgeprune.firmware.c.ops.floats import emit_floats
 from edgeprune.firmware.c.scaling import Factor, activation_range, quantize_factor
 
 _SHIFTS = {"int8": 20, "int16": 15}
@@ -22,6 +23,8 @@ _SHIFTS = {"int8": 20, "int16": 15}
 def emit(site: Site) -> Layer:
     """A sum or difference, with broadcasting: both inputs are brought to one scale first."""
     left, right, output = site.input(0), site.input(1), site.output()
+    if left.dtype == "float32":
+        return emit_floats(site)
     dtype = site.require_integers(left, right, output)
     up = _SHIFTS[dtype]
     twice = 2.0 * float(max(scale(left), scale(right)))

@@ -12,7 +12,7 @@ from edgeprune.firmware.c.layer import (
     scale,
     zero_point,
 )
-from edgeprune.firmware.c.operands import make_operands
+from edgeprune.firmware.c.operands import emit_pairs
 from edgeprune.firmware.c.scaling import quantize_factor
 
 _SHIFT = 8
@@ -70,18 +70,7 @@ def emit_not(site: Site) -> Layer:
 
 def _emit_pairs(site: Site, *, x: str, y: str, kernels: tuple[str, ...]) -> Layer:
     site.require("bool", site.output())
-    operands = make_operands(site)
-    function = render(
-        "compare.c",
-        name=site.label,
-        comment=describe(site),
-        **operands.values,
-        type=C_TYPES[site.input().dtype],
-        x=x,
-        y=y,
-        order=_ORDERS[site.op.name],
-    )
-    return operands.make_layer(site, function, kernels=kernels)
+    return emit_pairs(site, value=f"({x} {_ORDERS[site.op.name]} {y}) ? 1 : 0", kernels=kernels)
 
 
 @emits("SELECT_V2")

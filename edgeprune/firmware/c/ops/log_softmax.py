@@ -16,6 +16,7 @@ from edgeprune.firmware.c.layer import (
     scale,
     zero_point,
 )
+from edgeprune.firmware.c.ops.floats import emit_float_rows
 from edgeprune.firmware.c.scaling import divide_by_power_of_two, quantize_factor
 
 _INTEGER_BITS = 5
@@ -26,6 +27,8 @@ _LARGEST_DIFFERENCE = 255
 @emits("LOG_SOFTMAX")
 def emit(site: Site) -> Layer:
     """Each element less the logarithm of the sum of all exp(), along the last dimension."""
+    if site.input().dtype == "float32":
+        return emit_float_rows(site)
     site.require("int8", site.input(), site.output())
     if zero_point(site.output()) != 127 or scale(site.output()) != np.float32(1 / 16):
         raise site.refuse("its output is not quantized with scale 1/16 and zero point 127")

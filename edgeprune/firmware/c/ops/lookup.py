@@ -21,6 +21,7 @@ from edgeprune.firmware.c.layer import (
     scale,
     zero_point,
 )
+from edgeprune.firmware.c.ops.floats import emit_float
 from edgeprune.firmware.c.scaling import (
     INT8_MAX,
     INT8_MIN,
@@ -43,6 +44,8 @@ def emit(site: Site) -> Layer:
     if site.input().dtype == "int16" and site.op.name in _WIDE:
         site.require_integers(site.input(), site.output())
         return _WIDE[site.op.name](site)
+    if site.input().dtype == "float32":
+        return emit_float(site)
     site.require("int8", site.input(), site.output())
     return emit_table(site, _FUNCTIONS[site.op.name](site))
 

@@ -12,6 +12,7 @@ from edgeprune.firmware.c.layer import (
     zero_point,
 )
 from edgeprune.firmware.c.operands import make_operands
+from edgeprune.firmware.c.ops.floats import emit_floats
 from edgeprune.firmware.c.scaling import activation_range, quantize_factor
 
 
@@ -19,6 +20,8 @@ from edgeprune.firmware.c.scaling import activation_range, quantize_factor
 def emit(site: Site) -> Layer:
     """A product, with broadcasting."""
     left, right, output = site.input(0), site.input(1), site.output()
+    if left.dtype == "float32":
+        return emit_floats(site)
     dtype = site.require_integers(left, right, output)
     factor = quantize_factor(float(scale(left)) * float(scale(right)) / float(scale(output)))
     low, high = activation_range(site.op.options["fused_activation_function"], output)

@@ -12,6 +12,7 @@ from edgeprune.firmware.c.layer import (
     zero_point,
 )
 from edgeprune.firmware.c.operands import make_operands
+from edgeprune.firmware.c.ops.floats import emit_floats
 from edgeprune.firmware.c.scaling import quantize_factor
 
 
@@ -19,6 +20,8 @@ from edgeprune.firmware.c.scaling import quantize_factor
 def emit(site: Site) -> Layer:
     """The value, or where it is negative a slope of its own times it."""
     value, slope, output = site.input(0), site.input(1), site.output()
+    if value.dtype == "float32":
+        return emit_floats(site)
     dtype = site.require_integers(value, output)
     site.require("int8", slope)
     above = quantize_factor(float(scale(value)) / float(scale(output)))

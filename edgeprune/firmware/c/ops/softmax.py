@@ -18,6 +18,7 @@ from edgeprune.firmware.c.layer import (
     scale,
     zero_point,
 )
+from edgeprune.firmware.c.ops.floats import emit_float_rows
 from edgeprune.firmware.c.scaling import quantize_factor
 
 _INTEGER_BITS = 5
@@ -30,6 +31,8 @@ _MOST_TERMS = 65535  # whose sum of Q0.15 fits 32 bits
 @emits("SOFTMAX")
 def emit(site: Site) -> Layer:
     """exp() of each element over the sum of all, along the last dimension."""
+    if site.input().dtype == "float32":
+        return emit_float_rows(site)
     if site.input().dtype == "int16":
         return _emit_wide(site)
     site.require("int8", site.input(), site.output())

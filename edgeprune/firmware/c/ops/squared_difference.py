@@ -12,6 +12,7 @@ from edgeprune.firmware.c.layer import (
     zero_point,
 )
 from edgeprune.firmware.c.operands import make_operands
+from edgeprune.firmware.c.ops.floats import emit_floats
 from edgeprune.firmware.c.scaling import quantize_factor
 
 _SHIFTS = {"int8": 7, "int16": 0}
@@ -21,6 +22,8 @@ _SHIFTS = {"int8": 7, "int16": 0}
 def emit(site: Site) -> Layer:
     """The square of a difference, with broadcasting: both inputs are brought to one scale first."""
     left, right, output = site.input(0), site.input(1), site.output()
+    if left.dtype == "float32":
+        return emit_floats(site)
     dtype = site.require_integers(left, right, output)
     up = _SHIFTS[dtype]
     twice = 2.0 * float(max(scale(left), scale(right)))
