@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeprune.firmware.c.layer import Constant, Site, scale, zero_point
-from edgeprune.firmware.c.scaling import INT8_MIN, Factor, Integers, quantize_factor
+from edgeprune.firmware.c.scaling import (
+    INT8_MAX,
+    INT8_MIN,
+    Factor,
+    Integers,
+    activation_range,
+    quantize_factor,
+)
 
 _DEEPEST_SHIFT = 22  # so that a zero point shifted by it stays below 2^29
 
@@ -46,6 +53,50 @@ class Channels:
         return replace(self, constant=replace(self.constant, values=filled))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Filters:
+    """Output channels, of which those that put out the same whatever the input are left without weights.
+
+    Attributes:
+        weights: (channels, products).
+        bias: of each channel.
+        factors: by which each channel's sums are scaled.
+        zeros: what each channel adds last: the output's zero point, or the constant it is.
+    """
+
+    weights: Integers
+    bias: Integers
+    factors: tuple[Factor, ...]
+    zeros: Integers
+
+
+def settle_constants(site: Site, *, weights: Integers, bias: Integers) -> Filters:
+    """The channels of an op on int8, constants found.
+
+    A channel is one if its smallest and its largest sum make the same output, which then all between them do:
+    weights are 0, too small for the output's steps, or the activation's limit is never left.
+
+    Args:
+        site: a convolution or FULLY_CONNECTED whose first input is int8.
+        weights: (channels, products).
+        bias: of each channel.
+    """
+    factors = list(read_factors(site, channels=len(weights)))
+    zero, output_zero = zero_point(site.input()), zero_point(site.output())
+    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
+    ends = np.stack([weights * (INT8_MIN - zero), weights * (INT8_MAX - zero)])
+    least, most = bias + ends.min(axis=0).sum(axis=1), bias + ends.max(axis=0).sum(axis=1)
+    weights, bias, zeros = weights.copy(), bias.copy(), np.full(len(weights), output_zero, np.int64)
+    for channel, factor in enumerate(factors):
+        values = np.array([least[channel], most[channel]])
+        wraps = (np.abs(values) << max(factor.shift, 0)).max() >= 1 << 31
+        first, last = np.clip(factor.scale(values) + output_zero, low, high).tolist()
+        if first == last and (not wraps or values[0] == values[1]):
+            weights[channel], bias[channel], zeros[channel] = 0, 0, first
+            factors[channel] = Factor(multiplier=0, shift=0)
+    return Filters(weights=weights, bias=bias, factors=tuple(factors), zeros=zeros)
+
+
 def read_factors(site: Site, *, channels: int, source: int = 0) -> tuple[Factor, ...]:
     """Scale of input times scale of weights, over scale of output: one `Factor` per channel.
 
@@ -75,14 +126,14 @@ def read_bias(site: Site, *, position: int, channels: int) -> Integers:
 
 
 def pack_channels(
-    *, bias: Integers, factors: tuple[Factor, ...], output_zero: int, largest_sum: Integers
+    *, bias: Integers, factors: tuple[Factor, ...], output_zero: Integers | int, largest_sum: Integers
 ) -> Channels:
     """The records, in the form that the faster of both C functions reads, if every channel allows it.
 
     Args:
         bias: of each channel.
         factors: of each channel.
-        output_zero: the output's zero point.
+        output_zero: the output's zero point, or what each channel adds.
         largest_sum: an upper bound of each channel's sum, in absolute value, without the bias.
     """
     shifts = np.array([factor.shift for factor in factors], np.int64)
@@ -96,7 +147,7 @@ def pack_channels(
         records = np.stack([2 * bias, multipliers, offsets, right], axis=1)
         name = "requantize_right"
     else:
-        zeros = np.full_like(bias, output_zero)
+        zeros = np.broadcast_to(output_zero, bias.shape)
         records = np.stack([bias, multipliers, zeros, np.array([f.shift for f in factors])], axis=1)
         name = "requantize"
     constant = Constant(name="channels", values=records.astype(np.int32), ctype="struct edgeprune_channel")

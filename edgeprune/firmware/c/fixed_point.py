@@ -57,7 +57,7 @@ def inverse_square_root(value: int) -> Factor:
     pairs = (32 - value.bit_length() - 1) // 2 - 1
     right -= pairs
     half = (value << (2 * pairs)) >> 1
-    quarter = int(divide_by_power_of_two(np.int64(half), 1))
+    quarter = (half + 1) >> 1
     x = 1 << 28
     for _ in range(5):
         # Products of Q3.28 are Q6.25, and of three Q9.22.

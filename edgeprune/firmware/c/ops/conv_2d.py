@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
+    Filters,
     bound_sums,
     fold_input_zero,
     pack_channels,
     read_bias,
-    read_factors,
+    settle_constants,
 )
 from edgeprune.firmware.c.lanes import LaneWeights, Parts, pack_lanes, pack_parts, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
@@ -33,16 +34,19 @@ class Convolution:
     Attributes:
         site: the op.
         window: its window.
-        weights: (output channels, taps and input channels of the group).
-        bias: of each output channel.
+        filters: its output channels; weights are those of taps and input channels of the group.
         groups: into how many its channels fall.
     """
 
     site: Site
     window: Window
-    weights: Integers
-    bias: Integers
+    filters: Filters
     groups: int
+
+    @property
+    def weights(self) -> Integers:
+        """(output channels, taps and input channels of the group)."""
+        return self.filters.weights
 
     def pack_channels(self, *, folded: bool, excess: Integers | int = 0) -> Channels:
         """The channels' records.
@@ -51,11 +55,13 @@ class Convolution:
             folded: the input's zero point is part of the bias.
             excess: by how much the kernel's sums are too large.
         """
-        bias = fold_input_zero(self.site, self.weights, self.bias) if folded else self.bias
+        bias = self.filters.bias
+        if folded:
+            bias = fold_input_zero(self.site, self.weights, bias)
         return pack_channels(
             bias=bias - excess,
-            factors=read_factors(self.site, channels=self.window.out_c),
-            output_zero=zero_point(self.site.output()),
+            factors=self.filters.factors,
+            output_zero=self.filters.zeros,
             largest_sum=bound_sums(self.weights) * (1 if folded else 2) + excess,
         )
 
@@ -95,7 +101,7 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
     convolution = _read(site, weights.astype(np.int64))
     window, rows = convolution.window, convolution.weights
     if convolution.groups == 1 and _is_one_row(window):
-        return emit_rows(site, weights=rows, bias=convolution.bias)
+        return emit_rows(site, convolution.filters)
     if convolution.groups == 1 and window.dilation_w == 1:
         parts = pack_if_sparse(site, rows, pixels=window.pixels)
         if parts is not None:
@@ -112,7 +118,7 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
         return _emit_packed(convolution)
     channels = convolution.pack_channels(folded=False)
     return emit_loops(
-        site, window, compute_narrow(site, weights, channels), group_inputs=window.in_c // convolution.groups
+        site, window, compute_narrow(site, rows, channels), group_inputs=window.in_c // convolution.groups
     )
 
 
@@ -159,8 +165,11 @@ def _read(site: Site, weights: Integers) -> Convolution:
     return Convolution(
         site=site,
         window=window,
-        weights=weights.reshape(window.out_c, -1),
-        bias=read_bias(site, position=2, channels=window.out_c),
+        filters=settle_constants(
+            site,
+            weights=weights.reshape(window.out_c, -1),
+            bias=read_bias(site, position=2, channels=window.out_c),
+        ),
         groups=groups,
     )
 

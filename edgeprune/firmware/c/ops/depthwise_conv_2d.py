@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
-from edgeprune.firmware.c.channels import bound_sums, pack_channels, read_bias, read_factors
+from edgeprune.firmware.c.channels import (
+    bound_sums,
+    fold_input_zero,
+    pack_channels,
+    read_bias,
+    settle_constants,
+)
 from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.conv_2d import emit_convolution
 from edgeprune.firmware.c.scaling import activation_range
@@ -28,15 +34,18 @@ def emit(site: Site) -> Layer:
     if window.in_c == 1:
         return emit_convolution(site, weights=np.moveaxis(weights, 2, 0)[..., None])
     in_planes = window.dilation_h == window.dilation_w == 1
-    bias = read_bias(site, position=2, channels=window.out_c)
-    rows = taps.T.astype(np.int64)
-    if in_planes:
-        bias = bias - zero_point(site.input()) * rows.sum(axis=1)
+    filters = settle_constants(
+        site,
+        weights=taps.T.astype(np.int64),
+        bias=read_bias(site, position=2, channels=window.out_c),
+    )
+    taps = filters.weights.T.astype(np.int8)
+    bias = fold_input_zero(site, filters.weights, filters.bias) if in_planes else filters.bias
     channels = pack_channels(
         bias=bias,
-        factors=read_factors(site, channels=window.out_c),
-        output_zero=zero_point(site.output()),
-        largest_sum=bound_sums(rows) * (1 if in_planes else 2),
+        factors=filters.factors,
+        output_zero=filters.zeros,
+        largest_sum=bound_sums(filters.weights) * (1 if in_planes else 2),
     )
     low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     values = asdict(window) | {
@@ -70,7 +79,7 @@ def emit(site: Site) -> Layer:
         )
     if in_planes:
         return _emit_planes(site, window, values, constants=constants, kernels=channels.kernels)
-    return _emit_loops(site, window, compute_narrow(site, weights, channels))
+    return _emit_loops(site, window, compute_narrow(site, taps, channels))
 
 
 def _emit_loops(site: Site, window: Window, arithmetic: Arithmetic) -> Layer:

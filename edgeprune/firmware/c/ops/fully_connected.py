@@ -8,14 +8,15 @@ import numpy as np
 from edgeprune.firmware.c.arithmetic import compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
+    Filters,
     bound_sums,
     fold_input_zero,
     pack_channels,
     read_bias,
-    read_factors,
+    settle_constants,
 )
 from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
+from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render
 from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.sparse import pack_if_sparse_rows
 
@@ -29,22 +30,23 @@ def emit(site: Site) -> Layer:
         return _emit_loops(site)
     site.require("int8", site.input(), site.input(1), site.output())
     weights = site.constant(1).astype(np.int64)
-    return emit_rows(site, weights=weights, bias=read_bias(site, position=2, channels=len(weights)))
+    bias = read_bias(site, position=2, channels=len(weights))
+    return emit_rows(site, settle_constants(site, weights=weights, bias=bias))
 
 
-def emit_rows(site: Site, *, weights: Integers, bias: Integers) -> Layer:
+def emit_rows(site: Site, filters: Filters) -> Layer:
     """A matrix times each row of the input, by the fastest kernel that can do it.
 
     Args:
         site: the op.
-        weights: (outputs, inputs).
-        bias: of each output.
+        filters: the rows; their weights are (outputs, inputs).
     """
+    weights = filters.weights
     outputs, inputs = weights.shape
     channels = pack_channels(
-        bias=fold_input_zero(site, weights, bias),
-        factors=read_factors(site, channels=outputs),
-        output_zero=zero_point(site.output()),
+        bias=fold_input_zero(site, weights, filters.bias),
+        factors=filters.factors,
+        output_zero=filters.zeros,
         largest_sum=bound_sums(weights),
     )
     low, high = activation_range(site.op.options["fused_activation_function"], site.output())
