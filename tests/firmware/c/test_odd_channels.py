@@ -15,6 +15,10 @@ from tests.firmware.c.examples_windows import window_options
 from tests.firmware.c.test_ops import DIFFERENT, needs_qemu
 
 MOST = 1.05
+KINDS = (
+    *("without weights", "without weights, with a bias", "of tiny weights", "always at the limit"),
+    *("of a large scale", "with a weight of -128"),
+)
 
 
 def layer(op, *, odd):
@@ -38,6 +42,10 @@ def layer(op, *, odd):
         scales[5], bias[5] = 1e-9, 77
     elif odd == "always at the limit":
         bias[5] = -(1 << 24)
+    elif odd == "of a large scale":
+        scales[5], bias[5] = 1.5, 0
+    elif odd == "with a weight of -128":
+        channel.reshape(-1)[0], np.moveaxis(weights, axis, 0)[4].reshape(-1)[0] = -128, -3
     kept = tensor(shape, "INT8", scale=scales, data=weights)
     kept.quantization.quantizedDimension = axis
     kinds = {
@@ -81,12 +89,7 @@ def run(data, core, directory):
 @needs_qemu
 @pytest.mark.parametrize("core", DIFFERENT)
 @pytest.mark.parametrize("op", ["pointwise", "3x3", "depthwise", "dense"])
-def test_a_layer_with_a_constant_channel_takes_what_its_live_twin_takes(op, core, tmp_path):
+def test_a_layer_with_an_odd_channel_takes_what_its_twin_without_takes(op, core, tmp_path):
     live = run(layer(op, odd=""), core, tmp_path / "live")
-    for kind in (
-        "without weights",
-        "without weights, with a bias",
-        "of tiny weights",
-        "always at the limit",
-    ):
+    for kind in KINDS:
         assert run(layer(op, odd=kind), core, tmp_path / kind) <= MOST * live, kind

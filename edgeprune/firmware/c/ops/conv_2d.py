@@ -15,9 +15,10 @@ from edgeprune.firmware.c.channels import (
     fold_input_zero,
     pack_channels,
     read_bias,
+    render_by_channel,
     settle_constants,
 )
-from edgeprune.firmware.c.lanes import LaneWeights, Parts, pack_lanes, pack_parts, pack_runs
+from edgeprune.firmware.c.lanes import LaneWeights, Parts, find_turns, pack_lanes, pack_parts, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
 from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
@@ -107,9 +108,7 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
         if parts is not None:
             return _emit_sparse(convolution, parts)
     if site.instructions == "mve" and convolution.groups == 1 and window.dilation_w == 1:
-        channels = convolution.pack_channels(folded=True)
-        if channels.requantize == "requantize_right":
-            return _emit_mve(convolution, channels)
+        return _emit_mve(convolution, convolution.pack_channels(folded=True))
     if site.instructions != "plain" and convolution.groups == 1 and window.dilation_w == 1:
         lanes = pack_lanes(rows, block=4)
         if lanes is not None:
@@ -184,7 +183,8 @@ def _is_one_row(window: Window) -> bool:
 
 def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     site, window = convolution.site, convolution.window
-    channels = convolution.pack_channels(folded=True)
+    channels = convolution.pack_channels(folded=True).padded(to=4).taken(lanes.order)
+    turns = find_turns(channels, lanes, block=4, outputs=window.out_c)
     values = {**convolution.values(channels), "pairs": lanes.pairs, "segment": lanes.segment}
     kernels = [*channels.kernels, "dsp", "split_sum", "dot_4x2"]
     scratch_bytes = 8 * lanes.pairs
@@ -201,22 +201,30 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
         kernels += ["widen_two", "widen_lane", "fill_lane"]
         head = render("conv_2d_gather_lane.c", **values)
     gather = render(f"conv_2d_gather_{kind}.c", **values).rstrip()
-    if lanes.segment < lanes.pairs or channels.requantize != "requantize_right":
+    constants = [Constant(name="weights", values=lanes.words), channels.constant]
+    is_whole = lanes.segment == lanes.pairs
+    if is_whole and (values["low"], values["high"]) == (INT8_MIN, INT8_MAX):
+        values |= {"between": "", "limits": ""}
+        kernels += ["convolve_4x2", "convolve_4x2_full"]
+    elif is_whole:
+        values |= {"between": "_between", "limits": f", {values['low']}, {values['high']}"}
+        kernels += ["convolve_4x2", "convolve_4x2_between"]
+    if turns is not None:
+        multiply = render(f"conv_2d_multiply_{'mixed' if is_whole else 'turned'}.c", **values)
+        constants.append(Constant(name="turns", values=turns))
+        kernels.append("add_sums_4x2")
+    elif not is_whole:
         multiply = render("conv_2d_multiply_segments.c", **values)
         kernels.append("add_sums_4x2")
     else:
-        is_full = (values["low"], values["high"]) == (INT8_MIN, INT8_MAX)
-        values |= {"between": "" if is_full else "_between"}
-        values |= {"limits": "" if is_full else f", {values['low']}, {values['high']}"}
         rest = render("conv_2d_multiply_rest.c", **values).rstrip() if window.out_c % 4 else ""
         multiply = render("conv_2d_multiply.c", **values, rest=rest)
-        kernels += ["convolve_4x2", f"convolve_4x2_{'full' if is_full else 'between'}"]
         kernels += ["bytes"] if rest else []
     return Layer(
         function=head + render("conv_2d_dsp.c", **values, gather=gather, multiply=multiply.rstrip()),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=lanes.words), channels.padded(to=4).constant),
+        constants=tuple(constants),
         kernels=tuple(kernels),
         scratch_bytes=scratch_bytes,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
@@ -236,7 +244,7 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
             Constant(name="weights", values=pack_runs(convolution.weights)),
             channels.in_fours(),
         ),
-        kernels=("clamp", "multiply", "mve", "convolve_two_mve", *(["bytes"] if rest else [])),
+        kernels=(*channels.mve_kernels, "convolve_two_mve", *(["bytes"] if rest else [])),
         scratch_bytes=32 * runs,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )
@@ -264,8 +272,10 @@ def _emit_eights(
 ) -> Layer:
     site, window = convolution.site, convolution.window
     which = ", without weights of 0" if "sparse" in dot else ""
+    values = convolution.values(channels)
+    put = render_by_channel("conv_2d_eights_put.c", channels, values)
     return Layer(
-        function=render("conv_2d_eights.c", **convolution.values(channels), dot=dot, which=which),
+        function=render("conv_2d_eights.c", **values, dot=dot, which=which, put=put),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=parts.stream), channels.constant),

@@ -1,17 +1,19 @@
 """DEPTHWISE_CONV_2D."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
+    Channels,
     bound_sums,
     fold_input_zero,
     pack_channels,
     read_bias,
+    render_by_channel,
     settle_constants,
 )
 from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
@@ -63,22 +65,20 @@ def emit(site: Site) -> Layer:
         site.instructions == "mve"
         and site.optimize != "ram"
         and in_planes
-        and channels.requantize == "requantize_right"
         and (window.in_c == window.out_c and window.in_c % 8 == 0)
     )
     if in_eights:
-        even_first = channels.constant.values.reshape(-1, 4, 2, 4).swapaxes(1, 2).reshape(-1, 4)
-        records = replace(channels, constant=replace(channels.constant, values=even_first))
+        even_first = np.arange(window.out_c).reshape(-1, 4, 2).swapaxes(1, 2).reshape(-1)
         return Layer(
             function=render("depthwise_conv_2d_mve.c", **values),
             inputs=site.op.inputs[:1],
             outputs=site.op.outputs,
-            constants=(constants[0], records.in_fours()),
-            kernels=("clamp", "multiply", "mve", "depthwise_8_mve"),
+            constants=(constants[0], channels.taken(even_first).in_fours()),
+            kernels=(*channels.mve_kernels, "depthwise_8_mve"),
             scratch_bytes=-(-taps.size // 4) * 4,
         )
     if in_planes:
-        return _emit_planes(site, window, values, constants=constants, kernels=channels.kernels)
+        return _emit_planes(site, window, values, taps=constants[0], channels=channels)
     return _emit_loops(site, window, compute_narrow(site, taps, channels))
 
 
@@ -106,8 +106,8 @@ def _emit_planes(
     window: Window,
     values: Mapping[str, Any],
     *,
-    constants: tuple[Constant, ...],
-    kernels: tuple[str, ...],
+    taps: Constant,
+    channels: Channels,
 ) -> Layer:
     """Channel by channel on a plane of 16-bit numbers, whose margin holds the padding."""
     is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3)
@@ -122,15 +122,15 @@ def _emit_planes(
         "plane_w": plane_w,
         "step": f"add_row_stride_{window.stride_w}",
     }
-    taps = "3x3" if in_pairs else "nine" if is_3x3 else "any"
-    body = render(f"depthwise_conv_2d_{taps}.c", **values).rstrip()
+    kind = "3x3" if in_pairs else "nine" if is_3x3 else "any"
+    body = render_by_channel(f"depthwise_conv_2d_{kind}.c", channels, values)
     same = (window.out_h, window.out_w, window.out_c) == (window.in_h, window.in_w, window.in_c)
     return Layer(
         function=render("depthwise_conv_2d_planes.c", **values, body=body),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=constants,
-        kernels=(*kernels, "widen_column", *(("dsp", "add_row") if in_pairs else ())),
+        constants=(taps, channels.constant),
+        kernels=(*channels.kernels, "widen_column", *(("dsp", "add_row") if in_pairs else ())),
         scratch_bytes=2 * plane_h * plane_w,
         overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )

@@ -15,7 +15,7 @@ from edgeprune.firmware.c.channels import (
     read_bias,
     settle_constants,
 )
-from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
+from edgeprune.firmware.c.lanes import find_turns, pack_bytes, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render
 from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.sparse import pack_if_sparse_rows
@@ -70,10 +70,11 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
             kernels=(*channels.kernels, "dot_sparse_1x1"),
             overlaps={site.op.inputs[0]: _find_slack(values)},
         )
-    if site.instructions == "mve" and channels.requantize == "requantize_right":
+    if site.instructions == "mve":
         return _emit_mve(site, weights, values, channels)
     lanes = None if site.instructions == "plain" else pack_lanes(weights, block=8)
-    if lanes is None:
+    in_parts = lanes is not None and (inputs % 4 != 0 or lanes.segment < lanes.pairs)
+    if lanes is None or (in_parts and lanes.swapped.any()):
         return Layer(
             function=render("fully_connected.c", **values),
             inputs=site.op.inputs[:1],
@@ -82,9 +83,16 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
             kernels=(*channels.kernels, "naked", "dot_8x1_bytes"),
             overlaps={site.op.inputs[0]: _find_slack(values)},
         )
-    if inputs % 4 or lanes.segment < lanes.pairs or channels.requantize != "requantize_right":
+    channels = channels.padded(to=8).taken(lanes.order)
+    turns = find_turns(channels, lanes, block=8, outputs=outputs)
+    constants = [Constant(name="weights", values=lanes.words), channels.constant]
+    if in_parts:
         function = render("fully_connected_parts.c", **values, segment=lanes.segment // 2)
         kernels = ["add_sums_8x1", "bytes"]
+    elif turns is not None:
+        function = render("fully_connected_mixed.c", **values)
+        constants.append(Constant(name="turns", values=turns))
+        kernels = ["add_sums_8x1", "connect_8x1"]
     else:
         rest = render("fully_connected_rest.c", **values).rstrip() if outputs % 8 else ""
         function = render("fully_connected_dsp.c", **values, rest=rest)
@@ -93,7 +101,7 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
         function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=lanes.words), channels.padded(to=8).constant),
+        constants=tuple(constants),
         kernels=(*channels.kernels, "dsp", "split_sum", "dot_8x1", *kernels),
         overlaps={site.op.inputs[0]: _find_slack(values)},
     )
@@ -136,6 +144,6 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=pack_runs(weights)), channels.in_fours()),
-        kernels=("clamp", "multiply", "mve", "dot_4x1_mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
+        kernels=(*channels.mve_kernels, "dot_4x1_mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
         overlaps={site.op.inputs[0]: _find_slack(values)},
     )

@@ -156,4 +156,4 @@ def _pack_channels(
     channels = pack_channels(
         bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
     )
-    return replace(channels, constant=replace(channels.constant, name=f"{source}_channels"))
+    return replace(channels, name=f"{source}_channels")

@@ -8,6 +8,17 @@
 EDGEPRUNE_INLINE int32x4_t requantize_four(int32x4_t sums, const int32_t *records, int32_t low, int32_t high)
 {
     const int32x4_t biased = vaddq_s32(sums, vldrwq_s32(records));
+#if defined(EDGEPRUNE_ODD_CHANNELS)
+    if (records[12] >= 32) {
+        const int32x4_t shift = vsubq_n_s32(vldrwq_s32(&records[12]), 64);
+        const int32x4_t left = vmaxq_s32(shift, vdupq_n_s32(0));
+        const int32x4_t right = vminq_s32(shift, vdupq_n_s32(0));
+        const int32x4_t product_of_odd = vqrdmulhq_s32(vshlq_s32(biased, left), vldrwq_s32(&records[4]));
+        const int32x4_t away = vshrq_n_s32(vandq_s32(product_of_odd, right), 31); /* halves go away from zero */
+        const int32x4_t scaled = vaddq_s32(vrshlq_s32(vaddq_s32(product_of_odd, away), right), vldrwq_s32(&records[8]));
+        return vminq_s32(vmaxq_s32(scaled, vdupq_n_s32(low)), vdupq_n_s32(high));
+    }
+#endif
     const int32x4_t product = vqrdmulhq_s32(biased, vldrwq_s32(&records[4]));
     const int32x4_t signs = vshrq_n_s32(product, 31);
     const int32x4_t rounded = vaddq_s32(vaddq_s32(product, signs), vldrwq_s32(&records[8]));
@@ -55,6 +66,12 @@ EDGEPRUNE_INLINE void fill_vectors(int8_t *to, int8_t value, int32_t count)
 #else
 EDGEPRUNE_INLINE int32_t requantize_one(int32_t sum, const int32_t *records, int32_t place)
 {
+#if defined(EDGEPRUNE_ODD_CHANNELS)
+    if (records[12 + place] >= 32) {
+        const int32_t biased = add_wrapping(sum, records[place]);
+        return add_wrapping(rescale(biased, records[4 + place], records[12 + place] - 64), records[8 + place]);
+    }
+#endif
     const int32_t product = multiply_high(sum + records[place], records[4 + place]);
     return (product + (product >> 31) + records[8 + place]) >> -records[12 + place];
 }
