@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from textwrap import indent
 from typing import Any
 
@@ -20,6 +21,8 @@ from edgeprune.firmware.c.scaling import (
 
 _ODD = 64
 """More than the shift of any channel that `requantize_right` can serve."""
+_MOST_TURNS = 8
+"""From channels with records of one form to those of the other within a layer."""
 _DEEPEST_SHIFT = 22  # so that a zero point shifted by it stays below 2^29
 
 
@@ -29,7 +32,7 @@ class Channels:
 
     Attributes:
         values: (channels, 4): bias, multiplier, what is added last, shift; in the form of `requantize_right`
-            for channels that it can serve, with `_ODD` added to the shift for those that only `requantize` can.
+            for channels that it can serve; `_ODD` is added to the shift of those that only `requantize` can.
         odd: which these are.
         plain: the same in the form of `requantize`, whatever the channel, without `_ODD`.
         name: of the array.
@@ -59,7 +62,7 @@ class Channels:
     @property
     def mve_kernels(self) -> tuple[str, ...]:
         """The same where Helium reads them."""
-        return ("clamp", "multiply", *(("rescale", "mixed_mve") if self.is_mixed else ()), "mve")
+        return ("clamp", "multiply", "rescale", "mve")
 
     @property
     def constant(self) -> Constant:
@@ -67,16 +70,37 @@ class Channels:
         values = self.values.astype(np.int32)
         return Constant(name=self.name, values=values, ctype="struct edgeprune_channel")
 
-    def in_fours(self) -> Constant:
-        """The records for Helium: each field of four channels in a row; biases once, shifts to the left.
+    def alike(self, *, block: int) -> "Channels":
+        """The same, where an odd channel makes all of its block odd, and too many odd blocks every one."""
+        padded = self.padded(to=block)
+        odd = np.repeat(padded.odd.reshape(-1, block).any(axis=1), block)
+        if np.count_nonzero(np.diff(odd)) > _MOST_TURNS:
+            odd[:] = True
+        return replace(padded, odd=odd)
 
-        Of four that hold an odd one all are odd.
+    def render_blocks(self, template: str, values: Mapping[str, Any], *, up_to: int) -> str:
+        """C for one run of channels after another, those whose records have the same form.
+
+        Args:
+            template: what computes channels from $first on, $count of them, up to $last.
+            values: for the template.
+            up_to: where it stops; what comes then has C of its own.
         """
-        padded = self.padded(to=4)
-        odd = np.repeat(padded.odd.reshape(-1, 4).any(axis=1), 4)
-        bias, multiplier, offset, right = padded.values.T
+        ends = [0, *(np.flatnonzero(np.diff(self.odd)) + 1).tolist(), len(self.odd)]
+        text = ""
+        for first, last in pairwise(ends):
+            last = min(last, up_to)
+            is_odd = bool(self.odd[first])
+            names = {"odd": "_odd" if is_odd else "", "is_odd": str(is_odd).lower()}
+            if first < last:
+                text += render(template, **values, **names, first=first, last=last, count=last - first)
+        return text.rstrip()
+
+    def in_fours(self) -> Constant:
+        """The records for Helium: each field of four channels in a row; biases once, shifts to the left."""
+        bias, multiplier, offset, right = self.values.T
         fields = np.stack([bias // 2, multiplier, offset, -right])
-        fields = np.where(odd, padded.plain.T + np.array([[0], [0], [0], [_ODD]]), fields)
+        fields = np.where(self.odd, self.plain.T + np.array([[0], [0], [0], [_ODD]]), fields)
         rows = fields.reshape(4, -1, 4).swapaxes(0, 1).astype(np.int32)
         return Constant(name=self.name, values=np.ascontiguousarray(rows))
 

@@ -40,6 +40,7 @@ GROUPS = (
     examples_more.comparing_examples,
     examples_types.wide_examples,
     examples_types.float_examples,
+    examples_types.whole_examples,
 )
 
 

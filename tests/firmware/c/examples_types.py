@@ -361,6 +361,17 @@ def float_examples() -> Iterator[Example]:
         yield moved("float32", example)
 
 
+def whole_examples() -> Iterator[Example]:
+    for op, kind in (("ADD", "Add"), ("SUB", "Sub"), ("MUL", "Mul")):
+        tensors = tuple(typed("int32", (3, 40)) for _ in range(3))
+        for each in tensors:
+            each.quantization = None
+        options = options_of(kind, fused_activation_function=ACTIVATIONS["NONE"])
+        yield Example(
+            name=f"{op} int32", op=op, tensors=tensors, inputs=(0, 1), outputs=(2,), options=options
+        )
+
+
 def wide_examples() -> Iterator[Example]:
     yield from convolutions("int16")
     yield from pairs("int16", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")

@@ -15,10 +15,10 @@ from tests.firmware.c.examples_windows import window_options
 from tests.firmware.c.test_ops import DIFFERENT, needs_qemu
 
 MOST = 1.05
-KINDS = (
-    *("without weights", "without weights, with a bias", "of tiny weights", "always at the limit"),
-    *("of a large scale", "with a weight of -128"),
-)
+MOST_LIVE = 1.09
+"""For odd channels that are no constants, where a layer has but twelve blocks of channels, of few products."""
+CONSTANTS = ("without weights", "without weights, with a bias", "of tiny weights", "always at the limit")
+KINDS = (*CONSTANTS, "of a large scale", "with a weight of -128")
 
 
 def layer(op, *, odd):
@@ -92,4 +92,5 @@ def run(data, core, directory):
 def test_a_layer_with_an_odd_channel_takes_what_its_twin_without_takes(op, core, tmp_path):
     live = run(layer(op, odd=""), core, tmp_path / "live")
     for kind in KINDS:
-        assert run(layer(op, odd=kind), core, tmp_path / kind) <= MOST * live, kind
+        most = MOST if kind in CONSTANTS or op in ("3x3", "depthwise") else MOST_LIVE
+        assert run(layer(op, odd=kind), core, tmp_path / kind) <= most * live, kind

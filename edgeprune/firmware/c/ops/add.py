@@ -12,7 +12,7 @@ from edgeprune.firmware.c.layer import (
     zero_point,
 )
 from edgeprune.firmware.c.operands import make_operands
-from edgeprune.firmware.c.ops.floats import emit_floats
+from edgeprune.firmware.c.ops.floats import emit_floats, emit_whole
 from edgeprune.firmware.c.scaling import Factor, activation_range, quantize_factor
 
 _SHIFTS = {"int8": 20, "int16": 15}
@@ -25,6 +25,8 @@ def emit(site: Site) -> Layer:
     left, right, output = site.input(0), site.input(1), site.output()
     if left.dtype == "float32":
         return emit_floats(site)
+    if left.dtype == "int32":
+        return emit_whole(site)
     dtype = site.require_integers(left, right, output)
     up = _SHIFTS[dtype]
     twice = 2.0 * float(max(scale(left), scale(right)))

@@ -212,7 +212,8 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     if turns is not None:
         multiply = render(f"conv_2d_multiply_{'mixed' if is_whole else 'turned'}.c", **values)
         constants.append(Constant(name="turns", values=turns))
-        kernels.append("add_sums_4x2")
+        odd = ("rescale", "requantize", "convolve_4x2_odd", "bytes")
+        kernels += odd if is_whole else ["add_sums_4x2"]
     elif not is_whole:
         multiply = render("conv_2d_multiply_segments.c", **values)
         kernels.append("add_sums_4x2")
@@ -234,17 +235,27 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
 def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
     site, window = convolution.site, convolution.window
     runs = -(-convolution.weights.shape[1] // 16)
+    channels = channels.alike(block=4)
     values = {**convolution.values(channels), "runs": runs}
-    rest = render("conv_2d_mve_rest.c", **values).rstrip() if window.out_c % 4 else ""
+    whole = window.out_c // 4 * 4
+    blocks = channels.render_blocks("conv_2d_mve_blocks.c", values, up_to=whole)
+    odd = "_odd" if channels.odd[-1] else ""
+    if window.out_c % 4:
+        blocks += "\n" + render("conv_2d_mve_rest.c", **values, odd=odd).rstrip()
     return Layer(
-        function=render("conv_2d_mve.c", **values, rest=rest),
+        function=render("conv_2d_mve.c", **values, blocks=blocks),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(
             Constant(name="weights", values=pack_runs(convolution.weights)),
             channels.in_fours(),
         ),
-        kernels=(*channels.mve_kernels, "convolve_two_mve", *(["bytes"] if rest else [])),
+        kernels=(
+            *channels.mve_kernels,
+            "convolve_two_mve",
+            *(["convolve_two_odd_mve"] if channels.is_mixed else []),
+            *(["bytes"] if window.out_c % 4 else []),
+        ),
         scratch_bytes=32 * runs,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )

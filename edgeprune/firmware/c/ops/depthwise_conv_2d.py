@@ -68,9 +68,11 @@ def emit(site: Site) -> Layer:
         and (window.in_c == window.out_c and window.in_c % 8 == 0)
     )
     if in_eights:
+        channels = channels.alike(block=8)
         even_first = np.arange(window.out_c).reshape(-1, 4, 2).swapaxes(1, 2).reshape(-1)
+        blocks = channels.render_blocks("depthwise_conv_2d_mve_blocks.c", values, up_to=window.out_c)
         return Layer(
-            function=render("depthwise_conv_2d_mve.c", **values),
+            function=render("depthwise_conv_2d_mve.c", **values, blocks=blocks),
             inputs=site.op.inputs[:1],
             outputs=site.op.outputs,
             constants=(constants[0], channels.taken(even_first).in_fours()),

@@ -1,4 +1,4 @@
-"""Ops on float32 in plain C: elements alone, in pairs, and rows of them.
+"""Ops on float32 in plain C: elements alone, in pairs, and rows of them; and on pairs of int32.
 
 Where they call functions of `math.h`, the last bits of an output are those of its C library.
 """
@@ -76,6 +76,15 @@ def emit_floats(site: Site) -> Layer:
     if "fused_activation_function" in site.op.options:
         value, kernels = limit_float(site, value)
     return emit_pairs(site, value=value, kernels=(*kernels, *_list_kernels(value)))
+
+
+def emit_whole(site: Site) -> Layer:
+    """ADD, SUB or MUL of int32 that stand for themselves; what no int32 holds wraps around."""
+    site.require("int32", site.input(0), site.input(1), site.output())
+    if site.op.options["fused_activation_function"] != "NONE":
+        raise site.refuse("it has an activation on int32")
+    order = {"ADD": "+", "SUB": "-", "MUL": "*"}[site.op.name]
+    return emit_pairs(site, value=f"(int32_t)((uint32_t)*a {order} (uint32_t)*b)", kernels=())
 
 
 def emit_float_rows(site: Site) -> Layer:

@@ -137,13 +137,22 @@ def _find_slack(values: Mapping[str, Any]) -> int:
 
 
 def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels: Channels) -> Layer:
+    channels = channels.alike(block=4)
     values = {**values, "runs": -(-weights.shape[1] // 16)}
-    rest = render("fully_connected_mve_rest.c", **values).rstrip() if len(weights) % 4 else ""
+    blocks = channels.render_blocks("fully_connected_mve_blocks.c", values, up_to=len(weights) // 4 * 4)
+    if len(weights) % 4:
+        odd = "_odd" if channels.odd[-1] else ""
+        blocks += "\n" + render("fully_connected_mve_rest.c", **values, odd=odd).rstrip()
     return Layer(
-        function=render("fully_connected_mve.c", **values, rest=rest),
+        function=render("fully_connected_mve.c", **values, blocks=blocks),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=pack_runs(weights)), channels.in_fours()),
-        kernels=(*channels.mve_kernels, "dot_4x1_mve", "connect_4x1_mve", *(["bytes"] if rest else [])),
+        kernels=(
+            *channels.mve_kernels,
+            *("dot_4x1_mve", "connect_4x1_mve"),
+            *(["connect_4x1_odd_mve"] if channels.is_mixed else []),
+            *(["bytes"] if len(weights) % 4 else []),
+        ),
         overlaps={site.op.inputs[0]: _find_slack(values)},
     )

@@ -12,7 +12,7 @@ from edgeprune.firmware.c.layer import (
     zero_point,
 )
 from edgeprune.firmware.c.operands import make_operands
-from edgeprune.firmware.c.ops.floats import emit_floats
+from edgeprune.firmware.c.ops.floats import emit_floats, emit_whole
 from edgeprune.firmware.c.scaling import activation_range, quantize_factor
 
 
@@ -22,6 +22,8 @@ def emit(site: Site) -> Layer:
     left, right, output = site.input(0), site.input(1), site.output()
     if left.dtype == "float32":
         return emit_floats(site)
+    if left.dtype == "int32":
+        return emit_whole(site)
     dtype = site.require_integers(left, right, output)
     factor = quantize_factor(float(scale(left)) * float(scale(right)) / float(scale(output)))
     low, high = activation_range(site.op.options["fused_activation_function"], output)
