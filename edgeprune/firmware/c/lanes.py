@@ -111,6 +111,16 @@ def _find_segment(high: Integers) -> int:
     return segment
 
 
+def pack_halves(weights: Integers) -> NDArray[np.int32]:
+    """Weights for `dot_1x1`: 16 bits each, of four inputs in a row 0 and 2, then 1 and 3.
+
+    Args:
+        weights: (channels, inputs), a multiple of four inputs.
+    """
+    ordered = weights.reshape(len(weights), -1, 2, 2).swapaxes(2, 3)
+    return np.ascontiguousarray(ordered).astype("<i2").reshape(-1).view("<i4")
+
+
 def pack_runs(weights: Integers, *, block: int = 4, run: int = 16) -> NDArray[np.int8]:
     """Weights for Helium: of each run of 16 inputs those of four channels, one after the other.
 

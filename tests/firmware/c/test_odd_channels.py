@@ -16,7 +16,7 @@ from tests.firmware.c.test_ops import DIFFERENT, needs_qemu
 
 MOST = 1.05
 MOST_LIVE = 1.09
-"""For odd channels that are no constants, where a layer has but twelve blocks of channels, of few products."""
+"""For odd channels that are no constants, where a layer has but few blocks of channels, of few products."""
 CONSTANTS = ("without weights", "without weights, with a bias", "of tiny weights", "always at the limit")
 KINDS = (*CONSTANTS, "of a large scale", "with a weight of -128")
 

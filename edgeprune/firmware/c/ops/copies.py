@@ -8,6 +8,8 @@ from edgeprune.firmware.c.broadcast import Loops, fold_loops, name_loops, row_st
 from edgeprune.firmware.c.layer import C_TYPES, Layer, Site, describe, emits, format_float, render, zero_point
 from edgeprune.tflite.model import BITS
 
+_LONG_RUN = 12
+"""Bytes in whole words from which on a call pays on cores that load no word from any address."""
 _ELEMENT_BYTES = {name: BITS[name] // 8 for name in C_TYPES}
 
 
@@ -169,7 +171,7 @@ def emit_pad(site: Site) -> Layer:
         target_strides=strides,
     )
     if site.output().dtype == "int8":
-        head = f"    fill_bytes(output_0, {fill}, {prod(shape)});\n"
+        head = f"    (void)memset(output_0, {fill}, {prod(shape)});\n"
     else:
         head = render("copy_fill.c", elements=prod(shape), fill=fill)
     return emit_moves(site, [move], sources=[0], head=head)
@@ -192,18 +194,19 @@ def emit_moves(site: Site, moves: Sequence[Move], *, sources: Sequence[int], hea
             raise site.refuse("one of its inputs is a constant")
     parameters = [f"const {C_TYPES[site.input(at).dtype]} *input_{at}" for at in sources]
     parameters += [f"{C_TYPES[site.output(at).dtype]} *output_{at}" for at in range(len(site.op.outputs))]
+    runs = head + "".join(_render_move(site, move) for move in moves)
     function = render(
         "copy.c",
         name=site.label,
         comment=describe(site),
         parameters=", ".join(parameters),
-        runs=head + "".join(_render_move(site, move) for move in moves),
+        runs=runs,
     )
     return Layer(
         function=function,
         inputs=tuple(site.op.inputs[at] for at in sources),
         outputs=site.op.outputs,
-        kernels=("bytes",),
+        kernels=("bytes",) if "copy_bytes" in runs else (),
     )
 
 
@@ -218,8 +221,12 @@ def _render_move(site: Site, move: Move) -> str:
     else:
         folded = fold_loops(site, loops, to=4)
     size = _ELEMENT_BYTES[site.output(move.target).dtype]
+    places = (run, move.start, move.target_start, *folded.strides[0], *folded.strides[1])
+    is_aligned = all(place * size % 4 == 0 for place in places)
+    in_bytes = site.instructions == "plain" and not (is_aligned and run * size >= _LONG_RUN)
     return render(
         "copy_run.c",
+        copy="copy_bytes" if in_bytes else "(void)memcpy",
         source=f"input_{move.source}",
         target=f"output_{move.target}",
         run=run * size,

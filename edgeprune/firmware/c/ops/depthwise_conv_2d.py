@@ -116,7 +116,7 @@ def _emit_planes(
     in_pairs = is_3x3 and site.instructions != "plain" and window.stride_w in (1, 2)
     # Two outputs of a row are computed at once; words start at even places.
     columns = -(-window.out_w // 2) * 2
-    reached = (columns - 1) * window.stride_w + window.kernel_w + 1
+    reached = (columns - 1) * window.stride_w + -(-window.kernel_w // 2) * 2 + 1
     plane_w = -(-max(reached, window.pad_left + window.in_w) // 2) * 2
     plane_h = max((window.out_h - 1) * window.stride_h + window.kernel_h, window.pad_top + window.in_h)
     values = dict(values) | {
@@ -124,7 +124,14 @@ def _emit_planes(
         "plane_w": plane_w,
         "step": f"add_row_stride_{window.stride_w}",
     }
-    kind = "3x3" if in_pairs else "nine" if is_3x3 else "any"
+    by_taps = not in_pairs and site.instructions != "plain"
+    if by_taps:
+        row = "".join(
+            render("depthwise_conv_2d_pairs_row.c", at=at, place=at // 2)
+            for at in range(0, window.kernel_w, 2)
+        )
+        values |= {"row": row + f"                    pair += {-(-window.kernel_w // 2)};"}
+    kind = "3x3" if in_pairs else "pairs" if by_taps else "nine" if is_3x3 else "any"
     body = render_by_channel(f"depthwise_conv_2d_{kind}.c", channels, values)
     same = (window.out_h, window.out_w, window.out_c) == (window.in_h, window.in_w, window.in_c)
     return Layer(
@@ -132,7 +139,12 @@ def _emit_planes(
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(taps, channels.constant),
-        kernels=(*channels.kernels, "widen_column", *(("dsp", "add_row") if in_pairs else ())),
+        kernels=(
+            *channels.kernels,
+            "widen_column",
+            *(("dsp",) if in_pairs or by_taps else ()),
+            *(("add_row",) if in_pairs else ()),
+        ),
         scratch_bytes=2 * plane_h * plane_w,
         overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )

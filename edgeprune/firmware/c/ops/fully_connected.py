@@ -15,10 +15,13 @@ from edgeprune.firmware.c.channels import (
     read_bias,
     settle_constants,
 )
-from edgeprune.firmware.c.lanes import find_turns, pack_bytes, pack_lanes, pack_runs
+from edgeprune.firmware.c.lanes import find_turns, pack_bytes, pack_halves, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render
 from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.sparse import pack_if_sparse_rows
+
+_MOST_ROWS = 2
+"""Channels that are computed one by one; three take as long as a block of four."""
 
 
 @emits("FULLY_CONNECTED")
@@ -72,6 +75,9 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
         )
     if site.instructions == "mve":
         return _emit_mve(site, weights, values, channels)
+    few = None if site.instructions == "plain" else _emit_few(site, weights, values, channels)
+    if few is not None:
+        return few
     lanes = None if site.instructions == "plain" else pack_lanes(weights, block=8)
     in_parts = lanes is not None and (inputs % 4 != 0 or lanes.segment < lanes.pairs)
     if lanes is None or (in_parts and lanes.swapped.any()):
@@ -103,6 +109,39 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
         outputs=site.op.outputs,
         constants=tuple(constants),
         kernels=(*channels.kernels, "dsp", "split_sum", "dot_8x1", *kernels),
+        overlaps={site.op.inputs[0]: _find_slack(values)},
+    )
+
+
+def _emit_few(site: Site, weights: Integers, values: Mapping[str, Any], channels: Channels) -> Layer | None:
+    """Blocks of eight channels and up to four more, which need no block of that size; None where not."""
+    outputs, inputs = weights.shape
+    whole, few = outputs // 8 * 8, outputs % 8
+    if inputs % 4 or channels.is_mixed or not 1 <= few <= 4:
+        return None
+    blocks = pack_lanes(weights[:whole], block=8) if whole else None
+    four = pack_lanes(weights[whole:], block=4)
+    if four is None or (blocks is None and whole):
+        return None
+    packed = [each for each in (blocks, four) if each is not None]
+    if any(each.swapped.any() or each.segment < each.pairs for each in packed):
+        return None
+    if few <= _MOST_ROWS:
+        words, template, kernels = pack_halves(weights[whole:]), "rows", ["dot_1x1"]
+    else:
+        words, template, kernels = four.words, "four", ["connect_4x1", "bytes"]
+    rest = render(f"fully_connected_{template}.c", **values).rstrip()
+    constants = [Constant(name="rest", values=words), channels.padded(to=4).constant]
+    if blocks is not None:
+        constants.append(Constant(name="weights", values=blocks.words))
+        kernels += ["dot_8x1", "connect_8x1"]
+    function = "fully_connected_few.c" if blocks is None else "fully_connected_dsp.c"
+    return Layer(
+        function=render(function, **values, rest=rest),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=tuple(constants),
+        kernels=(*channels.kernels, "dsp", "split_sum", *kernels),
         overlaps={site.op.inputs[0]: _find_slack(values)},
     )
 

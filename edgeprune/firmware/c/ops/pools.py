@@ -11,7 +11,7 @@ from edgeprune.firmware.c.layer import Layer, Site, clamp_of, describe, emits, f
 from edgeprune.firmware.c.scaling import activation_range
 from edgeprune.firmware.c.window import Window, read_window
 
-_IN_FOURS = ("multiply", "mve", "sum_four_mve")
+_LEAST_CHANNELS = 4
 
 
 @emits("AVERAGE_POOL_2D", "MAX_POOL_2D")
@@ -20,14 +20,9 @@ def emit(site: Site) -> Layer:
     options = site.op.options
     window = read_window(site, kernel=(int(options["filter_height"]), int(options["filter_width"])))
     values, kernels = _compute(site)
-    in_fours = (
-        site.op.name == "AVERAGE_POOL_2D"
-        and values["type"] == "int8_t"
-        and site.instructions == "mve"
-        and window.in_c % 4 == 0
-    )
+    variant, more = _choose_variant(site, window)
     function = render(
-        f"{site.op.name.lower()}{'_mve' if in_fours else ''}.c",
+        f"{site.op.name.lower()}{variant}.c",
         name=site.label,
         comment=describe(site),
         **asdict(window),
@@ -37,9 +32,20 @@ def emit(site: Site) -> Layer:
         function=function,
         inputs=site.op.inputs,
         outputs=site.op.outputs,
-        kernels=(*kernels, *(_IN_FOURS if in_fours else ())),
+        kernels=(*kernels, *more),
         overlaps=_find_overlaps(site, window),
     )
+
+
+def _choose_variant(site: Site, window: Window) -> tuple[str, tuple[str, ...]]:
+    """What the fastest template's name ends with, and the kernels it calls."""
+    if site.input().dtype != "int8":
+        return "", ()
+    if site.op.name == "MAX_POOL_2D" and site.instructions != "plain" and window.in_c >= _LEAST_CHANNELS:
+        return "_words", ("largest",)
+    if site.op.name == "AVERAGE_POOL_2D" and site.instructions == "mve" and window.in_c % 4 == 0:
+        return "_mve", ("multiply", "rescale", "mve", "sum_four_mve")
+    return "", ()
 
 
 def _find_overlaps(site: Site, window: Window) -> Mapping[int, int | None]:

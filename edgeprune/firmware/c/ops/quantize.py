@@ -47,7 +47,10 @@ def emit_quantize(site: Site) -> Layer:
         zero=zero_point(output),
     )
     return Layer(
-        function=function, inputs=site.op.inputs, outputs=site.op.outputs, kernels=(clamp_of(dtype),)
+        function=function,
+        inputs=site.op.inputs,
+        outputs=site.op.outputs,
+        kernels=(clamp_of(dtype), "round_steps"),
     )
 
 

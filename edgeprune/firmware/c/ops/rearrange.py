@@ -69,7 +69,7 @@ def emit_batches(site: Site) -> Layer:
         raise site.refuse("TFLM fills its margin with 0, which does not stand for 0 here")
     head = ""
     if not gathers and site.constant(2).any():
-        head = f"    fill_bytes((int8_t *)output_0, 0, {site.output().bytes});\n"
+        head = f"    (void)memset(output_0, 0, {site.output().bytes});\n"
     of_many, of_whole = row_strides(many.shape), row_strides(whole.shape)
     moves = []
     for place, shift in enumerate(product(*map(range, blocks))):
