@@ -116,7 +116,7 @@ def _emit_planes(
     in_pairs = is_3x3 and site.instructions != "plain" and window.stride_w in (1, 2)
     # Two outputs of a row are computed at once; words start at even places.
     columns = -(-window.out_w // 2) * 2
-    reached = (columns - 1) * window.stride_w + -(-window.kernel_w // 2) * 2 + 1
+    reached = (columns - 1) * window.stride_w + -(-window.kernel_w // 2) * 2
     plane_w = -(-max(reached, window.pad_left + window.in_w) // 2) * 2
     plane_h = max((window.out_h - 1) * window.stride_h + window.kernel_h, window.pad_top + window.in_h)
     values = dict(values) | {
