@@ -17,6 +17,7 @@ _KERNEL_ORDER = (
     "clamp_float",
     "clamp_int32",
     "round_to_even",
+    "logistic_float",
     "round_steps",
     "wrapping",
     "multiply",

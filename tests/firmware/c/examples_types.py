@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from small_models import tensor
@@ -330,6 +331,35 @@ def quantizing() -> Iterator[Example]:
         yield Example(name=f"{op} {source} {target}", op=op, tensors=tensors, inputs=(0,), outputs=(1,))
 
 
+def lstms() -> Iterator[Example]:
+    rng = np.random.default_rng(4)
+    for name, units, steps, major, clip in (("", 5, 4, False, 0.0), (" clipped", 3, 2, True, 0.3)):
+        draw = partial(draw_floats, rng)
+        weights = [draw((units, n)) for n in [6] * 4 + [units] * 4] + [draw((units,)) for _ in range(4)]
+        shape = (steps, 2) if major else (2, steps)
+        states = [tensor((2, units), "FLOAT32"), tensor((2, units), "FLOAT32")]
+        for state in states:
+            state.isVariable = True
+        ends = (tensor((*shape, 6), "FLOAT32"), tensor((*shape, units), "FLOAT32"))
+        yield Example(
+            name=f"lstm of floats{name}",
+            op="UNIDIRECTIONAL_SEQUENCE_LSTM",
+            tensors=(ends[0], *weights, *states, ends[1]),
+            inputs=(*range(9), -1, -1, -1, 9, 10, 11, 12, -1, -1, 13, 14, -1, -1, -1, -1),
+            outputs=(15,),
+            options=options_of(
+                "UnidirectionalSequenceLSTM",
+                fused_activation_function=4,
+                cell_clip=clip,
+                time_major=major,
+            ),
+        )
+
+
+def draw_floats(rng, shape):
+    return tensor(shape, "FLOAT32", data=rng.standard_normal(shape).astype(np.float32))
+
+
 def float_examples() -> Iterator[Example]:
     yield from convolutions("float32")
     two = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU", "FLOOR_DIV")
@@ -345,6 +375,7 @@ def float_examples() -> Iterator[Example]:
     yield from pools("float32")
     yield from softmaxes("float32")
     yield from products("float32")
+    yield from lstms()
     options = options_of("L2Norm", fused_activation_function=ACTIVATIONS["NONE"])
     yield from singles("float32", "L2_NORMALIZATION", options=options)
     yield from singles("float32", "LOG_SOFTMAX")

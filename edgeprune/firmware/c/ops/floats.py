@@ -29,7 +29,7 @@ _SINGLES = {
     "RELU6": "(x > 6.0F) ? 6.0F : ((x < 0.0F) ? 0.0F : x)",
     "HARD_SWISH": "x * clamp_float(x + 3.0F, 0.0F, 6.0F) / 6.0F",
     "ELU": "(x < 0.0F) ? expm1f(x) : x",
-    "LOGISTIC": "(x > 16.619047164916992188F) ? 1.0F : ((x < -9.0F) ? expf(x) : 1.0F / (1.0F + expf(-x)))",
+    "LOGISTIC": "logistic_float(x)",
     "TANH": "tanhf(x)",
     "EXP": "expf(x)",
     "LOG": "logf(x)",
@@ -42,7 +42,7 @@ _SINGLES = {
     "ROUND": "round_to_even(x)",
 }
 _CALLS = ("expm1f(", "expf(", "tanhf(", "logf(", "sqrtf(", "sinf(", "cosf(", "floorf(", "ceilf(")
-_FUNCTIONS = ("clamp_float", "round_to_even")
+_FUNCTIONS = ("clamp_float", "round_to_even", "logistic_float")
 
 
 @emits("NEG", "SQUARE", "EXP", "LOG", "SQRT", "SIN", "COS", "FLOOR", "CEIL", "ROUND")
@@ -110,5 +110,5 @@ def emit_float_rows(site: Site) -> Layer:
 
 def _list_kernels(value: str) -> tuple[str, ...]:
     functions = tuple(function for function in _FUNCTIONS if function in value)
-    calls = "round_to_even" in functions or any(call in value for call in _CALLS)
+    calls = functions not in ((), ("clamp_float",)) or any(call in value for call in _CALLS)
     return (*((LIBRARY,) if calls else ()), *functions)
