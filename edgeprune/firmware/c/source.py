@@ -79,6 +79,7 @@ _KERNEL_ORDER = (
     "lstm_put_gates_any",
     "lstm_gates_mve",
     "depthwise_8_mve",
+    "depthwise_3x3_mve",
 )
 _PER_LINE = 16
 _CONSTANT_TYPES = {**C_TYPES, "int64": "int64_t"}

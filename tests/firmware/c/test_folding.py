@@ -110,3 +110,27 @@ def test_margins_that_are_computed_are_margins(tmp_path):
 def test_what_was_computed_is_judged_as_a_constant_is(tmp_path):
     with pytest.raises(ModelError, match="of the shape"):
         write_engine(padded(top=2), directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "step", "masks", "expected"),
+    [
+        (1, 4, 1, {}, [11, 12, 13]),
+        (2, 4, 1, {"begin_mask": 1}, [10, 11, 12, 13]),
+        (2, 3, 1, {"end_mask": 1}, [12, 13, 14]),
+        (-1, 0, -2, {}, [14, 12]),
+        (-2, 0, 1, {"shrink_axis_mask": 1}, [13]),
+    ],
+)
+def test_slices_of_constants_are_folded_as_numpy_takes_them(begin, end, step, masks, expected):
+    shape = () if "shrink_axis_mask" in masks else (len(expected),)
+    tensors = [
+        numbers(10, 11, 12, 13, 14),
+        numbers(begin),
+        numbers(end),
+        numbers(step),
+        tensor(shape, "INT32"),
+    ]
+    slicing = ("STRIDED_SLICE", [0, 1, 2, 3], [4], options_of("StridedSlice", **masks))
+    folded = fold_shapes(read_model(model(tensors, [slicing], inputs=[], outputs=[4]), where="slice"))
+    assert constant_values(folded.tensors[4]).reshape(-1).tolist() == expected

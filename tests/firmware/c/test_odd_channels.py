@@ -5,14 +5,14 @@ import pytest
 from small_models import tensor
 
 from edgeprune.firmware.c.boards import find_board
-from edgeprune.firmware.c.emulator import run_image
+from edgeprune.firmware.c.emulator import run_host_program, run_image
 from edgeprune.firmware.c.engine import write_engine
-from edgeprune.firmware.c.image import build_image
+from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from tests.firmware.c.example import Example, int8, join, options_of, random_inputs
 from tests.firmware.c.examples_windows import window_options
-from tests.firmware.c.test_ops import DIFFERENT, needs_qemu
+from tests.firmware.c.test_ops import DIFFERENT, SANITIZERS, needs_gcc, needs_qemu
 
 MOST = 1.05
 MOST_LIVE = 1.09
@@ -21,18 +21,18 @@ CONSTANTS = ("without weights", "without weights, with a bias", "of tiny weights
 KINDS = (*CONSTANTS, "of a large scale", "with a weight of -128")
 
 
-def layer(op, *, odd):
-    """A layer of 48 channels, the sixth of which is odd in one way, or none."""
+def layer(op, *, odd, channels=48):
+    """A layer of so many channels, the sixth of which is odd in one way, or none."""
     rng = np.random.default_rng(0)
     shape, image, output, axis = {
-        "pointwise": ((48, 1, 1, 8), (1, 16, 16, 8), (1, 16, 16, 48), 0),
-        "3x3": ((48, 3, 3, 8), (1, 8, 8, 8), (1, 8, 8, 48), 0),
-        "depthwise": ((1, 3, 3, 48), (1, 8, 8, 48), (1, 8, 8, 48), 3),
-        "dense": ((48, 64), (1, 64), (1, 48), 0),
+        "pointwise": ((channels, 1, 1, 8), (1, 16, 16, 8), (1, 16, 16, channels), 0),
+        "3x3": ((channels, 3, 3, 8), (1, 8, 8, 8), (1, 8, 8, channels), 0),
+        "depthwise": ((1, 3, 3, channels), (1, 8, 8, channels), (1, 8, 8, channels), 3),
+        "dense": ((channels, 64), (1, 64), (1, channels), 0),
     }[op]
     weights = rng.integers(-127, 128, shape).astype(np.int8)
-    scales = rng.uniform(0.001, 0.005, 48).astype(np.float32)
-    bias = rng.integers(-5000, 5000, 48).astype(np.int32)
+    scales = rng.uniform(0.001, 0.005, channels).astype(np.float32)
+    bias = rng.integers(-5000, 5000, channels).astype(np.int32)
     channel = np.moveaxis(weights, axis, 0)[5]
     if odd == "without weights":
         channel[:], scales[5], bias[5] = 0, 1.0, 0
@@ -68,7 +68,7 @@ def layer(op, *, odd):
     tensors = (
         int8(image, zero_point=-3),
         kept,
-        tensor((48,), "INT32", scale=scales * 0.05, data=bias),
+        tensor((channels,), "INT32", scale=scales * 0.05, data=bias),
         int8(output, scale=0.1, zero_point=-128),
     )
     return join(
@@ -84,6 +84,21 @@ def run(data, core, directory):
     ran = run_image(elf, inputs, model=engine.program.model, board=board)
     assert np.array_equal(ran.outputs[0], run_tflm(data, inputs).outputs[0].raw.reshape(ran.outputs[0].shape))
     return max(ran.instructions)
+
+
+@needs_gcc
+@pytest.mark.parametrize("core", DIFFERENT)
+@pytest.mark.parametrize("odd", KINDS)
+def test_odd_channels_are_exact_where_they_do_not_fill_their_block(odd, core, tmp_path):
+    """Six or seven channels, in blocks of four and eight."""
+    for op in ("pointwise", "3x3", "depthwise", "dense"):
+        for channels in (6, 7):
+            data, directory = layer(op, odd=odd, channels=channels), tmp_path / f"{op}_{channels}"
+            engine = write_engine(data, directory=directory, core=core)
+            program = build_host_program(engine, directory=directory / "host", flags=SANITIZERS)
+            inputs = random_inputs(read_model(data, where="layer"), samples=6)
+            (ours,) = run_host_program(program, inputs, model=engine.program.model)
+            assert np.array_equal(ours, run_tflm(data, inputs).outputs[0].raw.reshape(ours.shape)), op
 
 
 @needs_qemu

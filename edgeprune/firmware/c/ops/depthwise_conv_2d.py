@@ -70,13 +70,16 @@ def emit(site: Site) -> Layer:
     if in_eights:
         channels = channels.alike(block=8)
         even_first = np.arange(window.out_c).reshape(-1, 4, 2).swapaxes(1, 2).reshape(-1)
-        blocks = channels.render_blocks("depthwise_conv_2d_mve_blocks.c", values, up_to=window.out_c)
+        is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3) and not channels.is_mixed
+        template = f"depthwise_conv_2d_mve_{'3x3' if is_3x3 else 'blocks'}.c"
+        blocks = channels.render_blocks(template, values, up_to=window.out_c)
+        kernels = ("depthwise_8_mve", *(("depthwise_3x3_mve",) if is_3x3 else ()))
         return Layer(
             function=render("depthwise_conv_2d_mve.c", **values, blocks=blocks),
             inputs=site.op.inputs[:1],
             outputs=site.op.outputs,
             constants=(constants[0], channels.taken(even_first).in_fours()),
-            kernels=(*channels.mve_kernels, "depthwise_8_mve"),
+            kernels=(*channels.mve_kernels, *kernels),
             scratch_bytes=-(-taps.size // 4) * 4,
         )
     if in_planes:
