@@ -184,6 +184,12 @@ def _check_numbers(site: Site, layer: Layer) -> None:
 
 
 def _check_ends(model: Model) -> None:
+    if not model.inputs:
+        raise OpError(
+            "the C engine has no models without inputs",
+            where=model.where,
+            fix="leave it out of the application: its outputs are always the same",
+        )
     for tensor in model.outputs:
         if tensor.is_constant:
             raise OpError(

@@ -16,7 +16,7 @@ from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import pack, unpack
-from tests.firmware.c.example import binary, join, mover, random_inputs
+from tests.firmware.c.example import Example, binary, int8, join, mover, random_inputs
 from tests.firmware.c.examples import all_examples
 from tests.firmware.c.examples_windows import conv_2d, depthwise
 
@@ -140,6 +140,18 @@ def test_an_input_that_nobody_reads_is_no_fault_of_the_sources(tmp_path):
     packed.subgraphs[0].operators[0].inputs = packed.subgraphs[0].operators[0].inputs[[1, 1]]
     engine = write_engine(pack(packed), directory=tmp_path)
     build_host_program(engine, directory=tmp_path / "host")
+
+
+def test_a_model_without_inputs_is_refused(tmp_path):
+    zeros = Example(
+        name="zeros",
+        op="ZEROS_LIKE",
+        tensors=(int8((2, 3), data=np.ones((2, 3), np.int8)), int8((2, 3))),
+        inputs=(0,),
+        outputs=(1,),
+    )
+    with pytest.raises(OpError, match="no models without inputs"):
+        write_engine(join([zeros])[0], directory=tmp_path)
 
 
 def test_an_empty_tensor_is_refused(tmp_path):
