@@ -17,6 +17,8 @@ from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.model import Model, Op
 from edgeprune.tflite.validity.require import require_valid
 
+_MOST_BYTES = 1 << 28
+"""Of a tensor: no microcontroller has so many, and all places in it are numbers of 32 bits."""
 CLOSE = 1e-5
 """Within what, absolute and relative, floats are the same where they come from a C library's functions."""
 
@@ -160,12 +162,14 @@ def _fold(model: Model) -> Model:
 
 
 def _check_extent(site: Site) -> None:
-    """Raises OpError where there is nothing to compute, for which C has no arrays."""
+    """Raises OpError where there is nothing to compute, for which C has no arrays, or far too much."""
     if not site.op.outputs:
         raise site.refuse("it has no output")
     for tensor in (*site.op.inputs, *site.op.outputs):
         if tensor >= 0 and not site.tensors[tensor].elements:
             raise site.refuse(f"tensor {tensor} has no elements")
+        if tensor >= 0 and site.tensors[tensor].bytes > _MOST_BYTES:
+            raise site.refuse(f"tensor {tensor} takes {site.tensors[tensor].bytes} bytes")
 
 
 def _check_operands(site: Site, layer: Layer) -> None:

@@ -74,7 +74,7 @@ def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
         activation: "NONE", "RELU", "RELU6" or "RELU_N1_TO_1".
         output: the tensor it writes.
     """
-    zero_point = int(output.zero_points[0])
+    zero_point = int(output.zero_points[0]) if output.zero_points.size else 0
     limits = np.iinfo(output.dtype)
 
     def quantize(real: float) -> int:

@@ -159,7 +159,7 @@ def _define_sizes(upper: str, side: str, tensors: tuple[Tensor, ...]) -> list[st
         lines.append(f"#define {macro}_ELEMENTS {tensor.elements} /* {shape} {tensor.dtype} */")
         if tensor.scales.size == 1:
             lines.append(f"#define {macro}_SCALE {format_float(tensor.scales[0])}")
-            lines.append(f"#define {macro}_ZERO_POINT ({tensor.zero_points[0]})")
+            lines.append(f"#define {macro}_ZERO_POINT ({zero_point(tensor)})")
     return lines
 
 

@@ -142,6 +142,20 @@ def test_an_input_that_nobody_reads_is_no_fault_of_the_sources(tmp_path):
     build_host_program(engine, directory=tmp_path / "host")
 
 
+def test_a_tensor_that_no_memory_holds_is_refused(tmp_path):
+    data, _ = join([binary("huge", "ADD", left=(1, 1 << 15, 1 << 14), right=(1, 1, 1))])
+    with pytest.raises(OpError, match="tensor 0 takes 536870912 bytes"):
+        write_engine(data, directory=tmp_path)
+
+
+def test_a_scale_without_a_zero_point_is_one_with_0(tmp_path):
+    example = binary("bare", "MAXIMUM", scales=(0.05, 0.05, 0.05), zeros=(0, 0, 0))
+    for each in example.tensors:
+        each.quantization.zeroPoint = None
+    write_engine(join([example])[0], directory=tmp_path)
+    assert "INPUT_0_ZERO_POINT (0)" in (tmp_path / "model.h").read_text()
+
+
 def test_a_model_without_inputs_is_refused(tmp_path):
     zeros = Example(
         name="zeros",
