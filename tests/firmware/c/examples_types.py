@@ -376,6 +376,13 @@ def float_examples() -> Iterator[Example]:
     yield from softmaxes("float32")
     yield from products("float32")
     yield from lstms()
+    tensors = tuple(tensor((3, 5), "FLOAT32") for _ in range(4))
+    yield Example(name="add n float32", op="ADD_N", tensors=tensors, inputs=(0, 1, 2), outputs=(3,))
+    for reverse, exclusive in ((False, True), (True, False)):
+        options = options_of("Cumsum", reverse=reverse, exclusive=exclusive)
+        shape = (2, 5, 3)
+        example = mover(f"cumsum {reverse}", "CUMSUM", shape, [shape], constants=[[1]], options=options)
+        yield moved("float32", example)
     options = options_of("L2Norm", fused_activation_function=ACTIVATIONS["NONE"])
     yield from singles("float32", "L2_NORMALIZATION", options=options)
     yield from singles("float32", "LOG_SOFTMAX")
