@@ -173,6 +173,12 @@ def _comment(text: str) -> str:
     return one_line(text).replace("*/", "")
 
 
+def _render_comparers(*, exact: bool, close: bool) -> str:
+    """The functions that compare an output with what is expected, those that are called."""
+    text = render("board/compare.c") if exact else ""
+    return text + (render("board/compare_close.c", relative=f"{CLOSE}F") if close else "")
+
+
 def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[str, str]:
     """Values of the templates of the golden samples and their check.
 
@@ -205,7 +211,7 @@ def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[st
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
         "prepare": "\n".join([*reset, *fills]),
-        "compare_close": render("board/compare_close.c", relative=f"{CLOSE}F") if close else "",
+        "comparers": _render_comparers(exact=len(close) < len(outputs), close=bool(close)),
         "comparisons": " &&\n           ".join(comparisons),
         "golden_declarations": "\n".join(f"extern const {each};" for each in declared.values()),
         "golden_definitions": "\n".join(
