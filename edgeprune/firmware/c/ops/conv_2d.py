@@ -18,7 +18,15 @@ from edgeprune.firmware.c.channels import (
     render_by_channel,
     settle_constants,
 )
-from edgeprune.firmware.c.lanes import LaneWeights, Parts, find_turns, pack_lanes, pack_parts, pack_runs
+from edgeprune.firmware.c.lanes import (
+    LaneWeights,
+    Parts,
+    find_turns,
+    pack_lanes,
+    pack_parts,
+    pack_runs,
+    pack_sparse,
+)
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
 from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
@@ -113,6 +121,7 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
         lanes = pack_lanes(rows, block=4)
         if lanes is not None:
             return _emit_dsp(convolution, lanes)
+        return _emit_sparse(convolution, pack_sparse(rows, in_halves=False))  # takes weights of -128 as well
     if convolution.groups == 1 and window.dilation_w == 1:
         return _emit_packed(convolution)
     channels = convolution.pack_channels(folded=False)
