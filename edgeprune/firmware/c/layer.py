@@ -100,6 +100,12 @@ class Site:
             raise self.refuse(f"there is no dimension {axis} of {rank}")
         return axis % rank
 
+    def row_length(self) -> int:
+        """The last dimension of the input. Raises OpError where it has none."""
+        if not self.input().shape:
+            raise self.refuse("its input has no dimensions")
+        return self.input().shape[-1]
+
     def require(self, dtype: str, *tensors: Tensor) -> None:
         """Raises OpError for a tensor of another type, or a quantized one without exactly one scale."""
         for tensor in tensors:

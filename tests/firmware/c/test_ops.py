@@ -16,7 +16,8 @@ from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import pack, unpack
-from tests.firmware.c.example import Example, binary, int8, join, mover, random_inputs
+from tests.firmware.c.example import Example, binary, int8, join, mover, options_of, random_inputs
+from tests.firmware.c.example import unary as element
 from tests.firmware.c.examples import all_examples
 from tests.firmware.c.examples_windows import conv_2d, depthwise
 
@@ -154,6 +155,15 @@ def test_a_scale_without_a_zero_point_is_one_with_0(tmp_path):
         each.quantization.zeroPoint = None
     write_engine(join([example])[0], directory=tmp_path)
     assert "INPUT_0_ZERO_POINT (0)" in (tmp_path / "model.h").read_text()
+
+
+@pytest.mark.parametrize("op", ["SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION"])
+def test_rows_of_a_number_alone_are_refused(op, tmp_path):
+    options = options_of("Softmax", beta=1.0) if op == "SOFTMAX" else None
+    scales = {"SOFTMAX": (1 / 256, -128), "LOG_SOFTMAX": (1 / 16, 127)}.get(op, (1 / 128, 0))
+    example = element("alone", op, shape=(), out_scale=scales[0], out_zero=scales[1], options=options)
+    with pytest.raises(OpError, match="its input has no dimensions"):
+        write_engine(join([example])[0], directory=tmp_path)
 
 
 def test_a_model_without_inputs_is_refused(tmp_path):

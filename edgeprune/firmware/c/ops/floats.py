@@ -90,7 +90,7 @@ def emit_whole(site: Site) -> Layer:
 def emit_float_rows(site: Site) -> Layer:
     """SOFTMAX, LOG_SOFTMAX or L2_NORMALIZATION."""
     site.require("float32", site.input(), site.output())
-    depth = site.input().shape[-1]
+    depth = site.row_length()
     function = render(
         f"{site.op.name.lower()}_float.c",
         name=site.label,

@@ -10,7 +10,7 @@ def emit(site: Site) -> Layer:
     if site.input().dtype == "float32":
         return emit_float_rows(site)
     site.require("int8", site.input(), site.output())
-    depth = site.input().shape[-1]
+    depth = site.row_length()
     function = render(
         "l2_normalization.c",
         name=site.label,

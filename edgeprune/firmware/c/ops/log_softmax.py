@@ -40,7 +40,7 @@ def emit(site: Site) -> Layer:
     last = min(radius, _LARGEST_DIFFERENCE)
     differences = factor.scale(-np.arange(last + 1, dtype=np.int64))
     exponentials = divide_by_power_of_two(exp_of_negative(differences, integer_bits=_INTEGER_BITS), 12)
-    depth = site.input().shape[-1]
+    depth = site.row_length()
     function = render(
         "log_softmax.c",
         name=site.label,

@@ -46,7 +46,7 @@ def emit(site: Site) -> Layer:
     radius = ((1 << _INTEGER_BITS) - 1) * (1 << (31 - _INTEGER_BITS)) / (1 << factor.shift)
     last = min(math.floor(radius), _LARGEST_DIFFERENCE)
     table = exp_of_negative(factor.scale(-np.arange(last + 1, dtype=np.int64)), integer_bits=_INTEGER_BITS)
-    depth = site.input().shape[-1]
+    depth = site.row_length()
     function = render(
         "softmax.c",
         name=site.label,
@@ -68,7 +68,7 @@ def emit(site: Site) -> Layer:
 def _emit_wide(site: Site) -> Layer:
     """The same of int16: exp() and the reciprocal of the sum between neighbours of tables."""
     site.require_integers(site.input(), site.output())
-    depth = site.input().shape[-1]
+    depth = site.row_length()
     if not math.isclose(scale(site.output()), 2.0**-15, rel_tol=0.001) or depth > _MOST_TERMS:
         raise site.refuse("its output is not quantized with scale 2^-15, or its rows are too long")
     beta = float(np.float32(site.op.options["beta"]))
