@@ -1,5 +1,6 @@
 """What the compiler hands to an op's emitter, and what it gets back."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,6 +20,9 @@ Instructions = Literal["plain", "dsp", "mve"]
 
 IN_PLACE = None
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9_./:-]+")
+"""What of a name does not go into a comment: stars, above all, which might end it."""
+_LONGEST_NAME = 60
 _ONE_SCALE = ("int8", "uint8", "int16")
 
 Optimize = Literal["speed", "size", "ram"]
@@ -231,11 +235,12 @@ def shape_4d(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
 
 
 def describe(site: Site, *, source: int = 0) -> str:
-    """The op and its shapes, for a comment."""
+    """The op, its shapes, and what the file calls its output, for a comment."""
     shapes = [
         "x".join(map(str, site.tensors[i].shape[1:])) for i in (site.op.inputs[source], site.op.outputs[0])
     ]
-    return f"{site.op.name} {shapes[0]} to {shapes[1]}"
+    name = _UNSAFE.sub("_", site.output().name.split(";")[0])[:_LONGEST_NAME]
+    return f"{site.op.name} {shapes[0]} to {shapes[1]}" + (f", {name}" if name else "")
 
 
 def elementwise(*, of: int) -> Mapping[int, int | None]:

@@ -166,6 +166,13 @@ def test_rows_of_a_number_alone_are_refused(op, tmp_path):
         write_engine(join([example])[0], directory=tmp_path)
 
 
+def test_a_layer_is_found_by_what_the_file_calls_it(tmp_path):
+    example = binary("named", "ADD")
+    example.tensors[2].name = "model/first*/ int main(void);Identity"
+    write_engine(join([example])[0], directory=tmp_path)
+    assert "/* ADD 4x5x3 to 4x5x3, model/first_/_int_main_void_ */" in (tmp_path / "model.c").read_text()
+
+
 def test_a_model_without_inputs_is_refused(tmp_path):
     zeros = Example(
         name="zeros",
