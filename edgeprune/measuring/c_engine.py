@@ -14,7 +14,7 @@ from edgeprune.errors import RecipeError
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.build import Images, build_images, refuse_misfit
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
-from edgeprune.firmware.c.layer import EMITTERS
+from edgeprune.firmware.c.graph import list_refusals, require_compilable
 from edgeprune.firmware.c.project import write_engine_project
 from edgeprune.firmware.rendering import write_files
 from edgeprune.graph.layergraph import LayerGraph
@@ -33,7 +33,7 @@ from edgeprune.measuring.records import (
     TakeGolden,
     Worth,
 )
-from edgeprune.measuring.refusals import list_reasons
+from edgeprune.measuring.refusals import list_reasons, say_without_place
 from edgeprune.progress import Progress
 from edgeprune.prune.masks import Pattern
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
@@ -86,11 +86,16 @@ class CEngine(DefaultBackend):
         find_board(self.profile.core)
 
     def refuse_scheme(self, scheme: Scheme) -> str | None:
-        """All but int8."""
-        return None if scheme.name == "int8" else "the C engine has kernels for int8 alone"
+        """All that leave floats and integers in one op."""
+        known = scheme.name in ("int8", "int16x8", "none")
+        return None if known else f"the C engine has no kernels for {scheme.name}"
 
     def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
-        """Flash and time, by sparse kernels."""
+        """Flash and time, by sparse kernels, which there are for int8."""
+        if scheme != "int8":
+            return Worth(
+                reason=f"zeros buy nothing in {scheme} files: the C engine's sparse kernels are int8"
+            )
         return Worth(
             flash=True,
             latency=True,
@@ -103,11 +108,9 @@ class CEngine(DefaultBackend):
         return describe_layers(graph, self.profile, is_counted=False)
 
     def refuse(self, model: Model) -> Refusal | None:
-        """Ops without an emitter."""
+        """Ops that it cannot compile, in the words of the compiler."""
         reasons = tuple(
-            f"{op.name}: the C engine has no such op; use --runtime tflm"
-            for op in model.ops
-            if op.name not in EMITTERS
+            f"{op} cannot be compiled: {say_without_place(error)}" for op, error in list_refusals(model)
         )
         return Refusal(reasons=reasons) if reasons else None
 
@@ -155,6 +158,7 @@ class CEngine(DefaultBackend):
                 f"the C engine writes a CMake project, not one for {options.kind}", fix="use --project cmake"
             )
         model = read_model(file, where=name)
+        require_compilable(model)
         require_room(model, self.profile)
         golden = take_golden(file, model)
         project = write_engine_project(

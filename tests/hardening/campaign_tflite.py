@@ -34,6 +34,8 @@ from edgeprune.measuring.backend import measure
 from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.read import read_model
+from tests.firmware.c.example import join
+from tests.firmware.c.examples import all_examples
 
 SECONDS, SECONDS_RUNNING = 30.0, 300.0
 """A file is refused within one, and run within ten; there may be others on the machine."""
@@ -56,10 +58,18 @@ SANITIZERS = ("-O0", "-g1", "-fsanitize=address,undefined,float-cast-overflow", 
 
 
 def list_files() -> dict[str, bytes]:
-    """Real files, the small ones of the shared cases among them, and hand-made ones with what those lack."""
+    """Real files, the small ones of the shared cases among them, and hand-made ones with what those lack.
+
+    One of them for each op that the C engine has.
+    """
     folder = SHARED_MODELS.parent / "cases" / "tflite"
     cases = {name: (folder / f"{name}.tflite").read_bytes() for name in CASES if folder.exists()}
-    return cases | list_victims()
+    return cases | list_victims() | list_ops()
+
+
+def list_ops() -> dict[str, bytes]:
+    """A file for each op that the C engine has, of one of its examples."""
+    return {example.op: join([example])[0] for example in reversed(all_examples())}
 
 
 def open_everywhere(data: bytes) -> str:

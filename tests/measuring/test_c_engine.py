@@ -54,7 +54,7 @@ def test_ram_holds_arena_inputs_outputs_and_stack():
 
 def test_an_op_that_the_engine_lacks_is_named():
     measured = measure(unary("GELU"), profile=on_engine(), where="made")
-    assert measured.unsupported[0].startswith("GELU: the C engine has no such op")
+    assert measured.unsupported[0].startswith("GELU cannot be compiled: the C engine has no GELU; use")
     assert not check_ops(measured, on_engine()).ok
     assert measured.figures["flash_bytes"].value is None
 
@@ -82,10 +82,11 @@ def test_a_core_without_images_is_refused_before_anything_is_opened():
         open_job(request, progress=Silent())
 
 
-def test_other_schemes_than_int8_are_refused():
-    with pytest.raises(RecipeError, match=r"kernels for int8 alone.*use --scheme int8$"):
-        refuse_scheme("int16x8", on_engine())
-    refuse_scheme("int8", on_engine())
+def test_schemes_that_mix_floats_and_integers_are_refused():
+    with pytest.raises(RecipeError, match=r"no kernels for dynamic_range.*use --scheme"):
+        refuse_scheme("dynamic_range", on_engine())
+    for name in ("int8", "int16x8", "none"):
+        refuse_scheme(name, on_engine())
 
 
 def test_outputs_that_differ_are_no_figures():

@@ -63,6 +63,36 @@ def fold_loops(site: Site, loops: Loops, *, to: int) -> Loops:
     )
 
 
+def name_reduction(site: Site, axes: Sequence[int]) -> dict[str, int]:
+    """Values for a template that goes over dimensions of the input: those that are kept, then the others.
+
+    Raises:
+        OpError: there is no such dimension, or either needs more than three nested loops.
+    """
+    shape = site.input().shape
+    gone = {site.place_axis(axis, len(shape)) for axis in axes}
+    strides = row_strides(shape)
+    kept, summed = (
+        fold_loops(
+            site,
+            Loops(
+                sizes=tuple(shape[axis] for axis in axes), strides=(tuple(strides[axis] for axis in axes),)
+            ),
+            to=3,
+        )
+        for axes in (
+            [axis for axis in range(len(shape)) if axis not in gone],
+            [axis for axis in range(len(shape)) if axis in gone],
+        )
+    )
+    return name_loops(
+        kept=kept.sizes,
+        kept_stride=kept.strides[0],
+        summed=summed.sizes,
+        summed_stride=summed.strides[0],
+    )
+
+
 def name_loops(**groups: Sequence[int]) -> dict[str, int]:
     """Values for a template: `left=(5, 1)` gives {"left_0": 5, "left_1": 1}, and `n=` gives "n0", "n1"."""
     return {

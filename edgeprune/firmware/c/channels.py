@@ -1,12 +1,28 @@
 """Per-channel records: bias, multiplier, rounding and shift of each output channel."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from textwrap import indent
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgeprune.firmware.c.layer import Constant, Site, scale, zero_point
-from edgeprune.firmware.c.scaling import INT8_MIN, Factor, Integers, quantize_factor
+from edgeprune.firmware.c.layer import Constant, Site, render, scale, zero_point
+from edgeprune.firmware.c.scaling import (
+    INT8_MAX,
+    INT8_MIN,
+    Factor,
+    Integers,
+    activation_range,
+    quantize_factor,
+)
 
+_ODD = 64
+"""More than the shift of any channel that `requantize_right` can serve."""
+_MOST_TURNS = 8
+"""From channels with records of one form to those of the other within a layer."""
 _DEEPEST_SHIFT = 22  # so that a zero point shifted by it stays below 2^29
 
 
@@ -15,35 +31,136 @@ class Channels:
     """How a layer turns its sums into int8.
 
     Attributes:
-        constant: the records, one per channel.
-        requantize: the C function that reads them.
+        values: (channels, 4): bias, multiplier, what is added last, shift; in the form of `requantize_right`
+            for channels that it can serve; `_ODD` is added to the shift of those that only `requantize` can.
+        odd: which these are.
+        plain: the same in the form of `requantize`, whatever the channel, without `_ODD`.
+        name: of the array.
     """
 
-    constant: Constant
-    requantize: str
+    values: Integers
+    odd: NDArray[np.bool_]
+    plain: Integers
+    name: str = "channels"
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there are odd channels."""
+        return bool(self.odd.any())
+
+    @property
+    def requantize(self) -> str:
+        """The C function that serves all of them."""
+        return "requantize_any" if self.is_mixed else "requantize_right"
 
     @property
     def kernels(self) -> tuple[str, ...]:
         """Files of `templates/c/kernels` it needs."""
-        return (
-            ("clamp", "requantize_right")
-            if self.requantize == "requantize_right"
-            else ("clamp", "rescale", "requantize")
-        )
+        more = ("rescale", "requantize", "requantize_any") if self.is_mixed else ()
+        return ("clamp", "requantize_right", *more)
+
+    @property
+    def mve_kernels(self) -> tuple[str, ...]:
+        """The same where Helium reads them."""
+        return ("clamp", "multiply", "rescale", "mve")
+
+    @property
+    def constant(self) -> Constant:
+        """The records, one per channel."""
+        values = self.values.astype(np.int32)
+        return Constant(name=self.name, values=values, ctype="struct edgeprune_channel")
+
+    def alike(self, *, block: int) -> "Channels":
+        """The same, where an odd channel makes all of its block odd, and too many odd blocks every one."""
+        padded = self.padded(to=block)
+        odd = np.repeat(padded.odd.reshape(-1, block).any(axis=1), block)
+        if np.count_nonzero(np.diff(odd)) > _MOST_TURNS:
+            odd[:] = True
+        return replace(padded, odd=odd)
+
+    def render_blocks(self, template: str, values: Mapping[str, Any], *, up_to: int) -> str:
+        """C for one run of channels after another, those whose records have the same form.
+
+        Args:
+            template: what computes channels from $first on, $count of them, up to $last.
+            values: for the template.
+            up_to: where it stops; what comes then has C of its own.
+        """
+        ends = [0, *(np.flatnonzero(np.diff(self.odd)) + 1).tolist(), len(self.odd)]
+        text = ""
+        for first, last in pairwise(ends):
+            last = min(last, up_to)
+            is_odd = bool(self.odd[first])
+            names = {"odd": "_odd" if is_odd else "", "is_odd": str(is_odd).lower()}
+            if first < last:
+                text += render(template, **values, **names, first=first, last=last, count=last - first)
+        return text.rstrip()
 
     def in_fours(self) -> Constant:
         """The records for Helium: each field of four channels in a row; biases once, shifts to the left."""
-        bias, multiplier, offset, right = self.padded(to=4).constant.values.T
+        bias, multiplier, offset, right = self.values.T
         fields = np.stack([bias // 2, multiplier, offset, -right])
-        rows = fields.reshape(4, -1, 4).swapaxes(0, 1)
-        return Constant(name=self.constant.name, values=np.ascontiguousarray(rows))
+        fields = np.where(self.odd, self.plain.T + np.array([[0], [0], [0], [_ODD]]), fields)
+        rows = fields.reshape(4, -1, 4).swapaxes(0, 1).astype(np.int32)
+        return Constant(name=self.name, values=np.ascontiguousarray(rows))
+
+    def taken(self, places: Integers) -> "Channels":
+        """These channels, in this order."""
+        return replace(self, values=self.values[places], odd=self.odd[places], plain=self.plain[places])
 
     def padded(self, *, to: int) -> "Channels":
         """The same with records of zeros up to a multiple of so many channels."""
-        values = self.constant.values
-        filled = np.zeros((-(-len(values) // to) * to, values.shape[1]), np.int32)
-        filled[: len(values)] = values
-        return replace(self, constant=replace(self.constant, values=filled))
+        more = -len(self.values) % to
+        return replace(
+            self,
+            values=np.pad(self.values, ((0, more), (0, 0))),
+            odd=np.pad(self.odd, (0, more)),
+            plain=np.pad(self.plain, ((0, more), (0, 0))),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Filters:
+    """Output channels, of which those that put out the same whatever the input are left without weights.
+
+    Attributes:
+        weights: (channels, products).
+        bias: of each channel.
+        factors: by which each channel's sums are scaled.
+        zeros: what each channel adds last: the output's zero point, or the constant it is.
+    """
+
+    weights: Integers
+    bias: Integers
+    factors: tuple[Factor, ...]
+    zeros: Integers
+
+
+def settle_constants(site: Site, *, weights: Integers, bias: Integers) -> Filters:
+    """The channels of an op on int8, constants found.
+
+    A channel is one if its smallest and its largest sum make the same output, which then all between them do:
+    weights are 0, too small for the output's steps, or the activation's limit is never left.
+
+    Args:
+        site: a convolution or FULLY_CONNECTED whose first input is int8.
+        weights: (channels, products).
+        bias: of each channel.
+    """
+    factors = list(read_factors(site, channels=len(weights)))
+    zero, output_zero = zero_point(site.input()), zero_point(site.output())
+    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
+    ends = np.stack([weights * (INT8_MIN - zero), weights * (INT8_MAX - zero)])
+    least, most = bias + ends.min(axis=0).sum(axis=1), bias + ends.max(axis=0).sum(axis=1)
+    weights, bias, zeros = weights.copy(), bias.copy(), np.full(len(weights), output_zero, np.int64)
+    for channel, factor in enumerate(factors):
+        values = np.array([least[channel], most[channel]])
+        wraps = (np.abs(values) << max(factor.shift, 0)).max() >= 1 << 31
+        first, last = np.clip(factor.scale(values) + output_zero, low, high).tolist()
+        if first == last and (not wraps or values[0] == values[1]):
+            weights[channel], bias[channel], zeros[channel] = 0, 0, first
+            factors[channel] = Factor(multiplier=0, shift=0)
+    return Filters(weights=weights, bias=bias, factors=tuple(factors), zeros=zeros)
 
 
 def read_factors(site: Site, *, channels: int, source: int = 0) -> tuple[Factor, ...]:
@@ -75,14 +192,14 @@ def read_bias(site: Site, *, position: int, channels: int) -> Integers:
 
 
 def pack_channels(
-    *, bias: Integers, factors: tuple[Factor, ...], output_zero: int, largest_sum: Integers
+    *, bias: Integers, factors: tuple[Factor, ...], output_zero: Integers | int, largest_sum: Integers
 ) -> Channels:
-    """The records, in the form that the faster of both C functions reads, if every channel allows it.
+    """The records, each in the form that the faster of both C functions reads, if the channel allows it.
 
     Args:
         bias: of each channel.
         factors: of each channel.
-        output_zero: the output's zero point.
+        output_zero: the output's zero point, or what each channel adds.
         largest_sum: an upper bound of each channel's sum, in absolute value, without the bias.
     """
     shifts = np.array([factor.shift for factor in factors], np.int64)
@@ -90,17 +207,29 @@ def pack_channels(
     # A product with 0 is 0 whatever the shift.
     shifts = np.where(multipliers == 0, -1, shifts)
     fits = (2 * (np.abs(bias) + largest_sum) < 2**31) & (shifts <= -1) & (shifts >= -_DEEPEST_SHIFT)
-    if fits.all():
-        right = -shifts
-        offsets = (1 << (right - 1)) + (output_zero << right)
-        records = np.stack([2 * bias, multipliers, offsets, right], axis=1)
-        name = "requantize_right"
-    else:
-        zeros = np.full_like(bias, output_zero)
-        records = np.stack([bias, multipliers, zeros, np.array([f.shift for f in factors])], axis=1)
-        name = "requantize"
-    constant = Constant(name="channels", values=records.astype(np.int32), ctype="struct edgeprune_channel")
-    return Channels(constant=constant, requantize=name)
+    right = np.where(fits, -shifts, 1)
+    offsets = (1 << (right - 1)) + (np.asarray(output_zero) << right)
+    plain = np.stack(
+        [bias, multipliers, np.broadcast_to(output_zero, bias.shape), [f.shift for f in factors]], axis=1
+    )
+    fast = np.stack([2 * bias, multipliers, offsets, right], axis=1)
+    values = np.where(fits[:, None], fast, plain + np.array([0, 0, 0, _ODD]))
+    return Channels(values=values, odd=~fits, plain=plain)
+
+
+def render_by_channel(template: str, channels: Channels, values: Mapping[str, Any]) -> str:
+    """C for the outputs of one channel, for each form its record may have.
+
+    Args:
+        template: what puts them out by $requantize of `record`.
+        channels: all channels.
+        values: for the template.
+    """
+    right = render(template, **{**values, "requantize": "requantize_right"}).rstrip()
+    if not channels.is_mixed:
+        return right
+    odd = render(template, **{**values, "requantize": "requantize"}).rstrip()
+    return render("by_channel.c", right=indent(right, "    "), odd=indent(odd, "    ")).rstrip()
 
 
 def fold_input_zero(site: Site, weights: Integers, bias: Integers) -> Integers:

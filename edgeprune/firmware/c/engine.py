@@ -11,7 +11,6 @@ from edgeprune.firmware.c.boards import instructions_of
 from edgeprune.firmware.c.graph import Program, compile_model
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.source import format_sources
-from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.read import read_model
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
@@ -60,7 +59,7 @@ def write_engine(
         raise RecipeError(
             f"'{name}' cannot be part of a C identifier", fix="use lower-case letters, digits and underscores"
         )
-    model = unpack_constants(read_model(tflite, where=f"{name}.tflite"))
+    model = read_model(tflite, where=f"{name}.tflite")
     program = compile_model(model, prefix=name, instructions=instructions_of(core), optimize=optimize)
     facts = describe_file(tflite)
     written = []

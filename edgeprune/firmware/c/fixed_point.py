@@ -5,12 +5,13 @@ A Qm.n number is an integer that stands for itself times 2^-n; all here have 32 
 
 import numpy as np
 
-from edgeprune.firmware.c.scaling import Integers, divide_by_power_of_two
+from edgeprune.firmware.c.scaling import Factor, Integers, divide_by_power_of_two
 
 _ONE = (1 << 31) - 1
 # exp(-2^k) as Q0.31, for k from -2 on.
 _EXP_OF_POWERS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 _EXP_OF_MINUS_EIGHTH, _THIRD = 1895147668, 715827883
+_HALF_SQRT_2 = 1518500250
 # 48/17 and -32/17 as Q2.29: the first guess of a Newton-Raphson division.
 _GUESS_OFFSET, _GUESS_SLOPE = 1515870810, -1010580540
 
@@ -43,6 +44,27 @@ def tanh(values: Integers, *, integer_bits: int) -> Integers:
     quotient = _divide_by_half_of_one_plus(exponential) - (1 << 29)
     positive = _saturate(quotient << 2)
     return np.where(values == 0, 0, np.where(values < 0, -positive, positive))
+
+
+def inverse_square_root(value: int) -> Factor:
+    """1 / sqrt(value) for an integer ≥ 1, by five steps of Newton and Raphson from 1, in Q3.28."""
+    if value <= 1:
+        return Factor(multiplier=_ONE, shift=0)
+    right = 11
+    while value >= 1 << 29:
+        value //= 4
+        right += 1
+    pairs = (32 - value.bit_length() - 1) // 2 - 1
+    right -= pairs
+    half = (value << (2 * pairs)) >> 1
+    quarter = (half + 1) >> 1
+    x = 1 << 28
+    for _ in range(5):
+        # Products of Q3.28 are Q6.25, and of three Q9.22.
+        cube = int(_multiply(int(_multiply(x, x)), x)) << 6
+        x = (int(_multiply((1 << 28) + (1 << 27), x)) - int(_multiply(quarter, cube))) << 3
+    root = int(_multiply(x, _HALF_SQRT_2))
+    return Factor(multiplier=root << max(-right, 0), shift=-max(right, 0))
 
 
 def reciprocal_of_one_plus(values: Integers) -> Integers:

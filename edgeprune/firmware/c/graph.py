@@ -1,16 +1,26 @@
 """A model as layers with places: every op compiled, every tensor somewhere in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from edgeprune.errors import OpError
 from edgeprune.firmware.c import ops as _ops  # noqa: F401  (registers the emitters)
+from edgeprune.firmware.c.folding import fold_shapes
 from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Site
 from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
+from edgeprune.firmware.c.ops.floats import LIBRARY
 from edgeprune.firmware.c.ordering import Task, find_order
 from edgeprune.firmware.c.padding import fold_padding
+from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.model import Model, Op
 from edgeprune.tflite.validity.require import require_valid
+
+_MOST_BYTES = 1 << 28
+"""Of a tensor: no microcontroller has so many, and all places in it are numbers of 32 bits."""
+CLOSE = 1e-5
+"""Within what, absolute and relative, floats are the same where they come from a C library's functions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -51,6 +61,11 @@ class Program:
     tensor_blocks: Mapping[int, int]
     scratch_blocks: Mapping[int, int]
 
+    @property
+    def calls_library(self) -> bool:
+        """Whether floats may differ in their last bits from one C library to the next."""
+        return any(LIBRARY in step.layer.kernels for step in self.steps)
+
     def root(self, tensor: int) -> int:
         """The tensor whose memory it is."""
         return self.roots.get(tensor, tensor)
@@ -71,11 +86,48 @@ def compile_model(
         OpError: the C engine lacks an op, or what the op asks for.
         ModelError: a dimension is open, and what its shape says instead does not go with the others.
     """
-    require_valid(model, are_final=True)
-    model = fold_padding(model)
-    steps = []
+    model = _fold(model)
+    sites = _list_sites(model, prefix=prefix, instructions=instructions, optimize=optimize)
+    steps = tuple(Step(op=site.op, label=site.label, layer=_compile(site)) for site in sites)
+    _check_ends(model)
+    return _place(model, steps)
+
+
+def list_refusals(model: Model) -> tuple[tuple[str, OpError], ...]:
+    """Everything that keeps the C engine from compiling a model, each after the name of its op, if any.
+
+    Raises:
+        ModelError: as `compile_model`.
+    """
+    model = _fold(model)
+    refusals = []
+    for site in _list_sites(model):
+        try:
+            _compile(site)
+        except OpError as error:
+            refusals.append((site.op.name, error))
+    try:
+        _check_ends(model)
+    except OpError as error:
+        refusals.append(("model", error))
+    return tuple(refusals)
+
+
+def require_compilable(model: Model) -> None:
+    """Raises OpError for the first of `list_refusals`, before anything else is done with a model."""
+    for _, error in list_refusals(model):
+        raise error
+
+
+def _list_sites(
+    model: Model,
+    *,
+    prefix: str = "model",
+    instructions: Instructions = "mve",
+    optimize: Optimize = "speed",
+) -> Iterator[Site]:
     for op in model.ops:
-        site = Site(
+        yield Site(
             op=op,
             tensors=model.tensors,
             where=model.where,
@@ -83,27 +135,41 @@ def compile_model(
             prefix=prefix,
             optimize=optimize,
         )
-        if op.name not in EMITTERS:
-            raise OpError(
-                f"the C engine has no {op.name}",
-                where=f"{model.where}: op {op.index}",
-                fix="use --runtime tflm, or replace the layer that becomes it",
-            )
-        _check_extent(site)
-        layer = EMITTERS[op.name](site)
-        _check_operands(site, layer)
-        steps.append(Step(op=op, label=site.label, layer=layer))
-    _check_ends(model)
-    return _place(model, tuple(steps))
+
+
+def _compile(site: Site) -> Layer:
+    if site.op.name not in EMITTERS:
+        raise OpError(
+            f"the C engine has no {site.op.name}",
+            where=f"{site.where}: op {site.op.index}",
+            fix="use --runtime tflm, or replace the layer that becomes it",
+        )
+    _check_extent(site)
+    layer = EMITTERS[site.op.name](site)
+    _check_operands(site, layer)
+    _check_numbers(site, layer)
+    return layer
+
+
+def _fold(model: Model) -> Model:
+    """The model, checked, without ops that are done while compiling, or by others on the way."""
+    model = unpack_constants(model)
+    require_valid(model, are_final=True)
+    folded = fold_shapes(model)
+    if folded is not model:
+        require_valid(folded, are_final=True)  # what was computed before is a constant now, and can be judged
+    return fold_padding(folded)
 
 
 def _check_extent(site: Site) -> None:
-    """Raises OpError where there is nothing to compute, for which C has no arrays."""
+    """Raises OpError where there is nothing to compute, for which C has no arrays, or far too much."""
     if not site.op.outputs:
         raise site.refuse("it has no output")
     for tensor in (*site.op.inputs, *site.op.outputs):
         if tensor >= 0 and not site.tensors[tensor].elements:
             raise site.refuse(f"tensor {tensor} has no elements")
+        if tensor >= 0 and site.tensors[tensor].bytes > _MOST_BYTES:
+            raise site.refuse(f"tensor {tensor} takes {site.tensors[tensor].bytes} bytes")
 
 
 def _check_operands(site: Site, layer: Layer) -> None:
@@ -114,7 +180,20 @@ def _check_operands(site: Site, layer: Layer) -> None:
             raise site.refuse(f"its input, tensor {tensor}, is a constant")
 
 
+def _check_numbers(site: Site, layer: Layer) -> None:
+    """Raises OpError for constants of floats that C has no literals for."""
+    for constant in layer.constants:
+        if constant.values.dtype == np.float32 and not np.isfinite(constant.values).all():
+            raise site.refuse(f"its {constant.name} hold NaN or infinity")
+
+
 def _check_ends(model: Model) -> None:
+    if not model.inputs:
+        raise OpError(
+            "the C engine has no models without inputs",
+            where=model.where,
+            fix="leave it out of the application: its outputs are always the same",
+        )
     for tensor in model.outputs:
         if tensor.is_constant:
             raise OpError(

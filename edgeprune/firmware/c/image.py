@@ -113,9 +113,8 @@ def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] 
     program = directory / "host"
     sources = [str(path) for path in engine.files if path.suffix == ".c"]
     include = f"-I{engine.files[0].parent}"
-    run_tool(
-        "gcc", "-O1", *WARNINGS, *flags, include, *sources, str(directory / "host.c"), "-o", str(program)
-    )
+    compile_host = ("gcc", "-O1", *WARNINGS, *flags, include, *sources, str(directory / "host.c"))
+    run_tool(*compile_host, "-o", str(program), "-lm")
     return program
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.firmware.c.channels import bound_sums
+from edgeprune.firmware.c.channels import Channels, bound_sums
 from edgeprune.firmware.c.scaling import Integers
 
 _SUM_LIMIT = 1 << 23
@@ -37,17 +37,26 @@ class LaneWeights:
         words: int32; for each block of channels, for each pair of inputs, one word per two channels.
         pairs: pairs of inputs, a multiple of 2; inputs that fill up the last ones have weights of 0.
         segment: pairs that may be summed at once, so that no sum of a channel B outgrows its 24 bits.
+        swapped: for each pair of channels whether the second one is A.
     """
 
     words: NDArray[np.int32]
     pairs: int
     segment: int
+    swapped: NDArray[np.bool_]
+
+    @property
+    def order(self) -> Integers:
+        """The channels as they lie in the words, A before B."""
+        pairs = np.arange(2 * len(self.swapped)).reshape(-1, 2)
+        return np.where(self.swapped[:, None], pairs[:, ::-1], pairs).reshape(-1)
 
 
 def pack_lanes(weights: Integers, *, block: int) -> LaneWeights | None:
-    """The weights, or None where a weight of -128 would make a lane overflow.
+    """The weights, or None where those of -128 would make lanes overflow whichever of two channels is B.
 
-    Of four inputs in a row the first word takes 0 and 2, the next one 1 and 3: SXTB16 leaves inputs so.
+    -128 times 256 leaves no room for a negative A. Of four inputs in a row the first word takes 0 and 2, the
+    next one 1 and 3: SXTB16 leaves inputs so.
 
     Args:
         weights: (channels, inputs).
@@ -57,6 +66,8 @@ def pack_lanes(weights: Integers, *, block: int) -> LaneWeights | None:
     padded = np.zeros((-(-channels // block) * block, -(-inputs // 4) * 4), np.int64)
     padded[:channels, :inputs] = weights
     low, high = padded[0::2], padded[1::2]
+    swapped = (256 * high + low).min(axis=1) < np.iinfo(np.int16).min
+    low, high = np.where(swapped[:, None], high, low), np.where(swapped[:, None], low, high)
     lanes = 256 * high + low
     if lanes.min() < np.iinfo(np.int16).min:
         return None
@@ -64,7 +75,30 @@ def pack_lanes(weights: Integers, *, block: int) -> LaneWeights | None:
     # (block, word of the pair, group, lane, pair of the group), in the order in which they are read.
     ordered = lanes.reshape(-1, block // 2, groups, 2, 2).transpose(0, 2, 4, 1, 3)
     words = np.ascontiguousarray(ordered).astype("<i2").reshape(-1).view("<i4")
-    return LaneWeights(words=words, pairs=2 * groups, segment=_find_segment(high))
+    return LaneWeights(words=words, pairs=2 * groups, segment=_find_segment(high), swapped=swapped)
+
+
+def find_turns(
+    channels: Channels, lanes: LaneWeights, *, block: int, outputs: int
+) -> NDArray[np.int8] | None:
+    """For each block of channels how it differs from others; None where no block does.
+
+    -1 stands for a block that fast kernels can put out. Others say in bit n whether the two channels of pair
+    n change places.
+
+    Args:
+        channels: as many as there are in whole blocks.
+        lanes: their weights.
+        block: channels that are computed at once.
+        outputs: how many of the channels there really are.
+    """
+    swapped = lanes.swapped.reshape(-1, block // 2)
+    odd = channels.odd.reshape(-1, block).any(axis=1) | swapped.any(axis=1)
+    if not odd.any():
+        return None
+    odd[outputs // block :] = True  # the last one, if it is not full
+    bits = (swapped << np.arange(block // 2)).sum(axis=1)
+    return np.where(odd, bits, -1).astype(np.int8)
 
 
 def _find_segment(high: Integers) -> int:
@@ -75,6 +109,16 @@ def _find_segment(high: Integers) -> int:
     ):
         segment = -(-segment // 4) * 2
     return segment
+
+
+def pack_halves(weights: Integers) -> NDArray[np.int32]:
+    """Weights for `dot_1x1`: 16 bits each, of four inputs in a row 0 and 2, then 1 and 3.
+
+    Args:
+        weights: (channels, inputs), a multiple of four inputs.
+    """
+    ordered = weights.reshape(len(weights), -1, 2, 2).swapaxes(2, 3)
+    return np.ascontiguousarray(ordered).astype("<i2").reshape(-1).view("<i4")
 
 
 def pack_runs(weights: Integers, *, block: int = 4, run: int = 16) -> NDArray[np.int8]:

@@ -1,5 +1,6 @@
 """What the compiler hands to an op's emitter, and what it gets back."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,9 +20,21 @@ Instructions = Literal["plain", "dsp", "mve"]
 
 IN_PLACE = None
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9_./:-]+")
+"""What of a name does not go into a comment: stars, above all, which might end it."""
+_LONGEST_NAME = 60
+_ONE_SCALE = ("int8", "uint8", "int16")
+
 Optimize = Literal["speed", "size", "ram"]
 
-C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "float32": "float"}
+C_TYPES = {
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "uint8": "uint8_t",
+    "bool": "uint8_t",
+    "float32": "float",
+}
 
 
 class _Options(dict[str, Any]):
@@ -85,13 +98,40 @@ class Site:
             raise self.refuse(f"input {position} is computed by the model, and must be a constant")
         return constant_values(tensor, where=self.where)
 
+    def place_axis(self, axis: int, rank: int) -> int:
+        """A dimension counted from the first. Raises OpError where there is none."""
+        if not -rank <= axis < rank:
+            raise self.refuse(f"there is no dimension {axis} of {rank}")
+        return axis % rank
+
+    def row_length(self) -> int:
+        """The last dimension of the input. Raises OpError where it has none."""
+        if not self.input().shape:
+            raise self.refuse("its input has no dimensions")
+        return self.input().shape[-1]
+
     def require(self, dtype: str, *tensors: Tensor) -> None:
-        """Raises OpError for a tensor of another type, or an int8 one without exactly one scale."""
+        """Raises OpError for a tensor of another type, or a quantized one without exactly one scale."""
         for tensor in tensors:
             if tensor.dtype != dtype:
                 raise self.refuse(f"its {tensor.dtype} tensor {tensor.index} would have to be {dtype}")
-            if dtype == "int8" and not tensor.is_constant and tensor.scales.size != 1:
-                raise self.refuse(f"its int8 tensor {tensor.index} has {tensor.scales.size} scales, not one")
+            if (
+                dtype in _ONE_SCALE
+                and tensor.scales.size != 1
+                and not (tensor.is_constant and tensor.scales.size)
+            ):
+                raise self.refuse(
+                    f"its {dtype} tensor {tensor.index} has {tensor.scales.size} scales, not one"
+                )
+
+    def require_integers(self, *tensors: Tensor) -> str:
+        """The one type of quantized tensors, "int8" or "int16". Raises OpError where there is none."""
+        dtype = "int16" if tensors[0].dtype == "int16" else "int8"
+        self.require(dtype, *tensors)
+        for tensor in tensors:
+            if dtype == "int16" and tensor.zero_points.any():
+                raise self.refuse(f"its int16 tensor {tensor.index} has a zero point that is not 0")
+        return dtype
 
     def refuse(self, why: str) -> OpError:
         """The error for an op that the C engine cannot compile."""
@@ -195,16 +235,32 @@ def shape_4d(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
 
 
 def describe(site: Site, *, source: int = 0) -> str:
-    """The op and its shapes, for a comment."""
+    """The op, its shapes, and what the file calls its output, for a comment."""
     shapes = [
         "x".join(map(str, site.tensors[i].shape[1:])) for i in (site.op.inputs[source], site.op.outputs[0])
     ]
-    return f"{site.op.name} {shapes[0]} to {shapes[1]}"
+    name = _UNSAFE.sub("_", site.output().name.split(";")[0])[:_LONGEST_NAME]
+    return f"{site.op.name} {shapes[0]} to {shapes[1]}" + (f", {name}" if name else "")
 
 
 def elementwise(*, of: int) -> Mapping[int, int | None]:
     """`Layer.overlaps` of a function that writes each element after reading it, and never looks back."""
     return {of: 0}
+
+
+def name_type(dtype: str) -> dict[str, str]:
+    """Values for a template that is made for several types of integers."""
+    return {
+        "type": C_TYPES[dtype],
+        "clamp": f"clamp_{dtype}",
+        "lowest": f"{dtype.upper()}_MIN",
+        "highest": f"{dtype.upper()}_MAX",
+    }
+
+
+def clamp_of(dtype: str) -> str:
+    """The kernel that holds the function of `name_type`."""
+    return "clamp" if dtype == "int8" else "clamp_wide"
 
 
 def zero_point(tensor: Tensor) -> int:

@@ -1,10 +1,10 @@
 """What ops of two operands share: broadcasting, constants among them, and working in place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeprune.firmware.c.broadcast import Loops, broadcast_strides, fold_loops, name_loops
-from edgeprune.firmware.c.layer import Constant, Layer, Site
+from edgeprune.firmware.c.layer import C_TYPES, Constant, Layer, Site, describe, render
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -54,3 +54,26 @@ def make_operands(site: Site) -> Operands:
             if site.input(at).is_constant
         ),
     )
+
+
+def emit_pairs(site: Site, *, value: str, kernels: tuple[str, ...]) -> Layer:
+    """An op on pairs of elements, with broadcasting.
+
+    Args:
+        site: the op.
+        value: C of what it makes of `*a` and `*b`.
+        kernels: files of `templates/c/kernels` that this calls.
+    """
+    operands = make_operands(site)
+    function = render(
+        "pairs.c",
+        name=site.label,
+        comment=describe(site),
+        **operands.values,
+        type=C_TYPES[site.input().dtype],
+        target=C_TYPES[site.output().dtype],
+        value=value,
+    )
+    layer = operands.make_layer(site, function, kernels=kernels)
+    in_place = site.input().dtype == site.output().dtype
+    return layer if in_place else replace(layer, overlaps={})

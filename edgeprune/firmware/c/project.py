@@ -10,6 +10,7 @@ from edgeprune.device.profile import Profile
 from edgeprune.firmware.c.boards import NANOSECONDS_PER_INSTRUCTION, EmulatedBoard, find_board
 from edgeprune.firmware.c.emulator import find_command
 from edgeprune.firmware.c.engine import Engine, describe_file, write_engine
+from edgeprune.firmware.c.graph import CLOSE
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device
 from edgeprune.firmware.c.source import name_ends
@@ -106,7 +107,7 @@ def write_engine_project(
             "tick_ns": f"{board.nanoseconds_per_tick:g}",
             "per_tick": f"{board.nanoseconds_per_tick / NANOSECONDS_PER_INSTRUCTION:g}",
             "on_board": _describe_board(profile, on_device),
-            **_render_golden(golden, model),
+            **_render_golden(golden, model, is_rounded=engine.program.calls_library),
         },
     )
     texts |= {_SCRIPTS[image]: _render_script(layout) for image, layout in layouts.items()}
@@ -172,8 +173,20 @@ def _comment(text: str) -> str:
     return one_line(text).replace("*/", "")
 
 
-def _render_golden(golden: Golden, model: Model) -> dict[str, str]:
-    """Values of the templates of the golden samples and their check."""
+def _render_comparers(*, exact: bool, close: bool) -> str:
+    """The functions that compare an output with what is expected, those that are called."""
+    text = render("board/compare.c") if exact else ""
+    return text + (render("board/compare_close.c", relative=f"{CLOSE}F") if close else "")
+
+
+def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[str, str]:
+    """Values of the templates of the golden samples and their check.
+
+    Args:
+        golden: the samples.
+        model: the model.
+        is_rounded: whether floats may differ in their last bits.
+    """
     ends = name_ends(model)
     arrays = dict(zip(ends, (*golden.inputs, *golden.outputs), strict=True))
     declared = {
@@ -184,8 +197,11 @@ def _render_golden(golden: Golden, model: Model) -> dict[str, str]:
     inputs = [name for name in ends if name.startswith("input")]
     outputs = [name for name in ends if name.startswith("output")]
     fills = [f"    (void)memcpy({name}, golden_{name}[sample], sizeof {name});" for name in inputs]
+    close = [name for name in outputs if is_rounded and ends[name].dtype == "float32"]
     comparisons = [
-        f"compare(sample, {place}, golden_{name}[sample], {name}, {ends[name].elements},\n"
+        f"compare_close(sample, {place}, golden_{name}[sample], {name}, {ends[name].elements})"
+        if name in close
+        else f"compare(sample, {place}, golden_{name}[sample], {name}, {ends[name].elements},\n"
         f"                   sizeof {name}[0])"
         for place, name in enumerate(outputs)
     ]
@@ -195,6 +211,7 @@ def _render_golden(golden: Golden, model: Model) -> dict[str, str]:
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
         "prepare": "\n".join([*reset, *fills]),
+        "comparers": _render_comparers(exact=len(close) < len(outputs), close=bool(close)),
         "comparisons": " &&\n           ".join(comparisons),
         "golden_declarations": "\n".join(f"extern const {each};" for each in declared.values()),
         "golden_definitions": "\n".join(

@@ -68,18 +68,19 @@ def wrap(values: Any) -> Integers:
 
 
 def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
-    """Smallest and largest int8 value that a fused activation lets through.
+    """Smallest and largest value that a fused activation lets through.
 
     Args:
         activation: "NONE", "RELU", "RELU6" or "RELU_N1_TO_1".
         output: the tensor it writes.
     """
-    zero_point = int(output.zero_points[0])
+    zero_point = int(output.zero_points[0]) if output.zero_points.size else 0
+    limits = np.iinfo(output.dtype)
 
     def quantize(real: float) -> int:
         return zero_point + round_half_away(float(np.float32(real) / output.scales[0]))
 
-    low, high = INT8_MIN, INT8_MAX
+    low, high = int(limits.min), int(limits.max)
     if activation in _FLOORS:
         low = max(low, quantize(_FLOORS[activation]))
     if activation in _CEILINGS:

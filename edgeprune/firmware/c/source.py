@@ -11,13 +11,27 @@ from edgeprune.tflite.model import Model, Tensor
 from edgeprune.version import __version__
 
 _KERNEL_ORDER = (
+    "math",
     "clamp",
+    "clamp_wide",
+    "clamp_float",
+    "clamp_int32",
+    "round_to_even",
+    "logistic_float",
+    "round_steps",
     "wrapping",
     "multiply",
     "rescale",
     "requantize",
+    "requantize_wide",
     "requantize_right",
+    "requantize_any",
     "reciprocal",
+    "leading_zeros",
+    "logarithm",
+    "inverse_root",
+    "between_wide",
+    "truncate",
     "bytes",
     "dsp",
     "widen_two",
@@ -29,10 +43,13 @@ _KERNEL_ORDER = (
     "convolve_4x2",
     "convolve_4x2_full",
     "convolve_4x2_between",
+    "convolve_4x2_odd",
     "dot_8x1",
     "add_sums_8x1",
     "set_sums_8x1",
     "connect_8x1",
+    "dot_1x1",
+    "connect_4x1",
     "widen_column",
     "add_row",
     "join_products",
@@ -50,16 +67,22 @@ _KERNEL_ORDER = (
     "mve",
     "add_mve",
     "sum_four_mve",
+    "largest",
     "convolve_two_mve",
+    "convolve_two_odd_mve",
     "dot_4x1_mve",
     "connect_4x1_mve",
+    "connect_4x1_odd_mve",
+    "interpolate",
     "lstm",
     "lstm_put_gates",
     "lstm_put_gates_any",
     "lstm_gates_mve",
     "depthwise_8_mve",
+    "depthwise_3x3_mve",
 )
 _PER_LINE = 16
+_CONSTANT_TYPES = {**C_TYPES, "int64": "int64_t"}
 
 
 def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]:
@@ -136,7 +159,7 @@ def _define_sizes(upper: str, side: str, tensors: tuple[Tensor, ...]) -> list[st
         lines.append(f"#define {macro}_ELEMENTS {tensor.elements} /* {shape} {tensor.dtype} */")
         if tensor.scales.size == 1:
             lines.append(f"#define {macro}_SCALE {format_float(tensor.scales[0])}")
-            lines.append(f"#define {macro}_ZERO_POINT ({tensor.zero_points[0]})")
+            lines.append(f"#define {macro}_ZERO_POINT ({zero_point(tensor)})")
     return lines
 
 
@@ -236,7 +259,7 @@ def _copies(program: Program) -> Iterator[str]:
 
 
 def _declare(step: Step, constant: Constant) -> str:
-    ctype = constant.ctype or C_TYPES[str(constant.values.dtype)]
+    ctype = constant.ctype or _CONSTANT_TYPES[str(constant.values.dtype)]
     count = len(constant.values) if constant.ctype else constant.values.size
     return f"const {ctype} {step.label}_{constant.name}[{count}]"
 
@@ -246,7 +269,11 @@ def _define(step: Step, constant: Constant) -> str:
     if constant.ctype:  # records
         lines = ["    {" + ", ".join(map(_literal, row)) + "}," for row in values.tolist()]
     else:
-        flat = [_literal(value) for value in values.reshape(-1).tolist()]
+        is_float = values.dtype == np.float32
+        flat = [
+            format_float(value) if is_float else _literal(value)
+            for value in (values.reshape(-1) if is_float else values.reshape(-1).tolist())
+        ]
         lines = [
             "    " + " ".join(f"{each}," for each in flat[start : start + _PER_LINE])
             for start in range(0, len(flat), _PER_LINE)

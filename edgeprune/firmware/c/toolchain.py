@@ -105,7 +105,7 @@ def link(objects: Sequence[Path], *, script: Path, output: Path, board: Emulated
         ToolFailedError: it failed, for example because the image does not fit the memory.
     """
     flags = (*board.flags, "-mthumb", "-nostartfiles", "-Wl,--gc-sections", f"-T{script}")
-    run_tool(COMPILER, *flags, *map(str, objects), "-o", str(output))
+    run_tool(COMPILER, *flags, *map(str, objects), "-lm", "-o", str(output))
 
 
 def read_sizes(elf: Path) -> ImageSizes:

@@ -282,6 +282,112 @@ def _lstm(placed: PlacedOp) -> Iterator[tuple[Tensor, Shape]]:
     yield from _make(placed, (*source.shape[:2], shown))
 
 
+def _blocks(placed: PlacedOp) -> Iterator[tuple[Tensor, Shape]]:
+    shape, block = _take(placed, 0).shape, placed.op.options.get("block_size", 0)
+    if len(shape) != 4 or block < 1:
+        raise _ImpossibleError(f"an image of 4 dimensions has no blocks of {block}")
+    batches, height, width, channels = shape
+    whole = (channels,) if placed.op.name == "DEPTH_TO_SPACE" else (height, width)
+    unit = block * block if placed.op.name == "DEPTH_TO_SPACE" else block
+    if any(size % unit for size in whole):
+        raise _ImpossibleError(f"{whole} are no multiples of {unit}")
+    if placed.op.name == "DEPTH_TO_SPACE":
+        return _make(placed, (batches, height * block, width * block, channels // unit))
+    return _make(placed, (batches, height // block, width // block, channels * block * block))
+
+
+def _batches(placed: PlacedOp) -> Iterable[tuple[Tensor, Shape]]:
+    shape, blocks, margins = _take(placed, 0).shape, _read(placed, 1), _read(placed, 2)
+    if blocks is None or margins is None:
+        return ()
+    if not 3 <= len(shape) <= 4 or len(blocks) != len(shape) - 2 or len(margins) != 2 * len(blocks):
+        raise _ImpossibleError(f"{len(blocks)} blocks and {len(margins)} margins do not go with the image")
+    if min(blocks) < 1 or min(margins) < 0:
+        raise _ImpossibleError(f"there are no blocks of {blocks} with margins of {margins}")
+    sides = list(zip(shape[1:-1], blocks, margins[::2], margins[1::2], strict=True))
+    if placed.op.name == "SPACE_TO_BATCH_ND":
+        if any((size + before + after) % block for size, block, before, after in sides):
+            raise _ImpossibleError(f"with margins of {margins} they are no multiples of {blocks}")
+        spatial = [(size + before + after) // block for size, block, before, after in sides]
+        return _make(placed, (shape[0] * prod(blocks), *spatial, shape[-1]))
+    if shape[0] % prod(blocks) or any(b + a > size * block for size, block, b, a in sides):
+        raise _ImpossibleError(f"there are no blocks of {blocks} with margins of {margins}")
+    spatial = [size * block - before - after for size, block, before, after in sides]
+    return _make(placed, (shape[0] // prod(blocks), *spatial, shape[-1]))
+
+
+def _broadcast_to(placed: PlacedOp) -> Iterable[tuple[Tensor, Shape]]:
+    shape, wanted = _take(placed, 0).shape, _read(placed, 1)
+    if wanted is None:
+        return ()
+    padded = (1,) * (len(wanted) - len(shape)) + shape
+    if len(shape) > len(wanted) or any(
+        size not in (1, many) for size, many in zip(padded, wanted, strict=True)
+    ):
+        raise _ImpossibleError(f"it cannot be repeated to fill {wanted}")
+    return _make(placed, tuple(wanted))
+
+
+def _tile(placed: PlacedOp) -> Iterable[tuple[Tensor, Shape]]:
+    shape, times = _take(placed, 0).shape, _read(placed, 1)
+    if times is None:
+        return ()
+    if len(times) != len(shape) or min(times, default=1) < 1:
+        raise _ImpossibleError(f"it cannot be repeated {times} times")
+    return _make(placed, tuple(size * many for size, many in zip(shape, times, strict=True)))
+
+
+def _gather(placed: PlacedOp) -> Iterable[tuple[Tensor, Shape]]:
+    shape, places, options = _take(placed, 0).shape, _take(placed, 1), placed.op.options
+    axis = _place_axis(options.get("axis", 0), len(shape))
+    shared = options.get("batch_dims", 0)
+    shared += len(places.shape) if shared < 0 else 0
+    if not 0 <= shared <= min(axis, len(places.shape)) or shape[:shared] != places.shape[:shared]:
+        raise _ImpossibleError(f"they do not share {shared} dimensions")
+    _require_places(placed, places, size=shape[axis])
+    return _make(placed, (*shape[:axis], *places.shape[shared:], *shape[axis + 1 :]))
+
+
+def _embedding(placed: PlacedOp) -> Iterable[tuple[Tensor, Shape]]:
+    places, table = _take(placed, 0), _take(placed, 1).shape
+    if len(table) < 2 or len(places.shape) != 1:
+        raise _ImpossibleError("a table has rows, and places stand in one row")
+    _require_places(placed, places, size=table[0])
+    return _make(placed, (places.shape[0], *table[1:]))
+
+
+def _require_places(placed: PlacedOp, places: Tensor, *, size: int) -> None:
+    if not places.is_constant or places.is_sparse or places.dtype != "int32":
+        return
+    values = constant_values(places, where=placed.where)
+    if values.size and not 0 <= values.min() <= values.max() < size:
+        raise _ImpossibleError(f"{name_tensor(places)} names places beyond the {size} that there are")
+
+
+def _arg(placed: PlacedOp) -> Iterable[tuple[Tensor, Shape]]:
+    shape, axes = _take(placed, 0).shape, _read(placed, 1)
+    if axes is None:
+        return ()
+    if len(axes) != 1:
+        raise _ImpossibleError(f"it has {len(axes)} axes")
+    axis = _place_axis(axes[0], len(shape))
+    return _make(placed, (*shape[:axis], *shape[axis + 1 :]))
+
+
+def _fill(placed: PlacedOp) -> Iterator[tuple[Tensor, Shape]]:
+    dims = _read(placed, 0)
+    yield _take(placed, 1), ()
+    if dims is not None:
+        yield from _make(placed, tuple(dims))
+
+
+def _add_n(placed: PlacedOp) -> Iterator[tuple[Tensor, Shape]]:
+    shape = _take(placed, 0).shape
+    if any(tensor.shape != shape for tensor in placed.inputs):
+        raise _ImpossibleError("they differ")
+    return _make(placed, shape)
+
+
 _ELEMENTWISE = (
     *("ABS", "CAST", "CEIL", "COS", "ELU", "EXP", "FLOOR", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOG"),
     *("LOGICAL_NOT", "LOGISTIC", "NEG", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "ROUND", "RSQRT"),
@@ -295,7 +401,7 @@ _OF_TWO = (
     *("LOGICAL_AND", "LOGICAL_OR", "SELECT_V2"),
 )
 _REDUCING = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL", "REDUCE_ANY", "REDUCE_PROD")
-_BY_ELEMENTS = frozenset({*_ELEMENTWISE, *_REDUCING, "STRIDED_SLICE"})
+_BY_ELEMENTS = frozenset({*_ELEMENTWISE, *_REDUCING, "STRIDED_SLICE", "ARG_MAX", "ARG_MIN", "FILL"})
 """Ops whose kernels go through the output as one row, whatever its dimensions."""
 
 LAWS: dict[str, Law] = {
@@ -305,6 +411,15 @@ LAWS: dict[str, Law] = {
     **dict.fromkeys(("SPLIT", "SPLIT_V"), _split),
     **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), _pad),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), _resize),
+    **dict.fromkeys(("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"), _blocks),
+    **dict.fromkeys(("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), _batches),
+    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), _arg),
+    "BROADCAST_TO": _broadcast_to,
+    "TILE": _tile,
+    "GATHER": _gather,
+    "EMBEDDING_LOOKUP": _embedding,
+    "ADD_N": _add_n,
+    "FILL": _fill,
     "CONCATENATION": _concatenation,
     "UNPACK": _unpack,
     "PACK": _pack,

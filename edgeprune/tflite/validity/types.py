@@ -8,6 +8,8 @@ from edgeprune.tflite.validity.placed import PlacedOp, name_tensor
 _MOVING: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "REVERSE_V2", "BROADCAST_TO"), (0,)),
     **dict.fromkeys(("SLICE", "STRIDED_SLICE", "SPLIT_V", "UNPACK", "PAD", "MIRROR_PAD"), (0,)),
+    **dict.fromkeys(("DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"), (0,)),
+    **dict.fromkeys(("TILE", "GATHER"), (0,)),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), (0,)),
     **dict.fromkeys(("CONCATENATION", "PACK"), ()),
     "SPLIT": (1,),

@@ -40,6 +40,10 @@ def int8(shape, *, scale=0.05, zero_point=0, data=None):
     return tensor(shape, "INT8", scale=scale, zero_point=zero_point, data=data)
 
 
+def typed(dtype, shape, *, scale=0.05, zero_point=0):
+    return tensor(shape, dtype.upper(), scale=None if dtype == "float32" else scale, zero_point=zero_point)
+
+
 def leave_out(weights, sparsity):
     """The weights, so many of them 0; the others stay what they are."""
     chance = np.random.default_rng(9).random(weights.shape)
@@ -128,9 +132,13 @@ def random_inputs(parsed, *, samples=SAMPLES, seed=0):
             ) * 0.25  # halves, where the scale is 0.5
             arrays.append(array)
             continue
-        array = rng.integers(-128, 128, (samples, *each.shape)).astype(np.int8)
-        array[0], array[1] = -128, 127
-        array[2].reshape(-1)[:] = np.arange(each.elements) - 128
-        array[3].reshape(-1)[:] = np.where(np.arange(each.elements) % 2, 127, -128)
+        if each.dtype == "bool":
+            arrays.append(rng.integers(0, 2, (samples, *each.shape)).astype(bool))
+            continue
+        low, high = np.iinfo(each.dtype).min, np.iinfo(each.dtype).max
+        array = rng.integers(low, high + 1, (samples, *each.shape)).astype(each.dtype)
+        array[0], array[1] = low, high
+        array[2].reshape(-1)[:] = (np.arange(each.elements) + low).astype(each.dtype)
+        array[3].reshape(-1)[:] = np.where(np.arange(each.elements) % 2, high, low)
         arrays.append(array)
     return tuple(arrays)

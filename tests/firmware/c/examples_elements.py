@@ -9,6 +9,7 @@ from tests.firmware.c.example import (
     binary,
     int8,
     options_of,
+    typed,
     unary,
 )
 
@@ -69,6 +70,24 @@ def lookup_examples() -> Iterator[Example]:
         yield unary(
             f"hard swish {scale}", "HARD_SWISH", scale=scale, zero=-3, out_scale=out_scale, out_zero=-100
         )
+
+
+def byte_examples() -> Iterator[Example]:
+    for types in (("uint8", "int8"), ("int8", "uint8")):
+        low, high = (0, -128) if types[0] == "uint8" else (-128, 0)
+        for name, zero, scale, out_zero in (
+            ("flipped", low + 5, 0.05, high + 5),
+            ("shifted", low + 128, 0.05, high + 100),
+            ("rescaled", low + 255, 0.03, high + 7),
+        ):
+            tensors = (
+                typed(types[0], (1, 16, 16), scale=scale, zero_point=zero),
+                typed(types[1], (1, 16, 16), scale=0.05, zero_point=out_zero),
+            )
+            name = f"quantize {types[0]} {name}"
+            yield Example(name=name, op="QUANTIZE", tensors=tensors, inputs=(0,), outputs=(1,))
+    tensors = (typed("uint8", (1, 256), scale=0.0371, zero_point=128), tensor((1, 256), "FLOAT32"))
+    yield Example(name="dequantize uint8", op="DEQUANTIZE", tensors=tensors, inputs=(0,), outputs=(1,))
 
 
 def softmax_examples() -> Iterator[Example]:

@@ -128,6 +128,8 @@ def fully_connected_examples() -> Iterator[Example]:
     for inputs in (1, 3, 16, 20, 33):
         for outputs in (1, 8, 10):
             yield fully_connected(f"dense {inputs} to {outputs}", inputs=inputs, outputs=outputs)
+    for outputs in (2, 3, 4, 9, 11):
+        yield fully_connected(f"dense of rows to {outputs}", rows=2, inputs=20, outputs=outputs)
     yield fully_connected("dense of rows", rows=3, inputs=12, outputs=5)
     yield fully_connected("dense per channel", per_channel=True)
     yield fully_connected("dense zero points low", zeros=(-128, -128), activation="RELU")

@@ -264,6 +264,7 @@ def sparse_examples() -> Iterator[Example]:
     yield conv_2d("sparse conv of batches", batches=3, image=(3, 3, 8), sparsity=0.9)
     yield conv_2d("sparse conv of long gaps", image=(2, 4, 1600), kernel=(1, 1), sparsity=0.996)
     yield conv_2d("sparse conv of many weights", image=(2, 4, 1600), kernel=(1, 1), sparsity=0.8, seed=2)
+    yield conv_2d("deep conv with weights of -128", image=(3, 3, 130), outputs=6, largest=128, seed=3)
     yield conv_2d("sparse conv of nothing", image=(4, 4, 8), sparsity=1.0, out_scale=0.05)
     yield conv_2d("sparse conv with weights of -128", image=(4, 4, 16), largest=128, sparsity=0.8, seed=3)
     yield conv_2d("sparse conv that grows", image=(4, 4, 16), out_scale=1e-5, largest=3, sparsity=0.8)
@@ -283,6 +284,9 @@ def depthwise_examples() -> Iterator[Example]:
     yield depthwise("depthwise of one channel", image=(9, 8, 1), multiplier=8, kernel=(5, 4), stride=(2, 2))
     yield depthwise("depthwise times three", image=(5, 5, 2), multiplier=3)
     yield depthwise("depthwise 5x5", image=(7, 7, 4), kernel=(5, 5))
+    yield depthwise("depthwise 5x5 times two", image=(6, 9, 3), kernel=(5, 5), stride=(2, 2), multiplier=2)
+    yield depthwise("depthwise 4x6", image=(7, 8, 4), kernel=(4, 6), padding="VALID")
+    yield depthwise("depthwise 3x3 three apart", image=(7, 11, 4), stride=(3, 3))
     yield depthwise("depthwise 1x3", image=(1, 9, 4), kernel=(1, 3))
     yield depthwise("depthwise 2x2", image=(5, 5, 4), kernel=(2, 2), stride=(2, 2))
     yield depthwise("depthwise 7x7 over a small image", image=(3, 3, 4), kernel=(7, 7))
@@ -302,6 +306,16 @@ def pool_examples() -> Iterator[Example]:
         yield pool(f"{op} overlapping", op, kernel=(3, 3), stride=(1, 1), padding="SAME", activation="RELU")
         yield pool(f"{op} of one channel", op, image=(6, 6, 1), zero=-128)
         yield pool(f"{op} of eight channels", op, image=(5, 7, 8), kernel=(3, 2), padding="SAME")
+        for channels in (7, 18):
+            yield pool(
+                f"{op} 5x5 of {channels} channels",
+                op,
+                image=(6, 5, channels),
+                kernel=(5, 5),
+                stride=(1, 1),
+                padding="SAME",
+                activation="RELU6",
+            )
 
 
 def transpose_conv_examples() -> Iterator[Example]:

@@ -10,7 +10,7 @@ from edgeprune.firmware.c.emulator import run_host_program
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.image import build_host_program
 from edgeprune.firmware.c.layer import read_template
-from edgeprune.firmware.c.ops.unidirectional_sequence_lstm import make_sigmoid_table
+from edgeprune.firmware.c.sigmoid import make_sigmoid_table
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from tests.firmware.c.example import int8, random_inputs
@@ -38,9 +38,8 @@ int main(void)
 
 
 def run_kernel(call, directory):
-    kernels = "\n".join(
-        read_template(f"kernels/{name}.h") for name in ("clamp", "multiply", "rescale", "lstm")
-    )
+    names = ("clamp", "multiply", "wrapping", "rescale", "interpolate", "lstm")
+    kernels = "\n".join(read_template(f"kernels/{name}.h") for name in names)
     (directory / "every.c").write_text(PROGRAM % (kernels, ", ".join(map(str, make_sigmoid_table())), call))
     flags = ("-O1", "-std=c99", "-w", "-fsanitize=undefined", "-fno-sanitize-recover=all")
     subprocess.run(["gcc", *flags, "every.c", "-o", "every"], cwd=directory, check=True)

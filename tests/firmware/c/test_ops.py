@@ -1,6 +1,7 @@
 """Every op, example by example, bit for bit as TFLM's reference kernels compute it."""
 
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from edgeprune.firmware.c.layer import EMITTERS
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import pack, unpack
-from tests.firmware.c.example import binary, join, random_inputs
+from tests.firmware.c.example import Example, binary, int8, join, mover, options_of, random_inputs
+from tests.firmware.c.example import unary as element
 from tests.firmware.c.examples import all_examples
 from tests.firmware.c.examples_windows import conv_2d, depthwise
 
@@ -37,13 +39,13 @@ def reference():
     return data, names, inputs, [output.raw for output in run_tflm(data, inputs).outputs]
 
 
-def wrong_outputs(names, outputs, expected):
+def wrong_outputs(names, outputs, expected, *, same=np.array_equal):
     """Example → how many elements differ."""
     pairs = [(ours, theirs.reshape(ours.shape)) for ours, theirs in zip(outputs, expected, strict=True)]
     return {
         name: int((ours != theirs).sum())
         for name, (ours, theirs) in zip(names, pairs, strict=True)
-        if not np.array_equal(ours, theirs)
+        if not (same if ours.dtype == np.float32 else np.array_equal)(ours, theirs, equal_nan=True)
     }
 
 
@@ -71,11 +73,24 @@ def test_every_example_is_as_tflm_computes_it_on_the_core_itself(reference, core
     board = find_board(core)
     elf, _ = build_image(engine, directory=tmp_path / "image", board=board)
     run = run_image(elf, inputs, model=engine.program.model, board=board)
-    assert not wrong_outputs(names, run.outputs, expected)
+    # Functions of real numbers are those of another C library.
+    close = partial(np.allclose, rtol=1e-5, atol=1e-6)
+    assert not wrong_outputs(names, run.outputs, expected, same=close)
 
 
 def test_every_op_has_an_example():
-    assert {example.op for example in all_examples()} == set(EMITTERS)
+    assert {example.op for example in all_examples()} | {"TILE"} == set(EMITTERS)
+
+
+@needs_gcc
+def test_a_tile_repeats_its_input(tmp_path):
+    """TFLM has no kernel for it."""
+    data, _ = join([mover("tile", "TILE", (2, 3), [(4, 9)], constants=[[2, 3]])])
+    inputs = random_inputs(read_model(data, where="tile"))
+    engine = write_engine(data, directory=tmp_path)
+    program = build_host_program(engine, directory=tmp_path / "host", flags=SANITIZERS)
+    (ours,) = run_host_program(program, inputs, model=engine.program.model)
+    assert np.array_equal(ours, np.tile(inputs[0], (1, 2, 3)))
 
 
 @needs_gcc
@@ -126,6 +141,48 @@ def test_an_input_that_nobody_reads_is_no_fault_of_the_sources(tmp_path):
     packed.subgraphs[0].operators[0].inputs = packed.subgraphs[0].operators[0].inputs[[1, 1]]
     engine = write_engine(pack(packed), directory=tmp_path)
     build_host_program(engine, directory=tmp_path / "host")
+
+
+def test_a_tensor_that_no_memory_holds_is_refused(tmp_path):
+    data, _ = join([binary("huge", "ADD", left=(1, 1 << 15, 1 << 14), right=(1, 1, 1))])
+    with pytest.raises(OpError, match="tensor 0 takes 536870912 bytes"):
+        write_engine(data, directory=tmp_path)
+
+
+def test_a_scale_without_a_zero_point_is_one_with_0(tmp_path):
+    example = binary("bare", "MAXIMUM", scales=(0.05, 0.05, 0.05), zeros=(0, 0, 0))
+    for each in example.tensors:
+        each.quantization.zeroPoint = None
+    write_engine(join([example])[0], directory=tmp_path)
+    assert "INPUT_0_ZERO_POINT (0)" in (tmp_path / "model.h").read_text()
+
+
+@pytest.mark.parametrize("op", ["SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION"])
+def test_rows_of_a_number_alone_are_refused(op, tmp_path):
+    options = options_of("Softmax", beta=1.0) if op == "SOFTMAX" else None
+    scales = {"SOFTMAX": (1 / 256, -128), "LOG_SOFTMAX": (1 / 16, 127)}.get(op, (1 / 128, 0))
+    example = element("alone", op, shape=(), out_scale=scales[0], out_zero=scales[1], options=options)
+    with pytest.raises(OpError, match="its input has no dimensions"):
+        write_engine(join([example])[0], directory=tmp_path)
+
+
+def test_a_layer_is_found_by_what_the_file_calls_it(tmp_path):
+    example = binary("named", "ADD")
+    example.tensors[2].name = "model/first*/ int main(void);Identity"
+    write_engine(join([example])[0], directory=tmp_path)
+    assert "/* ADD 4x5x3 to 4x5x3, model/first_/_int_main_void_ */" in (tmp_path / "model.c").read_text()
+
+
+def test_a_model_without_inputs_is_refused(tmp_path):
+    zeros = Example(
+        name="zeros",
+        op="ZEROS_LIKE",
+        tensors=(int8((2, 3), data=np.ones((2, 3), np.int8)), int8((2, 3))),
+        inputs=(0,),
+        outputs=(1,),
+    )
+    with pytest.raises(OpError, match="no models without inputs"):
+        write_engine(join([zeros])[0], directory=tmp_path)
 
 
 def test_an_empty_tensor_is_refused(tmp_path):

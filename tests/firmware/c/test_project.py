@@ -5,6 +5,7 @@ import subprocess
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from small_models import dense_int8, real_model
 
@@ -20,6 +21,9 @@ from edgeprune.firmware.c.golden_run import run_golden_check
 from edgeprune.firmware.c.project import write_engine_project
 from edgeprune.runtimes.golden import draw_inputs, record_golden
 from edgeprune.tflite.read import read_model
+from tests.firmware.c.example import join
+from tests.firmware.c.examples_elements import byte_examples
+from tests.firmware.c.examples_types import singles
 from tests.firmware.c.test_ops import needs_gcc, needs_qemu
 
 needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake here")
@@ -44,6 +48,25 @@ def write(folder, data, profile, *, golden=None):
         inputs = draw_inputs(model, samples=2, seed=0)
         golden = record_golden(data, inputs, samples=2, origin="Drawn by a test")
     return write_engine_project(folder, data, golden=golden, profile=profile), golden
+
+
+@needs_qemu
+@pytest.mark.parametrize(("off", "passes"), [(0.0, True), (1e-6, True), (1e-3, False)])
+def test_floats_from_a_c_library_pass_where_they_are_close(off, passes, tmp_path):
+    profile = load_profile("cortex-m7")
+    data, _ = join(singles("float32", "TANH"))
+    inputs = draw_inputs(read_model(data, where="tanh"), samples=2, seed=0)
+    golden = record_golden(data, inputs, samples=2, origin="Drawn by a test")
+    golden = replace(golden, outputs=tuple(output + np.float32(off) for output in golden.outputs))
+    project, _ = write(tmp_path, data, profile, golden=golden)
+    assert run_golden_check(build_images(project, profile=profile)).passed == passes
+
+
+@needs_qemu
+def test_a_project_with_bytes_from_0_to_255_passes(tmp_path):
+    profile = load_profile("cortex-m7")
+    project, _ = write(tmp_path, join(list(byte_examples())[:2])[0], profile)
+    assert run_golden_check(build_images(project, profile=profile)).passed
 
 
 @needs_qemu

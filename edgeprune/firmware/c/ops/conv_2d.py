@@ -7,15 +7,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
+    Filters,
     bound_sums,
     fold_input_zero,
     pack_channels,
     read_bias,
-    read_factors,
+    render_by_channel,
+    settle_constants,
 )
-from edgeprune.firmware.c.lanes import LaneWeights, Parts, pack_lanes, pack_parts, pack_runs
+from edgeprune.firmware.c.lanes import (
+    LaneWeights,
+    Parts,
+    find_turns,
+    pack_lanes,
+    pack_parts,
+    pack_runs,
+    pack_sparse,
+)
 from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
 from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
@@ -32,16 +43,19 @@ class Convolution:
     Attributes:
         site: the op.
         window: its window.
-        weights: (output channels, taps and input channels of the group).
-        bias: of each output channel.
+        filters: its output channels; weights are those of taps and input channels of the group.
         groups: into how many its channels fall.
     """
 
     site: Site
     window: Window
-    weights: Integers
-    bias: Integers
+    filters: Filters
     groups: int
+
+    @property
+    def weights(self) -> Integers:
+        """(output channels, taps and input channels of the group)."""
+        return self.filters.weights
 
     def pack_channels(self, *, folded: bool, excess: Integers | int = 0) -> Channels:
         """The channels' records.
@@ -50,11 +64,13 @@ class Convolution:
             folded: the input's zero point is part of the bias.
             excess: by how much the kernel's sums are too large.
         """
-        bias = fold_input_zero(self.site, self.weights, self.bias) if folded else self.bias
+        bias = self.filters.bias
+        if folded:
+            bias = fold_input_zero(self.site, self.weights, bias)
         return pack_channels(
             bias=bias - excess,
-            factors=read_factors(self.site, channels=self.window.out_c),
-            output_zero=zero_point(self.site.output()),
+            factors=self.filters.factors,
+            output_zero=self.filters.zeros,
             largest_sum=bound_sums(self.weights) * (1 if folded else 2) + excess,
         )
 
@@ -76,6 +92,10 @@ class Convolution:
 @emits("CONV_2D")
 def emit(site: Site) -> Layer:
     """A convolution."""
+    if is_plain(site):
+        weights = site.constant(1)
+        window = read_window(site, kernel=(weights.shape[1], weights.shape[2]))
+        return emit_loops(site, window, compute_plain(site, weights, channel_axis=0))
     site.require("int8", site.input(), site.input(1), site.output())
     return emit_convolution(site, weights=site.constant(1))
 
@@ -90,47 +110,75 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
     convolution = _read(site, weights.astype(np.int64))
     window, rows = convolution.window, convolution.weights
     if convolution.groups == 1 and _is_one_row(window):
-        return emit_rows(site, weights=rows, bias=convolution.bias)
+        return emit_rows(site, convolution.filters)
     if convolution.groups == 1 and window.dilation_w == 1:
         parts = pack_if_sparse(site, rows, pixels=window.pixels)
         if parts is not None:
             return _emit_sparse(convolution, parts)
     if site.instructions == "mve" and convolution.groups == 1 and window.dilation_w == 1:
-        channels = convolution.pack_channels(folded=True)
-        if channels.requantize == "requantize_right":
-            return _emit_mve(convolution, channels)
+        return _emit_mve(convolution, convolution.pack_channels(folded=True))
     if site.instructions != "plain" and convolution.groups == 1 and window.dilation_w == 1:
         lanes = pack_lanes(rows, block=4)
         if lanes is not None:
             return _emit_dsp(convolution, lanes)
+        return _emit_sparse(convolution, pack_sparse(rows, in_halves=False))  # takes weights of -128 as well
     if convolution.groups == 1 and window.dilation_w == 1:
         return _emit_packed(convolution)
     channels = convolution.pack_channels(folded=False)
+    return emit_loops(
+        site, window, compute_narrow(site, rows, channels), group_inputs=window.in_c // convolution.groups
+    )
+
+
+def emit_loops(
+    site: Site, window: Window, arithmetic: Arithmetic, *, group_inputs: int | None = None
+) -> Layer:
+    """A convolution of any shape and type, one product at a time.
+
+    Args:
+        site: the op.
+        window: its window.
+        arithmetic: what it computes with.
+        group_inputs: input channels of a group; None for those of the weights.
+    """
+    if group_inputs is None:
+        group_inputs = site.input(1).shape[-1]
     function = render(
         "conv_2d.c",
-        **convolution.values(channels),
-        group_inputs=window.in_c // convolution.groups,
-        group_outputs=window.out_c // convolution.groups,
+        name=site.label,
+        comment=describe(site),
+        **asdict(window),
+        **arithmetic.values,
+        group_inputs=group_inputs,
+        group_outputs=window.out_c // _count_groups(site, window, group_inputs),
     )
     return Layer(
         function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=rows.astype(np.int8)), channels.constant),
-        kernels=channels.kernels,
+        constants=arithmetic.constants,
+        kernels=arithmetic.kernels,
     )
+
+
+def _count_groups(site: Site, window: Window, group_inputs: int) -> int:
+    if window.in_c % group_inputs or window.out_c % (window.in_c // group_inputs):
+        raise site.refuse(f"{window.in_c} input channels do not fall into groups of {group_inputs}")
+    return window.in_c // group_inputs
 
 
 def _read(site: Site, weights: Integers) -> Convolution:
     window = read_window(site, kernel=(weights.shape[1], weights.shape[2]))
-    if window.in_c % weights.shape[3] or window.out_c % (window.in_c // weights.shape[3]):
-        raise site.refuse(f"{window.in_c} input channels do not fall into groups of {weights.shape[3]}")
+    groups = _count_groups(site, window, weights.shape[3])
     return Convolution(
         site=site,
         window=window,
-        weights=weights.reshape(window.out_c, -1),
-        bias=read_bias(site, position=2, channels=window.out_c),
-        groups=window.in_c // weights.shape[3],
+        filters=settle_constants(
+            site,
+            weights=weights.reshape(window.out_c, -1),
+            bias=read_bias(site, position=2, channels=window.out_c),
+        ),
+        groups=groups,
     )
 
 
@@ -144,7 +192,8 @@ def _is_one_row(window: Window) -> bool:
 
 def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     site, window = convolution.site, convolution.window
-    channels = convolution.pack_channels(folded=True)
+    channels = convolution.pack_channels(folded=True).padded(to=4).taken(lanes.order)
+    turns = find_turns(channels, lanes, block=4, outputs=window.out_c)
     values = {**convolution.values(channels), "pairs": lanes.pairs, "segment": lanes.segment}
     kernels = [*channels.kernels, "dsp", "split_sum", "dot_4x2"]
     scratch_bytes = 8 * lanes.pairs
@@ -161,22 +210,31 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
         kernels += ["widen_two", "widen_lane", "fill_lane"]
         head = render("conv_2d_gather_lane.c", **values)
     gather = render(f"conv_2d_gather_{kind}.c", **values).rstrip()
-    if lanes.segment < lanes.pairs or channels.requantize != "requantize_right":
+    constants = [Constant(name="weights", values=lanes.words), channels.constant]
+    is_whole = lanes.segment == lanes.pairs
+    if is_whole and (values["low"], values["high"]) == (INT8_MIN, INT8_MAX):
+        values |= {"between": "", "limits": ""}
+        kernels += ["convolve_4x2", "convolve_4x2_full"]
+    elif is_whole:
+        values |= {"between": "_between", "limits": f", {values['low']}, {values['high']}"}
+        kernels += ["convolve_4x2", "convolve_4x2_between"]
+    if turns is not None:
+        multiply = render(f"conv_2d_multiply_{'mixed' if is_whole else 'turned'}.c", **values)
+        constants.append(Constant(name="turns", values=turns))
+        odd = ("rescale", "requantize", "convolve_4x2_odd", "bytes")
+        kernels += odd if is_whole else ["add_sums_4x2"]
+    elif not is_whole:
         multiply = render("conv_2d_multiply_segments.c", **values)
         kernels.append("add_sums_4x2")
     else:
-        is_full = (values["low"], values["high"]) == (INT8_MIN, INT8_MAX)
-        values |= {"between": "" if is_full else "_between"}
-        values |= {"limits": "" if is_full else f", {values['low']}, {values['high']}"}
         rest = render("conv_2d_multiply_rest.c", **values).rstrip() if window.out_c % 4 else ""
         multiply = render("conv_2d_multiply.c", **values, rest=rest)
-        kernels += ["convolve_4x2", f"convolve_4x2_{'full' if is_full else 'between'}"]
         kernels += ["bytes"] if rest else []
     return Layer(
         function=head + render("conv_2d_dsp.c", **values, gather=gather, multiply=multiply.rstrip()),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=(Constant(name="weights", values=lanes.words), channels.padded(to=4).constant),
+        constants=tuple(constants),
         kernels=tuple(kernels),
         scratch_bytes=scratch_bytes,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
@@ -186,17 +244,27 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
 def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
     site, window = convolution.site, convolution.window
     runs = -(-convolution.weights.shape[1] // 16)
+    channels = channels.alike(block=4)
     values = {**convolution.values(channels), "runs": runs}
-    rest = render("conv_2d_mve_rest.c", **values).rstrip() if window.out_c % 4 else ""
+    whole = window.out_c // 4 * 4
+    blocks = channels.render_blocks("conv_2d_mve_blocks.c", values, up_to=whole)
+    odd = "_odd" if channels.odd[-1] else ""
+    if window.out_c % 4:
+        blocks += "\n" + render("conv_2d_mve_rest.c", **values, odd=odd).rstrip()
     return Layer(
-        function=render("conv_2d_mve.c", **values, rest=rest),
+        function=render("conv_2d_mve.c", **values, blocks=blocks),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(
             Constant(name="weights", values=pack_runs(convolution.weights)),
             channels.in_fours(),
         ),
-        kernels=("clamp", "multiply", "mve", "convolve_two_mve", *(["bytes"] if rest else [])),
+        kernels=(
+            *channels.mve_kernels,
+            "convolve_two_mve",
+            *(["convolve_two_odd_mve"] if channels.is_mixed else []),
+            *(["bytes"] if window.out_c % 4 else []),
+        ),
         scratch_bytes=32 * runs,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )
@@ -224,8 +292,10 @@ def _emit_eights(
 ) -> Layer:
     site, window = convolution.site, convolution.window
     which = ", without weights of 0" if "sparse" in dot else ""
+    values = convolution.values(channels)
+    put = render_by_channel("conv_2d_eights_put.c", channels, values)
     return Layer(
-        function=render("conv_2d_eights.c", **convolution.values(channels), dot=dot, which=which),
+        function=render("conv_2d_eights.c", **values, dot=dot, which=which, put=put),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=parts.stream), channels.constant),

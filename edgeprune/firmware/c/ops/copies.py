@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from math import prod
 
 from edgeprune.firmware.c.broadcast import Loops, fold_loops, name_loops, row_strides
-from edgeprune.firmware.c.layer import C_TYPES, Layer, Site, describe, emits, render, zero_point
+from edgeprune.firmware.c.layer import C_TYPES, Layer, Site, describe, emits, format_float, render, zero_point
+from edgeprune.tflite.model import BITS
 
-_ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4, "float32": 4}
+_LONG_RUN = 12
+"""Bytes in whole words from which on a call pays on cores that load no word from any address."""
+_ELEMENT_BYTES = {name: BITS[name] // 8 for name in C_TYPES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +52,7 @@ def emit_concatenation(site: Site) -> Layer:
             )
         )
         start += box[axis]
-    return _emit(site, moves, sources=range(len(site.op.inputs)))
+    return emit_moves(site, moves, sources=range(len(site.op.inputs)))
 
 
 @emits("SPLIT", "SPLIT_V", "UNPACK")
@@ -78,7 +81,7 @@ def emit_split(site: Site) -> Layer:
             )
         )
         start += box[axis]
-    return _emit(site, moves, sources=[source])
+    return emit_moves(site, moves, sources=[source])
 
 
 @emits("PACK")
@@ -97,7 +100,7 @@ def emit_pack(site: Site) -> Layer:
         )
         for place in range(len(site.op.inputs))
     ]
-    return _emit(site, moves, sources=range(len(site.op.inputs)))
+    return emit_moves(site, moves, sources=range(len(site.op.inputs)))
 
 
 @emits("TRANSPOSE")
@@ -109,7 +112,7 @@ def emit_transpose(site: Site) -> Layer:
     move = Move(
         shape=shape, strides=tuple(strides[axis] for axis in order), target_strides=row_strides(shape)
     )
-    return _emit(site, [move], sources=[0])
+    return emit_moves(site, [move], sources=[0])
 
 
 @emits("SLICE")
@@ -119,7 +122,7 @@ def emit_slice(site: Site) -> Layer:
     shape = site.output().shape
     start = sum(int(at) * step for at, step in zip(site.constant(1).reshape(-1), strides, strict=True))
     move = Move(shape=shape, start=start, strides=strides, target_strides=row_strides(shape))
-    return _emit(site, [move], sources=[0])
+    return emit_moves(site, [move], sources=[0])
 
 
 @emits("STRIDED_SLICE")
@@ -148,7 +151,7 @@ def emit_strided_slice(site: Site) -> Layer:
         raise site.refuse(f"its output has not the {prod(box)} elements that it takes")
     steps = tuple(stride * by for stride, by in zip(strides, step, strict=True))
     move = Move(shape=tuple(box), start=start, strides=steps, target_strides=row_strides(box))
-    return _emit(site, [move], sources=[0])
+    return emit_moves(site, [move], sources=[0])
 
 
 @emits("PAD", "PADV2")
@@ -156,10 +159,10 @@ def emit_pad(site: Site) -> Layer:
     """The input with a margin of zeros, or of a constant."""
     shape, strides = site.output().shape, row_strides(site.output().shape)
     before = site.constant(1).reshape(-1, 2)[:, 0]
-    fill = zero_point(site.output())
+    fill: int | str = zero_point(site.output())
     if site.has_input(2):
-        fill = int(site.constant(2).reshape(-1)[0])
-    site.require("int8", site.input(), site.output())
+        number = site.constant(2).reshape(-1)[0]
+        fill = format_float(number) if site.output().dtype == "float32" else int(number)
     box = site.input().shape
     move = Move(
         shape=box,
@@ -167,10 +170,22 @@ def emit_pad(site: Site) -> Layer:
         target_start=sum(int(at) * step for at, step in zip(before, strides, strict=True)),
         target_strides=strides,
     )
-    return _emit(site, [move], sources=[0], head=f"    fill_bytes(output_0, {fill}, {prod(shape)});\n")
+    if site.output().dtype == "int8":
+        head = f"    (void)memset(output_0, {fill}, {prod(shape)});\n"
+    else:
+        head = render("copy_fill.c", elements=prod(shape), fill=fill)
+    return emit_moves(site, [move], sources=[0], head=head)
 
 
-def _emit(site: Site, moves: Sequence[Move], *, sources: Sequence[int], head: str = "") -> Layer:
+def emit_moves(site: Site, moves: Sequence[Move], *, sources: Sequence[int], head: str = "") -> Layer:
+    """A function that does these moves, one after the other.
+
+    Args:
+        site: the op.
+        moves: boxes; together they fill all outputs, if `head` does not.
+        sources: places of the inputs that are moved.
+        head: C that comes first.
+    """
     tensors = [site.input(at) for at in sources] + [site.output(at) for at in range(len(site.op.outputs))]
     for tensor in tensors:
         if tensor.dtype not in _ELEMENT_BYTES:
@@ -179,18 +194,19 @@ def _emit(site: Site, moves: Sequence[Move], *, sources: Sequence[int], head: st
             raise site.refuse("one of its inputs is a constant")
     parameters = [f"const {C_TYPES[site.input(at).dtype]} *input_{at}" for at in sources]
     parameters += [f"{C_TYPES[site.output(at).dtype]} *output_{at}" for at in range(len(site.op.outputs))]
+    runs = head + "".join(_render_move(site, move) for move in moves)
     function = render(
         "copy.c",
         name=site.label,
         comment=describe(site),
         parameters=", ".join(parameters),
-        runs=head + "".join(_render_move(site, move) for move in moves),
+        runs=runs,
     )
     return Layer(
         function=function,
         inputs=tuple(site.op.inputs[at] for at in sources),
         outputs=site.op.outputs,
-        kernels=("bytes",),
+        kernels=("bytes",) if "copy_bytes" in runs else (),
     )
 
 
@@ -205,8 +221,12 @@ def _render_move(site: Site, move: Move) -> str:
     else:
         folded = fold_loops(site, loops, to=4)
     size = _ELEMENT_BYTES[site.output(move.target).dtype]
+    places = (run, move.start, move.target_start, *folded.strides[0], *folded.strides[1])
+    is_aligned = all(place * size % 4 == 0 for place in places)
+    in_bytes = site.instructions == "plain" and not (is_aligned and run * size >= _LONG_RUN)
     return render(
         "copy_run.c",
+        copy="copy_bytes" if in_bytes else "(void)memcpy",
         source=f"input_{move.source}",
         target=f"output_{move.target}",
         run=run * size,

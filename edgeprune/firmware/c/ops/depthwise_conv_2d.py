@@ -1,12 +1,21 @@
 """DEPTHWISE_CONV_2D."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from edgeprune.firmware.c.channels import bound_sums, pack_channels, read_bias, read_factors
+from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
+from edgeprune.firmware.c.channels import (
+    Channels,
+    bound_sums,
+    fold_input_zero,
+    pack_channels,
+    read_bias,
+    render_by_channel,
+    settle_constants,
+)
 from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.conv_2d import emit_convolution
 from edgeprune.firmware.c.scaling import activation_range
@@ -16,24 +25,29 @@ from edgeprune.firmware.c.window import Window, read_window
 @emits("DEPTHWISE_CONV_2D")
 def emit(site: Site) -> Layer:
     """A depthwise convolution, by the fastest kernel that can do it."""
-    site.require("int8", site.input(), site.input(1), site.output())
     weights = site.constant(1)[0]
     window = read_window(site, kernel=(weights.shape[0], weights.shape[1]))
     if window.out_c % window.in_c:
         raise site.refuse(f"{window.out_c} outputs are no multiple of {window.in_c} inputs")
+    if is_plain(site):
+        return _emit_loops(site, window, compute_plain(site, weights, channel_axis=2))
+    site.require("int8", site.input(), site.input(1), site.output())
     taps = weights.reshape(-1, window.out_c)
     if window.in_c == 1:
         return emit_convolution(site, weights=np.moveaxis(weights, 2, 0)[..., None])
     in_planes = window.dilation_h == window.dilation_w == 1
-    bias = read_bias(site, position=2, channels=window.out_c)
-    rows = taps.T.astype(np.int64)
-    if in_planes:
-        bias = bias - zero_point(site.input()) * rows.sum(axis=1)
+    filters = settle_constants(
+        site,
+        weights=taps.T.astype(np.int64),
+        bias=read_bias(site, position=2, channels=window.out_c),
+    )
+    taps = filters.weights.T.astype(np.int8)
+    bias = fold_input_zero(site, filters.weights, filters.bias) if in_planes else filters.bias
     channels = pack_channels(
         bias=bias,
-        factors=read_factors(site, channels=window.out_c),
-        output_zero=zero_point(site.output()),
-        largest_sum=bound_sums(rows) * (1 if in_planes else 2),
+        factors=filters.factors,
+        output_zero=filters.zeros,
+        largest_sum=bound_sums(filters.weights) * (1 if in_planes else 2),
     )
     low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     values = asdict(window) | {
@@ -51,28 +65,44 @@ def emit(site: Site) -> Layer:
         site.instructions == "mve"
         and site.optimize != "ram"
         and in_planes
-        and channels.requantize == "requantize_right"
         and (window.in_c == window.out_c and window.in_c % 8 == 0)
     )
     if in_eights:
-        even_first = channels.constant.values.reshape(-1, 4, 2, 4).swapaxes(1, 2).reshape(-1, 4)
-        records = replace(channels, constant=replace(channels.constant, values=even_first))
+        channels = channels.alike(block=8)
+        even_first = np.arange(window.out_c).reshape(-1, 4, 2).swapaxes(1, 2).reshape(-1)
+        is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3) and not channels.is_mixed
+        template = f"depthwise_conv_2d_mve_{'3x3' if is_3x3 else 'blocks'}.c"
+        blocks = channels.render_blocks(template, values, up_to=window.out_c)
+        kernels = ("depthwise_8_mve", *(("depthwise_3x3_mve",) if is_3x3 else ()))
         return Layer(
-            function=render("depthwise_conv_2d_mve.c", **values),
+            function=render("depthwise_conv_2d_mve.c", **values, blocks=blocks),
             inputs=site.op.inputs[:1],
             outputs=site.op.outputs,
-            constants=(constants[0], records.in_fours()),
-            kernels=("clamp", "multiply", "mve", "depthwise_8_mve"),
+            constants=(constants[0], channels.taken(even_first).in_fours()),
+            kernels=(*channels.mve_kernels, *kernels),
             scratch_bytes=-(-taps.size // 4) * 4,
         )
     if in_planes:
-        return _emit_planes(site, window, values, constants=constants, kernels=channels.kernels)
+        return _emit_planes(site, window, values, taps=constants[0], channels=channels)
+    return _emit_loops(site, window, compute_narrow(site, taps, channels))
+
+
+def _emit_loops(site: Site, window: Window, arithmetic: Arithmetic) -> Layer:
+    """Any shape and type, one product at a time."""
+    function = render(
+        "depthwise_conv_2d.c",
+        name=site.label,
+        comment=describe(site),
+        **asdict(window),
+        **arithmetic.values,
+        multiplier=window.out_c // window.in_c,
+    )
     return Layer(
-        function=render("depthwise_conv_2d.c", **values),
+        function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=constants,
-        kernels=channels.kernels,
+        constants=arithmetic.constants,
+        kernels=arithmetic.kernels,
     )
 
 
@@ -81,15 +111,15 @@ def _emit_planes(
     window: Window,
     values: Mapping[str, Any],
     *,
-    constants: tuple[Constant, ...],
-    kernels: tuple[str, ...],
+    taps: Constant,
+    channels: Channels,
 ) -> Layer:
     """Channel by channel on a plane of 16-bit numbers, whose margin holds the padding."""
     is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3)
     in_pairs = is_3x3 and site.instructions != "plain" and window.stride_w in (1, 2)
     # Two outputs of a row are computed at once; words start at even places.
     columns = -(-window.out_w // 2) * 2
-    reached = (columns - 1) * window.stride_w + window.kernel_w + 1
+    reached = (columns - 1) * window.stride_w + -(-window.kernel_w // 2) * 2
     plane_w = -(-max(reached, window.pad_left + window.in_w) // 2) * 2
     plane_h = max((window.out_h - 1) * window.stride_h + window.kernel_h, window.pad_top + window.in_h)
     values = dict(values) | {
@@ -97,15 +127,27 @@ def _emit_planes(
         "plane_w": plane_w,
         "step": f"add_row_stride_{window.stride_w}",
     }
-    taps = "3x3" if in_pairs else "nine" if is_3x3 else "any"
-    body = render(f"depthwise_conv_2d_{taps}.c", **values).rstrip()
+    by_taps = not in_pairs and site.instructions != "plain"
+    if by_taps:
+        row = "".join(
+            render("depthwise_conv_2d_pairs_row.c", at=at, place=at // 2)
+            for at in range(0, window.kernel_w, 2)
+        )
+        values |= {"row": row + f"                    pair += {-(-window.kernel_w // 2)};"}
+    kind = "3x3" if in_pairs else "pairs" if by_taps else "nine" if is_3x3 else "any"
+    body = render_by_channel(f"depthwise_conv_2d_{kind}.c", channels, values)
     same = (window.out_h, window.out_w, window.out_c) == (window.in_h, window.in_w, window.in_c)
     return Layer(
         function=render("depthwise_conv_2d_planes.c", **values, body=body),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
-        constants=constants,
-        kernels=(*kernels, "widen_column", *(("dsp", "add_row") if in_pairs else ())),
+        constants=(taps, channels.constant),
+        kernels=(
+            *channels.kernels,
+            "widen_column",
+            *(("dsp",) if in_pairs or by_taps else ()),
+            *(("add_row",) if in_pairs else ()),
+        ),
         scratch_bytes=2 * plane_h * plane_w,
         overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )

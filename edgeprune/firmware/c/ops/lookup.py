@@ -2,21 +2,26 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from edgeprune.firmware.c import fixed_point
 from edgeprune.firmware.c.layer import (
+    C_TYPES,
     Constant,
     Layer,
     Site,
+    clamp_of,
     describe,
     elementwise,
     emits,
+    name_type,
     render,
     scale,
     zero_point,
 )
+from edgeprune.firmware.c.ops.floats import emit_float
 from edgeprune.firmware.c.scaling import (
     INT8_MAX,
     INT8_MIN,
@@ -26,23 +31,142 @@ from edgeprune.firmware.c.scaling import (
     quantize_factor,
     round_half_away,
 )
+from edgeprune.firmware.c.sigmoid import make_sigmoid_table
 
 _EVERY_VALUE = np.arange(INT8_MIN, INT8_MAX + 1, dtype=np.int64)
 _SIGMOID_INPUT_BITS = 4
+_RSQRT_SHIFT = 20
 
 
-@emits("RELU", "RELU6", "ELU", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH")
+@emits("ABS", "RSQRT", "RELU", "RELU6", "ELU", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH")
 def emit(site: Site) -> Layer:
     """The op's table, and a loop that looks values up."""
+    if site.input().dtype == "int16" and site.op.name in _WIDE:
+        site.require_integers(site.input(), site.output())
+        return _WIDE[site.op.name](site)
+    if site.input().dtype == "float32":
+        return emit_float(site)
     site.require("int8", site.input(), site.output())
-    table = np.clip(_FUNCTIONS[site.op.name](site), INT8_MIN, INT8_MAX)
-    function = render("lookup.c", name=site.label, comment=describe(site), elements=site.input().elements)
+    return emit_table(site, _FUNCTIONS[site.op.name](site))
+
+
+def emit_each(site: Site, *, above: str, below: str, zero: int, low: int | None = None) -> Layer:
+    """A loop over integers of any size.
+
+    Args:
+        site: the op.
+        above: C of what `value`, the input less its zero point, becomes from 0 on.
+        below: the same under 0.
+        zero: what is added last.
+        low: the smallest output; None for that of its type.
+    """
+    source, output = site.input(), site.output()
+    names = name_type(output.dtype)
+    function = render(
+        "each.c",
+        name=site.label,
+        comment=describe(site),
+        source=C_TYPES[source.dtype],
+        **names,
+        elements=source.elements,
+        in_zero=zero_point(source),
+        above=above,
+        below=below,
+        zero=zero,
+        low=names["lowest"] if low is None else low,
+    )
+    kernels = ("rescale", *((clamp_of(output.dtype),) if output.dtype != "int32" else ("clamp_int32",)))
+    return Layer(function=function, inputs=site.op.inputs[:1], outputs=site.op.outputs, kernels=kernels)
+
+
+def _emit_wide_rectified(site: Site) -> Layer:
+    """RELU, LEAKY_RELU and ABS of int16."""
+    ratio = scale(site.input()) / scale(site.output())
+    identity = quantize_factor(float(scale(site.input())) / float(scale(site.output())))
+    above = f"rescale(value, {identity.multiplier}, {identity.shift})"
+    below = "0"
+    if site.op.name == "LEAKY_RELU":
+        alpha = float(np.float32(site.op.options["alpha"]))
+        real = float(scale(site.input())) / float(scale(site.output()))
+        slope = quantize_factor(abs(real * alpha))
+        sign = "-" if alpha < 0 else ""
+        below = f"{sign}rescale(value, {slope.multiplier}, {slope.shift})"
+    elif site.op.name == "ABS":
+        factor = quantize_factor(float(ratio))
+        above = "value" if ratio == 1 else f"rescale(value, {factor.multiplier}, {factor.shift})"
+        below = "-value" if ratio == 1 else f"rescale(-value, {factor.multiplier}, {factor.shift})"
+    return emit_each(site, above=above, below=below, zero=0)
+
+
+def _emit_wide_relu6(site: Site) -> Layer:
+    six = round_half_away(float(np.float32(6) / scale(site.input())))
+    if six > np.iinfo(np.int16).max:
+        raise site.refuse("its scale is too small for 6")
+    return emit_each(site, above=f"(value > {six}) ? {six} : value", below="0", zero=0)
+
+
+def _emit_wide_curve(site: Site) -> Layer:
+    """LOGISTIC and TANH of int16, between neighbours of a table."""
+    if scale(site.output()) != np.float32(2.0**-15):
+        raise site.refuse("its output is not quantized with scale 2^-15")
+    power = math.log2(float(scale(site.input())))
+    left = 12 + round(power)
+    is_power = abs(power - round(power)) < 1e-3 and left in ((0,) if site.op.name == "LOGISTIC" else (0, 1))
+    multiplier, shift = 3 << max(left, 0), 0
+    if not is_power:
+        real = float(scale(site.input())) * 4096.0 * 3.0
+        while real <= 32767.0 / 2.0 and shift <= 30:
+            shift, real = shift + 1, real * 2.0
+        multiplier = int(real)
+    if multiplier > np.iinfo(np.int16).max or shift > 30:
+        raise site.refuse(f"its scale of {scale(site.input()):g} is out of reach")
+    function = render(
+        "curve_wide.c",
+        name=site.label,
+        comment=describe(site),
+        elements=site.input().elements,
+        multiplier=multiplier,
+        half=(1 << shift) >> 1,
+        shift=shift,
+        curve="logistic_of" if site.op.name == "LOGISTIC" else "tanh_of",
+    )
     return Layer(
         function=function,
         inputs=site.op.inputs,
         outputs=site.op.outputs,
-        constants=(Constant(name="table", values=table.astype(np.int8)),),
+        constants=(Constant(name="table", values=make_sigmoid_table()),),
+        kernels=("clamp_wide", "interpolate"),
         overlaps=elementwise(of=site.op.inputs[0]),
+    )
+
+
+def emit_table(site: Site, table: Integers) -> Layer:
+    """A loop that looks up what each value of 8 bits becomes.
+
+    Args:
+        site: the op.
+        table: outputs for all values of the input, from the smallest; those beyond the output's type are
+            clamped to it.
+    """
+    source, output = site.input(), site.output()
+    limits = np.iinfo(output.dtype)
+    function = render(
+        "lookup.c",
+        name=site.label,
+        comment=describe(site),
+        kind=source.dtype,
+        source=C_TYPES[source.dtype],
+        target=C_TYPES[output.dtype],
+        place="input[i]" if source.dtype == "uint8" else "input[i] + 128",
+        elements=source.elements,
+    )
+    values = np.clip(table, limits.min, limits.max).astype(output.dtype)
+    return Layer(
+        function=function,
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(Constant(name="table", values=values),),
+        overlaps=elementwise(of=site.op.inputs[0]) if limits.bits == 8 else {},
     )
 
 
@@ -50,9 +174,29 @@ def _centred(site: Site) -> Integers:
     return _EVERY_VALUE - zero_point(site.input())
 
 
-def _quantize(site: Site) -> Integers:
-    factor = quantize_factor(float(scale(site.input())) / float(scale(site.output())))
-    return factor.scale(_centred(site)) + zero_point(site.output())
+def _abs(site: Site) -> Integers:
+    values = np.abs(_centred(site))
+    if scale(site.input()) != scale(site.output()):
+        values = quantize_factor(float(scale(site.input()) / scale(site.output()))).scale(values)
+    return values + zero_point(site.output())
+
+
+def _rsqrt(site: Site) -> Integers:
+    # TFLM refuses values below zero when it meets them; here they are as 0, the largest.
+    real = 1.0 / float(np.sqrt(scale(site.input())) * scale(site.output()))
+    factor = quantize_factor(real)
+    if factor.shift - _RSQRT_SHIFT > 0:
+        raise site.refuse("its output's scale is too small for its input's")
+    table = []
+    for value in _centred(site).tolist():
+        if value <= 0:
+            table.append(INT8_MAX)
+            continue
+        root = fixed_point.inverse_square_root(value)
+        fine = replace(root, shift=root.shift + _RSQRT_SHIFT).scale(np.int64(1))
+        scaled = replace(factor, shift=factor.shift - _RSQRT_SHIFT).scale(fine)
+        table.append(int(scaled) + zero_point(site.output()))
+    return np.array(table, np.int64)
 
 
 def _relu(site: Site) -> Integers:
@@ -142,8 +286,19 @@ def _saturate_16(values: Integers) -> Integers:
     return np.clip(values, -(1 << 15), (1 << 15) - 1)
 
 
+_WIDE: dict[str, Callable[[Site], Layer]] = {
+    "RELU": _emit_wide_rectified,
+    "LEAKY_RELU": _emit_wide_rectified,
+    "ABS": _emit_wide_rectified,
+    "RELU6": _emit_wide_relu6,
+    "LOGISTIC": _emit_wide_curve,
+    "TANH": _emit_wide_curve,
+}
+"""Ops on int16 that a table has no room for."""
+
 _FUNCTIONS: dict[str, Callable[[Site], Integers]] = {
-    "QUANTIZE": _quantize,
+    "ABS": _abs,
+    "RSQRT": _rsqrt,
     "RELU": _relu,
     "RELU6": _relu6,
     "ELU": _elu,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, shape_4d
+from edgeprune.firmware.c.layer import C_TYPES, Constant, Layer, Site, describe, emits, render, shape_4d
 
 _ONE = 1 << 10  # distances have ten bits
 
@@ -13,15 +13,19 @@ _ONE = 1 << 10  # distances have ten bits
 @emits("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR")
 def emit(site: Site) -> Layer:
     """The image in another size."""
-    site.require("int8", site.input(), site.output())
+    nearest = site.op.name == "RESIZE_NEAREST_NEIGHBOR"
+    if site.input().dtype == "float32" and not nearest:
+        return _emit_floats(site)
+    dtype = site.input().dtype if nearest and site.input().dtype in C_TYPES else "int8"
+    site.require(dtype, site.input(), site.output())
     batches, in_h, in_w, channels = shape_4d(site.input().shape)
     _, out_h, out_w, _ = shape_4d(site.output().shape)
-    nearest = site.op.name == "RESIZE_NEAREST_NEIGHBOR"
     find = _find_nearest if nearest else _find_neighbours
     rows, columns = find(site, in_h, out_h), find(site, in_w, out_w)
     function = render(
         f"{site.op.name.lower()}.c",
         name=site.label,
+        type=C_TYPES[dtype],
         comment=describe(site),
         batches=batches,
         in_h=in_h,
@@ -37,6 +41,47 @@ def emit(site: Site) -> Layer:
         constants=(Constant(name="rows", values=rows), Constant(name="columns", values=columns)),
         kernels=("bytes",) if nearest else (),
     )
+
+
+def _emit_floats(site: Site) -> Layer:
+    """RESIZE_BILINEAR of real numbers."""
+    site.require("float32", site.output())
+    batches, in_h, in_w, channels = shape_4d(site.input().shape)
+    _, out_h, out_w, _ = shape_4d(site.output().shape)
+    constants = []
+    for name, size, out in (("rows", in_h, out_h), ("columns", in_w, out_w)):
+        places, distances = _find_floats(site, size, out)
+        constants.append(Constant(name=name, values=places))
+        constants.append(Constant(name=f"{name}_distances", values=distances))
+    function = render(
+        "resize_bilinear_float.c",
+        name=site.label,
+        comment=describe(site),
+        batches=batches,
+        in_h=in_h,
+        in_w=in_w,
+        out_h=out_h,
+        out_w=out_w,
+        channels=channels,
+    )
+    return Layer(
+        function=function,
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=tuple(constants),
+    )
+
+
+def _find_floats(site: Site, size: int, out: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """(out, 2): both input places; and the distance from the first, for each output place."""
+    aligned, centred = site.op.options["align_corners"], site.op.options["half_pixel_centers"]
+    whole, parts = (size - 1, out - 1) if aligned and out > 1 else (size, out)
+    step = np.float32(whole) / np.float32(parts)
+    half = np.float32(0.5 if centred else 0)
+    values = (np.arange(out).astype(np.float32) + half) * step - half
+    first = np.maximum(np.floor(values), 0).astype(np.int16)
+    second = np.minimum(np.ceil(values), size - 1).astype(np.int16)
+    return np.stack([first, second], axis=1), values - first.astype(np.float32)
 
 
 def _find_nearest(site: Site, size: int, out: int) -> NDArray[np.int16]:

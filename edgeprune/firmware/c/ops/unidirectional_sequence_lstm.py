@@ -1,15 +1,26 @@
-"""UNIDIRECTIONAL_SEQUENCE_LSTM with int8 activations and a cell state of 16 bits."""
+"""UNIDIRECTIONAL_SEQUENCE_LSTM: with int8 activations and a cell state of 16 bits, and of float32."""
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeprune.firmware.c.channels import Channels, bound_sums, pack_channels
 from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, scale, zero_point
+from edgeprune.firmware.c.layer import (
+    Constant,
+    Layer,
+    Site,
+    describe,
+    emits,
+    format_float,
+    render,
+    scale,
+    zero_point,
+)
+from edgeprune.firmware.c.ops.floats import LIBRARY
 from edgeprune.firmware.c.scaling import Factor, Integers, quantize_factor
+from edgeprune.firmware.c.sigmoid import make_sigmoid_table
 from edgeprune.tflite.model import Tensor
 
 # Places of the gates' tensors among the inputs, in the order in which the template computes them.
@@ -24,21 +35,20 @@ _BLOCK = 8  # rows that are computed at once
 _GATE_SCALE = 2.0**-12
 _ACTIVATION_SCALE = 2.0**-15
 
-_ONE_ABOVE = bytes.fromhex("10d17bfaae7b46c0050044209000110080000000000000000000000000000080")
-"""Bit n (least significant first) is set where TFLM's table is one above the rounded logistic function."""
-
 
 @emits("UNIDIRECTIONAL_SEQUENCE_LSTM")
 def emit(site: Site) -> Layer:
     """An LSTM without peepholes, projection or layer normalization, as Keras' LSTM becomes."""
     source, output = site.input(), site.output()
     hidden, cell = site.input(_HIDDEN), site.input(_CELL)
-    site.require("int8", source, output, hidden)
-    site.require("int16", cell)
     if any(site.has_input(at) for at in _MISSING):
         raise site.refuse("it has peepholes, a projection or layer normalization")
     if site.op.options["fused_activation_function"] != "TANH":
         raise site.refuse("its activation is not tanh")
+    if source.dtype == "float32":
+        return _emit_floats(site)
+    site.require("int8", source, output, hidden)
+    site.require("int16", cell)
     units, inputs = site.input(_INPUT_WEIGHTS[0]).shape
     time_major = bool(site.op.options["time_major"])
     steps, batches = source.shape[:2] if time_major else source.shape[1::-1]
@@ -84,8 +94,57 @@ def emit(site: Site) -> Layer:
             *(constant for each in gates for constant in each.constants),
             Constant(name="sigmoid", values=make_sigmoid_table()),
         ),
-        kernels=(*(kernel for each in gates for kernel in each.kernels), "rescale", "bytes", "lstm"),
+        kernels=(
+            *(kernel for each in gates for kernel in each.kernels),
+            "rescale",
+            "bytes",
+            "interpolate",
+            "lstm",
+        ),
         scratch_bytes=2 * -(-4 * units // _BLOCK) * _BLOCK,
+    )
+
+
+def _emit_floats(site: Site) -> Layer:
+    """The same of float32, one product at a time."""
+    site.require("float32", site.input(), site.output(), site.input(_HIDDEN), site.input(_CELL))
+    weights = []
+    for places in (_INPUT_WEIGHTS, _HIDDEN_WEIGHTS):
+        site.require("float32", *(site.input(at) for at in places))
+        weights.append(np.concatenate([site.constant(at) for at in places]))
+    units, inputs = site.input(_INPUT_WEIGHTS[0]).shape
+    biases = np.zeros((len(_BIASES), units), np.float32)
+    for gate, at in enumerate(_BIASES):
+        if site.has_input(at):
+            site.require("float32", site.input(at))
+            biases[gate] = site.constant(at)
+    time_major = bool(site.op.options["time_major"])
+    steps, batches = site.input().shape[:2] if time_major else site.input().shape[1::-1]
+    clip = np.float32(site.op.options["cell_clip"])
+    limit = f"{format_float(-clip)}, {format_float(clip)}"
+    function = render(
+        "unidirectional_sequence_lstm_float.c",
+        name=site.label,
+        comment=describe(site),
+        batches=batches,
+        steps=steps,
+        inputs=inputs,
+        units=units,
+        batch_stride=1 if time_major else steps,
+        step_stride=batches if time_major else 1,
+        state=f"clamp_float(kept + added, {limit})" if clip > 0 else "kept + added",
+    )
+    return Layer(
+        function=function,
+        inputs=(site.op.inputs[0], site.op.inputs[_HIDDEN], site.op.inputs[_CELL]),
+        outputs=site.op.outputs,
+        constants=(
+            Constant(name="input_weights", values=weights[0]),
+            Constant(name="hidden_weights", values=weights[1]),
+            Constant(name="biases", values=biases),
+        ),
+        kernels=(LIBRARY, "clamp_float", "logistic_float"),
+        scratch_bytes=16 * units,
     )
 
 
@@ -109,9 +168,9 @@ def _emit_gates(site: Site, source: str, places: tuple[int, ...], *, source_at: 
     lanes = None if site.instructions == "plain" else pack_lanes(weights, block=_BLOCK)
     records = channels.padded(to=_BLOCK).constant
     if site.instructions == "mve" and is_right:
-        template, records = "lstm_gates_mve.c", channels.in_fours()
+        template, records = "lstm_gates_mve.c", channels.padded(to=4).in_fours()
         constant = Constant(name=name, values=pack_runs(weights))
-        kernels = ["multiply", "mve", "dot_4x1_mve", "lstm_gates_mve"]
+        kernels = [*channels.mve_kernels, "dot_4x1_mve", "lstm_gates_mve"]
     elif lanes is not None and lanes.segment == lanes.pairs:
         template = "lstm_gates_dsp.c"
         constant = Constant(name=name, values=lanes.words)
@@ -153,11 +212,4 @@ def _pack_channels(
     channels = pack_channels(
         bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
     )
-    return replace(channels, constant=replace(channels.constant, name=f"{source}_channels"))
-
-
-def make_sigmoid_table() -> NDArray[np.int32]:
-    """The logistic function of k / 24 as Q0.16, for k from 0 to 255, as TFLM's kernels tabulate it."""
-    rounded = [math.floor(65536 / (1 + math.exp(-k / 24)) + 0.5) for k in range(256)]
-    above = np.unpackbits(np.frombuffer(_ONE_ABOVE, np.uint8), bitorder="little")
-    return np.minimum(np.array(rounded) + above, 65535).astype(np.int32)
+    return replace(channels, name=f"{source}_channels")

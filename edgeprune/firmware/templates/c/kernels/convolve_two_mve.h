@@ -1,8 +1,8 @@
 /* All output channels of two pixels, four at a time; `count` is a multiple of 4. Of each run of 16 inputs
  * `weights` holds those of four channels, one after the other. */
-static void convolve_two_mve(const int8_t *weights, const int8_t *patches, int32_t runs,
-                             const int32_t *records, int32_t count, int8_t *output, int8_t *next_output,
-                             int32_t low, int32_t high)
+EDGEPRUNE_INLINE void convolve_two(const int8_t *weights, const int8_t *patches, int32_t runs,
+                                   const int32_t *records, int32_t count, int8_t *output, int8_t *next_output,
+                                   int32_t low, int32_t high, bool is_odd)
 {
     for (int32_t channel = 0; channel < count; channel += 4) {
         const int8_t *pixel = patches;
@@ -29,9 +29,9 @@ static void convolve_two_mve(const int8_t *weights, const int8_t *patches, int32
             next += 16;
         }
         const int32x4_t sums = pack_sums(a, b, c, d);
-        vstrbq_s32(&output[channel], requantize_four(sums, &records[4 * channel], low, high));
+        vstrbq_s32(&output[channel], requantize_four(sums, &records[4 * channel], low, high, is_odd));
         const int32x4_t next_sums = pack_sums(next_a, next_b, next_c, next_d);
-        vstrbq_s32(&next_output[channel], requantize_four(next_sums, &records[4 * channel], low, high));
+        vstrbq_s32(&next_output[channel], requantize_four(next_sums, &records[4 * channel], low, high, is_odd));
 #else
         int32_t sums[4] = {0, 0, 0, 0};
         int32_t next_sums[4] = {0, 0, 0, 0};
@@ -41,8 +41,14 @@ static void convolve_two_mve(const int8_t *weights, const int8_t *patches, int32
             next_sums[i / 16 % 4] += weights[i] * next[place];
         }
         weights += 64 * runs;
-        put_four_sums(sums, &records[4 * channel], &output[channel], low, high);
-        put_four_sums(next_sums, &records[4 * channel], &next_output[channel], low, high);
+        put_four_sums(sums, &records[4 * channel], &output[channel], low, high, is_odd);
+        put_four_sums(next_sums, &records[4 * channel], &next_output[channel], low, high, is_odd);
 #endif
     }
+}
+
+EDGEPRUNE_APART void convolve_two_mve(const int8_t *weights, const int8_t *patches, int32_t runs, const int32_t *records,
+                             int32_t count, int8_t *output, int8_t *next_output, int32_t low, int32_t high)
+{
+    convolve_two(weights, patches, runs, records, count, output, next_output, low, high, false);
 }

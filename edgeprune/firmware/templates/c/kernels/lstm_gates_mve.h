@@ -6,7 +6,7 @@ EDGEPRUNE_INLINE void lstm_gates_mve(const int8_t *weights, const int8_t *values
     dot_4x1_mve(weights, values, count, sums);
 #if defined(__ARM_FEATURE_MVE)
     const int32x4_t packed = pack_sums(sums[0], sums[1], sums[2], sums[3]);
-    int32x4_t shares = requantize_four(packed, records, INT16_MIN, INT16_MAX);
+    int32x4_t shares = requantize_four(packed, records, INT16_MIN, INT16_MAX, false);
     if (is_added != 0) {
         shares = vaddq_s32(shares, vldrhq_s32(gates));
         shares = vminq_s32(vmaxq_s32(shares, vdupq_n_s32(INT16_MIN)), vdupq_n_s32(INT16_MAX));
@@ -14,8 +14,8 @@ EDGEPRUNE_INLINE void lstm_gates_mve(const int8_t *weights, const int8_t *values
     vstrhq_s32(gates, shares);
 #else
     for (int32_t i = 0; i < 4; ++i) {
-        const int32_t share = clamp_int16(requantize_one(sums[i], records, i));
-        gates[i] = (int16_t)((is_added != 0) ? clamp_int16(gates[i] + share) : share);
+        const int32_t share = saturate_int16(requantize_one(sums[i], records, i, false));
+        gates[i] = (int16_t)((is_added != 0) ? saturate_int16(gates[i] + share) : share);
     }
 #endif
 }

@@ -3,7 +3,7 @@ static void lstm_put_gates_any(const int32_t sums[8], const struct edgeprune_cha
                                int32_t is_added)
 {
     for (int32_t i = 0; i < 8; ++i) {
-        const int32_t share = clamp_int16(requantize(sums[i], &channels[i]));
-        gates[i] = (int16_t)((is_added != 0) ? clamp_int16(gates[i] + share) : share);
+        const int32_t share = saturate_int16(requantize_any(sums[i], &channels[i]));
+        gates[i] = (int16_t)((is_added != 0) ? saturate_int16(gates[i] + share) : share);
     }
 }

@@ -5,9 +5,19 @@
 
 /* Four sums as outputs. `records` holds the biases of the four channels, then their multipliers, offsets and shifts;
  * these go to the left, and are negative. */
-EDGEPRUNE_INLINE int32x4_t requantize_four(int32x4_t sums, const int32_t *records, int32_t low, int32_t high)
+EDGEPRUNE_INLINE int32x4_t requantize_four(int32x4_t sums, const int32_t *records, int32_t low, int32_t high,
+                                           bool is_odd)
 {
     const int32x4_t biased = vaddq_s32(sums, vldrwq_s32(records));
+    if (is_odd) { /* shifts go either way, and 64 is added to them */
+        const int32x4_t shift = vsubq_n_s32(vldrwq_s32(&records[12]), 64);
+        const int32x4_t left = vmaxq_s32(shift, vdupq_n_s32(0));
+        const int32x4_t right = vminq_s32(shift, vdupq_n_s32(0));
+        const int32x4_t doubled = vqrdmulhq_s32(vshlq_s32(biased, left), vldrwq_s32(&records[4]));
+        const int32x4_t away = vshrq_n_s32(vandq_s32(doubled, right), 31); /* halves go away from zero */
+        const int32x4_t scaled = vaddq_s32(vrshlq_s32(vaddq_s32(doubled, away), right), vldrwq_s32(&records[8]));
+        return vminq_s32(vmaxq_s32(scaled, vdupq_n_s32(low)), vdupq_n_s32(high));
+    }
     const int32x4_t product = vqrdmulhq_s32(biased, vldrwq_s32(&records[4]));
     const int32x4_t signs = vshrq_n_s32(product, 31);
     const int32x4_t rounded = vaddq_s32(vaddq_s32(product, signs), vldrwq_s32(&records[8]));
@@ -53,17 +63,21 @@ EDGEPRUNE_INLINE void fill_vectors(int8_t *to, int8_t value, int32_t count)
     }
 }
 #else
-EDGEPRUNE_INLINE int32_t requantize_one(int32_t sum, const int32_t *records, int32_t place)
+EDGEPRUNE_INLINE int32_t requantize_one(int32_t sum, const int32_t *records, int32_t place, bool is_odd)
 {
+    if (is_odd) {
+        const int32_t biased = add_wrapping(sum, records[place]);
+        return add_wrapping(rescale(biased, records[4 + place], records[12 + place] - 64), records[8 + place]);
+    }
     const int32_t product = multiply_high(sum + records[place], records[4 + place]);
     return (product + (product >> 31) + records[8 + place]) >> -records[12 + place];
 }
 
 EDGEPRUNE_INLINE void put_four_sums(const int32_t sums[4], const int32_t *records, int8_t *output, int32_t low,
-                                    int32_t high)
+                                    int32_t high, bool is_odd)
 {
     for (int32_t i = 0; i < 4; ++i) {
-        output[i] = clamp_int8(requantize_one(sums[i], records, i), low, high);
+        output[i] = clamp_int8(requantize_one(sums[i], records, i, is_odd), low, high);
     }
 }
 
