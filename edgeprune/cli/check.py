@@ -18,6 +18,11 @@ from edgeprune.terminal.tables import wrap
 @options.ram_kib
 @options.latency_ms
 @options.strict
+@click.option(
+    "--cores",
+    metavar="CORES",
+    help="of a phone or board: big, little, a number of threads on the fastest cores, or gpu",
+)
 def check(
     file: Path,
     *,
@@ -26,6 +31,7 @@ def check(
     ram_kib: float | None,
     latency_ms: float | None,
     strict: bool | None,
+    cores: str | None,
 ) -> Answer:
     """Hold a .tflite file against a device's budgets; exit 0 if it fits, 1 if not.
 
@@ -41,6 +47,7 @@ def check(
         ram_kib=ram_kib,
         latency_ms=latency_ms,
         strict=bool(strict),
+        cores=cores,
     )
     document = result.to_json()
     figures = format_figures(document["figures"], provenance=document["provenance"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
 from edgeprune.device.figures import Check, Figure
-from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.profile import Profile, load_profile, use_cores
 from edgeprune.files import FileSource, name_file, read_file
 from edgeprune.measuring.backend import check_ops, measure
 from edgeprune.report.notebook import draw_result
@@ -73,6 +73,7 @@ def check(
     device: str,
     budgets: Mapping[str, float | None] | None = None,
     is_strict: bool = False,
+    cores: str | None = None,
 ) -> CheckResult:
     """Whether a `.tflite` file fits a device.
 
@@ -81,13 +82,17 @@ def check(
         device: a profile's id or file.
         budgets: those that replace the profile's, by the keys of `BUDGETS`.
         is_strict: whether an uncertain verdict is a no.
+        cores: which of the device's cores run; None for the profile's.
 
     Raises:
         ModelError: the file cannot be read.
         UnknownNameError: there is no such device.
         ProfileError: the profile is wrong.
+        RecipeError: the device has no such cores.
     """
     profile = load_profile(device)
+    if cores is not None:
+        profile = use_cores(profile, cores)
     limits = resolve_budgets(profile, asked=budgets, is_strict=is_strict)
     measured = measure(read_file(file), profile=profile, where=name_file(file))
     return CheckResult(

@@ -149,7 +149,8 @@ def _describe_latency(law: LatencyModel) -> Iterator[tuple[str, str]]:
         yield "by", "none: it is not estimated"
     else:
         table = f" ({law.table})" if law.table else ""
-        yield "by", f"{law.by}{table}: {'; '.join(_list_paces(law))}"
+        paces = "; ".join(_list_paces(law))
+        yield "by", f"{law.by}{table}" + (f": {paces}" if paces else "")
         yield "interval", f"{law.low:.2f} to {law.high:.2f} times the estimate"
     yield law.evidence, law.source
 
@@ -168,7 +169,10 @@ def _list_paces(law: LatencyModel) -> Iterator[str]:
     if law.cycles_per_op:
         yield f"{law.cycles_per_op:.0f} cycles per op"
     if law.cached_weights_kib:
-        yield f"{law.beyond_cache:g} times as long from {law.cached_weights_kib:g} KiB of weights on"
+        yield (
+            f"{law.cycles_per_fetched_byte:g} cycles per byte that is fetched anew, "
+            f"from {law.cached_weights_kib:g} KiB of weights on"
+        )
 
 
 def _describe_costs(profile: Profile) -> Iterator[tuple[str, str]]:

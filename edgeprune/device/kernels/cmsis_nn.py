@@ -273,13 +273,24 @@ FEATURES: dict[str, Callable[[OpShape], Counts]] = {
     "space_to_depth": _rows,
     "depth_to_space": _rows,
     **dict.fromkeys(
-        ("add", "mul", "sub", "maximum", "squared_difference", "div", "prelu"),
+        ("add", "mul", "sub", "maximum", "maximum_constant", "squared_difference", "div", "prelu"),
         _elements,
     ),
     **dict.fromkeys(("add_broadcast", "mul_broadcast", "sub_broadcast"), _rows),
     **dict.fromkeys(("maximum_broadcast", "squared_difference_broadcast"), _rows),
     **dict.fromkeys(
-        ("requantize", "quantize", "dequantize", "logistic", "tanh", "relu", "relu6", "hard_swish"), _elements
+        (
+            "flip_sign",
+            "requantize",
+            "quantize",
+            "dequantize",
+            "logistic",
+            "tanh",
+            "relu",
+            "relu6",
+            "hard_swish",
+        ),
+        _elements,
     ),
     **dict.fromkeys(("leaky_relu", "elu", "abs", "neg", "rsqrt", "reshape", "pack", "shape"), _elements),
     "other": _elements,
