@@ -12,7 +12,7 @@ from edgeprune.device.fitting import fit_law, hold_out, interval_of
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import Profile, find_profile, load_profile
 from edgeprune.device.profile_text import replace_table
-from edgeprune.device.record import ENGINE, PLACES, Record, read_record
+from edgeprune.device.record import ENGINE, PLACES, WORK_MS, Record, read_record
 from edgeprune.device.samples import Law, Sample, count_architectures
 from edgeprune.errors import DataError, ProfileError
 from edgeprune.files import refuse_existing, whole_file
@@ -204,6 +204,12 @@ def _check_record(path: Path, record: Record, profile: Profile) -> Record:
             f"was counted with the instruction table '{record.table}'",
             where=str(path),
             why=f"the profile's is '{table}'",
+            fix="measure again",
+        )
+    if law.by == "work" and record.instructions and set(record.instructions) != {WORK_MS}:
+        raise DataError(
+            "was measured before the device's law was one of kinds of work",
+            where=str(path),
             fix="measure again",
         )
     if not record.instructions or not sum(record.instructions.values()):

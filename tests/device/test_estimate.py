@@ -80,11 +80,11 @@ def test_latency_is_instructions_times_cycles_over_clock():
 
 
 def test_a_device_that_nobody_measured_has_no_latency():
-    figure = estimate_mapped([DENSE], tflite_bytes=2000, arena=ARENA, profile=load_profile("android-entry"))[
-        "latency_ms"
-    ]
+    law = LatencyModel(by="none", evidence="assumed", source="nobody measured it")
+    phone = dataclasses.replace(load_profile("android-entry"), latency=law)
+    figure = estimate_mapped([DENSE], tflite_bytes=2000, arena=ARENA, profile=phone)["latency_ms"]
     assert figure.source == "unavailable"
-    assert "benchmark_model" in figure.evidence
+    assert figure.evidence == "nobody measured it"
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,16 @@ WORK: Mapping[str, str] = {
     "depthwise": "those of depthwise convolutions",
     "fully_connected": "those of one vector by a matrix: each weight is read for one of them",
     "elements": "values read and written",
+    "functions": "values through exp, tanh and the like",
     "ops": "ops, whatever they do",
 }
 """Each kind, and what is counted of it."""
+
+_FUNCTIONS = {
+    **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX", "LOGISTIC", "TANH", "ELU", "EXP", "LOG", "SIN", "COS"), 1),
+    "GELU": 3,
+}
+"""How many functions of each value an op computes; GELU's error function is as long as three of them."""
 
 _FREE = ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
 """Ops that move nothing."""
@@ -30,6 +37,8 @@ def count_work(op: OpShape) -> dict[str, float]:
         return {}  # what has no inputs unpacks constants, once and for all
     values = float(sum(map(prod, op.inputs)) + prod(op.output))
     work = {"elements": values, "ops": 1.0}
+    if op.op in _FUNCTIONS:
+        work["functions"] = float(_FUNCTIONS[op.op] * prod(op.output))
     if op.macs:
         work[_kind_of(op)] = float(op.macs)
     return work

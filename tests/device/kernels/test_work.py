@@ -50,3 +50,9 @@ def test_what_moves_nothing_and_what_unpacks_constants_costs_nothing():
 
 def test_every_kind_that_is_counted_is_explained():
     assert set(count_work(CONV)) <= set(WORK)
+
+
+def test_values_through_a_function_count_beside_being_read_and_written():
+    softmax = OpShape(op="SOFTMAX", inputs=((1, 10),), output=(1, 10))
+    assert count_work(softmax) == {"elements": 20.0, "functions": 10.0, "ops": 1.0}
+    assert count_work(dataclasses.replace(softmax, op="GELU"))["functions"] == 30.0
