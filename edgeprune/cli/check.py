@@ -52,5 +52,6 @@ def check(
     document = result.to_json()
     figures = format_figures(document["figures"], provenance=document["provenance"])
     checks = format_checks(document["checks"], sentence=document["sentence"])
-    notes = "".join(f"\n{wrap(note)}" for note in document["notes"])
+    said = (*document["notes"], *(delegation.describe() for delegation in result.delegations))
+    notes = "".join(f"\n{wrap(note)}" for note in said)
     return Answer(text=f"{figures}{notes}\n\n{checks}", document=document, exit_code=0 if result.fits else 1)

@@ -10,6 +10,10 @@ from edgeprune.device.profile import Profile, load_profile, use_cores
 from edgeprune.files import FileSource, name_file, read_file
 from edgeprune.measuring.backend import check_ops, measure
 from edgeprune.report.notebook import draw_result
+from edgeprune.tflite.delegates import DELEGATES, Delegation, plan_delegation
+
+_DELEGATES: Mapping[str, tuple[str, ...]] = {"mcu": (), "sbc": ("xnnpack",), "phone": ("xnnpack", "gpu")}
+"""Delegates that a kind of device offers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +27,7 @@ class CheckResult:
         figures: all figures.
         unsupported: what the runtime cannot execute.
         notes: what is worth knowing besides.
+        delegations: what the delegates of a phone or board take of the file.
     """
 
     file: str
@@ -31,6 +36,7 @@ class CheckResult:
     figures: Mapping[str, Figure]
     unsupported: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -53,6 +59,7 @@ class CheckResult:
             "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
             "unsupported": list(self.unsupported),
             "notes": list(self.notes),
+            "delegates": [delegation.to_json() for delegation in self.delegations],
             "ok": self.fits,
             "sentence": self.sentence,
         }
@@ -102,4 +109,7 @@ def check(
         figures=measured.figures,
         unsupported=measured.unsupported,
         notes=measured.notes,
+        delegations=tuple(
+            plan_delegation(measured.model, DELEGATES[name]) for name in _DELEGATES[profile.kind]
+        ),
     )

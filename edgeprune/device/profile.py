@@ -17,7 +17,7 @@ from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
 from edgeprune.device.memory import Cache, Memory, find_memory_faults
 from edgeprune.device.npu import Npu
-from edgeprune.device.paces import GPU_CLOCK_MHZ, CoreGroup, choose_cores, list_cores
+from edgeprune.device.paces import GPU_CLOCK_MHZ, CoreGroup, choose_cores, list_cores, load_pace
 from edgeprune.device.power import Power, find_power_faults
 from edgeprune.errors import ProfileError, RecipeError, UnknownNameError
 
@@ -178,6 +178,19 @@ def core_groups(profile: Profile) -> tuple[CoreGroup, ...]:
         return (CoreGroup(count=1, core=profile.gpu, clock_mhz=GPU_CLOCK_MHZ),)
     only = CoreGroup(count=1, core=profile.latency.table, clock_mhz=profile.clock_mhz)
     return profile.cores or (only,)
+
+
+def latency_evidence(profile: Profile) -> str:
+    """What an estimate of latency rests on: "measured", "borrowed", "assumed", or "none"."""
+    law = profile.latency
+    if law.by == "none":
+        return "none"
+    found = [law.evidence]
+    if law.by == "work":
+        core = core_groups(profile)[0].core
+        paces = (load_pace(core, "float32"), load_pace(core, "int8"))
+        found += [pace.evidence for pace in paces if pace is not None]
+    return max(found, key=("measured", "borrowed", "assumed").index)
 
 
 def use_cores(profile: Profile, choice: str) -> Profile:

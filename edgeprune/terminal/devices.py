@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.npu import Npu
-from edgeprune.device.profile import Profile
+from edgeprune.device.profile import Profile, latency_evidence
 from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_quantity
 
@@ -24,6 +24,7 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
         Column(heading="kernels"),
         Column(heading="flash", align="right"),
         Column(heading="RAM", align="right"),
+        Column(heading="latency"),
     )
     rows = [
         [
@@ -33,12 +34,13 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
             profile.runtime.kernels,
             _format_kib(profile.flash_kib),
             _format_kib(profile.largest_ram_kib),
+            latency_evidence(profile),
         ]
         for profile in profiles
     ]
     note = (
-        f"{len(profiles)} of {of} devices. RAM is the largest block that may hold the tensor arena; "
-        "'edgeprune devices show ID' has all memories, budgets and sources."
+        f"{len(profiles)} of {of} devices. RAM is the largest block that may hold the tensor arena; latency "
+        "is what its estimate rests on; 'edgeprune devices show ID' has all memories, budgets and sources."
     )
     return f"{format_table(columns, rows)}\n\n{wrap(note)}"
 
