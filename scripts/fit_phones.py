@@ -25,13 +25,14 @@ from typing import Any
 import numpy as np
 from esp_paces import esp_paces, hold_out_models, read_layers
 from fit_instructions import solve_nonnegative
-from latency_rows import read_csv
+from latency_rows import LATENCIES, read_csv
 from numpy.typing import NDArray
-from phone_cores import BORROWED, CORES, GPUS, SAME_FLOATS, Core
+from phone_cores import BOARDS, BORROWED, CORES, GPUS, SAME_FLOATS, Core
 from scatter import draw_scatter
 from scipy.optimize import lsq_linear
 
 from edgeprune.device.kernels.work import WORK
+from edgeprune.device.paces import widen
 
 TABLE = Path(__file__).resolve().parents[1] / "edgeprune" / "device" / "tables" / "paces.json"
 NETWORKS = Path(__file__).parent / "phone_networks.csv"
@@ -326,6 +327,28 @@ def print_others(lines: Sequence[Mapping[str, str]]) -> None:
         print(f"{' '.join(name):42} {len(values):5} {low:.2f}  {middle:.2f}  {high:.2f}")
 
 
+def print_boards(data: Path, table: Mapping[str, Any]) -> None:
+    """How far MobileNet v1 on boards and phones that no pace was fitted to is off, published by XNNPACK."""
+    network = next(line for line in read_csv(NETWORKS) if line["model"] == "mobilenet_w1")
+    work = np.array([float(network[kind]) for kind in WORK])
+    serial = np.array([table["serial"]["float32"][kind] for kind in WORK])
+    print("\nMobileNet v1, float32, published by XNNPACK: measured over estimated, and the interval")
+    for line in read_csv(data / LATENCIES):
+        core = BOARDS.get(line["device_id"])
+        if core is None or line["model"] != "MobileNet v1 1.0X" or line["use"] != "ok":
+            continue
+        entry = table["cores"][core.name]
+        pace = entry.get("float32") or table["cores"][entry["like"]]["float32"]
+        cycles = np.array([pace["cycles"][kind] for kind in WORK]) * entry.get("times", 1.0)
+        reach, threads = entry.get("reach", 1.0), int(line["threads"])
+        shares = serial + (1 - serial) / threads if threads > 1 else np.ones(len(WORK))
+        ratio = float(line["latency_ms"]) * core.clock_mhz * 1e3 / float((work * cycles * shares).sum())
+        low, high = widen(pace["low"], 1 / reach), widen(pace["high"], reach)
+        print(
+            f"{line['device_id']:12} {core.name:12} {threads} threads  {ratio:.2f}  {low:.2f} to {high:.2f}"
+        )
+
+
 def main() -> None:
     """Fit, print the errors and what was left out, and write the table if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -340,6 +363,7 @@ def main() -> None:
     found = print_errors(rows, by_family, table, title="families held out")
     found += print_errors(rows, by_soc, table, title="families and SoCs held out")
     print_others(left.others)
+    print_boards(arguments.data, table)
     print("\nESP32 with ESP-NN, models held out")
     for model, ratio in hold_out_models(list(read_layers(arguments.data))).items():
         print(f"{model:42} {ratio:.2f}")

@@ -33,6 +33,13 @@ CORES = {
 }
 """SoC and name of the group in the table of latencies → its cores; clocks are those of the SoCs' makers."""
 
+BOARDS = {
+    "rpi3bplus": Core(name="Cortex-A53", clock_mhz=1400),
+    "rpi4": Core(name="Cortex-A72", clock_mhz=1500),
+    "pixel3a": Core(name="Cortex-A75", clock_mhz=2000),
+}
+"""Devices in the other table of latencies, which the paces are held against."""
+
 SAME_FLOATS = {"Cortex-A55 without dotprod": "Cortex-A55"}
 """Cores that differ in what they do with integers alone."""
 

@@ -49,7 +49,8 @@ def test_an_op_that_it_does_not_take_parts_the_others_and_is_named_with_its_reas
     assert (found.taken, found.partitions) == (2, 2)
     assert found.left == ((1, "ZEROS_LIKE", "it has no kernel"),)
     assert found.describe() == (
-        "XNNPACK takes 2 of 3 ops in 2 partitions, and leaves to the interpreter 1 ZEROS_LIKE (it has no kernel)"
+        "XNNPACK takes 2 of 3 ops in 2 partitions, and leaves to the interpreter "
+        "1 ZEROS_LIKE (it has no kernel)"
     )
     assert found.to_json()["left"] == [{"op": "ZEROS_LIKE", "count": 1, "reason": "it has no kernel"}]
 
