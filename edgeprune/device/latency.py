@@ -26,7 +26,7 @@ from edgeprune.device.instructions import (
 from edgeprune.device.kernels.counts import count_features
 from edgeprune.device.kernels.elsewhere import Kernels
 from edgeprune.device.kernels.loops import divide_up, rows_of
-from edgeprune.device.paces import list_cores
+from edgeprune.device.paces import NUMBERS, list_cores, load_pace, widen
 from edgeprune.graph.opshape import OpShape
 
 Evidence = Literal["measured", "borrowed", "assumed"]
@@ -188,6 +188,9 @@ def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.
 
 def latency_reach(law: LatencyModel) -> float:
     """How many times its value the upper end of an estimate usually is, the count's error included."""
+    if law.by == "work":
+        paces = (load_pace(law.table, number) for number in NUMBERS)
+        return max(widen(pace.high, law.high) for pace in paces if pace is not None)
     if law.by != "instructions":
         return law.high
     return spread(1.0, law, up=load_instruction_table(law.table).p90_error)[1]

@@ -23,6 +23,7 @@ from edgeprune.graph.opshape import OpShape
 _TABLE = Path(str(resources.files("edgeprune.device"))) / "tables" / "paces.json"
 
 Number = Literal["float32", "int8"]
+NUMBERS: tuple[Number, ...] = ("float32", "int8")
 
 GPU_CLOCK_MHZ = 1000.0
 """GPUs' paces are in nanoseconds: they are only ever themselves."""
@@ -36,11 +37,13 @@ class CoreGroup:
         count: how many.
         core: their entry in the table of paces.
         clock_mhz: their highest clock.
+        times: how many times as long as their entry says they take in this SoC, with its caches and memory.
     """
 
     count: int = ruled(low=1)
     core: str
     clock_mhz: float = ruled(above=0, high=1e5)
+    times: float = ruled(above=0, default=1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,7 +202,7 @@ def mac_ms(groups: Sequence[CoreGroup], choice: str) -> float:
     """Milliseconds of one multiply-accumulate of a convolution on floats; 0 where none was timed."""
     first, _, _ = choose_cores(groups, choice)
     pace = load_pace(first.core, "float32") or load_pace(first.core, "int8")
-    return pace.cycles.get("conv", 0.0) / first.clock_mhz / 1e3 if pace else 0.0
+    return pace.cycles.get("conv", 0.0) * first.times / first.clock_mhz / 1e3 if pace else 0.0
 
 
 def op_ms(op: OpShape, groups: Sequence[CoreGroup], choice: str) -> tuple[float, tuple[str, ...]]:
@@ -213,7 +216,7 @@ def op_ms(op: OpShape, groups: Sequence[CoreGroup], choice: str) -> tuple[float,
     milliseconds = 0.0
     for kind, amount in work.items():
         share = serial_share(kind, number) if threads > 1 else 1.0
-        alone = share * fast.cycles[kind] / first.clock_mhz
-        parted = (1 - share) * slow.cycles[kind] / last.clock_mhz / threads
+        alone = share * fast.cycles[kind] * first.times / first.clock_mhz
+        parted = (1 - share) * slow.cycles[kind] * last.times / last.clock_mhz / threads
         milliseconds += amount * (alone + parted) / 1e3
     return milliseconds, ()

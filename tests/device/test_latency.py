@@ -15,6 +15,7 @@ from edgeprune.device.latency import (
     spread,
     weight_bytes,
 )
+from edgeprune.device.paces import NUMBERS, load_pace
 from edgeprune.graph.opshape import OpShape
 
 DENSE = OpShape(op="FULLY_CONNECTED", inputs=((1, 100),), output=(1, 10), filter=(10, 100))
@@ -125,6 +126,8 @@ def test_a_convolution_fetches_its_weights_once_for_as_many_pixels_as_its_kernel
 def test_an_estimate_reaches_as_far_as_its_law_and_the_count_behind_it():
     macs = dataclasses.replace(LAW, by="macs", table="", ms_per_mac=1.0)
     assert latency_reach(macs) == 1.4
+    work = dataclasses.replace(LAW, by="work", table="Cortex-A76", high=1.0)
+    assert latency_reach(work) == max(load_pace("Cortex-A76", number).high for number in NUMBERS)
     # The P90 error of the counts of the shipped table, beside the law's 0.4.
     error = load_instruction_table("cortex-m7").p90_error
     assert error > 0.01

@@ -41,6 +41,12 @@ def test_one_op_takes_its_work_times_the_paces_over_the_clock():
     assert op_ms(CONV, (BIG,), "big") == (pytest.approx(cycles / 2e6), ())
 
 
+def test_an_soc_whose_cores_wait_longer_takes_as_many_times_as_long():
+    slower = dataclasses.replace(BIG, times=1.25)
+    assert op_ms(CONV, (slower,), "big")[0] == pytest.approx(1.25 * op_ms(CONV, (BIG,), "big")[0])
+    assert op_ms(CONV, (slower,), "2")[0] == pytest.approx(1.25 * op_ms(CONV, (BIG,), "2")[0])
+
+
 def test_threads_share_convolutions_but_not_those_in_groups():
     alone, together = (time_ops([CONV], (BIG,), choice).ms for choice in ("1", "2"))
     assert 1.6 < alone / together < 2.0

@@ -65,6 +65,7 @@ def _conv(op: OpShape) -> Counts:
         inside * depth,
         pixels * window_h * window_w - inside,
         pixels * patch,
+        pixels * window_h,
         pixels,
         pairs * (channels // 2) * (patch // 4),
         pairs * (channels // 2) * (patch % 4),
