@@ -161,6 +161,7 @@ def check(
     ram_kib: float | None = None,
     latency_ms: float | None = None,
     strict: bool = False,
+    cores: str | None = None,
 ) -> CheckResult:
     """Whether a `.tflite` file fits a device.
 
@@ -171,11 +172,12 @@ def check(
         ram_kib: likewise.
         latency_ms: likewise.
         strict: whether an uncertain verdict is a no.
+        cores: which cores of a phone or board run: "big", "little", a number of threads, or "gpu".
     """
     from edgeprune.commands.check import check as check_file
 
     budgets = _name_budgets(flash_kib, ram_kib, latency_ms)
-    return check_file(file, device=device, budgets=budgets, is_strict=strict)
+    return check_file(file, device=device, budgets=budgets, is_strict=strict, cores=cores)
 
 
 def convert(

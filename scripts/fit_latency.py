@@ -11,15 +11,14 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log10
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 from board_laws import board_powers, model_laws
 from latency_rows import Published, read_published
 from phone_laws import phone_laws
+from scatter import draw_scatter
 
 from edgeprune.device.fitting import coverage_of, hold_out, interval_of
 from edgeprune.device.profile import list_profiles
@@ -111,43 +110,22 @@ def score_boards(groups: Sequence[Scored]) -> list[Scored]:
 
 def plot_groups(groups: Sequence[Scored]) -> str:
     """Predicted against published cycles, both axes logarithmic, as an SVG document."""
-    size, margin, low, high = 640, 60, 3.0, 9.5
-    colours = {"TFLM": "#1f77b4", "other": "#d95f02"}
-
-    def place(cycles: float) -> float:
-        return (log10(cycles) - low) / (high - low) * (size - 2 * margin)
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" font-family="sans-serif" '
-        'font-size="13">',
-        f'<rect width="{size}" height="{size}" fill="white"/>',
+    points = [
+        (
+            sample.cycles,
+            sample.cycles / ratio,
+            "TFLM" if group.runtime.startswith("TFLM") else "X-CUBE-AI and the like",
+            f"{sample.model}, {group.name}: {1 / ratio - 1:+.0%}",
+        )
+        for group in groups
+        for sample, ratio in zip(group.samples, group.ratios, strict=True)
     ]
-    for power in range(int(low), int(high) + 1):
-        at = place(10.0**power)
-        x, y, end = margin + at, size - margin - at, size - margin
-        parts.append(f'<path d="M{x:.1f} {margin}V{end}M{margin} {y:.1f}H{end}" stroke="#ddd"/>')
-        parts.append(f'<text x="{x:.1f}" y="{end + 18}" text-anchor="middle">1e{power}</text>')
-        parts.append(f'<text x="{margin - 6}" y="{y + 4:.1f}" text-anchor="end">1e{power}</text>')
-    parts.append(f'<path d="M{margin} {size - margin}L{size - margin} {margin}" stroke="#888"/>')
-    for group in groups:
-        colour = colours["TFLM" if group.runtime.startswith("TFLM") else "other"]
-        for sample, ratio in zip(group.samples, group.ratios, strict=True):
-            x, y = margin + place(sample.cycles), size - margin - place(sample.cycles / ratio)
-            title = escape(f"{sample.model}, {group.name}: {1 / ratio - 1:+.0%}")
-            parts.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}" fill-opacity=".6">'
-                f"<title>{title}</title></circle>"
-            )
-    middle = size / 2
-    parts += [
-        f'<text x="{middle}" y="{size - 14}" text-anchor="middle">published cycles</text>',
-        f'<text x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})">'
-        "predicted cycles, architecture held out</text>",
-        f'<text x="{margin}" y="30" fill="{colours["TFLM"]}">TFLM</text>',
-        f'<text x="{margin + 60}" y="30" fill="{colours["other"]}">X-CUBE-AI and the like</text>',
-        "</svg>",
-    ]
-    return "\n".join(parts) + "\n"
+    return draw_scatter(
+        points,
+        colours={"TFLM": "#1f77b4", "X-CUBE-AI and the like": "#d95f02"},
+        powers=(3.0, 9.5),
+        axes=("published cycles", "predicted cycles, architecture held out"),
+    )
 
 
 def format_errors(rows: Sequence[dict[str, Any]]) -> str:

@@ -18,6 +18,11 @@ from edgeprune.terminal.tables import wrap
 @options.ram_kib
 @options.latency_ms
 @options.strict
+@click.option(
+    "--cores",
+    metavar="CORES",
+    help="Of a phone or board: big, little, a number of threads on the fastest cores, or gpu.",
+)
 def check(
     file: Path,
     *,
@@ -26,6 +31,7 @@ def check(
     ram_kib: float | None,
     latency_ms: float | None,
     strict: bool | None,
+    cores: str | None,
 ) -> Answer:
     """Hold a .tflite file against a device's budgets; exit 0 if it fits, 1 if not.
 
@@ -41,9 +47,11 @@ def check(
         ram_kib=ram_kib,
         latency_ms=latency_ms,
         strict=bool(strict),
+        cores=cores,
     )
     document = result.to_json()
     figures = format_figures(document["figures"], provenance=document["provenance"])
     checks = format_checks(document["checks"], sentence=document["sentence"])
-    notes = "".join(f"\n{wrap(note)}" for note in document["notes"])
+    said = (*document["notes"], *(delegation.describe() for delegation in result.delegations))
+    notes = "".join(f"\n{wrap(note)}" for note in said)
     return Answer(text=f"{figures}{notes}\n\n{checks}", document=document, exit_code=0 if result.fits else 1)

@@ -12,15 +12,16 @@ from edgeprune.device.fitting import fit_law, hold_out, interval_of
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import Profile, find_profile, load_profile
 from edgeprune.device.profile_text import replace_table
-from edgeprune.device.record import ENGINE, PLACES, Record, read_record
+from edgeprune.device.record import ENGINE, PLACES, WORK_MS, Record, read_record
 from edgeprune.device.samples import Law, Sample, count_architectures
 from edgeprune.errors import DataError, ProfileError
 from edgeprune.files import refuse_existing, whole_file
 
 _MODELS_FOR_PACES = 3
-_OF_MODELS, _REACH = {"instructions": 0.08, "macs": 0.48}, 1.8
+_OF_MODELS, _REACH = {"instructions": 0.08, "work": 0.13, "macs": 0.48}, 1.8
 """What a law with one factor of its own errs by for unseen models, standard deviation of the logarithm (on a
-NUCLEO-L4R5ZI, and by multiply-accumulates on an STM32MP157), and how many of them hold nine of ten cases."""
+NUCLEO-L4R5ZI, by work on phones, and by multiply-accumulates on an STM32MP157), and how many of them hold
+nine of ten cases."""
 _LEAST_REACH = 1.02
 """No interval is narrower: clocks and compilers differ by as much."""
 _FILES_NAMED = 6
@@ -121,7 +122,7 @@ def fit_profile(samples: Sequence[Sample], profile: Profile) -> tuple[LatencyMod
     reach = exp(_REACH * hypot(_OF_MODELS[law.by], float(np.sqrt(np.mean(np.square(logs))))))
     fitted, low, high = scaled, 1 / reach, reach
     method = f"the law there was, times one factor, from {models} {'model' if models == 1 else 'models'}"
-    if models >= _MODELS_FOR_PACES:
+    if models >= _MODELS_FOR_PACES and law.by != "work":
         ratios, own = _hold_out_scaled(old, samples), _fit_own(samples)
         if own is not None and _size(own[1]) < _size(ratios):
             fitted, ratios = own
@@ -133,6 +134,8 @@ def fit_profile(samples: Sequence[Sample], profile: Profile) -> tuple[LatencyMod
         "high": max(high, _LEAST_REACH),
         "evidence": "measured",
     }
+    if law.by == "work":
+        return replace(law, times=fitted.cycles_per_instruction, **changed), method
     if law.by == "macs":
         pace = fitted.cycles_by_kind.get("macs", fitted.cycles_per_instruction)
         return replace(law, ms_per_mac=pace, base_ms=fitted.cycles_per_op, **changed), method
@@ -152,7 +155,7 @@ def fit_profile(samples: Sequence[Sample], profile: Profile) -> tuple[LatencyMod
 def _foretell(record: Record, law: LatencyModel) -> float:
     """What a law says of a recorded model, in milliseconds at its clock."""
     estimate = _constants(law).estimate(record.to_sample())
-    return estimate if law.by == "macs" else estimate / (record.clock_mhz * 1e3)
+    return estimate if law.by in ("macs", "work") else estimate / (record.clock_mhz * 1e3)
 
 
 def _write_law(source: Path, law: LatencyModel) -> str:
@@ -203,6 +206,12 @@ def _check_record(path: Path, record: Record, profile: Profile) -> Record:
             why=f"the profile's is '{table}'",
             fix="measure again",
         )
+    if law.by == "work" and record.instructions and set(record.instructions) != {WORK_MS}:
+        raise DataError(
+            "was measured before the device's law was one of kinds of work",
+            where=str(path),
+            fix="measure again",
+        )
     if not record.instructions or not sum(record.instructions.values()):
         raise DataError("holds no counts of the model's ops", where=str(path), fix="measure again")
     if record.runtime == ENGINE:
@@ -223,6 +232,13 @@ def _check_record(path: Path, record: Record, profile: Profile) -> Record:
 
 def _constants(law: LatencyModel) -> Law:
     """A profile's law as the fit knows it; without one, a cycle per instruction to start from."""
+    if law.by == "work":
+        return Law(
+            cycles_per_instruction=law.times,
+            cycles_by_kind={},
+            cycles_per_weight_byte=0.0,
+            cycles_per_op=0.0,
+        )
     if law.by == "macs":
         pace = law.ms_per_mac or 1.0
         return Law(

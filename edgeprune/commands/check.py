@@ -6,10 +6,14 @@ from typing import Any
 
 from edgeprune.device.check import check_budgets, resolve_budgets, verdict
 from edgeprune.device.figures import Check, Figure
-from edgeprune.device.profile import Profile, load_profile
+from edgeprune.device.profile import Profile, load_profile, use_cores
 from edgeprune.files import FileSource, name_file, read_file
 from edgeprune.measuring.backend import check_ops, measure
 from edgeprune.report.notebook import draw_result
+from edgeprune.tflite.delegates import DELEGATES, Delegation, plan_delegation
+
+_DELEGATES: Mapping[str, tuple[str, ...]] = {"mcu": (), "sbc": ("xnnpack",), "phone": ("xnnpack", "gpu")}
+"""Delegates that a kind of device offers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +27,7 @@ class CheckResult:
         figures: all figures.
         unsupported: what the runtime cannot execute.
         notes: what is worth knowing besides.
+        delegations: what the delegates of a phone or board take of the file.
     """
 
     file: str
@@ -31,6 +36,7 @@ class CheckResult:
     figures: Mapping[str, Figure]
     unsupported: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -53,6 +59,7 @@ class CheckResult:
             "provenance": {name: figure.to_json() for name, figure in self.figures.items()},
             "unsupported": list(self.unsupported),
             "notes": list(self.notes),
+            "delegates": [delegation.to_json() for delegation in self.delegations],
             "ok": self.fits,
             "sentence": self.sentence,
         }
@@ -73,6 +80,7 @@ def check(
     device: str,
     budgets: Mapping[str, float | None] | None = None,
     is_strict: bool = False,
+    cores: str | None = None,
 ) -> CheckResult:
     """Whether a `.tflite` file fits a device.
 
@@ -81,13 +89,17 @@ def check(
         device: a profile's id or file.
         budgets: those that replace the profile's, by the keys of `BUDGETS`.
         is_strict: whether an uncertain verdict is a no.
+        cores: which of the device's cores run; None for the profile's.
 
     Raises:
         ModelError: the file cannot be read.
         UnknownNameError: there is no such device.
         ProfileError: the profile is wrong.
+        RecipeError: the device has no such cores.
     """
     profile = load_profile(device)
+    if cores is not None:
+        profile = use_cores(profile, cores)
     limits = resolve_budgets(profile, asked=budgets, is_strict=is_strict)
     measured = measure(read_file(file), profile=profile, where=name_file(file))
     return CheckResult(
@@ -97,4 +109,7 @@ def check(
         figures=measured.figures,
         unsupported=measured.unsupported,
         notes=measured.notes,
+        delegations=tuple(
+            plan_delegation(measured.model, DELEGATES[name]) for name in _DELEGATES[profile.kind]
+        ),
     )

@@ -13,18 +13,19 @@ from edgeprune.device.instructions import (
 )
 from edgeprune.device.kernels.scratch import Kernels
 from edgeprune.device.latency import (
-    BEYOND_CACHE_REACH,
     EXTERNAL_ARENA_REACH,
     EXTERNAL_ARENA_TIMES,
     LatencyModel,
+    fetching_cycles,
     is_beyond_cache,
-    slowdown_of,
     spread,
     time_unfitted,
     total_cycles,
+    weight_bytes,
 )
+from edgeprune.device.paces import describe_cores, mac_ms, time_ops, widen
 from edgeprune.device.placement import is_external
-from edgeprune.device.profile import Profile
+from edgeprune.device.profile import Profile, core_groups
 from edgeprune.graph.opshape import OpShape
 
 _WEIGHT_BYTES = {"float32": 4}
@@ -121,23 +122,14 @@ def estimate_latency(
         return unavailable("latency_ms", "an NPU executes the file that Vela makes of this one")
     if law.by == "macs":
         return _count_macs(ops, law)
+    if law.by == "work":
+        return _count_work(ops, profile)
     if instructions.value is None:
         return unavailable("latency_ms", instructions.evidence)
     table = load_instruction_table(law.table)
     figure = _time(total_cycles(ops, law, table), instructions=instructions, profile=profile)
-    beyond = [op for op in ops if is_beyond_cache(op, law)]
-    if beyond:
-        times = max(slowdown_of(op, law, table) for op in beyond)
-        share = total_cycles(beyond, law, table) / total_cycles(ops, law, table)
-        figure = _slow_down(
-            figure,
-            low=1 - share * (1 - 1 / BEYOND_CACHE_REACH),
-            high=1 + share * (BEYOND_CACHE_REACH - 1),
-            why=(
-                f"the weights of {len(beyond)} ops fill the {law.cached_weights_kib:g} KiB cache of the "
-                f"external flash, which costs them about {times:.0f} times: copy the model to RAM"
-            ),
-        )
+    if any(is_beyond_cache(op, law) for op in ops):
+        figure = _wait_for_flash(figure, ops, arena=arena, profile=profile)
     if arena.value is not None and is_external(arena.value, profile):
         figure = _slow_down(
             figure,
@@ -147,6 +139,28 @@ def estimate_latency(
             why=f"the arena lies outside the chip, taken as {EXTERNAL_ARENA_TIMES:g} times slower",
         )
     return figure
+
+
+def _wait_for_flash(figure: Figure, ops: Sequence[OpShape], *, arena: Figure, profile: Profile) -> Figure:
+    """The figure, its interval wider by what fetching weights again and again may take."""
+    law = profile.latency
+    table = load_instruction_table(law.table)
+    beyond = [op for op in ops if is_beyond_cache(op, law)]
+    waits = sum(fetching_cycles(op, law, table) * (op.turns or 0) for op in beyond)
+    share = waits / total_cycles(ops, law, table)
+    weights = sum(weight_bytes(op) for op in ops)
+    room = max((m.block_kib for m in profile.memory if m.role == "ram" and not m.external), default=0.0)
+    fits = arena.value is not None and weights + arena.value <= room * 1024
+    way_out = ": copy the model to RAM" if fits else ""
+    return _slow_down(
+        figure,
+        low=1 - share * (1 - 1 / law.fetching_reach),
+        high=1 + share * (law.fetching_reach - 1),
+        why=(
+            f"the weights of {len(beyond)} ops fill the {law.cached_weights_kib:g} KiB cache of the external "
+            f"flash and are fetched anew in each sweep, which takes {share:.0%} of the time{way_out}"
+        ),
+    )
 
 
 def _count_macs(ops: Sequence[OpShape], law: LatencyModel) -> Figure:
@@ -159,7 +173,7 @@ def _count_macs(ops: Sequence[OpShape], law: LatencyModel) -> Figure:
     value = law.base_ms + macs * law.ms_per_mac
     low, _ = spread(law.base_ms + least * law.ms_per_mac, law)
     _, high = spread(value, law)
-    beside, unfitted = time_unfitted(ops, law)
+    beside, unfitted = time_unfitted(ops, ms_per_mac=law.ms_per_mac)
     guessed = f"; not in the fit, up to {beside:.2g} ms more: {', '.join(unfitted)}" if unfitted else ""
     return Figure(
         value=value,
@@ -171,6 +185,26 @@ def _count_macs(ops: Sequence[OpShape], law: LatencyModel) -> Figure:
         ),
         low=low,
         high=high + beside,
+    )
+
+
+def _count_work(ops: Sequence[OpShape], profile: Profile) -> Figure:
+    """Milliseconds by kinds of work, on the cores that the law names."""
+    law, groups = profile.latency, core_groups(profile)
+    if (unknown := explain_unknown_turns(ops)) is not None:
+        return unavailable("latency_ms", unknown)
+    timing = time_ops(ops, groups, law.cores)
+    if timing.untimed:
+        return unavailable("latency_ms", f"nobody timed {', '.join(timing.untimed)} on {groups[0].core}")
+    beside, unfitted = time_unfitted(ops, ms_per_mac=mac_ms(groups, law.cores) * law.times)
+    guessed = f"; not in the fit, up to {beside:.2g} ms more: {', '.join(unfitted)}" if unfitted else ""
+    return Figure(
+        value=timing.ms * law.times,
+        unit="ms",
+        source="estimated",
+        evidence=f"{describe_cores(groups, law.cores)} ({timing.evidence}): {timing.source}{guessed}",
+        low=timing.least_ms * law.times * widen(timing.low, law.low),
+        high=timing.ms * law.times * widen(timing.high, law.high) + beside,
     )
 
 
@@ -240,7 +274,7 @@ def _link(ops: Sequence[OpShape], tflite_bytes: int, profile: Profile) -> Figure
         evidence=(
             f"file ({tflite_bytes}) + interpreter, start-up and the ops used ({code.code_bytes}, "
             f"{profile.costs.evidence}: {table.flags}; op sets linked whole were off by {code.error:.1%} at "
-            f"most){guessed}"
+            f"most), without a vendor's HAL, an RTOS and the application{guessed}"
         ),
         low=value - (1 - least) * linked - unknown,
         high=value + (most - 1) * linked + 2 * unknown,

@@ -12,7 +12,7 @@ had not seen, so that every estimate has an interval.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import hypot, prod
 from typing import Literal
 
@@ -24,6 +24,9 @@ from edgeprune.device.instructions import (
     load_instruction_table,
 )
 from edgeprune.device.kernels.counts import count_features
+from edgeprune.device.kernels.elsewhere import Kernels
+from edgeprune.device.kernels.loops import divide_up, rows_of
+from edgeprune.device.paces import NUMBERS, list_cores, load_pace, widen
 from edgeprune.graph.opshape import OpShape
 
 Evidence = Literal["measured", "borrowed", "assumed"]
@@ -37,8 +40,8 @@ _WITH_EXP = ("ELU", "LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
 """Ops that on floats call exp() of the C library, which may compute it in double precision without an FPU
 for that: about 1,500 cycles on a Cortex-M4 instead of 250."""
 
-BEYOND_CACHE_REACH = 2.5
-"""How far `beyond_cache` is off: 12 and 30 times on the RP2350, for an autoencoder and for ResNet-8."""
+_PIXELS_AT_A_TIME: Mapping[Kernels, int] = {"plain": 2, "dsp": 2, "mve": 4, "reference": 1}
+"""Outputs for which a convolution's kernel reads a weight once."""
 EXTERNAL_ARENA_TIMES, EXTERNAL_ARENA_REACH = 3.8, 2.0
 """What tensors in SDRAM behind a memory controller cost, and how far that is off: person_detect on an
 STM32F767 (3.66 cycles per instruction) over what Cortex-M7 boards take with tensors inside."""
@@ -49,17 +52,20 @@ class LatencyModel:
     """How latency is estimated.
 
     Attributes:
-        by: "instructions" counts them from the ops' shapes; "macs" only multiply-accumulates; "vela" takes
-            cycles of the NPU from its compiler and counts instructions for what stays on the core; "none"
-            where nothing measured supports an estimate.
-        table: core of the instruction table, for "instructions" and "vela".
+        by: "instructions" counts them from the ops' shapes; "work" counts kinds of work, see `paces.py`;
+            "macs" only multiply-accumulates; "vela" takes cycles of the NPU from its compiler and counts
+            instructions for what stays on the core; "none" where nothing measured supports an estimate.
+        table: core of the instruction table, for "instructions" and "vela"; of the paces, for "work".
+        cores: which of the profile's cores run, for "work": "big", "little" or a number of threads; "gpu".
+        times: how many times as long as the paces say, for "work": from one's own measurements.
         cycles_per_instruction: cycles per instruction, likewise.
         cycles_by_kind: the same for kinds of ops that differ, by a name of `PACES`.
         cycles_per_weight_byte: what fetching weights costs on top.
         cycles_per_op: what the runtime does between ops.
         cached_weights_kib: where weights lie in external flash: what its cache holds. An op with as many
-            takes `beyond_cache` times as long, because it fetches them again and again.
-        beyond_cache: see there; of int8 ops.
+            fetches them anew in each sweep, see `fetched_bytes`.
+        cycles_per_fetched_byte: what that costs on top.
+        fetching_reach: how many times less or more that may be.
         ms_per_mac: milliseconds per multiply-accumulate, for "macs".
         base_ms: milliseconds of any inference, for "macs".
         low, high: measured over estimated latency: 5th and 95th percentile for models the fit has not seen.
@@ -67,14 +73,17 @@ class LatencyModel:
         source: the measurement, or the reason why there is none.
     """
 
-    by: Literal["instructions", "macs", "vela", "none"]
+    by: Literal["instructions", "work", "macs", "vela", "none"]
     table: str = ""
+    cores: str = "big"
+    times: float = ruled(above=0, default=1.0)
     cycles_per_instruction: float | None = ruled(above=0, default=None)
     cycles_by_kind: Mapping[str, float] = field(default_factory=dict)
     cycles_per_weight_byte: float = ruled(low=0, default=0.0)
     cycles_per_op: float = ruled(low=0, default=0.0)
     cached_weights_kib: float | None = ruled(above=0, default=None)
-    beyond_cache: float = ruled(low=1, default=1.0)
+    cycles_per_fetched_byte: float = ruled(low=0, default=0.0)
+    fetching_reach: float = ruled(low=1, default=1.0)
     ms_per_mac: float | None = ruled(above=0, default=None)
     base_ms: float = ruled(low=0, default=0.0)
     low: float = ruled(above=0, high=1, default=1.0)
@@ -94,9 +103,8 @@ so many multiply-accumulates (an exp() of the C library takes tens of cycles, a 
 the interpreter's work between two ops."""
 
 
-def time_unfitted(ops: Sequence[OpShape], law: LatencyModel) -> tuple[float, tuple[str, ...]]:
-    """Milliseconds that a law "by macs" may miss, and the names of the ops that take them."""
-    assert law.ms_per_mac is not None
+def time_unfitted(ops: Sequence[OpShape], *, ms_per_mac: float) -> tuple[float, tuple[str, ...]]:
+    """Milliseconds that a law by MACs or work may miss, and the names of the ops that take them."""
     missed, names = 0.0, dict[str, None]()
     for op in ops:
         turns = op.turns or 0
@@ -104,7 +112,7 @@ def time_unfitted(ops: Sequence[OpShape], law: LatencyModel) -> tuple[float, tup
         if not turns or (is_fitted and turns == 1):
             continue
         elements = 0 if is_fitted else prod(op.output) + sum(map(prod, op.inputs))
-        once = _UNFITTED_MS_PER_OP + elements * _UNFITTED_MACS_PER_ELEMENT * law.ms_per_mac
+        once = _UNFITTED_MS_PER_OP + elements * _UNFITTED_MACS_PER_ELEMENT * ms_per_mac
         missed += turns * once
         names[op.op] = None
     return missed, tuple(names)
@@ -131,8 +139,8 @@ def cycles_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
     """Cycles that one op takes."""
     assert law.cycles_per_instruction is not None
     pace = law.cycles_by_kind.get(pace_of(op), law.cycles_per_instruction)
-    fetching = weight_bytes(op) * law.cycles_per_weight_byte
-    return (instructions_of(op, table) * pace + fetching + law.cycles_per_op) * slowdown_of(op, law, table)
+    reading = weight_bytes(op) * law.cycles_per_weight_byte
+    return instructions_of(op, table) * pace + reading + law.cycles_per_op + fetching_cycles(op, law, table)
 
 
 def is_beyond_cache(op: OpShape, law: LatencyModel) -> bool:
@@ -140,15 +148,29 @@ def is_beyond_cache(op: OpShape, law: LatencyModel) -> bool:
     return law.cached_weights_kib is not None and weight_bytes(op) >= law.cached_weights_kib * 1024
 
 
+def fetching_cycles(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
+    """Cycles in which an op waits for weights that external flash delivers once more in each sweep."""
+    if not is_beyond_cache(op, law):
+        return 0.0
+    return fetched_bytes(op, table) * law.cycles_per_fetched_byte
+
+
+def fetched_bytes(op: OpShape, table: InstructionTable) -> int:
+    """Bytes of weights that an op's kernel reads from end to end, once in each sweep.
+
+    Convolutions sweep over them for each pixel, or for as many as the kernel takes at a time.
+    """
+    if op.op == "GATHER":
+        return weight_bytes(op)
+    at_a_time = 1 if op.dtype == "float32" else _PIXELS_AT_A_TIME[table.kernels]
+    pixels = rows_of(op.output)
+    return weight_bytes(op) * divide_up(pixels, at_a_time if op.op == "CONV_2D" else 1)
+
+
 def slowdown_of(op: OpShape, law: LatencyModel, table: InstructionTable) -> float:
     """How many times as long an op takes because its weights fill the cache of an external flash."""
-    if not is_beyond_cache(op, law):
-        return 1.0
-    waits = law.beyond_cache - 1
-    if op.dtype == "float32":
-        # Fitted to int8 ops: floats wait for four times the bytes, however long they compute.
-        waits *= 4 * instructions_of(replace(op, dtype="int8"), table) / instructions_of(op, table)
-    return 1 + waits
+    pace = law.cycles_by_kind.get(pace_of(op), law.cycles_per_instruction or 1.0)
+    return 1 + fetching_cycles(op, law, table) / (instructions_of(op, table) * pace)
 
 
 def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.0) -> tuple[float, float]:
@@ -166,6 +188,9 @@ def spread(value: float, law: LatencyModel, *, down: float = 0.0, up: float = 0.
 
 def latency_reach(law: LatencyModel) -> float:
     """How many times its value the upper end of an estimate usually is, the count's error included."""
+    if law.by == "work":
+        paces = (load_pace(law.table, number) for number in NUMBERS)
+        return max(widen(pace.high, law.high) for pace in paces if pace is not None)
     if law.by != "instructions":
         return law.high
     return spread(1.0, law, up=load_instruction_table(law.table).p90_error)[1]
@@ -174,6 +199,9 @@ def latency_reach(law: LatencyModel) -> float:
 def find_latency_faults(law: LatencyModel) -> Iterator[TableError]:
     """What contradicts itself in a `[latency]` table."""
     counted = law.by in ("instructions", "vela")
+    if law.by == "work":
+        yield from _find_pace_faults(law)
+        return
     needed = {"macs": "ms_per_mac"}.get(law.by, "cycles_per_instruction" if counted else None)
     if needed and getattr(law, needed) is None:
         yield TableError(key=f"latency.{needed}", problem=f"is missing; latency.by = '{law.by}' needs it")
@@ -189,6 +217,14 @@ def find_latency_faults(law: LatencyModel) -> Iterator[TableError]:
             yield TableError(key=key, problem=f"is not a kind of op; known: {', '.join(PACES)}")
         elif not cycles > 0:
             yield TableError(key=key, problem=f"is {cycles:g}; it takes a number above 0")
+    if not law.source:
+        yield TableError(key="latency.source", problem="is empty; a number without a source is no fact")
+
+
+def _find_pace_faults(law: LatencyModel) -> Iterator[TableError]:
+    if law.table not in list_cores():
+        problem = f"is '{law.table}'; there are paces for {', '.join(list_cores())}"
+        yield TableError(key="latency.table", problem=problem)
     if not law.source:
         yield TableError(key="latency.source", problem="is empty; a number without a source is no fact")
 

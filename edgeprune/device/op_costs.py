@@ -6,7 +6,8 @@ from math import prod
 from edgeprune.device.instructions import load_instruction_table
 from edgeprune.device.latency import cycles_of
 from edgeprune.device.npu import Npu
-from edgeprune.device.profile import Profile
+from edgeprune.device.paces import op_ms
+from edgeprune.device.profile import Profile, core_groups
 from edgeprune.graph.opshape import OpShape
 
 _CHANNEL_AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
@@ -28,6 +29,9 @@ def op_costs(profile: Profile) -> dict[str, Callable[[OpShape], float]]:
     elif law.by == "macs" and law.ms_per_mac is not None:
         per_mac = law.ms_per_mac
         costs["latency"] = lambda op: op.macs * per_mac
+    elif law.by == "work":
+        groups = core_groups(profile)
+        costs["latency"] = lambda op: op_ms(op, groups, law.cores)[0] * law.times
     return costs
 
 

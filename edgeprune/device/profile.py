@@ -6,7 +6,7 @@ a file to `device_profiles/`; a file of one's own is used by giving its path.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -17,8 +17,9 @@ from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
 from edgeprune.device.memory import Cache, Memory, find_memory_faults
 from edgeprune.device.npu import Npu
+from edgeprune.device.paces import GPU_CLOCK_MHZ, CoreGroup, choose_cores, list_cores, load_pace
 from edgeprune.device.power import Power, find_power_faults
-from edgeprune.errors import ProfileError, UnknownNameError
+from edgeprune.errors import ProfileError, RecipeError, UnknownNameError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +117,8 @@ class Profile:
         cache: its caches, if it has any.
         runtime: what executes the artefact.
         budgets: what a build may take that asks for nothing else.
+        cores: the groups of its cores, fastest first, where its latency is by their work.
+        gpu: its entry in the table of paces, where it was timed.
         latency: how latency is estimated.
         costs: what any artefact costs, on top of the model.
         power: what the board draws while it computes, where that was measured.
@@ -140,6 +143,8 @@ class Profile:
     budgets: BudgetDefaults
     latency: LatencyModel
     costs: FixedCosts
+    cores: tuple[CoreGroup, ...] = ()
+    gpu: str = ""
     power: Power | None = None
     npu: Npu | None = None
     flashing: Flashing | None = None
@@ -165,6 +170,47 @@ class Profile:
     def largest_any_ram_kib(self) -> float | None:
         """The same, memory outside the chip included: no arena can be larger."""
         return max((memory.block_kib for memory in self.memory if "arena" in memory.holds), default=None)
+
+
+def core_groups(profile: Profile) -> tuple[CoreGroup, ...]:
+    """The groups of a profile's cores, fastest first; one of one core where it has none; or its GPU."""
+    if profile.latency.cores == "gpu":
+        return (CoreGroup(count=1, core=profile.gpu, clock_mhz=GPU_CLOCK_MHZ),)
+    only = CoreGroup(count=1, core=profile.latency.table, clock_mhz=profile.clock_mhz)
+    return profile.cores or (only,)
+
+
+def latency_evidence(profile: Profile) -> str:
+    """What an estimate of latency rests on: "measured", "borrowed", "assumed", or "none"."""
+    law = profile.latency
+    if law.by == "none":
+        return "none"
+    found = [law.evidence]
+    if law.by == "work":
+        core = core_groups(profile)[0].core
+        paces = (load_pace(core, "float32"), load_pace(core, "int8"))
+        found += [pace.evidence for pace in paces if pace is not None]
+    return max(found, key=("measured", "borrowed", "assumed").index)
+
+
+def use_cores(profile: Profile, choice: str) -> Profile:
+    """The profile, its latency on other of its cores: "big", "little", a number of threads, or "gpu".
+
+    Raises:
+        RecipeError: it has none such, or its latency does not tell cores apart.
+    """
+    if profile.latency.by != "work":
+        raise RecipeError(
+            f"--cores is {choice}, but the latency of {profile.id} does not tell cores apart",
+            fix="leave --cores away",
+        )
+    chosen = replace(profile, latency=replace(profile.latency, cores=choice))
+    if choice == "gpu" and not profile.gpu:
+        raise RecipeError(
+            f"--cores is gpu, but nobody timed the GPU of {profile.id}", fix="use big, little or a number"
+        )
+    choose_cores(core_groups(chosen), choice)
+    return chosen
 
 
 def list_profiles() -> tuple[Profile, ...]:
@@ -245,6 +291,7 @@ def _inconsistencies(profile: Profile) -> Iterator[TableError]:
         problem = f"is {profile.id!r}; an id has letters, digits, dots, hyphens and underscores"
         yield TableError(key="id", problem=problem)
     yield from find_latency_faults(latency)
+    yield from _find_core_faults(profile)
     yield from find_memory_faults(profile.memory, profile.cache)
     if profile.flashing is not None:
         yield from find_flashing_faults(profile.flashing)
@@ -264,3 +311,21 @@ def _inconsistencies(profile: Profile) -> Iterator[TableError]:
             )
     if not profile.budgets.reason:
         yield TableError(key="budgets.reason", problem="is empty; default budgets need an explanation")
+
+
+def _find_core_faults(profile: Profile) -> Iterator[TableError]:
+    """What is wrong with the cores whose work is timed."""
+    known = list_cores()
+    named = {f"cores[{at}].core": group.core for at, group in enumerate(profile.cores)}
+    for key, core in (named | ({"gpu": profile.gpu} if profile.gpu else {})).items():
+        if core not in known:
+            yield TableError(key=key, problem=f"is '{core}'; there are paces for {', '.join(known)}")
+    if profile.latency.by != "work":
+        return
+    if profile.cores and profile.cores[0].core != profile.latency.table:
+        problem = f"is '{profile.cores[0].core}', but latency.table is '{profile.latency.table}'"
+        yield TableError(key="cores[0].core", problem=problem)
+    try:
+        use_cores(profile, profile.latency.cores)
+    except RecipeError as error:
+        yield TableError(key="latency.cores", problem=f"is '{profile.latency.cores}'; {error.fix}")

@@ -13,11 +13,15 @@ from typing import Literal
 from edgeprune.config.tables import TableError, parse_table, ruled
 from edgeprune.device.instructions import load_instruction_table
 from edgeprune.device.latency import PACES
-from edgeprune.device.profile import Profile
+from edgeprune.device.paces import time_ops
+from edgeprune.device.profile import Profile, core_groups
 from edgeprune.device.samples import Sample, describe_sample
 from edgeprune.errors import DataError
 from edgeprune.files import refuse_special
 from edgeprune.graph.opshape import OpShape
+
+WORK_MS = "work_ms"
+"""What a law by work says, in milliseconds: the count that a measurement scales it by."""
 
 SCHEMA = 1
 ENGINE = "edgeprune's C engine"
@@ -101,6 +105,9 @@ def describe_ops(ops: Sequence[OpShape], profile: Profile) -> dict[str, object]:
             "weight_bytes": sample.weight_bytes,
             "ops": sample.ops,
         }
+    if law.by == "work":
+        timing = time_ops(ops, core_groups(profile), law.cores)
+        return {"instructions": {WORK_MS: timing.ms}, "ops": 1}
     return {"instructions": {"macs": float(sum(op.macs for op in ops))}, "ops": 1}
 
 
@@ -111,8 +118,9 @@ def _find_faults(record: Record) -> Iterator[TableError]:
         yield TableError(key="latency_ms", problem=problem)
     for kind, count in record.instructions.items():
         key = f"instructions.{kind}"
-        if kind not in (*PACES, "macs"):
-            yield TableError(key=key, problem=f"is not a kind of op; known: {', '.join(PACES)}, macs")
+        if kind not in (*PACES, "macs", WORK_MS):
+            known = ", ".join((*PACES, "macs", WORK_MS))
+            yield TableError(key=key, problem=f"is not a kind of op; known: {known}")
         elif not (isfinite(count) and count >= 0):
             yield TableError(key=key, problem=f"is {count:g}; it takes a number at least 0")
 

@@ -55,6 +55,7 @@ class OpShape:
         weights_decoded: whether the weights come from a DECODE op, so that nothing can be prepared from them.
         weights_per_tensor: whether one scale holds for all weights; converters of before 2024 quantized dense
             layers so, which have kernels of their own.
+        flips_sign: whether a QUANTIZE only turns uint8 into int8 of the same scale, or back.
         turns: how often one inference runs it; more than once in loops, None where that is not known.
         least_turns: how often it does in any case; less in branches, or where `turns` is not known.
     """
@@ -73,6 +74,7 @@ class OpShape:
     decoded: tuple[Decoded, ...] = ()
     weights_decoded: bool = False
     weights_per_tensor: bool = False
+    flips_sign: bool = False
     turns: int | None = 1
     least_turns: int = 1
 

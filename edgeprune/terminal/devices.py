@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.memory import Memory
 from edgeprune.device.npu import Npu
-from edgeprune.device.profile import Profile
+from edgeprune.device.paces import NUMBERS, describe_cores, load_pace, widen
+from edgeprune.device.profile import Profile, core_groups, latency_evidence
 from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_quantity
 
@@ -24,6 +25,7 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
         Column(heading="kernels"),
         Column(heading="flash", align="right"),
         Column(heading="RAM", align="right"),
+        Column(heading="latency"),
     )
     rows = [
         [
@@ -33,12 +35,13 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
             profile.runtime.kernels,
             _format_kib(profile.flash_kib),
             _format_kib(profile.largest_ram_kib),
+            latency_evidence(profile),
         ]
         for profile in profiles
     ]
     note = (
-        f"{len(profiles)} of {of} devices. RAM is the largest block that may hold the tensor arena; "
-        "'edgeprune devices show ID' has all memories, budgets and sources."
+        f"{len(profiles)} of {of} devices. RAM is the largest block that may hold the tensor arena; latency "
+        "is what its estimate rests on; 'edgeprune devices show ID' has all memories, budgets and sources."
     )
     return f"{format_table(columns, rows)}\n\n{wrap(note)}"
 
@@ -62,7 +65,7 @@ def format_device(profile: Profile) -> str:
         f"{profile.id}: {profile.name}\n{_list(_describe_device(profile))}",
         f"Memories\n{_tabulate_memories(profile.memory)}",
         f"Budgets of a build that asks for no others\n{_list(_describe_budgets(profile))}",
-        f"Latency\n{_list(_describe_latency(profile.latency))}",
+        f"Latency\n{_list(_describe_latency(profile))}",
         f"Costs of any artefact\n{_list(_describe_costs(profile))}",
     ]
     if profile.flashing or profile.emulator:
@@ -144,13 +147,34 @@ def _describe_budgets(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "", budgets.reason
 
 
-def _describe_latency(law: LatencyModel) -> Iterator[tuple[str, str]]:
+def _describe_latency(profile: Profile) -> Iterator[tuple[str, str]]:
+    law = profile.latency
+    if law.by == "work":
+        yield from _describe_work(profile)
+        return
     if law.by == "none":
         yield "by", "none: it is not estimated"
     else:
         table = f" ({law.table})" if law.table else ""
-        yield "by", f"{law.by}{table}: {'; '.join(_list_paces(law))}"
+        paces = "; ".join(_list_paces(law))
+        yield "by", f"{law.by}{table}" + (f": {paces}" if paces else "")
         yield "interval", f"{law.low:.2f} to {law.high:.2f} times the estimate"
+    yield law.evidence, law.source
+
+
+def _describe_work(profile: Profile) -> Iterator[tuple[str, str]]:
+    law, groups = profile.latency, core_groups(profile)
+    scaled = "" if law.times == 1 else f", times {law.times:.3g}"
+    yield "by", f"kinds of work: {describe_cores(groups, law.cores)}{scaled}"
+    for group in groups:
+        for number in NUMBERS:
+            pace = load_pace(group.core, number)
+            if pace is not None:
+                low, high = widen(pace.low, law.low), widen(pace.high, law.high)
+                reach = f"{low:.2f} to {high:.2f} times the estimate"
+                yield f"{group.count} x", f"{group.core}, {number}: {reach}"
+    if profile.gpu:
+        yield "gpu", profile.gpu
     yield law.evidence, law.source
 
 
@@ -168,7 +192,10 @@ def _list_paces(law: LatencyModel) -> Iterator[str]:
     if law.cycles_per_op:
         yield f"{law.cycles_per_op:.0f} cycles per op"
     if law.cached_weights_kib:
-        yield f"{law.beyond_cache:g} times as long from {law.cached_weights_kib:g} KiB of weights on"
+        yield (
+            f"{law.cycles_per_fetched_byte:g} cycles per byte that is fetched anew, "
+            f"from {law.cached_weights_kib:g} KiB of weights on"
+        )
 
 
 def _describe_costs(profile: Profile) -> Iterator[tuple[str, str]]:

@@ -151,7 +151,19 @@ def _shape_of(op: Op, subgraph: Subgraph, decoded: Set[int]) -> OpShape:
         decoded=_decoded_by(op, subgraph),
         weights_decoded=weights is not None and weights.index in decoded,
         weights_per_tensor=weights is not None and weights.scales.size == 1,
+        flips_sign=op.name == "QUANTIZE" and _flips_sign(op, subgraph),
     )
+
+
+def _flips_sign(op: Op, subgraph: Subgraph) -> bool:
+    """Whether `Requantize` takes its short way, which flips one bit: the same scale, 128 apart."""
+    before, after = _input(op, subgraph, 0), subgraph.tensors[op.outputs[0]]
+    if before is None or {before.dtype, after.dtype} != {"uint8", "int8"}:
+        return False
+    if before.scales.size != 1 or after.scales.size != 1 or before.scales[0] != after.scales[0]:
+        return False
+    apart = int(before.zero_points[0]) - int(after.zero_points[0])
+    return apart == (128 if before.dtype == "uint8" else -128)
 
 
 def _decoded_by(op: Op, subgraph: Subgraph) -> tuple[Decoded, ...]:

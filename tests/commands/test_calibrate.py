@@ -8,6 +8,7 @@ from edgeprune.commands.calibrate import calibrate, fit_profile
 from edgeprune.device.fitting import fit_law
 from edgeprune.device.latency import LatencyModel
 from edgeprune.device.profile import find_profile, load_profile
+from edgeprune.device.profile_text import replace_table
 from edgeprune.device.record import ENGINE, Record, read_record
 from edgeprune.device.samples import Sample
 from edgeprune.errors import DataError, OutputError, ProfileError
@@ -152,13 +153,30 @@ def test_models_that_contradict_one_another_scale_the_law_there_is(tmp_path):
 
 
 def test_a_device_without_a_law_gets_one_by_multiply_accumulates(tmp_path):
+    text = find_profile("pixel-8").read_text(encoding="utf-8")
+    nothing = {"by": "none", "evidence": "assumed", "source": "a test"}
+    (tmp_path / "bare.toml").write_text(replace_table(text, "latency", nothing), encoding="utf-8")
     record = make_record(tmp_path, device="pixel-8", on="adb", table="", instructions={"macs": 1e7}, ops=1)
-    result = calibrate("pixel-8", [record], output=tmp_path / "mine.toml")
+    result = calibrate(str(tmp_path / "bare.toml"), [record], output=tmp_path / "mine.toml")
     assert result.rows[0].before_ms is None
     law = load_profile(str(tmp_path / "mine.toml")).latency
     assert (law.by, law.ms_per_mac) == ("macs", pytest.approx(1e-6))
     # Multiply-accumulates tell far less than instructions.
     assert law.high > 2
+
+
+def test_a_law_by_work_is_scaled_to_what_was_measured(tmp_path):
+    record = make_record(tmp_path, device="pixel-8", on="adb", table="", instructions={"work_ms": 4.0}, ops=1)
+    result = calibrate("pixel-8", [record], output=tmp_path / "mine.toml")
+    assert (result.rows[0].before_ms, result.rows[0].after_ms) == (4.0, pytest.approx(10.0))
+    law = load_profile(str(tmp_path / "mine.toml")).latency
+    assert (law.by, law.times, law.evidence) == ("work", pytest.approx(2.5), "measured")
+
+
+def test_a_record_of_multiply_accumulates_does_not_scale_a_law_by_work(tmp_path):
+    record = make_record(tmp_path, device="pixel-8", on="adb", table="", instructions={"macs": 1e7}, ops=1)
+    with pytest.raises(DataError, match="before the device's law"):
+        calibrate("pixel-8", [record], output=tmp_path / "mine.toml")
 
 
 def test_a_profile_whose_law_is_no_table_of_its_own_is_left_as_it_is(tmp_path):
@@ -168,7 +186,7 @@ def test_a_profile_whose_law_is_no_table_of_its_own_is_left_as_it_is(tmp_path):
     law, _, after = after.partition("\n[")
     inline = "latency = { " + ", ".join(filter(None, law.splitlines())) + " }\n"
     mine.write_text(inline + before + "[" + after, encoding="utf-8")
-    record = make_record(tmp_path, device="pixel-8", on="adb", table="", instructions={"macs": 1e7}, ops=1)
+    record = make_record(tmp_path, device="pixel-8", on="adb", table="", instructions={"work_ms": 4.0}, ops=1)
     with pytest.raises(ProfileError, match="one table"):
         calibrate(str(mine), [record])
     assert mine.read_text(encoding="utf-8").startswith("latency = {")
@@ -267,7 +285,8 @@ def test_a_law_in_which_some_ops_take_no_time_is_not_taken():
 
 
 def test_a_law_by_multiply_accumulates_has_a_base_where_models_show_one():
-    phone = load_profile("pixel-8")
+    nothing = LatencyModel(by="none", evidence="assumed", source="a test")
+    phone = dataclasses.replace(load_profile("pixel-8"), latency=nothing)
     samples = [
         sample_of({"macs": macs}, 2.0 + 1e-6 * macs, architecture=str(macs), ops=1)
         for macs in (1e5, 3e5, 1e6, 2e6, 4e6, 8e6)

@@ -134,3 +134,22 @@ def test_a_dense_layer_on_mve_keeps_sums_of_its_weights_unless_they_are_decoded(
     # They are made anew each time in a scratch buffer, whose handle takes 16.
     assert tail(decoded, "cmsis-nn mve") - tail(decoded, "cmsis-nn dsp") == 16
     assert scratch_bytes(decoded, "cmsis-nn mve") == (40,)
+
+
+@pytest.mark.parametrize("name", ["MAXIMUM", "MINIMUM", "SHAPE", "TRANSPOSE", "EXPAND_DIMS"])
+def test_ops_that_keep_nothing_take_no_allowance_for_what_is_unknown(name):
+    inputs = ArenaInputs(
+        ops=(OpShape(op=name, inputs=((1, 4),), output=(1, 4)),),
+        buffers=(),
+        tensor_count=2,
+        input_count=1,
+        output_count=1,
+        variable_bytes=(),
+        per_channel=(False,),
+        quantized_io=0,
+        nested_ops=(),
+    )
+    unknown = replace(inputs, ops=(replace(inputs.ops[0], op="ZEROS_LIKE"),))
+    spared = tail_bytes(unknown, "cmsis-nn dsp") - tail_bytes(inputs, "cmsis-nn dsp")
+    # 32 bytes of options, and for most 96 of data.
+    assert spared >= (16 if name == "EXPAND_DIMS" else 96)

@@ -186,10 +186,14 @@ def test_a_model_is_the_sum_of_its_ops_and_its_own_architecture_unless_it_has_an
     )
     assert describe_sample([dense], table, cycles=5.0, model="m", architecture="a").architecture == "a"
     law = LatencyModel(
-        by="none", cached_weights_kib=0.5, beyond_cache=11.0, evidence="assumed", source="a test"
+        by="none",
+        cached_weights_kib=0.5,
+        cycles_per_fetched_byte=each / 100,
+        evidence="assumed",
+        source="a test",
     )
     slow = describe_sample([dense, dense], table, cycles=5.0, model="m", law=law)
-    assert slow.instructions == pytest.approx({"fully_connected": 22 * each})
+    assert slow.instructions == pytest.approx({"fully_connected": 22 * each})  # 1 + 1000 / 100 times
 
 
 def test_a_model_lies_inside_or_outside_the_interval_of_other_architectures_not_of_its_variants():

@@ -6,6 +6,7 @@ from edgeprune.device.instructions import InstructionTable, KindCost, load_instr
 from edgeprune.device.latency import (
     LatencyModel,
     cycles_of,
+    fetched_bytes,
     find_latency_faults,
     is_beyond_cache,
     latency_reach,
@@ -14,6 +15,7 @@ from edgeprune.device.latency import (
     spread,
     weight_bytes,
 )
+from edgeprune.device.paces import NUMBERS, load_pace
 from edgeprune.graph.opshape import OpShape
 
 DENSE = OpShape(op="FULLY_CONNECTED", inputs=((1, 100),), output=(1, 10), filter=(10, 100))
@@ -66,11 +68,12 @@ def test_exp_on_floats_has_a_pace_of_its_own():
 
 
 def test_floats_beyond_a_cache_wait_for_four_times_the_bytes_however_long_they_compute():
-    law = dataclasses.replace(LAW, cached_weights_kib=0.5, beyond_cache=11.0)
+    law = dataclasses.replace(LAW, cached_weights_kib=0.5, cycles_per_fetched_byte=9.0)
     floats = dataclasses.replace(DENSE, dtype="float32")
-    assert slowdown_of(DENSE, law, TABLE) == 11
-    # 10 outputs x 25 steps x 48 instructions, 10 times as many as on int8: the waits are 10 x 4 / 10.
-    assert slowdown_of(floats, law, TABLE) == 5
+    # 1000 bytes x 9 cycles beside 1200 instructions x 1.5.
+    assert slowdown_of(DENSE, law, TABLE) == 6
+    # 4000 bytes beside 10 outputs x 25 steps x 48 instructions x 2.
+    assert slowdown_of(floats, law, TABLE) == 2.5
     small = dataclasses.replace(law, cached_weights_kib=5.0)
     assert slowdown_of(floats, small, TABLE) == 1
 
@@ -100,21 +103,31 @@ def test_faults_of_a_law_are_all_found():
 
 def test_weights_that_fill_the_cache_to_the_last_byte_are_beyond_it():
     wide = OpShape(op="FULLY_CONNECTED", inputs=((1, 128),), output=(1, 8), filter=(8, 128))
-    law = dataclasses.replace(LAW, cached_weights_kib=1.0, beyond_cache=11.0)
+    law = dataclasses.replace(LAW, cached_weights_kib=1.0, cycles_per_fetched_byte=9.0)
     assert weight_bytes(wide) == 1024
     assert is_beyond_cache(wide, law)
     assert not is_beyond_cache(DENSE, law)  # 1000 bytes
     assert is_beyond_cache(dataclasses.replace(DENSE, dtype="float32"), law)  # 4000
 
 
-def test_an_op_beyond_the_cache_takes_that_many_times_all_that_it_took():
-    law = dataclasses.replace(LAW, cached_weights_kib=0.5, beyond_cache=11.0)
-    assert cycles_of(DENSE, law, TABLE) == 11 * (1200 * 1.5 + 1000 * 0.5 + 100)
+def test_an_op_beyond_the_cache_waits_for_each_byte_on_top_of_all_that_it_took():
+    law = dataclasses.replace(LAW, cached_weights_kib=0.5, cycles_per_fetched_byte=9.0)
+    assert cycles_of(DENSE, law, TABLE) == 1200 * 1.5 + 1000 * 0.5 + 100 + 1000 * 9
+
+
+def test_a_convolution_fetches_its_weights_once_for_as_many_pixels_as_its_kernel_takes_at_a_time():
+    conv = OpShape(op="CONV_2D", inputs=((1, 3, 3, 64),), output=(1, 3, 3, 16), filter=(16, 1, 1, 64))
+    assert fetched_bytes(conv, TABLE) == 1024 * 5  # two at a time, and the ninth
+    assert fetched_bytes(conv, dataclasses.replace(TABLE, kernels="mve")) == 1024 * 3
+    assert fetched_bytes(conv, dataclasses.replace(TABLE, kernels="reference")) == 1024 * 9
+    assert fetched_bytes(dataclasses.replace(conv, dtype="float32"), TABLE) == 4096 * 9
 
 
 def test_an_estimate_reaches_as_far_as_its_law_and_the_count_behind_it():
     macs = dataclasses.replace(LAW, by="macs", table="", ms_per_mac=1.0)
     assert latency_reach(macs) == 1.4
+    work = dataclasses.replace(LAW, by="work", table="Cortex-A76", high=1.0)
+    assert latency_reach(work) == max(load_pace("Cortex-A76", number).high for number in NUMBERS)
     # The P90 error of the counts of the shipped table, beside the law's 0.4.
     error = load_instruction_table("cortex-m7").p90_error
     assert error > 0.01

@@ -55,6 +55,13 @@ FAULTS = {
         "power.active_mw: is 46.07, outside low_mw (900)",
         "costs.source: is empty",
     ],
+    "core_that_nobody_timed": [
+        "cores[1].core: is 'Cortex-A57X'; there are paces for",
+        "gpu: is 'Mali-G67'; there are paces for",
+    ],
+    "more_threads_than_cores": ["latency.cores: is '9'; use big, little, or a number of threads from 1 to 8"],
+    "first_cores_of_another_kind": ["cores[0].core: is 'Exynos M4', but latency.table is 'Cortex-A75'"],
+    "paces_of_no_core": ["latency.table: is 'Exynos M5'; there are paces for"],
     "many_at_once": [
         "clock_mhz: is 0; it takes a number above 0",
         "runtime.round_to: is the text 'four'; it takes a whole number",

@@ -55,6 +55,26 @@ def test_weights_that_another_op_unpacks_are_still_weights():
     assert (dense.inputs, dense.filter, dense.macs) == (((1, 2),), (3, 2), 6)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "flips"),
+    [
+        (("UINT8", 0.5, 128), ("INT8", 0.5, 0), True),
+        (("INT8", 0.5, 0), ("UINT8", 0.5, 128), True),
+        (("UINT8", 0.5, 128), ("INT8", 0.25, 0), False),
+        (("UINT8", 0.5, 120), ("INT8", 0.5, 0), False),
+        (("INT8", 0.5, 0), ("INT8", 0.5, 128), False),
+    ],
+)
+def test_a_quantize_flips_the_sign_between_bytes_of_one_scale_128_apart(before, after, flips):
+    ends = [
+        tensor((1, 4), dtype, scale=scale, zero_point=zero_point)
+        for dtype, scale, zero_point in (before, after)
+    ]
+    data = model(ends, [("QUANTIZE", (0,), (1,), None)], inputs=[0], outputs=[1])
+    (op,) = op_shapes(read_model(data, where="made"))
+    assert op.flips_sign is flips
+
+
 def test_macs_of_a_depthwise_convolution_with_stride():
     options = load_schema().DepthwiseConv2DOptionsT()
     options.padding, options.strideH, options.strideW, options.depthMultiplier = 1, 2, 2, 1

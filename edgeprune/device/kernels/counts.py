@@ -95,6 +95,8 @@ def kind_of(op: OpShape) -> str:
         return "depthwise_plain" if multiplier % 4 else "depthwise_by_four"
     if op.op in _PAIRED:
         same = len(op.inputs) == 2 and op.inputs[0] == op.inputs[1]
+        if _PAIRED[op.op] == "maximum" and len(op.inputs) == 1:
+            return "maximum_constant"
         return _PAIRED[op.op] if same else f"{_PAIRED[op.op]}_broadcast"
     if op.op == "FULLY_CONNECTED":
         if op.filter is None:
@@ -104,6 +106,8 @@ def kind_of(op: OpShape) -> str:
         reversed_ = op.filter[3] > _REVERSED_ABOVE and max(op.stride) <= 2
         return "transpose_conv_reversed" if reversed_ else "transpose_conv"
     if op.op == "QUANTIZE":
+        if op.flips_sign:
+            return "flip_sign"
         return "quantize" if op.dtype == "float32" else "requantize"
     return KINDS.get(op.op, "other")
 
