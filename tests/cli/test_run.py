@@ -4,11 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from shared_cases import case_file
 from small_models import dense_int8, real_model, unary
 
 from edgeprune.cli.main import run
 from edgeprune.commands.run import EngineRun
 from edgeprune.device.profile import load_profile
+from edgeprune.measuring.backend import measure
+from edgeprune.measuring.runtime import choose_runtime
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc here")
 needs_qemu = pytest.mark.skipif(
@@ -57,6 +60,25 @@ def test_an_op_that_the_engine_lacks_ends_in_exit_3(tmp_path, capfd):
     file = saved(tmp_path, unary("GELU"))
     assert run(["run", str(file), "--device", "cortex-m7"]) == 3
     assert "the C engine has no GELU" in capfd.readouterr().err
+
+
+def test_a_refusal_is_the_same_in_run_firmware_and_build(tmp_path, capfd):
+    file = saved(tmp_path, unary("GELU"))
+    assert run(["run", str(file), "--device", "cortex-m7"]) == 3
+    said = capfd.readouterr().err
+    output = ("--output", str(tmp_path / "out"))
+    assert run(["firmware", str(file), "--runtime", "c", "--device", "cortex-m7", *output]) == 3
+    assert capfd.readouterr().err == said
+    profile = choose_runtime(load_profile("cortex-m7"), "c")
+    reason = measure(file.read_bytes(), profile=profile, where="made").unsupported[0]
+    assert said.strip().endswith(reason.partition(": ")[2])
+
+
+@needs_gcc
+def test_what_tflm_cannot_run_is_run_and_not_compared(capfd):
+    file = case_file("offset_buffers_float")
+    assert run(["run", str(file), "--device", "cortex-m7", "--on", "host"]) == 0
+    assert "were not compared: TFLM cannot run CONV_2D" in " ".join(capfd.readouterr().out.split())
 
 
 def test_outputs_that_differ_are_no_pass():

@@ -48,6 +48,7 @@ _KERNEL_ORDER = (
     "add_sums_8x1",
     "set_sums_8x1",
     "connect_8x1",
+    "dot_row",
     "dot_1x1",
     "connect_4x1",
     "widen_column",

@@ -211,7 +211,8 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
         head = render("conv_2d_gather_lane.c", **values)
     gather = render(f"conv_2d_gather_{kind}.c", **values).rstrip()
     constants = [Constant(name="weights", values=lanes.words), channels.constant]
-    is_whole = lanes.segment == lanes.pairs
+    # Whole sums are doubled before they are scaled.
+    is_whole = lanes.segment == lanes.pairs and 2 * bound_sums(convolution.weights).max() < 1 << 31
     if is_whole and (values["low"], values["high"]) == (INT8_MIN, INT8_MAX):
         values |= {"between": "", "limits": ""}
         kernels += ["convolve_4x2", "convolve_4x2_full"]

@@ -72,7 +72,8 @@ def emit_float(site: Site) -> Layer:
 def emit_floats(site: Site) -> Layer:
     """A function of each pair of numbers, with broadcasting."""
     site.require("float32", site.input(0), site.input(1), site.output())
-    value, kernels = _PAIRS[site.op.name], ()
+    value = _PAIRS[site.op.name]
+    kernels: tuple[str, ...] = ()
     if "fused_activation_function" in site.op.options:
         value, kernels = limit_float(site, value)
     return emit_pairs(site, value=value, kernels=(*kernels, *_list_kernels(value)))

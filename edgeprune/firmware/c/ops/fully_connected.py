@@ -20,6 +20,8 @@ from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, r
 from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.sparse import pack_if_sparse_rows
 
+_MOST_SINGLE, _MOST_ALONE = 3, 5
+"""Channels that take less time one by one than as a block of eight, without SIMD; where all are so few."""
 _MOST_ROWS = 2
 """Channels that are computed one by one; three take as long as a block of four."""
 
@@ -81,14 +83,7 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
     lanes = None if site.instructions == "plain" else pack_lanes(weights, block=8)
     in_parts = lanes is not None and (inputs % 4 != 0 or lanes.segment < lanes.pairs)
     if lanes is None or (in_parts and lanes.swapped.any()):
-        return Layer(
-            function=render("fully_connected.c", **values),
-            inputs=site.op.inputs[:1],
-            outputs=site.op.outputs,
-            constants=(Constant(name="weights", values=pack_bytes(weights)), channels.constant),
-            kernels=(*channels.kernels, "naked", "dot_8x1_bytes"),
-            overlaps={site.op.inputs[0]: _find_slack(values)},
-        )
+        return _emit_bytes(site, weights, values, channels)
     channels = channels.padded(to=8).taken(lanes.order)
     turns = find_turns(channels, lanes, block=8, outputs=outputs)
     constants = [Constant(name="weights", values=lanes.words), channels.constant]
@@ -109,6 +104,31 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
         outputs=site.op.outputs,
         constants=tuple(constants),
         kernels=(*channels.kernels, "dsp", "split_sum", "dot_8x1", *kernels),
+        overlaps={site.op.inputs[0]: _find_slack(values)},
+    )
+
+
+def _emit_bytes(site: Site, weights: Integers, values: Mapping[str, Any], channels: Channels) -> Layer:
+    """Eight channels at a time without SIMD; those that are left over one by one, if they are few."""
+    outputs = len(weights)
+    few = outputs % 8 if outputs % 8 <= (_MOST_SINGLE if outputs > 8 else _MOST_ALONE) else 0
+    whole = outputs - few
+    values = {**values, "whole": whole, "how": "eight channels" if whole else "one channel"}
+    body, constants, kernels = "", [channels.constant], []
+    if whole:
+        body += render("fully_connected_blocks.c", **values)
+        constants.append(Constant(name="weights", values=pack_bytes(weights[:whole])))
+        kernels += ["naked", "dot_8x1_bytes"]
+    if few:
+        body += render("fully_connected_single.c", **values)
+        constants.append(Constant(name="rest", values=weights[whole:].astype(np.int8)))
+        kernels.append("dot_row")
+    return Layer(
+        function=render("fully_connected.c", **values, body=body.rstrip()),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=tuple(constants),
+        kernels=(*channels.kernels, *kernels),
         overlaps={site.op.inputs[0]: _find_slack(values)},
     )
 

@@ -193,7 +193,7 @@ def _rsqrt(site: Site) -> Integers:
             table.append(INT8_MAX)
             continue
         root = fixed_point.inverse_square_root(value)
-        fine = replace(root, shift=root.shift + _RSQRT_SHIFT).scale(np.int64(1))
+        fine = replace(root, shift=root.shift + _RSQRT_SHIFT).scale(np.array(1, np.int64))
         scaled = replace(factor, shift=factor.shift - _RSQRT_SHIFT).scale(fine)
         table.append(int(scaled) + zero_point(site.output()))
     return np.array(table, np.int64)
