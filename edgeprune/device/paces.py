@@ -92,6 +92,7 @@ def _table() -> dict[str, dict[str, dict[str, object]]]:
     return table
 
 
+@lru_cache(maxsize=1)
 def list_cores() -> tuple[str, ...]:
     """Cores that have paces."""
     return tuple(sorted(_table()["cores"]))

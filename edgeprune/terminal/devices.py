@@ -18,14 +18,14 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
         profiles: the devices to list.
         of: how many they were chosen from.
     """
+    has_flash = any(profile.kind == "mcu" for profile in profiles)
     columns = (
         Column(heading="device"),
         Column(heading="core", wrap=True),
         Column(heading="MHz", align="right"),
         Column(heading="kernels"),
-        Column(heading="flash", align="right"),
+        Column(heading="flash", align="right") if has_flash else Column(heading="latency"),
         Column(heading="RAM", align="right"),
-        Column(heading="latency"),
     )
     rows = [
         [
@@ -33,15 +33,15 @@ def format_devices(profiles: Sequence[Profile], *, of: int) -> str:
             profile.core,
             f"{profile.clock_mhz:g}",
             profile.runtime.kernels,
-            _format_kib(profile.flash_kib),
+            _format_kib(profile.flash_kib) if has_flash else latency_evidence(profile),
             _format_kib(profile.largest_ram_kib),
-            latency_evidence(profile),
         ]
         for profile in profiles
     ]
     note = (
-        f"{len(profiles)} of {of} devices. RAM is the largest block that may hold the tensor arena; latency "
-        "is what its estimate rests on; 'edgeprune devices show ID' has all memories, budgets and sources."
+        f"{len(profiles)} of {of} devices. RAM is the largest block that may hold the tensor arena; "
+        f"{'' if has_flash else 'latency is what its estimate rests on; '}"
+        "'edgeprune devices show ID' has all memories, budgets and sources."
     )
     return f"{format_table(columns, rows)}\n\n{wrap(note)}"
 
