@@ -69,6 +69,7 @@ _KERNEL_ORDER = (
     "add_mve",
     "sum_four_mve",
     "largest",
+    "means",
     "convolve_two_mve",
     "convolve_two_odd_mve",
     "dot_4x1_mve",

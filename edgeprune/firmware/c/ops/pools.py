@@ -12,6 +12,8 @@ from edgeprune.firmware.c.scaling import activation_range
 from edgeprune.firmware.c.window import Window, read_window
 
 _LEAST_CHANNELS = 4
+_MOST_TAPS = 255
+"""Whose sum fits 16 bits."""
 
 
 @emits("AVERAGE_POOL_2D", "MAX_POOL_2D")
@@ -43,8 +45,12 @@ def _choose_variant(site: Site, window: Window) -> tuple[str, tuple[str, ...]]:
         return "", ()
     if site.op.name == "MAX_POOL_2D" and site.instructions != "plain" and window.in_c >= _LEAST_CHANNELS:
         return "_words", ("largest",)
-    if site.op.name == "AVERAGE_POOL_2D" and site.instructions == "mve" and window.in_c % 4 == 0:
+    if site.op.name == "MAX_POOL_2D" or site.instructions == "plain":
+        return "", ()
+    if site.instructions == "mve" and window.in_c % 4 == 0:
         return "_mve", ("multiply", "rescale", "mve", "sum_four_mve")
+    if window.in_c >= _LEAST_CHANNELS and window.kernel_h * window.kernel_w <= _MOST_TAPS:
+        return "_words", ("dsp", "means")
     return "", ()
 
 
