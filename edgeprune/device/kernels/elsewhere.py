@@ -36,7 +36,7 @@ def _conv_mve(op: OpShape) -> Counts:
     inside = prod(taps_inside(op, (window_h, window_w)))
     outside = pixels * taps - inside
     counts = _matmul_mve(rows=pixels, columns=channels // groups, depth=taps * depth)
-    copying = (inside, inside * copies, outside, outside * copies, pixels)
+    copying = (inside, inside * copies, outside, outside * copies, pixels * window_h, pixels)
     return tuple(groups * count for count in (*counts, *copying))
 
 
