@@ -100,7 +100,7 @@ class Channels:
         """The records for Helium: each field of four channels in a row; biases once, shifts to the left."""
         bias, multiplier, offset, right = self.values.T
         fields = np.stack([bias // 2, multiplier, offset, -right])
-        fields = np.where(self.odd, self.plain.T + np.array([[0], [0], [0], [_ODD]]), fields)
+        fields = np.where(self.odd, self.plain.T, fields)
         rows = fields.reshape(4, -1, 4).swapaxes(0, 1).astype(np.int32)
         return Constant(name=self.name, values=np.ascontiguousarray(rows))
 

@@ -70,7 +70,7 @@ def emit(site: Site) -> Layer:
     if in_eights:
         channels = channels.alike(block=8)
         even_first = np.arange(window.out_c).reshape(-1, 4, 2).swapaxes(1, 2).reshape(-1)
-        is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3) and not channels.is_mixed
+        is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3)
         template = f"depthwise_conv_2d_mve_{'3x3' if is_3x3 else 'blocks'}.c"
         blocks = channels.render_blocks(template, values, up_to=window.out_c)
         kernels = ("depthwise_8_mve", *(("depthwise_3x3_mve",) if is_3x3 else ()))

@@ -9,8 +9,8 @@ EDGEPRUNE_INLINE int32x4_t requantize_four(int32x4_t sums, const int32_t *record
                                            bool is_odd)
 {
     const int32x4_t biased = vaddq_s32(sums, vldrwq_s32(records));
-    if (is_odd) { /* shifts go either way, and 64 is added to them */
-        const int32x4_t shift = vsubq_n_s32(vldrwq_s32(&records[12]), 64);
+    if (is_odd) { /* shifts go either way */
+        const int32x4_t shift = vldrwq_s32(&records[12]);
         const int32x4_t left = vmaxq_s32(shift, vdupq_n_s32(0));
         const int32x4_t right = vminq_s32(shift, vdupq_n_s32(0));
         const int32x4_t doubled = vqrdmulhq_s32(vshlq_s32(biased, left), vldrwq_s32(&records[4]));
@@ -67,7 +67,7 @@ EDGEPRUNE_INLINE int32_t requantize_one(int32_t sum, const int32_t *records, int
 {
     if (is_odd) {
         const int32_t biased = add_wrapping(sum, records[place]);
-        return add_wrapping(rescale(biased, records[4 + place], records[12 + place] - 64), records[8 + place]);
+        return add_wrapping(rescale(biased, records[4 + place], records[12 + place]), records[8 + place]);
     }
     const int32_t product = multiply_high(sum + records[place], records[4 + place]);
     return (product + (product >> 31) + records[8 + place]) >> -records[12 + place];
