@@ -76,8 +76,8 @@ def call_operation(operation: Any, node: Node, inputs: Sequence[Any]) -> Any:
     bound.arguments.update(keras.tree.map_structure(fill, said))
     named = {
         name: bound.arguments.pop(name)
-        for name, value in tuple(bound.arguments.items())
+        for name, value in said.items()
         if signature.parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        and not any(keras.ops.is_tensor(each) for each in keras.tree.flatten(value))
+        and not any(isinstance(each, Read) for each in keras.tree.flatten(value))
     }  # layers take only tensors by their place
     return operation(*bound.args, **bound.kwargs, **named)
