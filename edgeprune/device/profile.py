@@ -213,6 +213,7 @@ def use_cores(profile: Profile, choice: str) -> Profile:
     return chosen
 
 
+@lru_cache(maxsize=1)
 def list_profiles() -> tuple[Profile, ...]:
     """All profiles that ship with edgeprune, by id. Raises ProfileError if one is broken."""
     return tuple(_read(path) for _, path in sorted(_shipped().items()))
