@@ -10,7 +10,9 @@ from edgeprune.build.workdir import BEST, list_stages, place_of_work
 
 @contextmanager
 def telling_what_is_kept(output: Path, *, is_resumed: bool) -> Iterator[None]:
-    """Adds to a KeyboardInterrupt, as a note (PEP 678), what is kept of the build and how to go on.
+    """Adds to an error, as a note (PEP 678), what is kept of the build and how to go on.
+
+    To any error: where Ctrl-C comes while TensorFlow calls Python, it passes on another one.
 
     Args:
         output: what the build writes.
@@ -19,9 +21,9 @@ def telling_what_is_kept(output: Path, *, is_resumed: bool) -> Iterator[None]:
     before, old = _finished(output), _inode(output)
     try:
         yield
-    except KeyboardInterrupt as interrupt:
+    except BaseException as error:
         is_written = _inode(output) not in (None, old)
-        interrupt.add_note(
+        error.add_note(
             f"{output} is whole" if is_written else _describe(output, before=before, is_resumed=is_resumed)
         )
         raise

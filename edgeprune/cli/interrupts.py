@@ -30,7 +30,7 @@ def list_notes(error: BaseException | None) -> list[str]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        notes += getattr(error, "__notes__", ()) if isinstance(error, KeyboardInterrupt) else ()
+        notes += getattr(error, "__notes__", ())
         error = error.__cause__ or error.__context__
     return notes
 

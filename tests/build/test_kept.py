@@ -1,4 +1,4 @@
-"""What Ctrl-C says is kept: the note of the KeyboardInterrupt."""
+"""What Ctrl-C says is kept: the note of the KeyboardInterrupt, or of what a library made of it."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from edgeprune.build.kept import telling_what_is_kept
 from edgeprune.build.workdir import BEST, WorkDirectory, place_of_work
+from edgeprune.cli.interrupts import list_notes
 
 
 def finish(work: WorkDirectory, *stages: str) -> None:
@@ -41,6 +42,18 @@ def test_stages_of_this_build_are_counted(output: Path) -> None:
     said = interrupt(output, after=lambda: finish(start(output), "one", "two"))
     assert said.startswith(f"2 finished stages are kept in {place_of_work(output)}")
     assert "--resume" in said
+
+
+def test_so_they_are_where_a_library_made_another_error_of_it(output: Path) -> None:
+    def build() -> None:
+        with telling_what_is_kept(output, is_resumed=False):
+            finish(start(output), "one")
+            raise RuntimeError("a callback failed: KeyboardInterrupt")
+
+    with pytest.raises(RuntimeError) as caught:
+        build()
+    (note,) = list_notes(caught.value)
+    assert note.startswith(f"1 finished stage is kept in {place_of_work(output)}")
 
 
 def test_without_any_nothing_is_kept(output: Path) -> None:
