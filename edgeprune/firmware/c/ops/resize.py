@@ -18,21 +18,16 @@ def emit(site: Site) -> Layer:
         return _emit_floats(site)
     dtype = site.input().dtype if nearest and site.input().dtype in C_TYPES else "int8"
     site.require(dtype, site.input(), site.output())
-    batches, in_h, in_w, channels = shape_4d(site.input().shape)
-    _, out_h, out_w, _ = shape_4d(site.output().shape)
+    sizes = _sizes_of(site)
     find = _find_nearest if nearest else _find_neighbours
-    rows, columns = find(site, in_h, out_h), find(site, in_w, out_w)
+    rows = find(site, sizes["in_h"], sizes["out_h"])
+    columns = find(site, sizes["in_w"], sizes["out_w"])
     function = render(
         f"{site.op.name.lower()}.c",
         name=site.label,
         type=C_TYPES[dtype],
         comment=describe(site),
-        batches=batches,
-        in_h=in_h,
-        in_w=in_w,
-        out_h=out_h,
-        out_w=out_w,
-        channels=channels,
+        **sizes,
     )
     return Layer(
         function=function,
@@ -46,30 +41,31 @@ def emit(site: Site) -> Layer:
 def _emit_floats(site: Site) -> Layer:
     """RESIZE_BILINEAR of real numbers."""
     site.require("float32", site.output())
-    batches, in_h, in_w, channels = shape_4d(site.input().shape)
-    _, out_h, out_w, _ = shape_4d(site.output().shape)
-    constants = []
-    for name, size, out in (("rows", in_h, out_h), ("columns", in_w, out_w)):
-        places, distances = _find_floats(site, size, out)
+    sizes, constants = _sizes_of(site), []
+    for name, side in (("rows", "h"), ("columns", "w")):
+        places, distances = _find_floats(site, sizes[f"in_{side}"], sizes[f"out_{side}"])
         constants.append(Constant(name=name, values=places))
         constants.append(Constant(name=f"{name}_distances", values=distances))
-    function = render(
-        "resize_bilinear_float.c",
-        name=site.label,
-        comment=describe(site),
-        batches=batches,
-        in_h=in_h,
-        in_w=in_w,
-        out_h=out_h,
-        out_w=out_w,
-        channels=channels,
-    )
+    function = render("resize_bilinear_float.c", name=site.label, comment=describe(site), **sizes)
     return Layer(
         function=function,
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=tuple(constants),
     )
+
+
+def _sizes_of(site: Site) -> dict[str, int]:
+    batches, in_h, in_w, channels = shape_4d(site.input().shape)
+    _, out_h, out_w, _ = shape_4d(site.output().shape)
+    return {
+        "batches": batches,
+        "in_h": in_h,
+        "in_w": in_w,
+        "out_h": out_h,
+        "out_w": out_w,
+        "channels": channels,
+    }
 
 
 def _find_floats(site: Site, size: int, out: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
