@@ -141,7 +141,9 @@ def prune_step(
                     channels=channels,
                     kept=solution.kept,
                 )
-                refitted = refit_cut(cut, evaluator=pruner.evaluator, source=training.source, seed=seed)
+                refitted = refit_cut(
+                    cut, evaluator=pruner.evaluator, source=training.source, trained=True, seed=seed
+                )
                 compacted = replace(compacted, model=refitted.model)
             return PrunedStep(compacted=compacted, cost=cost, macs=macs)
         costs = costs.refit(predicted=solution.costs, measured={**solution.costs, **cost})
@@ -153,7 +155,7 @@ def prune_step(
 
 
 def cut_refitted(
-    model: keras.Model, traced: Traced, channels: ChannelMap, *, kept: Kept, trainer: Trainer
+    model: keras.Model, traced: Traced, channels: ChannelMap, *, kept: Kept, trainer: Trainer, trained: bool
 ) -> keras.Model:
     """The model with only these groups, its layers refitted; nothing is trained.
 
@@ -163,6 +165,7 @@ def cut_refitted(
         channels: its groups.
         kept: (groups,) True for each group that stays.
         trainer: has the samples.
+        trained: whether training follows, see `refit_cut`.
 
     Raises:
         InfeasibleError: masked and compacted models differ.
@@ -174,7 +177,8 @@ def cut_refitted(
     few = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
     smaller = compact(model, traced, channels=channels, kept=kept, probe=few).model
     cut = Cut(smaller=smaller, original=model, traced=traced, channels=channels, kept=kept)
-    return refit_cut(cut, evaluator=evaluator, source=trainer.training.source, seed=trainer.seed).model
+    source, seed = trainer.training.source, trainer.seed
+    return refit_cut(cut, evaluator=evaluator, source=source, trained=trained, seed=seed).model
 
 
 def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:

@@ -145,7 +145,7 @@ def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
         )
     except InfeasibleError:
         return None
-    refitted = cut_refitted(start.model, traced, channels, kept=plan.kept, trainer=trainer)
+    refitted = cut_refitted(start.model, traced, channels, kept=plan.kept, trainer=trainer, trained=False)
     source = trainer.training.source
     model, accuracy = settle_batch_norm(refitted, evaluator, source=source, seed=trainer.seed)
     row = describe_step(

@@ -166,13 +166,15 @@ class _Way:
         """Of the model with only these groups."""
         return count_macs(Lowering(self.traced.graph, self.channels).lower(kept))
 
-    def carry_out(self, kept: Kept, *, trainer: Trainer) -> keras.Model:
-        """A student: these groups of the model, refitted."""
+    def carry_out(self, kept: Kept, *, trainer: Trainer, trained: bool) -> keras.Model:
+        """A student: these groups of the model, refitted; for training or to be judged as it is."""
         from edgeprune.keras_bridge.model.weights import copy_model
 
         if kept.all():
             return copy_model(self.model)
-        return cut_refitted(self.model, self.traced, self.channels, kept=kept, trainer=trainer)
+        return cut_refitted(
+            self.model, self.traced, self.channels, kept=kept, trainer=trainer, trained=trained
+        )
 
 
 def _open_way(
@@ -254,7 +256,7 @@ class _Trial:
             kept = way.solve()
         except InfeasibleError as error:
             return cls(way=way, trained=trained, far=[], note=error.what)
-        student = way.carry_out(kept, trainer=trainer)
+        student = way.carry_out(kept, trainer=trainer, trained=True)
         tuner = make_tuner(student, trainer.teacher, training=trainer.training, recovery=recovery)
         return cls(way=way, macs=way.count_macs(kept), tuner=tuner, trained=trained, far=[])
 
@@ -338,7 +340,7 @@ def _vary(
     trainer.progress.stage("compare widths", total=len(plans))
     far = {}
     for number, kept in plans.items():
-        far[number] = distance.of(way.carry_out(kept, trainer=trainer))
+        far[number] = distance.of(way.carry_out(kept, trainer=trainer, trained=False))
         trainer.progress.advance()
     best = min(far, key=lambda number: far[number])
     rows: list[PlanPart] = [

@@ -117,6 +117,49 @@ def test_channels_that_others_repeat_are_made_good() -> None:
     assert distance(model, smaller, x[100:]) < 0.02
 
 
+def make_normalised() -> keras.Model:
+    """Two convolutions with BatchNorm, whose statistics are those of standard normal images."""
+    keras.utils.set_random_seed(0)
+    x = image = keras.Input((8, 8, 2))
+    for filters in (12, 10):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.0)(x))
+    x = layers.Dense(3)(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(image, x)
+    model(draw_images(), training=True)
+    return model
+
+
+def draw_images() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((200, 8, 8, 2)).astype(np.float32)
+
+
+def test_training_computes_what_was_refitted() -> None:
+    """BatchNorm divides by the spread of the batch, and fits spread less than what they were fitted to."""
+    model, x = make_normalised(), draw_images()
+    traced, channels, kept = cut(model, 1)
+    smaller = compact(model, traced, channels=channels, kept=kept, probe=[x[:4]]).model
+    repair(
+        Cut(smaller=smaller, original=model, traced=traced, channels=channels, kept=kept), inputs=[x], seed=0
+    )
+    untrained, trained = (np.asarray(smaller(x, training=training)) for training in (False, True))
+    np.testing.assert_allclose(trained, untrained, atol=1e-4 * np.ptp(untrained))
+
+
+def test_layers_that_cannot_be_made_good_stay_where_training_follows() -> None:
+    model, x = make_normalised(), draw_images()
+    traced, channels, kept = cut(model, 1)
+    counts = []
+    for explained in (None, 0.99):
+        smaller = compact(model, traced, channels=channels, kept=kept, probe=[x[:4]]).model
+        before = smaller.get_weights()
+        plan = Cut(smaller=smaller, original=model, traced=traced, channels=channels, kept=kept)
+        counts.append(repair(plan, inputs=[x], seed=0, explained=explained))
+    assert counts[0] > counts[1] == 0
+    for value, unchanged in zip(smaller.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, unchanged)
+
+
 def test_frozen_and_shared_layers_stay_as_they_are() -> None:
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 2))
