@@ -1,15 +1,12 @@
-"""Plans compete: which whole layers go, and which families of channels give way, as the model recovers best.
+"""Plans compete: which whole layers go, and how evenly channels give way, as the model recovers best.
 
-How well a model recovers without a branch cannot be read off its weights, gradients or loss, nor off its
-accuracy after a few steps: of ResNet-8 the block that is missed most at first is missed least in the end.
-What tells is how fast the student comes near the original again. So the model without each branch that would
-spare channels much is pruned to the budgets at once, refitted, and fine-tuned for a moment. The nearest of
-these then goes on, beside channels alone, and what all of recovery would make of the two is foreseen from how
-much the last doubling of their steps has gained.
-
-Then families of channels take turns at giving way: the solver's own plan, less and more even ones, and plans
-under scores that favour some families and slight others, are refitted and held against the original without
-any training. Between plans of the same layers that tells which ones starve a layer.
+How well a model recovers from a plan cannot be read off its weights, gradients or loss, nor off its outputs
+before training or after a few steps: of ResNet-8 the block that is missed most at first is missed least in
+the end, and of a keyword spotter at a third of its latency the widths that least squares bring nearest to the
+original end farthest from it. What tells is how fast the student comes near the original again. So plans of
+less and more even widths, and the model without each branch that would spare channels much, are carried out
+at once and fine-tuned for a moment. The best of these go on, and what all of recovery would make of them is
+foreseen from how much the last doubling of their steps has gained.
 """
 
 from __future__ import annotations
@@ -17,9 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edgeprune.errors import InfeasibleError
 from edgeprune.graph.branches import Branch
@@ -31,6 +26,7 @@ from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, cut_refitted, 
 from edgeprune.methods.layers import list_worthwhile, take_branches
 from edgeprune.prune.criteria import Scores
 from edgeprune.prune.families import count_kept
+from edgeprune.prune.limits import Limits
 from edgeprune.report.sections.plans import PlanPart
 
 if TYPE_CHECKING:
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 ALONE = "channels alone"
-TRIAL_SHARE = 0.08
+TRIAL_SHARE = 0.1
 """Fraction of all recovery steps that trials may take."""
 LEAST_TRIAL_STEPS = 16
 """A trial of fewer steps says nothing."""
@@ -52,16 +48,8 @@ MOST_DOUBLINGS = 4
 """Of training, that are foreseen from what the last one gained."""
 LEAST_GAIN = 0.05
 """By what fraction the distance foreseen without a branch must be below that with channels alone."""
-EVENNESS = (0.5, 2.0)
-"""Other than the usual one of `Limits.evenness`, that plans are drawn with."""
-SPREAD = 1.0
-"""Standard deviation of the logarithm of what a family's scores are multiplied by."""
-LEAST_VARIED, MOST_VARIED = 3, 8
-"""Plans of the same layers that are compared, beside the solver's own."""
-VARIED_SHARE, MOST_WORK = 0.1, 1.2e12
-"""What comparing them may cost: as a fraction of recovery, and in multiply-accumulates."""
-PASSES_EACH, PASSES_TRAINED = 4_000, 3
-"""Samples that run through a model while a plan is refitted and judged; what training on one counts."""
+EVENNESS = {"": Limits().evenness, ", more even": 2.0, ", less even": 0.5}
+"""What plans of channels alone are called → their `Limits.evenness`, the usual one first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +61,7 @@ class PlanChoice:
         widths: family → prunable channels that are left, where another plan than the solver's own won.
         steps: optimizer steps that trials took.
         plans: all that were compared, for the report.
-        note: a sentence for the user; "" where channels go as the solver says.
+        note: a sentence for the user; "" where no layers go.
     """
 
     branches: tuple[str, ...] = ()
@@ -98,31 +86,25 @@ def choose_plan(
     from edgeprune.keras_bridge.training.distance import make_distance
 
     traced, total = trace(model), trainer.plan_recovery().total_steps
-    count = _count_varied(model, traced, trainer=trainer)
+    if not _share_steps(2, total):
+        return PlanChoice()
     ways: list[tuple[Branch, ...]] = [()]
-    if removable and _share_steps(2, total):
+    if removable:
         found = list_worthwhile(
             model, traced, removable, pruner=pruner, training=trainer.training, seed=trainer.seed
         )
         ways += [(branch,) for branch in found]
-    steps = _share_steps(len(ways), total)
-    ways = ways if steps else [()]
-    if len(ways) == 1 and not count:
-        return PlanChoice()
-    distance = make_distance(trainer)
     opened = [_open_way(model, traced, branches, pruner=pruner, trainer=trainer) for branches in ways]
-    way, choice = opened[0], PlanChoice()
-    if len(ways) > 1:
-        way, choice = _try_ways(opened, first=steps, distance=distance, trainer=trainer)
-    if not count:
-        return choice
-    widths, rows = _vary(way, count=count, distance=distance, trainer=trainer)
-    return replace(choice, widths=widths, plans=(*choice.plans, *rows))
+    plans = [plan for way in opened for plan in _draw_plans(way)]
+    steps = _share_steps(len(plans), total)
+    if len(plans) == 1 or not steps:
+        return PlanChoice()
+    return _compare(plans, first=steps, distance=make_distance(trainer), trainer=trainer)
 
 
-def _share_steps(ways: int, total: int) -> int:
-    """Steps of the first trial of so many ways; 0 where it would say nothing."""
-    first = int(TRIAL_SHARE * total) // (ways + _LEFT * (_LONGER - 1))
+def _share_steps(plans: int, total: int) -> int:
+    """Steps of the first trial of so many plans; 0 where it would say nothing."""
+    first = int(TRIAL_SHARE * total) // (plans + _LEFT * (_LONGER - 1))
     return first if first >= LEAST_TRIAL_STEPS else 0
 
 
@@ -142,21 +124,17 @@ class _Way:
         """In the report."""
         return ", ".join(branch.name for branch in self.branches) or ALONE
 
-    def solve(self, *, favours: Sequence[float] = (), evenness: float | None = None) -> Kept:
-        """The groups that stay, with the scores of each family multiplied.
+    def solve(self, evenness: float) -> Kept:
+        """The groups that stay.
 
         Raises:
             InfeasibleError: no plan meets the budgets.
         """
-        scores, limits = self.scores.copy(), self.pruner.limits
-        for f, favour in enumerate(favours):
-            scores[self.channels.family == f] *= favour
-        if evenness is not None:
-            limits = replace(limits, evenness=evenness)
+        limits = replace(self.pruner.limits, evenness=evenness)
         return solve_gently(
             self.traced.graph,
             self.channels,
-            scores=scores,
+            scores=self.scores,
             costs=self.pruner.costs,
             targets=self.pruner.budgets,
             pruner=replace(self.pruner, limits=limits),
@@ -166,15 +144,13 @@ class _Way:
         """Of the model with only these groups."""
         return count_macs(Lowering(self.traced.graph, self.channels).lower(kept))
 
-    def carry_out(self, kept: Kept, *, trainer: Trainer, trained: bool) -> keras.Model:
-        """A student: these groups of the model, refitted; for training or to be judged as it is."""
+    def carry_out(self, kept: Kept, *, trainer: Trainer) -> keras.Model:
+        """A student: these groups of the model, refitted."""
         from edgeprune.keras_bridge.model.weights import copy_model
 
         if kept.all():
             return copy_model(self.model)
-        return cut_refitted(
-            self.model, self.traced, self.channels, kept=kept, trainer=trainer, trained=trained
-        )
+        return cut_refitted(self.model, self.traced, self.channels, kept=kept, trainer=trainer, trained=True)
 
 
 def _open_way(
@@ -197,78 +173,103 @@ def _open_way(
     )
 
 
-def _try_ways(
-    ways: Sequence[_Way], *, first: int, distance: Distance, trainer: Trainer
-) -> tuple[_Way, PlanChoice]:
-    """The way from which recovery is foreseen to lead nearest to the original.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Plan:
+    """One way and the groups that stay, or why none can.
 
-    All are tried for `first` steps; channels alone and the best of the others go on for four times as long.
+    Attributes:
+        is_own: whether the solver would come to these widths by itself.
+    """
+
+    name: str
+    way: _Way
+    kept: Kept | None
+    is_own: bool
+    refusal: str = ""
+
+
+def _draw_plans(way: _Way) -> Iterator[_Plan]:
+    """The solver's own; with all layers also those of other evenness, where widths then are others."""
+    seen: list[Mapping[str, int]] = []
+    for name, evenness in list(EVENNESS.items())[: 1 if way.branches else None]:
+        try:
+            kept = way.solve(evenness)
+        except InfeasibleError as error:
+            if not seen:
+                yield _Plan(name=way.name, way=way, kept=None, is_own=True, refusal=error.what)
+            return
+        widths = count_kept(way.channels, kept)
+        if widths not in seen:
+            yield _Plan(name=way.name + name, way=way, kept=kept, is_own=not seen)
+            seen.append(widths)
+
+
+def _compare(plans: Sequence[_Plan], *, first: int, distance: Distance, trainer: Trainer) -> PlanChoice:
+    """The plan from which recovery is foreseen to lead nearest to the original.
+
+    All are tried for `first` steps; the most promising one of channels alone and the nearest of the others go
+    on for four times as long, or two of channels alone where there are no others.
     """
     progress, total = trainer.progress, trainer.plan_recovery().total_steps
-    progress.stage("try without whole layers", total=first * (len(ways) + _LEFT * (_LONGER - 1)))
+    progress.stage("try plans", total=first * (len(plans) + _LEFT * (_LONGER - 1)))
     # At a constant rate: where it falls, every doubling gains more than the next one would.
     recovery = replace(trainer.plan_recovery(), total_steps=_LONGER * first, falls_from=None)
-    trials = [_Trial.start(way, recovery=recovery, trainer=trainer) for way in ways]
+    trials = [_Trial.start(plan, recovery=recovery, trainer=trainer) for plan in plans]
     for trial in trials:
-        trial.run(first, distance=distance, trainer=trainer)
-    alone, *others = trials
-    others.sort(key=lambda trial: trial.now)
-    left = [trial for trial in (alone, *others) if trial.is_feasible][:_LEFT]
+        trial.run(first // 2, first, distance=distance, trainer=trainer)
+    able = [trial for trial in trials if trial.tuner is not None]
+    alone = sorted((t for t in able if not t.plan.way.branches), key=lambda trial: trial.foresee(total))
+    others = sorted((t for t in able if t.plan.way.branches), key=lambda trial: trial.now)
+    left = [*alone[:1], *others, *alone[1:]][:_LEFT]
     for trial in left:
         trial.run(_LONGER // 2 * first, _LONGER * first, distance=distance, trainer=trainer)
-    steps, plans = sum(trial.step for trial in trials), tuple(trial.describe(total) for trial in trials)
-    choice = PlanChoice(steps=steps, plans=plans)
+    rows = tuple(trial.describe(total, is_final=trial in left) for trial in trials)
+    choice = PlanChoice(steps=sum(trial.step for trial in trials), plans=rows)
     if not left:
-        return ways[0], choice
-    best = min(left, key=lambda trial: trial.foresee(total) / (1 if trial.way.branches else 1 - LEAST_GAIN))
-    choice.plans[trials.index(best)]["taken"] = True
-    if best is alone:
-        return best.way, choice
+        return choice
+
+    def expect(trial: _Trial) -> float:
+        return trial.foresee(total) / (1 if trial.plan.way.branches else 1 - LEAST_GAIN)
+
+    best = min(left, key=expect)
+    rows[trials.index(best)]["taken"] = True
+    plan = best.plan
+    if not plan.is_own:
+        assert plan.kept is not None  # it was trained
+        choice = replace(choice, widths=count_kept(plan.way.channels, plan.kept))
+    if not plan.way.branches:
+        return choice
     told = f"a distance of {best.foresee(total):.3g} from the original is foreseen, "
-    told += f"{alone.foresee(total):.3g} with {ALONE}" if alone.is_feasible else f"{ALONE} miss the budgets"
-    names = tuple(branch.name for branch in best.way.branches)
-    return best.way, replace(choice, branches=names, note=f"{', '.join(names)}: {told}")
+    told += f"{alone[0].foresee(total):.3g} with {ALONE}" if alone else f"{ALONE} miss the budgets"
+    names = tuple(branch.name for branch in plan.way.branches)
+    return replace(choice, branches=names, note=f"{', '.join(names)}: {told}")
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Trial:
-    """A student of one way, while it is fine-tuned; none where no plan meets the budgets.
+    """A student of one plan, while it is fine-tuned; none where no plan meets the budgets.
 
     Attributes:
-        far: (step, distance) of each look, the first one of the student as it was refitted.
+        far: (step, distance) of each look, the first one of the student as it was cut.
     """
 
-    way: _Way
-    macs: int | None = None
+    plan: _Plan
     tuner: Tunes | None = None
     trained: Trained
-    far: list[tuple[int, float]]
-    note: str = ""
+    far: list[tuple[int, float]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, way: _Way, *, recovery: Recovery, trainer: Trainer) -> _Trial:
-        """The way's plan, carried out at once."""
+    def start(cls, plan: _Plan, *, recovery: Recovery, trainer: Trainer) -> _Trial:
+        """The plan, carried out at once."""
         from edgeprune.keras_bridge.training.own_loop import make_tuner
         from edgeprune.keras_bridge.training.train import Trained
 
         trained = Trained(step=0, optimizer=[], losses=[])
-        try:
-            kept = way.solve()
-        except InfeasibleError as error:
-            return cls(way=way, trained=trained, far=[], note=error.what)
-        student = way.carry_out(kept, trainer=trainer, trained=True)
+        if plan.kept is None:
+            return cls(plan=plan, trained=trained)
+        student = plan.way.carry_out(plan.kept, trainer=trainer)
         tuner = make_tuner(student, trainer.teacher, training=trainer.training, recovery=recovery)
-        return cls(way=way, macs=way.count_macs(kept), tuner=tuner, trained=trained, far=[])
-
-    @property
-    def is_feasible(self) -> bool:
-        """Whether the budgets can be met this way."""
-        return self.tuner is not None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it was one of those that went on."""
-        return len(self.far) > 2
+        return cls(plan=plan, tuner=tuner, trained=trained)
 
     @property
     def step(self) -> int:
@@ -294,96 +295,28 @@ class _Trial:
     def foresee(self, total: int) -> float:
         """How far it would be after all steps, if each doubling gained as much as the last one did.
 
-        Only of those that went on: the first steps say nothing of the pace. It slackens in the end, so that
-        no more than `MOST_DOUBLINGS` count.
+        The pace slackens in the end, so that no more than `MOST_DOUBLINGS` count.
         """
-        if not self.is_final:
+        if len(self.far) <= 2:
             return math.inf
         (_, before), (step, now) = self.far[-2:]
         doublings = min(math.log2(total / step), MOST_DOUBLINGS)
         return now * math.pow(min(now / max(before, 1e-12), 1.0), doublings)
 
-    def describe(self, total: int) -> PlanPart:
+    def describe(self, total: int, *, is_final: bool) -> PlanPart:
         """As the report has it."""
-        if not self.far:
-            return {**_describe(self.way.name), "note": self.note}
-        return {
-            **_describe(self.way.name),
-            "macs": self.macs,
-            "untrained": self.far[0][1],
+        row: PlanPart = {
+            "name": self.plan.name,
+            "macs": None,
+            "untrained": None,
             "steps": self.step,
-            "trained": self.now,
-            "foreseen": self.foresee(total) if self.is_final else None,
+            "trained": None,
+            "foreseen": None,
+            "taken": False,
+            "note": self.plan.refusal,
         }
-
-
-def _count_varied(model: keras.Model, traced: Traced, *, trainer: Trainer) -> int:
-    """How many varied plans are worth what judging them costs beside recovery."""
-    channels = name_channels(traced.graph)
-    macs = count_macs(Lowering(traced.graph, channels).lower(channels.everything))
-    recovery = trainer.plan_recovery()
-    trained = PASSES_TRAINED * recovery.total_steps * recovery.batch_size
-    count = min(VARIED_SHARE * trained, MOST_WORK / max(macs, 1)) // PASSES_EACH
-    return min(int(count), MOST_VARIED) if count >= LEAST_VARIED else 0
-
-
-def _vary(
-    way: _Way, *, count: int, distance: Distance, trainer: Trainer
-) -> tuple[Mapping[str, int], list[PlanPart]]:
-    """The widths of the best plan, none if that is the solver's own, and rows of all that were compared."""
-    try:
-        plans = dict(enumerate(_draw_plans(way, count=count, seed=trainer.seed)))
-    except InfeasibleError:
-        return {}, []
-    if len(plans) == 1:
-        return {}, []
-    trainer.progress.stage("compare widths", total=len(plans))
-    far = {}
-    for number, kept in plans.items():
-        far[number] = distance.of(way.carry_out(kept, trainer=trainer, trained=False))
-        trainer.progress.advance()
-    best = min(far, key=lambda number: far[number])
-    rows: list[PlanPart] = [
-        {
-            **_describe(f"{way.name}, {'varied ' + str(number) if number else 'as scored'}"),
-            "macs": way.count_macs(kept),
-            "untrained": far[number],
-            "taken": number == best,
-        }
-        for number, kept in plans.items()
-    ]
-    return (count_kept(way.channels, plans[best]) if best else {}), rows
-
-
-def _draw_plans(way: _Way, *, count: int, seed: int) -> Iterator[Kept]:
-    """The solver's own plan, then others of other widths.
-
-    Raises:
-        InfeasibleError: no plan meets the budgets.
-    """
-    rng = np.random.default_rng([seed, 17])
-    families = len(way.channels.family_names)
-    draws: list[dict[str, Any]] = [{}, *({"evenness": evenness} for evenness in EVENNESS)]
-    draws += [{"favours": np.exp(SPREAD * rng.standard_normal(families))} for _ in range(2 * count)]
-    seen: list[Mapping[str, int]] = []
-    for draw in draws:
-        kept = way.solve(**draw)
-        widths = count_kept(way.channels, kept)
-        if widths not in seen:
-            seen.append(widths)
-            yield kept
-        if len(seen) > count:
-            return
-
-
-def _describe(name: str) -> PlanPart:
-    return {
-        "name": name,
-        "macs": None,
-        "untrained": None,
-        "steps": 0,
-        "trained": None,
-        "foreseen": None,
-        "taken": False,
-        "note": "",
-    }
+        if self.plan.kept is not None:
+            row["macs"] = self.plan.way.count_macs(self.plan.kept)
+            row["untrained"], row["trained"] = self.far[0][1], self.now
+            row["foreseen"] = self.foresee(total) if is_final else None
+        return row
