@@ -3,16 +3,17 @@
 How well a model recovers from a plan cannot be read off its weights, gradients or loss, nor off its outputs
 before training or after a few steps: of ResNet-8 the block that is missed most at first is missed least in
 the end, and of a keyword spotter at a third of its latency the widths that least squares bring nearest to the
-original end farthest from it. What tells is how fast the student comes near the original again. So plans of
-less and more even widths, and the model without each branch that would spare channels much, are carried out
-at once and fine-tuned for a moment. The best of these go on, and what all of recovery would make of them is
-foreseen from how much the last doubling of their steps has gained.
+original end farthest from it. What tells is how fast the student comes near the original again. So the
+model without each branch that would spare channels much is pruned to the budgets at once and fine-tuned for a
+moment. The nearest of these then goes on, beside channels alone, and what all of recovery would make of the
+two is foreseen from how much the last doubling of their steps has gained. Then plans of the winner's layers
+with less and more even widths are compared in the same way.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 ALONE = "channels alone"
-TRIAL_SHARE = 0.1
-"""Fraction of all recovery steps that trials may take."""
+TRIAL_SHARE, WIDTHS_SHARE = 0.08, 0.05
+"""Fractions of all recovery steps that trials without whole layers, and of other widths, may take."""
 LEAST_TRIAL_STEPS = 16
 """A trial of fewer steps says nothing."""
 _LEFT, _LONGER = 2, 4
@@ -49,7 +50,7 @@ MOST_DOUBLINGS = 4
 LEAST_GAIN = 0.05
 """By what fraction the distance foreseen without a branch must be below that with channels alone."""
 EVENNESS = {"": Limits().evenness, ", more even": 2.0, ", less even": 0.5}
-"""What plans of channels alone are called → their `Limits.evenness`, the usual one first."""
+"""What plans of the same layers are called → their `Limits.evenness`, the usual one first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,25 +87,30 @@ def choose_plan(
     from edgeprune.keras_bridge.training.distance import make_distance
 
     traced, total = trace(model), trainer.plan_recovery().total_steps
-    if not _share_steps(2, total):
-        return PlanChoice()
     ways: list[tuple[Branch, ...]] = [()]
-    if removable:
+    if removable and _share_steps(2, total):
         found = list_worthwhile(
             model, traced, removable, pruner=pruner, training=trainer.training, seed=trainer.seed
         )
         ways += [(branch,) for branch in found]
     opened = [_open_way(model, traced, branches, pruner=pruner, trainer=trainer) for branches in ways]
-    plans = [plan for way in opened for plan in _draw_plans(way)]
-    steps = _share_steps(len(plans), total)
-    if len(plans) == 1 or not steps:
-        return PlanChoice()
-    return _compare(plans, first=steps, distance=make_distance(trainer), trainer=trainer)
+    distance = make_distance(trainer)
+    way, choice = opened[0], PlanChoice()
+    if len(ways) > 1 and (first := _share_steps(len(ways), total)):
+        way, choice = _try_ways(opened, first=first, distance=distance, trainer=trainer)
+    widths = _try_widths(way, distance=distance, trainer=trainer)
+    return replace(
+        widths,
+        branches=choice.branches,
+        steps=choice.steps + widths.steps,
+        plans=choice.plans + widths.plans,
+        note=choice.note,
+    )
 
 
-def _share_steps(plans: int, total: int) -> int:
-    """Steps of the first trial of so many plans; 0 where it would say nothing."""
-    first = int(TRIAL_SHARE * total) // (plans + _LEFT * (_LONGER - 1))
+def _share_steps(ways: int, total: int) -> int:
+    """Steps of the first trial of so many ways; 0 where it would say nothing."""
+    first = int(TRIAL_SHARE * total) // (ways + _LEFT * (_LONGER - 1))
     return first if first >= LEAST_TRIAL_STEPS else 0
 
 
@@ -175,74 +181,97 @@ def _open_way(
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Plan:
-    """One way and the groups that stay, or why none can.
-
-    Attributes:
-        is_own: whether the solver would come to these widths by itself.
-    """
+    """One way and the groups that stay, or why none can."""
 
     name: str
     way: _Way
     kept: Kept | None
-    is_own: bool
     refusal: str = ""
 
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """Family → prunable channels that are left."""
+        return {} if self.kept is None else count_kept(self.way.channels, self.kept)
 
-def _draw_plans(way: _Way) -> Iterator[_Plan]:
-    """The solver's own; with all layers also those of other evenness, where widths then are others."""
-    seen: list[Mapping[str, int]] = []
-    for name, evenness in list(EVENNESS.items())[: 1 if way.branches else None]:
+
+def _draw_plan(way: _Way) -> _Plan:
+    """As the solver has it."""
+    try:
+        return _Plan(name=way.name, way=way, kept=way.solve(EVENNESS[""]))
+    except InfeasibleError as error:
+        return _Plan(name=way.name, way=way, kept=None, refusal=error.what)
+
+
+def _draw_widths(way: _Way) -> list[_Plan]:
+    """The solver's own plan first, then those of other evenness and other widths; none where none fits."""
+    plans: list[_Plan] = []
+    for name, evenness in EVENNESS.items():
         try:
-            kept = way.solve(evenness)
-        except InfeasibleError as error:
-            if not seen:
-                yield _Plan(name=way.name, way=way, kept=None, is_own=True, refusal=error.what)
-            return
-        widths = count_kept(way.channels, kept)
-        if widths not in seen:
-            yield _Plan(name=way.name + name, way=way, kept=kept, is_own=not seen)
-            seen.append(widths)
+            plan = _Plan(name=f"{way.name}{name or ', as scored'}", way=way, kept=way.solve(evenness))
+        except InfeasibleError:
+            continue
+        if all(plan.widths != other.widths for other in plans):
+            plans.append(plan)
+    return plans
 
 
-def _compare(plans: Sequence[_Plan], *, first: int, distance: Distance, trainer: Trainer) -> PlanChoice:
-    """The plan from which recovery is foreseen to lead nearest to the original.
+def _try_ways(
+    ways: Sequence[_Way], *, first: int, distance: Distance, trainer: Trainer
+) -> tuple[_Way, PlanChoice]:
+    """The way from which recovery is foreseen to lead nearest to the original.
 
-    All are tried for `first` steps; the most promising one of channels alone and the nearest of the others go
-    on for four times as long, or two of channels alone where there are no others.
+    All are tried for `first` steps; channels alone and the best of the others go on for four times as long.
     """
     progress, total = trainer.progress, trainer.plan_recovery().total_steps
-    progress.stage("try plans", total=first * (len(plans) + _LEFT * (_LONGER - 1)))
-    # At a constant rate: where it falls, every doubling gains more than the next one would.
-    recovery = replace(trainer.plan_recovery(), total_steps=_LONGER * first, falls_from=None)
-    trials = [_Trial.start(plan, recovery=recovery, trainer=trainer) for plan in plans]
+    progress.stage("try without whole layers", total=first * (len(ways) + _LEFT * (_LONGER - 1)))
+    trials = _start([_draw_plan(way) for way in ways], steps=_LONGER * first, trainer=trainer)
     for trial in trials:
-        trial.run(first // 2, first, distance=distance, trainer=trainer)
-    able = [trial for trial in trials if trial.tuner is not None]
-    alone = sorted((t for t in able if not t.plan.way.branches), key=lambda trial: trial.foresee(total))
-    others = sorted((t for t in able if t.plan.way.branches), key=lambda trial: trial.now)
-    left = [*alone[:1], *others, *alone[1:]][:_LEFT]
+        trial.run(first, distance=distance, trainer=trainer)
+    alone, *others = trials
+    others.sort(key=lambda trial: trial.now)
+    left = [trial for trial in (alone, *others) if trial.tuner is not None][:_LEFT]
     for trial in left:
         trial.run(_LONGER // 2 * first, _LONGER * first, distance=distance, trainer=trainer)
-    rows = tuple(trial.describe(total, is_final=trial in left) for trial in trials)
-    choice = PlanChoice(steps=sum(trial.step for trial in trials), plans=rows)
+    choice = _describe(trials, total)
     if not left:
-        return choice
-
-    def expect(trial: _Trial) -> float:
-        return trial.foresee(total) / (1 if trial.plan.way.branches else 1 - LEAST_GAIN)
-
-    best = min(left, key=expect)
-    rows[trials.index(best)]["taken"] = True
-    plan = best.plan
-    if not plan.is_own:
-        assert plan.kept is not None  # it was trained
-        choice = replace(choice, widths=count_kept(plan.way.channels, plan.kept))
-    if not plan.way.branches:
-        return choice
+        return ways[0], choice
+    best = min(left, key=lambda trial: trial.foresee(total) / (1 if trial.branches else 1 - LEAST_GAIN))
+    choice.plans[trials.index(best)]["taken"] = True
+    if best is alone:
+        return best.plan.way, choice
     told = f"a distance of {best.foresee(total):.3g} from the original is foreseen, "
-    told += f"{alone[0].foresee(total):.3g} with {ALONE}" if alone else f"{ALONE} miss the budgets"
-    names = tuple(branch.name for branch in plan.way.branches)
-    return replace(choice, branches=names, note=f"{', '.join(names)}: {told}")
+    told += f"{alone.foresee(total):.3g} with {ALONE}" if alone in left else f"{ALONE} miss the budgets"
+    names = tuple(branch.name for branch in best.branches)
+    return best.plan.way, replace(choice, branches=names, note=f"{', '.join(names)}: {told}")
+
+
+def _try_widths(way: _Way, *, distance: Distance, trainer: Trainer) -> PlanChoice:
+    """The widths, with these layers, from which recovery is foreseen to lead nearest to the original."""
+    total, plans = trainer.plan_recovery().total_steps, _draw_widths(way)
+    steps = int(WIDTHS_SHARE * total) // max(len(plans), 1)
+    if len(plans) < 2 or steps < LEAST_TRIAL_STEPS:
+        return PlanChoice()
+    trainer.progress.stage("try other widths", total=steps * len(plans))
+    trials = _start(plans, steps=steps, trainer=trainer)
+    for trial in trials:
+        trial.run(steps // 2, steps, distance=distance, trainer=trainer)
+    best = min(trials, key=lambda trial: trial.foresee(total))
+    choice = _describe(trials, total)
+    choice.plans[trials.index(best)]["taken"] = True
+    return choice if best is trials[0] else replace(choice, widths=best.plan.widths)
+
+
+def _start(plans: Sequence[_Plan], *, steps: int, trainer: Trainer) -> list[_Trial]:
+    # At a constant rate: where it falls, every doubling gains more than the next one would.
+    recovery = replace(trainer.plan_recovery(), total_steps=steps, falls_from=None)
+    return [_Trial.start(plan, recovery=recovery, trainer=trainer) for plan in plans]
+
+
+def _describe(trials: Sequence[_Trial], total: int) -> PlanChoice:
+    """What was tried, nothing chosen."""
+    return PlanChoice(
+        steps=sum(trial.step for trial in trials), plans=tuple(trial.describe(total) for trial in trials)
+    )
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -272,6 +301,11 @@ class _Trial:
         return cls(plan=plan, tuner=tuner, trained=trained)
 
     @property
+    def branches(self) -> tuple[Branch, ...]:
+        """What goes as a whole."""
+        return self.plan.way.branches
+
+    @property
     def step(self) -> int:
         """Optimizer steps so far."""
         return self.trained.step
@@ -295,7 +329,8 @@ class _Trial:
     def foresee(self, total: int) -> float:
         """How far it would be after all steps, if each doubling gained as much as the last one did.
 
-        The pace slackens in the end, so that no more than `MOST_DOUBLINGS` count.
+        Only where it was looked at twice: the first steps say nothing of the pace. It slackens in the end, so
+        that no more than `MOST_DOUBLINGS` count.
         """
         if len(self.far) <= 2:
             return math.inf
@@ -303,7 +338,7 @@ class _Trial:
         doublings = min(math.log2(total / step), MOST_DOUBLINGS)
         return now * math.pow(min(now / max(before, 1e-12), 1.0), doublings)
 
-    def describe(self, total: int, *, is_final: bool) -> PlanPart:
+    def describe(self, total: int) -> PlanPart:
         """As the report has it."""
         row: PlanPart = {
             "name": self.plan.name,
@@ -318,5 +353,5 @@ class _Trial:
         if self.plan.kept is not None:
             row["macs"] = self.plan.way.count_macs(self.plan.kept)
             row["untrained"], row["trained"] = self.far[0][1], self.now
-            row["foreseen"] = self.foresee(total) if is_final else None
+            row["foreseen"] = self.foresee(total) if len(self.far) > 2 else None
         return row

@@ -25,8 +25,9 @@ from edgeprune.methods.method import Asked
 from edgeprune.methods.plans import (
     ALONE,
     TRIAL_SHARE,
+    WIDTHS_SHARE,
     PlanChoice,
-    _draw_plans,
+    _draw_widths,
     _open_way,
     _Plan,
     _Trial,
@@ -35,6 +36,7 @@ from edgeprune.methods.plans import (
 )
 from edgeprune.progress import Silent
 from edgeprune.prune.families import count_kept
+from edgeprune.report.sections.plans import PlanPart
 
 EPOCHS = 60
 
@@ -98,19 +100,19 @@ def test_varied_plans_have_other_widths_and_keep_to_the_budgets(
 ) -> None:
     asked, trainer, pruner = narrowed
     way = open_alone(narrowed)
-    plans = list(_draw_plans(way))
+    plans = _draw_widths(way)
     widths = [list_widths(plan) for plan in plans]
     assert len(plans) > 1
     assert len(set(widths)) == len(widths)
-    assert [plan.is_own for plan in plans] == [True] + [False] * (len(plans) - 1)
     for plan in plans:
         cost = pruner.measure(way.carry_out(kept_of(plan), trainer=trainer))
         assert cost["latency"] <= 1.01 * asked.budgets["latency"]
 
 
 def test_more_even_plans_are_more_even(narrowed: tuple[Asked, Trainer, Pruner]) -> None:
-    plans = {plan.name: np.std(list_widths(plan)) for plan in _draw_plans(open_alone(narrowed))}
-    spreads = [plans[ALONE + name] for name in (", more even", "", ", less even") if ALONE + name in plans]
+    found = {plan.name: np.std(list_widths(plan)) for plan in _draw_widths(open_alone(narrowed))}
+    names = [f"{ALONE}, {how}" for how in ("more even", "as scored", "less even")]
+    spreads = [found[name] for name in names if name in found]
     assert len(spreads) > 1
     assert spreads == sorted(spreads)
 
@@ -120,7 +122,7 @@ def test_the_solver_keeps_to_chosen_widths_as_long_as_targets_allow(
 ) -> None:
     asked, _, _ = narrowed
     way = open_alone(narrowed)
-    own, other, *_ = _draw_plans(way)
+    own, other, *_ = _draw_widths(way)
     chosen = count_kept(way.channels, kept_of(other))
     assert chosen != count_kept(way.channels, kept_of(own))
     assert solve(way, chosen, asked.budgets) == chosen
@@ -139,24 +141,40 @@ def test_what_won_is_what_is_foreseen_to_come_nearest(
     choice: PlanChoice, narrowed: tuple[Asked, Trainer, Pruner]
 ) -> None:
     _, trainer, _ = narrowed
-    total, tried = trainer.plan_recovery().total_steps, choice.plans
+    total = trainer.plan_recovery().total_steps
+    tried = [plan for plan in choice.plans if not is_of_widths(plan)]
     assert tried[0]["name"] == ALONE
-    assert any("even" in plan["name"] for plan in tried)
-    assert choice.steps == sum(plan["steps"] for plan in tried)
-    assert choice.steps <= TRIAL_SHARE * total
+    assert len(tried) > 1
+    assert sum(plan["steps"] for plan in tried) <= TRIAL_SHARE * total
     longest = max(plan["steps"] for plan in tried)
     finalists = [plan for plan in tried if plan["steps"] == longest]
     assert len(finalists) == 2
-    assert any(plan["name"].startswith(ALONE) for plan in finalists)
+    assert tried[0] in finalists
     (won,) = (plan for plan in tried if plan["taken"])
     assert won in finalists
     foreseen = [plan["foreseen"] for plan in finalists]
-    assert won["name"].startswith(ALONE) or won["foreseen"] == min(foreseen)
-    assert bool(choice.branches) == (not won["name"].startswith(ALONE)) == bool(choice.note)
-    assert bool(choice.widths) == ("even" in won["name"])
+    assert won["name"] == ALONE or won["foreseen"] == min(foreseen)
+    assert max(plan["trained"] for plan in tried if plan not in finalists) > finalists[1]["trained"]
+    assert bool(choice.branches) == (won["name"] != ALONE) == bool(choice.note)
     for plan in tried:
         assert plan["untrained"] > plan["trained"]
         assert (plan["foreseen"] is None) == (plan not in finalists)
+
+
+def test_widths_are_compared(narrowed: tuple[Asked, Trainer, Pruner]) -> None:
+    asked, trainer, pruner = narrowed
+    choice = choose_plan(asked.start.model, (), pruner=pruner, trainer=trainer)
+    assert len(choice.plans) > 1
+    assert all(is_of_widths(plan) for plan in choice.plans)
+    assert choice.steps == sum(plan["steps"] for plan in choice.plans)
+    assert choice.steps <= WIDTHS_SHARE * trainer.plan_recovery().total_steps
+    (won,) = (plan for plan in choice.plans if plan["taken"])
+    assert won["foreseen"] == min(plan["foreseen"] for plan in choice.plans)
+    assert bool(choice.widths) == ("even" in won["name"])
+
+
+def is_of_widths(plan: PlanPart) -> bool:
+    return plan["name"].endswith(("as scored", "even"))
 
 
 def test_choosing_again_chooses_the_same(choice: PlanChoice, narrowed: tuple[Asked, Trainer, Pruner]) -> None:
@@ -186,6 +204,6 @@ def test_with_few_steps_nothing_is_tried(narrowed: tuple[Asked, Trainer, Pruner]
 def test_what_is_foreseen_is_the_last_gain_at_every_doubling(
     far: list[tuple[int, float]], total: int, foreseen: float, narrowed: tuple[Asked, Trainer, Pruner]
 ) -> None:
-    plan = next(_draw_plans(open_alone(narrowed)))
+    plan = _draw_widths(open_alone(narrowed))[0]
     trial = _Trial(plan=plan, trained=None, far=far)
     assert trial.foresee(total) == pytest.approx(foreseen)

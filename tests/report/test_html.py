@@ -122,7 +122,7 @@ def test_a_report_with_gaps_still_makes_a_page(changes):
 def test_the_plans_that_competed_are_shown_with_the_one_that_won():
     page = render_html(make_report().to_json())
     assert "channels alone" in page
-    assert "channels alone, more even" in page
+    assert "without block_1, more even" in page
     assert page.index("0.0926") > page.index("0.212")  # foreseen, in the order in which they were tried
     assert "no pruned model meets the budgets" in page
     assert "<h2>Plans</h2>" not in render_html(make_report(plans=()).to_json())
