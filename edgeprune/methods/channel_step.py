@@ -14,9 +14,7 @@ from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.layergraph import Array, LayerGraph
 from edgeprune.graph.lower import Lowering, count_macs
-from edgeprune.graph.surgery import Kept
 from edgeprune.methods.pricing import Budgets
-from edgeprune.methods.repairing import refit_cut
 from edgeprune.prune.costs import Costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, Scores, score_groups
 from edgeprune.prune.limits import Limits
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.model.trace import Traced
     from edgeprune.keras_bridge.training.evaluation import Evaluator
     from edgeprune.keras_bridge.training.train import Training
-    from edgeprune.keras_bridge.training.trainer import Trainer
 
 STAGES = ((0.5, 0.5), (0.75, 0.5), (0.75, 1.0), (1.0, 1.0))
 """Largest fraction of an original family that may be gone, and that goes in one step. The first that meet the
@@ -54,7 +51,7 @@ class Pruner:
         costs: the solver's cost model, fitted on the dense model's conversion.
         measure: converts a model and gives its costs on the device.
         normalise: how scores are made comparable; None for the criterion's own way.
-        evaluator: measures the curves of criterion `sensitivity`, and says whether a repair helps.
+        evaluator: measures the curves of criterion `sensitivity`.
         branches: what goes as a whole, first; see `layers.layer_step`.
         chosen: family → prunable channels that a plan leaves, where one won over the solver's own.
     """
@@ -105,7 +102,7 @@ def prune_step(
     probe: tuple[Array, ...],
     seed: int,
 ) -> PrunedStep:
-    """A smaller model whose costs have come a fraction of the way to the budgets, its layers refitted.
+    """A smaller model whose costs have come a fraction of the way to the budgets.
 
     Args:
         model: what to prune; not changed.
@@ -119,7 +116,6 @@ def prune_step(
         InfeasibleError: no plan keeps to the targets, or masked and compacted models differ.
     """
     from edgeprune.keras_bridge.model.rebuild import compact
-    from edgeprune.keras_bridge.model.repair import Cut
     from edgeprune.keras_bridge.model.trace import trace
 
     traced = trace(model)
@@ -133,18 +129,6 @@ def prune_step(
         cost = pruner.measure(compacted.model)
         if fraction < 1 or all(cost[name] <= target for name, target in targets.items()):
             macs = count_macs(Lowering(graph, channels).lower(solution.kept))
-            if pruner.evaluator is not None:
-                cut = Cut(
-                    smaller=compacted.model,
-                    original=model,
-                    traced=traced,
-                    channels=channels,
-                    kept=solution.kept,
-                )
-                refitted = refit_cut(
-                    cut, evaluator=pruner.evaluator, source=training.source, trained=True, seed=seed
-                )
-                compacted = replace(compacted, model=refitted.model)
             return PrunedStep(compacted=compacted, cost=cost, macs=macs)
         costs = costs.refit(predicted=solution.costs, measured={**solution.costs, **cost})
     raise InfeasibleError(
@@ -152,33 +136,6 @@ def prune_step(
         why=", ".join(f"{name} {cost[name]:g} > {target:g}" for name, target in targets.items()),
         fix="widen the budget that is missed a little",
     )
-
-
-def cut_refitted(
-    model: keras.Model, traced: Traced, channels: ChannelMap, *, kept: Kept, trainer: Trainer, trained: bool
-) -> keras.Model:
-    """The model with only these groups, its layers refitted; nothing is trained.
-
-    Args:
-        model: what to cut; not changed.
-        traced: its trace.
-        channels: its groups.
-        kept: (groups,) True for each group that stays.
-        trainer: has the samples.
-        trained: whether training follows, see `refit_cut`.
-
-    Raises:
-        InfeasibleError: masked and compacted models differ.
-    """
-    from edgeprune.keras_bridge.model.rebuild import compact
-    from edgeprune.keras_bridge.model.repair import Cut
-
-    evaluator = trainer.evaluator
-    few = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
-    smaller = compact(model, traced, channels=channels, kept=kept, probe=few).model
-    cut = Cut(smaller=smaller, original=model, traced=traced, channels=channels, kept=kept)
-    source, seed = trainer.training.source, trainer.seed
-    return refit_cut(cut, evaluator=evaluator, source=source, trained=trained, seed=seed).model
 
 
 def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:

@@ -14,11 +14,12 @@ from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measuring.records import Worth
-from edgeprune.methods.channel_step import Pruner, cut_refitted, require_feasible, solve_gently
+from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, require_feasible, solve_gently
 from edgeprune.methods.layers import find_removable, take_branches
 from edgeprune.methods.loop import shrink
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
 from edgeprune.methods.plans import PlanChoice, choose_plan
+from edgeprune.methods.repairing import refit_cut
 from edgeprune.methods.start import describe_step
 from edgeprune.prune.costs import fit_costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
@@ -132,6 +133,8 @@ def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
         asked: where pruning starts, and what cannot be held.
         trainer: refits and scores it.
     """
+    from edgeprune.keras_bridge.model.rebuild import compact
+    from edgeprune.keras_bridge.model.repair import Cut
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
 
@@ -145,9 +148,12 @@ def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
         )
     except InfeasibleError:
         return None
-    refitted = cut_refitted(start.model, traced, channels, kept=plan.kept, trainer=trainer, trained=False)
-    source = trainer.training.source
-    model, accuracy = settle_batch_norm(refitted, evaluator, source=source, seed=trainer.seed)
+    few = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)
+    smaller = compact(start.model, traced, channels=channels, kept=plan.kept, probe=few).model
+    cut = Cut(smaller=smaller, original=start.model, traced=traced, channels=channels, kept=plan.kept)
+    source, seed = trainer.training.source, trainer.seed
+    refitted = refit_cut(cut, evaluator=evaluator, source=source, seed=seed).model
+    model, accuracy = settle_batch_norm(refitted, evaluator, source=source, seed=seed)
     row = describe_step(
         len(start.steps),
         "prune",

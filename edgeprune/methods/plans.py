@@ -23,7 +23,7 @@ from edgeprune.graph.channels import ChannelMap, name_channels
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.surgery import Kept
-from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, cut_refitted, score_channels, solve_gently
+from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, score_channels, solve_gently
 from edgeprune.methods.layers import list_worthwhile, take_branches
 from edgeprune.prune.criteria import Scores
 from edgeprune.prune.families import count_kept
@@ -151,12 +151,14 @@ class _Way:
         return count_macs(Lowering(self.traced.graph, self.channels).lower(kept))
 
     def carry_out(self, kept: Kept, *, trainer: Trainer) -> keras.Model:
-        """A student: these groups of the model, refitted."""
+        """A student: these groups of the model."""
+        from edgeprune.keras_bridge.model.rebuild import compact
         from edgeprune.keras_bridge.model.weights import copy_model
 
         if kept.all():
             return copy_model(self.model)
-        return cut_refitted(self.model, self.traced, self.channels, kept=kept, trainer=trainer, trained=True)
+        few = tuple(x[:PROBE_SAMPLES] for x in trainer.evaluator.inputs)
+        return compact(self.model, self.traced, channels=self.channels, kept=kept, probe=few).model
 
 
 def _open_way(

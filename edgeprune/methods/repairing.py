@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -57,7 +56,7 @@ def repair_cut(cut: Cut, *, samples: Samples, seed: int) -> tuple[keras.Model, R
     from edgeprune.keras_bridge.training.evaluation import settle_batch_norm
 
     evaluator, source = samples.validation, samples.training.source
-    refitted = refit_cut(cut, evaluator=evaluator, source=source, trained=False, seed=seed)
+    refitted = refit_cut(cut, evaluator=evaluator, source=source, seed=seed)
     before = evaluator.score_model(cut.smaller)
     best, after = settle_batch_norm(refitted.model, evaluator, source=source, seed=seed)
     return best, Repair(
@@ -85,40 +84,29 @@ class Refitted:
     samples: int
 
 
-def refit_cut(cut: Cut, *, evaluator: Evaluator, source: Source, trained: bool, seed: int) -> Refitted:
+def refit_cut(cut: Cut, *, evaluator: Evaluator, source: Source, seed: int) -> Refitted:
     """The smaller model with its layers refitted, where that does better on validation samples.
-
-    If training follows, layers that a fit cannot bring near what they gave stay as they were, and BatchNorm
-    statistics that suit decide, as training will have them.
 
     Args:
         cut: the smaller model and the original; not changed.
         evaluator: judges.
         source: of training samples.
-        trained: whether training follows.
         seed: of choices.
     """
-    from edgeprune.keras_bridge.model.repair import EXPLAINED_TRAINED, count_samples, repair
+    from edgeprune.keras_bridge.model.repair import count_samples, repair
     from edgeprune.keras_bridge.model.weights import copy_model
-    from edgeprune.keras_bridge.training.evaluation import sample_evaluator, settled
+    from edgeprune.keras_bridge.training.evaluation import sample_evaluator
     from edgeprune.keras_bridge.training.inference import predict_once
 
     count = min(count_samples(cut.traced.graph), source.drawable)
     rows = np.random.default_rng([seed, 5]).choice(source.drawable, count, replace=False)
     fitted = copy_model(cut.smaller)
-    layers = repair(
-        replace(cut, smaller=fitted),
-        inputs=source.take(np.sort(rows)).x,
-        seed=seed,
-        explained=EXPLAINED_TRAINED if trained else None,
-    )
+    layers = repair(replace(cut, smaller=fitted), inputs=source.take(np.sort(rows)).x, seed=seed)
     few = sample_evaluator(evaluator, samples=_JUDGED_ON, seed=seed)
-
-    def score(model: keras.Model) -> float:
-        with settled(model, source, seed=seed) if trained else nullcontext():
-            return few.score_all(partial(predict_once, model), scores=few.task.scores[:1])[few.task.metric]
-
-    before, after = score(cut.smaller), score(fitted)
+    before, after = (
+        few.score_all(partial(predict_once, model), scores=few.task.scores[:1])[few.task.metric]
+        for model in (cut.smaller, fitted)
+    )
     is_better = few.drop(before=before, after=after) < 0
     return Refitted(
         model=fitted if is_better else cut.smaller, layers=layers if is_better else 0, samples=count

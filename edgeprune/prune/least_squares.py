@@ -10,10 +10,8 @@ LEAST_GAIN = 0.01
 """Fraction of the squared error, held out, that a fit must take away."""
 
 
-def refit(
-    x: Array, y: Array, *, weights: Array, bias: Array | None, held: int, explained: float | None = None
-) -> tuple[Array, Array] | None:
-    """Weights and biases with which `x` gives `y`, or None where no fit does better.
+def refit(x: Array, y: Array, *, weights: Array, bias: Array | None, held: int) -> tuple[Array, Array] | None:
+    """Weights and biases with which `x` gives `y`, or None where the present ones do as well.
 
     Blocks are independent problems, side by side: one for a dense layer, one per channel of a depthwise one.
     With biases, means are fitted exactly, and the rest is fitted without them.
@@ -24,7 +22,6 @@ def refit(
         weights: (blocks, columns, outputs), the present ones.
         bias: (blocks, outputs), likewise; None where there are none.
         held: how many rows, the last ones, are left out of the fit and choose the ridge.
-        explained: the fraction of the variance of `y`, held out, that a fit must explain, if any.
 
     Returns:
         (blocks, columns, outputs) and (blocks, outputs), zeros where there are no biases.
@@ -42,9 +39,6 @@ def refit(
     )
     size = np.trace(gram, axis1=1, axis2=2)[:, None, None] / gram.shape[-1]
     best, least = None, (1 - LEAST_GAIN) * _error(*shown, weights, offset)
-    if explained is not None:
-        variation = float(np.square(shown[1] - shown[1].mean(axis=1, keepdims=True)).sum())
-        least = min(least, (1 - explained) * variation)
     for ridge in RIDGES:
         loaded = gram + (ridge * size + np.finfo(np.float64).tiny) * np.eye(gram.shape[-1])
         try:

@@ -40,13 +40,6 @@ _MOST_COLUMNS = 4_096
 """Weights per output beyond which a fit would take minutes."""
 _HELD_OUT = 0.25
 """Fraction of these positions that only judge the fit."""
-EXPLAINED_TRAINED = 0.5
-"""Fraction of a layer's variance that a fit must explain if training follows.
-
-Poorer fits all follow the same few directions. Untrained they do better than the weights that were, but
-training finds it hard to leave there: a keyword spotter at a third of its latency, 4 epochs, came to 63 %
-refitted throughout and to 83 % as it was cut.
-"""
 
 
 def count_samples(graph: LayerGraph) -> int:
@@ -82,7 +75,7 @@ class _Wanted:
     outputs: Array
 
 
-def repair(cut: Cut, *, inputs: Sequence[Array], seed: int, explained: float | None = None) -> int:
+def repair(cut: Cut, *, inputs: Sequence[Array], seed: int) -> int:
     """Refits dense, convolutional and depthwise layers of the smaller model to what they gave before.
 
     Layers that are frozen or called more than once, and all others, stay as they are.
@@ -91,7 +84,6 @@ def repair(cut: Cut, *, inputs: Sequence[Array], seed: int, explained: float | N
         cut: its smaller model changes.
         inputs: one array per model input, (samples, ...); see `count_samples`.
         seed: of the choice of positions.
-        explained: fraction of a layer's variance that a fit must explain, if any; see `EXPLAINED_TRAINED`.
 
     Returns:
         How many layers were refitted.
@@ -112,7 +104,7 @@ def repair(cut: Cut, *, inputs: Sequence[Array], seed: int, explained: float | N
     with ExitStack() as stack:
         for name, found in windows.items():
             note_done = partial(refitted.append, name)
-            fit = partial(_refit, left[name], found, wanted[name], explained=explained)
+            fit = partial(_refit, left[name], found, wanted[name])
             stack.enter_context(_fitted(left[name], fit, note_done))
         for norm, sources in _list_norms(cut, left):
             stack.enter_context(_settled(left[norm], sources, refitted))
@@ -190,7 +182,7 @@ def _fitted(layer: Any, fit: Callable[[Array], bool], note: Callable[[], None]) 
         yield
 
 
-def _refit(layer: Any, windows: Windows, wanted: _Wanted, x: Array, *, explained: float | None) -> bool:
+def _refit(layer: Any, windows: Windows, wanted: _Wanted, x: Array) -> bool:
     """Fits kernel and bias of a layer; False where they stay."""
     seen, outputs = windows.look(x, wanted.where), windows.divide(wanted.outputs)
     found = refit(
@@ -199,7 +191,6 @@ def _refit(layer: Any, windows: Windows, wanted: _Wanted, x: Array, *, explained
         weights=windows.to_blocks(np.asarray(layer.kernel)),
         bias=None if layer.bias is None else np.asarray(layer.bias).reshape(len(outputs), -1),
         held=max(1, int(_HELD_OUT * seen.shape[1])),
-        explained=explained,
     )
     if found is None:
         return False

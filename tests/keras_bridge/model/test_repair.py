@@ -146,20 +146,6 @@ def test_training_computes_what_was_refitted() -> None:
     np.testing.assert_allclose(trained, untrained, atol=1e-4 * np.ptp(untrained))
 
 
-def test_layers_that_cannot_be_made_good_stay_where_training_follows() -> None:
-    model, x = make_normalised(), draw_images()
-    traced, channels, kept = cut(model, 1)
-    counts = []
-    for explained in (None, 0.99):
-        smaller = compact(model, traced, channels=channels, kept=kept, probe=[x[:4]]).model
-        before = smaller.get_weights()
-        plan = Cut(smaller=smaller, original=model, traced=traced, channels=channels, kept=kept)
-        counts.append(repair(plan, inputs=[x], seed=0, explained=explained))
-    assert counts[0] > counts[1] == 0
-    for value, unchanged in zip(smaller.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(value, unchanged)
-
-
 def test_frozen_and_shared_layers_stay_as_they_are() -> None:
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 2))
