@@ -1,30 +1,40 @@
 """LiteRT on phones and single-board computers: an application maps the file, XNNPACK executes it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from edgeprune.device.check import Budgets
+from edgeprune.device.check import Budgets, check_budgets, resolve_budgets, verdict
 from edgeprune.device.estimate import estimate_mapped
 from edgeprune.device.power import add_energy
 from edgeprune.encoding import xnnpack_sparse
-from edgeprune.errors import RecipeError
+from edgeprune.errors import OpError, RecipeError, ToolError
+from edgeprune.firmware.android import KIND, render_android
+from edgeprune.firmware.rendering import write_files
 from edgeprune.measuring.arena import plan_activations
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.defaults import DefaultBackend, read_ops
 from edgeprune.measuring.records import (
+    GOLDEN_SAMPLES,
     Encoded,
     Measured,
     Project,
     ProjectOptions,
     Refusal,
+    Release,
     TakeGolden,
     Worth,
 )
 from edgeprune.measuring.refusals import list_reasons, refuse_compiled
 from edgeprune.measuring.trial import invoke_once
 from edgeprune.prune.masks import Pattern
+from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
+from edgeprune.runtimes.golden import record_golden, save_golden
+from edgeprune.runtimes.litert_host import run_litert
+from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
+from edgeprune.units import format_quantity
 
 _MACS_AT_MOST = 4e10
 """A file of more is not run only to see whether it does."""
@@ -93,10 +103,51 @@ class Litert(DefaultBackend):
     def write_project(
         self, file: bytes, *, name: str, take_golden: TakeGolden, options: ProjectOptions, folder: Path
     ) -> Project:
-        """Raises RecipeError."""
-        raise RecipeError(
-            f"{self.profile.id} runs LiteRT, not TFLM", fix="ship the .tflite file with the application"
+        """An Android library."""
+        if options.kind != KIND or self.profile.kind != "phone":
+            raise RecipeError(
+                f"{self.profile.id} runs LiteRT, for which there is no {options.kind} project",
+                where="--project",
+                fix=f"give --project {KIND}"
+                if self.profile.kind == "phone"
+                else "ship the .tflite file with the application",
+            )
+        measured = self.measure(file, where=name)
+        if measured.unsupported:
+            raise OpError(f"LiteRT cannot run {Path(name).name}", where=name, why=measured.unsupported[0])
+        golden = take_golden(file, measured.model, run_litert)
+        write_files(folder, render_android(file, measured.model, golden=golden, profile=self.profile))
+        checks = check_budgets(measured.figures, resolve_budgets(self.profile), self.profile)
+        latency = measured.figures["latency_ms"]
+        return Project(
+            runtime=self.runtime,
+            kind=KIND,
+            title="Android library",
+            golden=golden,
+            costs={
+                "latency": latency.to_json(),
+                "checks": [check.to_json() for check in checks],
+            },
+            costs_said=(
+                f"Latency: {format_quantity(latency.value, 'ms')} ({latency.source}: {latency.evidence}).",
+                f"It {verdict(tuple(checks), self.profile.id)}",
+            ),
+            readme_says="says how to use it in an application, and to test it on a device.",
+            ok=all(check.ok for check in checks),
         )
+
+    def package(self, release: Release, folder: Path) -> None:
+        """Golden samples, with LiteRT's outputs."""
+        with suppress(ToolError):  # the report's agreement says why there are none
+            golden = record_golden(
+                release.file,
+                as_real(release.file, release.samples.inputs),
+                samples=GOLDEN_SAMPLES,
+                origin=release.samples.origin,
+                labels=release.samples.labels,
+                run_file=run_litert,
+            )
+            save_golden(folder / GOLDEN_FILE, golden)
 
 
 BACKENDS.add("litert", Litert)
