@@ -82,6 +82,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
     runtime: Literal["tflm", "c"] | None = None,
+    delegate: Literal["gpu"] | None = None,
     flash_kib: float | None = None,
     ram_kib: float | None = None,
     latency_ms: float | None = None,

@@ -38,7 +38,7 @@ class RuntimeChoice:
 
     name: str  # its backend, in `measuring`, is found by it, and checks what it needs of the profile
     version: str
-    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u", "edgeprune"]
+    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u", "edgeprune", "gpu"]
     decodes: tuple[Literal["tflm-prune", "xnnpack-sparse", "vela"], ...] = ()
     round_to: int = ruled(low=1, high=64)
 

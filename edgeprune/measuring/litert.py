@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from edgeprune.device.check import Budgets, check_budgets, resolve_budgets, verdict
 from edgeprune.device.estimate import estimate_mapped
+from edgeprune.device.figures import unavailable
 from edgeprune.device.power import add_energy
 from edgeprune.encoding import xnnpack_sparse
 from edgeprune.errors import OpError, RecipeError, ToolError
@@ -33,11 +34,17 @@ from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import record_golden, save_golden
 from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.delegates import DELEGATES, plan_delegation
 from edgeprune.tflite.model import Model
+from edgeprune.tflite.op_table import F16, F
+from edgeprune.tflite.schemes import Scheme
 from edgeprune.units import format_quantity
 
 _MACS_AT_MOST = 4e10
 """A file of more is not run only to see whether it does."""
+GPU = "gpu"
+"""What cores, kernels and delegate are called where a GPU has all of a file."""
+_GPU_FLOATS = frozenset((F, F16))
 _FLOATS = "none"
 """The scheme of files that XNNPACK's sparse kernels may take."""
 
@@ -52,6 +59,12 @@ class Litert(DefaultBackend):
     runtime: ClassVar[str] = "litert"
     label: ClassVar[str] = "litert"
     writes_metadata: ClassVar[bool] = True
+
+    def refuse_scheme(self, scheme: Scheme) -> str | None:
+        """On a GPU, which computes with floats, what is not made of them."""
+        if self.profile.runtime.kernels != GPU or {scheme.activations, scheme.weights} <= _GPU_FLOATS:
+            return None
+        return f"{DELEGATES[GPU].name} computes with floats; --scheme float16 is half the size of theirs"
 
     def value_zeros(self, pattern: Pattern, *, scheme: str = "int8") -> Worth:
         """Time, where XNNPACK has sparse kernels."""
@@ -70,18 +83,29 @@ class Litert(DefaultBackend):
         )
 
     def refuse(self, model: Model) -> Refusal | None:
-        """What tflite-runtime 2.14 has no kernel for."""
-        return refuse_compiled(model, runtime="litert", profile=self.profile)
+        """What tflite-runtime 2.14 has no kernel for; or the delegate that is to have all of it."""
+        refusal = refuse_compiled(model, runtime="litert", profile=self.profile)
+        if refusal is not None or self.profile.runtime.kernels != GPU:
+            return refusal
+        left = plan_delegation(model, DELEGATES[GPU]).left
+        reasons = tuple(f"{DELEGATES[GPU].name} leaves {name}: {why}" for _, name, why in left)
+        return Refusal(reasons=reasons) if reasons else None
 
     def measure(self, file: bytes, *, where: str = "the model") -> Measured:
         """A plan of the activations, the rest from the profile; and the file is run once, where it can be."""
         model, ops = read_ops(file, where=where)
         arena = plan_activations(model, self.profile)
         figures = estimate_mapped(ops, tflite_bytes=len(file), arena=arena, profile=self.profile)
+        if self.profile.latency.cores == GPU and (left := plan_delegation(model, DELEGATES[GPU]).left):
+            names = ", ".join(dict.fromkeys(name for _, name, _ in left))
+            reason = f"{DELEGATES[GPU].name} leaves {names}, and nobody timed going back and forth"
+            figures["latency_ms"] = unavailable("latency_ms", reason)
         unsupported, invoked = list_reasons(self.refuse(model)), ""
         if not unsupported and sum(op.macs * (op.turns or 1) for op in ops) <= _MACS_AT_MOST:
             invoked, refusal = invoke_once(file)
             unsupported = (refusal,) if refusal else ()
+            if self.profile.runtime.kernels == GPU:
+                invoked = ""  # nothing here is a phone's GPU
         return Measured(
             model=model,
             ops=ops,

@@ -129,8 +129,10 @@ def test_a_gpu_is_used_where_one_was_timed():
     phone = load_profile("galaxy-s10")
     assert latency_of([CONV], use_cores(phone, "gpu")).value < latency_of([CONV], phone).value
     assert "Mali-G76" in latency_of([CONV], use_cores(phone, "gpu")).evidence
+    borrowed = latency_of([CONV], use_cores(load_profile("pixel-8"), "gpu"))
+    assert "(assumed)" in borrowed.evidence
     with pytest.raises(RecipeError, match="nobody timed the GPU"):
-        use_cores(load_profile("pixel-8"), "gpu")
+        use_cores(load_profile("android-entry"), "gpu")
 
 
 def test_a_type_that_nobody_timed_has_no_latency():
