@@ -54,11 +54,9 @@ def test_the_shortest_interval_holds_nine_of_ten_and_1(phones):
     assert phones.ends_of([1.1 + 0.01 * step for step in range(10)]) == (1.0, pytest.approx(1.19))
 
 
-def test_an_interval_that_is_too_wide_gives_way_at_both_ends(phones):
-    assert phones.narrow(0.5, 2.0, widest=4.0) == (0.5, 2.0)
-    low, high = phones.narrow(0.5, 2.0, widest=2.0)
-    assert high / low == pytest.approx(2.0)
-    assert low * high == pytest.approx(1.0)
+def test_an_interval_of_a_given_width_lies_where_most_are(phones):
+    assert phones.place([0.3, 0.8, 1.0, 1.1, 1.5, 4.0], width=2.0) == (0.8, 4 / 6)
+    assert phones.place([1.0, 2.0], width=2.0) == (1.0, 1.0)
 
 
 def test_threads_share_all_but_what_stays_in_one(phones):
