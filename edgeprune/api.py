@@ -173,7 +173,8 @@ def check(
         ram_kib: likewise.
         latency_ms: likewise.
         strict: whether an uncertain verdict is a no.
-        cores: which cores of a phone or board run: "big", "little", a number of threads, or "gpu".
+        cores: which cores of a phone or board run: "big", "little", a number of threads, "gpu" or
+            "npu".
     """
     from edgeprune.commands.check import check as check_file
 

@@ -4,7 +4,8 @@
 
 Networks whose architecture is known (`phone_networks.py`) are work of a few kinds; a core takes so many
 cycles for each unit of each kind. Cores of one design in several SoCs share a pace, at the clock of each.
-Threads share the work but for a part of each kind, the same on all cores. GPUs have paces of their own.
+Threads share the work but for a part of each kind, the same on all cores. GPUs have paces of their own,
+NPUs a law by ops and weights (`phone_npus.py`).
 
 Prints, per SoC, type and cores, measured over estimated latency for networks whose family the fit has not
 seen, and for families and SoCs at once where another SoC has the same core, and how many of them lie in the
@@ -27,6 +28,7 @@ from fit_instructions import solve_nonnegative
 from latency_rows import LATENCIES, read_csv
 from numpy.typing import NDArray
 from phone_cores import BOARDS, BORROWED, CORES, GPUS, SAME_FLOATS, Core
+from phone_npus import hold_out_networks, npu_paces, read_npus
 from scatter import draw_scatter
 from scipy.optimize import lsq_linear
 
@@ -376,12 +378,19 @@ def main() -> None:
     arguments = parser.parse_args()
     rows, left = read_timed(arguments.data)
     by_family, by_soc = hold_out(rows, socs=False), hold_out(rows, socs=True)
-    table = build_table(rows, by_family, by_soc, others=esp_paces(arguments.data))
+    on_npus = list(read_npus(arguments.data))
+    by_network = hold_out_networks(on_npus)
+    npus = npu_paces(on_npus, {number: ends_of(ratios) for number, ratios in by_network.items()})
+    table = build_table(rows, by_family, by_soc, others=esp_paces(arguments.data) | npus)
     found = print_errors(rows, by_family, table, title="families held out")
     found += print_errors(rows, by_soc, table, title="families and SoCs held out")
     print_bounds(rows, by_soc)
     print_others(left.others)
     print_boards(arguments.data, table)
+    print("\nNPUs, networks held out" + " " * 19 + " rows  5 %   50 %  95 %")
+    for number, ratios in by_network.items():
+        low, middle, high = np.quantile(ratios, (0.05, 0.5, 0.95))
+        print(f"{number:42} {len(ratios):5} {low:.2f}  {middle:.2f}  {high:.2f}")
     print("\nESP32 with ESP-NN, models held out")
     for model, ratio in hold_out_models(list(read_layers(arguments.data))).items():
         print(f"{model:42} {ratio:.2f}")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from edgeprune.device.paces import GPU_CLOCK_MHZ
+from edgeprune.device.paces import ACCELERATOR_CLOCK_MHZ
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,12 +44,12 @@ SAME_FLOATS = {"Cortex-A55 without dotprod": "Cortex-A55"}
 """Cores that differ in what they do with integers alone."""
 
 GPUS = {
-    "Snapdragon 855": Core(name="Adreno 640", clock_mhz=GPU_CLOCK_MHZ),
-    "Snapdragon 710": Core(name="Adreno 616", clock_mhz=GPU_CLOCK_MHZ),
-    "Exynos 9820": Core(name="Mali-G76 MP12", clock_mhz=GPU_CLOCK_MHZ),
-    "Helio P35": Core(name="PowerVR GE8320", clock_mhz=GPU_CLOCK_MHZ),
-    "A12 Bionic": Core(name="Apple A12 GPU", clock_mhz=GPU_CLOCK_MHZ),
-    "A10 Fusion": Core(name="Apple A10 GPU", clock_mhz=GPU_CLOCK_MHZ),
+    "Snapdragon 855": Core(name="Adreno 640", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "Snapdragon 710": Core(name="Adreno 616", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "Exynos 9820": Core(name="Mali-G76 MP12", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "Helio P35": Core(name="PowerVR GE8320", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "A12 Bionic": Core(name="Apple A12 GPU", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "A10 Fusion": Core(name="Apple A10 GPU", clock_mhz=ACCELERATOR_CLOCK_MHZ),
 }
 
 

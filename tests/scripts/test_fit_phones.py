@@ -86,3 +86,28 @@ def test_a_network_is_predicted_without_its_family(phones):
     assert len(ratios) == len(few)
     inside = sum(0.72 <= ratio <= 1.44 for ratio in ratios.values())
     assert inside > 0.85 * len(few)
+
+
+def test_an_npu_that_takes_so_long_for_ops_and_weights_is_found_again(phones, monkeypatch):
+    import phone_npus
+
+    (soc, (name, _)), *_ = phone_npus.NPUS.items()
+    rows = [
+        phone_npus.OnNpu(
+            soc=soc,
+            model=str(ops),
+            number="int8",
+            macs=1e9,
+            ops=ops,
+            weights=weights,
+            ms=ops * 2e-3 + weights * 3e-8,
+        )
+        for ops, weights in ((30, 1e6), (100, 5e6), (60, 2e7), (200, 9e7))
+    ]
+    assert phone_npus.hold_out_networks(rows)["int8"] == pytest.approx([1.0] * 4)
+    monkeypatch.setattr(phone_npus, "NPUS", {soc: (name, 1.0)})
+    entry = phone_npus.npu_paces(rows, {"int8": (0.8, 1.5)})[name]["int8"]
+    assert entry["shortest_ms"] == pytest.approx(0.09)
+    assert entry["cycles"]["ops"] == pytest.approx(2000.0)
+    assert entry["cycles_per_weight"] == pytest.approx(0.03)
+    assert (entry["low"], entry["high"], entry["evidence"]) == (0.8, 1.5, "measured")
