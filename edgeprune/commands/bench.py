@@ -248,7 +248,7 @@ def phone_commands(file: Path, *, runs: int, threads: int) -> tuple[list[str], l
     return ["adb", "push", str(file), there], ["adb", "shell", *run]
 
 
-def test_command(*, runs: int, threads: int) -> list[str]:
+def instrument_command(*, runs: int, threads: int) -> list[str]:
     """The command that runs the test of an Android library on a phone."""
     arguments = ["-e", "runs", str(runs), "-e", "threads", str(threads)]
     return ["adb", "shell", "am", "instrument", "-w", "-r", *arguments, TEST]
@@ -276,7 +276,7 @@ def time_on_phone(file: Path, *, data: bytes, runs: int, threads: int) -> Times:
             "adb is not installed", fix="install Android's platform tools (Debian: apt-get install adb)"
         )
     if f"instrumentation:{TEST} " in _run_adb(_LIST_TESTS, may_fail=True):
-        said = _run_adb(test_command(runs=runs, threads=threads)).splitlines()
+        said = _run_adb(instrument_command(runs=runs, threads=threads)).splitlines()
         lines = [line.removeprefix(_STATUS) for line in said if line.startswith(_STATUS)]
         if "PASS" not in lines and "FAIL" not in lines:
             raise DeviceError("the test on the phone did not end", where="adb", why=" | ".join(said)[-300:])

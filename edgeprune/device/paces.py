@@ -61,7 +61,7 @@ class Pace:
         source: the latencies.
         cycles_per_weight: of an NPU, which waits for its weights.
         macs_per_weight: multiply-accumulates for each weight of what was timed, at most.
-        shortest_ms: what the shortest that was timed took: nobody knows how much of that is there in any case.
+        shortest_ms: of what was timed, of which nobody knows how much is there in any case.
     """
 
     cycles: Mapping[str, float]
