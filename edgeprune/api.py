@@ -82,6 +82,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
     runtime: Literal["tflm", "c"] | None = None,
+    delegate: Literal["gpu"] | None = None,
     flash_kib: float | None = None,
     ram_kib: float | None = None,
     latency_ms: float | None = None,
@@ -172,7 +173,8 @@ def check(
         ram_kib: likewise.
         latency_ms: likewise.
         strict: whether an uncertain verdict is a no.
-        cores: which cores of a phone or board run: "big", "little", a number of threads, or "gpu".
+        cores: which cores of a phone or board run: "big", "little", a number of threads, "gpu" or
+            "npu".
     """
     from edgeprune.commands.check import check as check_file
 
@@ -767,7 +769,7 @@ def firmware(
     source: PathLike,
     *,
     output: PathLike | None = None,
-    runtime: Literal["tflm", "c"] = "tflm",
+    runtime: Literal["tflm", "c"] | None = None,
     project: str | None = None,
     build: bool = False,
     optimize: Literal["speed", "size", "ram"] = "speed",
@@ -776,13 +778,13 @@ def firmware(
     samples: int = 4,
     force: bool = False,
 ) -> FirmwareResult:
-    """A firmware project with a model, written to a folder.
+    """A project with a model for a microcontroller or phone, written to a folder.
 
     Args:
         source: a build's output directory, or a `.tflite` file.
         output: the folder; if not given, one named after source and project in the current directory.
-        runtime: TFLM, or edgeprune's own C engine.
-        project: the build system it is written for; the C engine has cmake alone.
+        runtime: edgeprune's own C engine ("c"); if not given, what the device runs: TFLM or LiteRT.
+        project: what it is written for: a build system, of which the C engine has cmake alone, or "android".
         build: with the C engine: build images, and run the check in an emulator.
         optimize: what the C engine's choices between kernels, and the compiler, go by.
         device: a profile's id or file; if not given, the build's.
@@ -790,10 +792,10 @@ def firmware(
         samples: number of golden samples.
         force: replace an output that exists.
     """
-    if runtime == "tflm" and project is None:
+    if runtime != "c" and project is None:
         raise RecipeError("it is not said for which build system", where="project", fix="give project")
-    if runtime == "tflm" and build:
-        raise RecipeError("TFLM is built with the project's own SDK", where="build", fix="give runtime='c'")
+    if runtime != "c" and build:
+        raise RecipeError("it is built with the project's own SDK", where="build", fix="give runtime='c'")
     from edgeprune.commands.firmware import FirmwareRequest, write_firmware
     from edgeprune.measuring.records import ProjectOptions
 

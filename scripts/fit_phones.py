@@ -4,7 +4,8 @@
 
 Networks whose architecture is known (`phone_networks.py`) are work of a few kinds; a core takes so many
 cycles for each unit of each kind. Cores of one design in several SoCs share a pace, at the clock of each.
-Threads share the work but for a part of each kind, the same on all cores. GPUs have paces of their own.
+Threads share the work but for a part of each kind, the same on all cores. GPUs have paces of their own,
+NPUs a law by ops and weights (`phone_npus.py`).
 
 Prints, per SoC, type and cores, measured over estimated latency for networks whose family the fit has not
 seen, and for families and SoCs at once where another SoC has the same core, and how many of them lie in the
@@ -18,7 +19,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from fit_instructions import solve_nonnegative
 from latency_rows import LATENCIES, read_csv
 from numpy.typing import NDArray
 from phone_cores import BOARDS, BORROWED, CORES, GPUS, SAME_FLOATS, Core
+from phone_npus import hold_out_networks, npu_paces, read_npus
 from scatter import draw_scatter
 from scipy.optimize import lsq_linear
 
@@ -51,8 +52,9 @@ _SAME_FAMILY = {
 Not so regnetx and regnety: no other network convolves in groups."""
 _ATTENTION = ("vit-base-patch", "swin-base-patch", "mit-b", "cvt-", "mobilevit-small")
 """Families of transformers."""
+_TRANSFORMERS_ALONE = "Snapdragon 730"
 _NETWORKS = 30
-"""Fewer do not tell the kinds of work apart: Snapdragon 730 ran transformers alone."""
+"""Fewer do not tell the kinds of work apart: that SoC ran transformers alone."""
 _HELD = 0.9
 """Share of latencies that an interval is to hold."""
 _WIDEST = {"float32": 2.0, "int8": 2.5}
@@ -213,10 +215,12 @@ def ends_of(ratios: Sequence[float]) -> tuple[float, float]:
     return min(float(lows[best]), 1.0), max(float(highs[best]), 1.0)
 
 
-def narrow(low: float, high: float, *, widest: float) -> tuple[float, float]:
-    """The interval, no wider than so many times, less at both ends alike."""
-    spare = max(sqrt(high / low / widest), 1.0)
-    return low * spare, high / spare
+def place(ratios: Sequence[float], *, width: float) -> tuple[float, float]:
+    """Where an interval of so many times holds most of the ratios, and which share of them."""
+    ordered = np.sort(ratios)
+    held = np.searchsorted(ordered, ordered * width, side="right") - np.arange(len(ordered))
+    best = int(np.argmax(held))
+    return float(ordered[best]), float(held[best]) / len(ordered)
 
 
 def build_table(
@@ -243,7 +247,10 @@ def build_table(
             low, high = low / _DRIVERS, high * _DRIVERS
         else:
             unseen = [r for i, r in by_soc.items() if rows[i].number == number and rows[i].group != "gpu"]
-            low, high = narrow(*ends_of([*ratios, *unseen]), widest=_WIDEST[number])
+            low, high = ends_of([*ratios, *unseen])
+            if high / low > _WIDEST[number]:
+                low, _ = place([*ratios, *unseen], width=_WIDEST[number])
+                high = low * _WIDEST[number]
         socs = sorted({row.soc for row in own})
         cores[name][number] = {
             "cycles": {kind: float(f"{c:.4g}") for kind, c in zip(WORK, paces[name, number], strict=True)},
@@ -303,6 +310,18 @@ def print_errors(
     return found
 
 
+def print_bounds(rows: Sequence[Timed], by_soc: Mapping[int, float]) -> None:
+    """What the widest interval could hold at best of cores in SoCs that were not seen."""
+    for number, width in _WIDEST.items():
+        own = [i for i in by_soc if rows[i].number == number and rows[i].group != "gpu"]
+        others = [i for i in own if rows[i].soc != _TRANSFORMERS_ALONE]
+        best, without = (place([by_soc[i] for i in some], width=width)[1] for some in (own, others))
+        print(
+            f"{number}: no interval of {width:g} times holds more than {best:.0%} of them, {without:.0%} "
+            f"without the {_TRANSFORMERS_ALONE}"
+        )
+
+
 def print_others(lines: Sequence[Mapping[str, str]]) -> None:
     """Errors of the law by multiply-accumulates and parameters, each family held out."""
     groups: dict[tuple[str, str, str, str], list[Mapping[str, str]]] = defaultdict(list)
@@ -359,11 +378,19 @@ def main() -> None:
     arguments = parser.parse_args()
     rows, left = read_timed(arguments.data)
     by_family, by_soc = hold_out(rows, socs=False), hold_out(rows, socs=True)
-    table = build_table(rows, by_family, by_soc, others=esp_paces(arguments.data))
+    on_npus = list(read_npus(arguments.data))
+    by_network = hold_out_networks(on_npus)
+    npus = npu_paces(on_npus, {number: ends_of(ratios) for number, ratios in by_network.items()})
+    table = build_table(rows, by_family, by_soc, others=esp_paces(arguments.data) | npus)
     found = print_errors(rows, by_family, table, title="families held out")
     found += print_errors(rows, by_soc, table, title="families and SoCs held out")
+    print_bounds(rows, by_soc)
     print_others(left.others)
     print_boards(arguments.data, table)
+    print("\nNPUs, networks held out" + " " * 19 + " rows  5 %   50 %  95 %")
+    for number, ratios in by_network.items():
+        low, middle, high = np.quantile(ratios, (0.05, 0.5, 0.95))
+        print(f"{number:42} {len(ratios):5} {low:.2f}  {middle:.2f}  {high:.2f}")
     print("\nESP32 with ESP-NN, models held out")
     for model, ratio in hold_out_models(list(read_layers(arguments.data))).items():
         print(f"{model:42} {ratio:.2f}")

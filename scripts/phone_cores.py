@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from edgeprune.device.paces import GPU_CLOCK_MHZ
+from edgeprune.device.paces import ACCELERATOR_CLOCK_MHZ
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,12 +44,12 @@ SAME_FLOATS = {"Cortex-A55 without dotprod": "Cortex-A55"}
 """Cores that differ in what they do with integers alone."""
 
 GPUS = {
-    "Snapdragon 855": Core(name="Adreno 640", clock_mhz=GPU_CLOCK_MHZ),
-    "Snapdragon 710": Core(name="Adreno 616", clock_mhz=GPU_CLOCK_MHZ),
-    "Exynos 9820": Core(name="Mali-G76 MP12", clock_mhz=GPU_CLOCK_MHZ),
-    "Helio P35": Core(name="PowerVR GE8320", clock_mhz=GPU_CLOCK_MHZ),
-    "A12 Bionic": Core(name="Apple A12 GPU", clock_mhz=GPU_CLOCK_MHZ),
-    "A10 Fusion": Core(name="Apple A10 GPU", clock_mhz=GPU_CLOCK_MHZ),
+    "Snapdragon 855": Core(name="Adreno 640", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "Snapdragon 710": Core(name="Adreno 616", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "Exynos 9820": Core(name="Mali-G76 MP12", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "Helio P35": Core(name="PowerVR GE8320", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "A12 Bionic": Core(name="Apple A12 GPU", clock_mhz=ACCELERATOR_CLOCK_MHZ),
+    "A10 Fusion": Core(name="Apple A10 GPU", clock_mhz=ACCELERATOR_CLOCK_MHZ),
 }
 
 
@@ -57,8 +57,16 @@ def _like(core: str, times: float, reach: float, source: str, *, evidence: str =
     return {"like": core, "times": times, "reach": reach, "evidence": evidence, "source": source}
 
 
+_SMALLER = "taken for an Adreno 616, of the same generation, by lanes and clock"
+_LATER = "taken for the last of its maker that was timed, by lanes and clock, of which not all work gains"
 _WIDER = "has twice the vector units of a Cortex-A76, of which not all work gains"
 BORROWED = {
+    "Adreno 618": _like("Adreno 616", 0.9, 1.4, _SMALLER),
+    "Adreno 619": _like("Adreno 616", 0.8, 1.5, _SMALLER),
+    "Adreno 740": _like("Adreno 640", 0.4, 1.8, _LATER),
+    "Adreno 750": _like("Adreno 640", 0.35, 1.9, _LATER),
+    "Mali-G715 MP7": _like("Mali-G76 MP12", 0.45, 1.9, _LATER),
+    "Mali-G78 MP20": _like("Mali-G76 MP12", 0.5, 1.7, _LATER),
     "Cortex-A57": _like("Cortex-A75", 1.15, 1.6, "taken for a Cortex-A72 that is a little slower"),
     "Cortex-A72": _like(
         "Cortex-A75",
@@ -78,5 +86,5 @@ BORROWED = {
     "Cortex-X3": _like("Cortex-A76", 0.55, 1.4, _WIDER),
     "Cortex-X4": _like("Cortex-A76", 0.5, 1.5, _WIDER),
 }
-"""Cores that nobody timed network by network: the core they are taken for, how many times its cycles they
-take, and how far that may be off."""
+"""Cores and GPUs that nobody timed network by network: what they are taken for, how many times the cycles of
+that they take, and how far that may be off."""

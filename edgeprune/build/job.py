@@ -18,7 +18,7 @@ from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import name_channels
 from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.measuring.backend import backend_of
-from edgeprune.measuring.runtime import choose_runtime
+from edgeprune.measuring.runtime import choose_delegate, choose_runtime
 from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.methods.method import require_worth
 from edgeprune.progress import Checkpoints, Progress
@@ -90,6 +90,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
         ToolMissingError: the device has an NPU, and its compiler is not installed.
     """
     profile = choose_runtime(load_profile(request.device), request.runtime)
+    profile = choose_delegate(profile, request.delegate)
     refuse_scheme(request.scheme, profile, io_type=request.io_type)
     backend_of(profile).require_tools()  # before hours of training, not after
     budgets = resolve_budgets(

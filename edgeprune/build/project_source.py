@@ -8,7 +8,7 @@ from edgeprune.errors import DataError, ModelError, OpError, RecipeError
 from edgeprune.files import refuse_special
 from edgeprune.firmware.c.project import DESCRIPTION
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.runtimes.golden import Golden, draw_inputs, load_golden, record_golden
+from edgeprune.runtimes.golden import Golden, RunFile, draw_inputs, load_golden, record_golden
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.model import Model
 
@@ -58,7 +58,9 @@ def find_device(source: Path) -> str:
         ) from error
 
 
-def find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, samples: int) -> Golden:
+def find_golden(
+    source: Path, tflite: bytes, model: Model, *, data: str | None, samples: int, run_file: RunFile
+) -> Golden:
     """Golden samples: of the data, else of the build, else of random inputs.
 
     Args:
@@ -67,23 +69,30 @@ def find_golden(source: Path, tflite: bytes, model: Model, *, data: str | None, 
         model: the same, read.
         data: where inputs come from, as `load_data` takes it.
         samples: how many.
+        run_file: what gives the outputs, where the build did not keep them.
 
     Raises:
         DataError: there are fewer, or they belong to another model.
-        ToolError: TFLM is not installed, or failed.
+        ToolError: the runtime is not installed, or failed.
     """
     if not model.inputs:
         samples = 1  # it gives the same each time
     if data is not None:
         inputs, labels = _load_inputs(data, model)
         golden = record_golden(
-            tflite, as_real(tflite, inputs), samples=samples, origin="Test data", labels=labels
+            tflite,
+            as_real(tflite, inputs),
+            samples=samples,
+            origin="Test data",
+            labels=labels,
+            run_file=run_file,
         )
     elif source.is_dir():
         golden = load_golden(source / GOLDEN_FILE, model).take(samples)
     else:
         inputs = draw_inputs(model, samples=samples, seed=_RANDOM_SEED)
-        golden = record_golden(tflite, inputs, samples=samples, origin=f"Random inputs, seed {_RANDOM_SEED}")
+        origin = f"Random inputs, seed {_RANDOM_SEED}"
+        golden = record_golden(tflite, inputs, samples=samples, origin=origin, run_file=run_file)
     if golden.samples < samples:
         raise DataError(
             f"there are {golden.samples} golden samples, not {samples}",

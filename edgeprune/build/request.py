@@ -97,6 +97,8 @@ def make_request(
     given = check_options(asked, where=where)
     written = read_recipe(recipe) if recipe is not None else {}
     said = written | given
+    if said.get("delegate") is not None:
+        said = {"scheme": "float16"} | said
     if "device" not in said:
         raise RecipeError("no device is given", fix="name one; 'edgeprune devices list' shows what there is")
     origins: dict[str, Origin] = dict.fromkeys(written.keys() - given.keys(), "recipe")

@@ -22,7 +22,7 @@ _FASTEST_BAUD = 50_000_000
     "--on",
     type=click.Choice(["board", "host", "adb"]),
     required=True,
-    help="Listen to a board's serial port, run LiteRT here, or benchmark_model on a phone.",
+    help="Listen to a board's serial port, run LiteRT here, or a test or benchmark_model on a phone.",
 )
 @click.option(
     "--port", default="", metavar="PORT", help="Serial port of the board, for example /dev/ttyACM0."
@@ -63,8 +63,9 @@ _FASTEST_BAUD = 50_000_000
 def bench(file: Path, *, output: Path | None, **asked: Any) -> Answer:
     """Measure the latency of a .tflite file and write a record.
 
-    A board must run a project of 'edgeprune firmware' made from FILE; its golden check writes the time. Give
-    records to 'edgeprune devices calibrate' to fit the device's profile to them.
+    A board must run a project of 'edgeprune firmware' made from FILE; its golden check writes the time. On a
+    phone the test of such a project is run if it is installed, else LiteRT's benchmark_model. Give records to
+    'edgeprune devices calibrate' to fit the device's profile to them.
     """
     from edgeprune import api
 

@@ -21,7 +21,7 @@ from edgeprune.terminal.tables import wrap
 @click.option(
     "--cores",
     metavar="CORES",
-    help="Of a phone or board: big, little, a number of threads on the fastest cores, or gpu.",
+    help="Of a phone or board: big, little, a number of threads on the fastest cores, gpu or npu.",
 )
 def check(
     file: Path,

@@ -1,4 +1,4 @@
-"""`edgeprune firmware`: a project for a user's SDK, or one that is complete with the C engine."""
+"""`edgeprune firmware`: a project for a user's SDK, one that is complete with the C engine, or a library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
 from edgeprune.terminal.tables import wrap
 
-_PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
+_PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico", "android")
 
 
 @click.command(cls=Command)
@@ -20,9 +20,8 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 @click.option(
     "--runtime",
     type=click.Choice(["tflm", "c"]),
-    default="tflm",
-    show_default=True,
-    help="tflm: TensorFlow Lite Micro; c: edgeprune's own C engine, with start-up code and linker script.",
+    help="Of a microcontroller. tflm: TensorFlow Lite Micro; c: edgeprune's own C engine, with start-up code "
+    "and linker script.  [default: tflm]",
 )
 @click.option(
     "--project",
@@ -55,23 +54,26 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico")
 )
 @options.force
 def firmware(
-    source: Path, *, runtime: Literal["tflm", "c"], project: str | None, build: bool, **asked: Any
+    source: Path, *, runtime: Literal["tflm", "c"] | None, project: str | None, build: bool, **asked: Any
 ) -> Answer:
-    """Write a firmware project with a model: a build's output, or any .tflite file.
+    """Write a project with a model for a microcontroller or phone: a build's output, or any .tflite file.
 
     The project holds the model, an interface to it, and a program that compares its outputs on golden samples
     with those of TFLM's reference kernels. For TFLM there are besides the kernels it uses and an arena of the
     measured size, for the SDK given by --project; for the C engine the model is C, and all is there that it
-    takes to run on the core. Its README says how to build and run it.
+    takes to run on the core. For a phone it is an Android library in Kotlin, with a test that runs on the
+    phone. Its README says how to build and run it.
 
     Exit 1 if the image does not fit the device, or the check does not pass.
     """
     if runtime == "c" and project not in (None, "cmake"):
         raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
-    if runtime == "tflm" and project is None:
+    if runtime is not None and project == "android":
+        raise click.UsageError("An Android library runs LiteRT; leave --runtime out.")
+    if runtime != "c" and project is None:
         raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
-    if runtime == "tflm" and build:
-        raise click.UsageError("--build needs --runtime c; TFLM is built with the project's own SDK.")
+    if runtime != "c" and build:
+        raise click.UsageError("--build needs --runtime c; other projects are built with their own SDK.")
     from edgeprune import api
 
     result = api.firmware(source, runtime=runtime, project=project, build=build, **asked)

@@ -4,7 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -27,7 +27,12 @@ from edgeprune.tflite.read import read_model
 PHONE_FOLDER = PurePosixPath("/data/local/tmp")
 """Where `adb` may write and execute."""
 BENCHMARK_MODEL = str(PHONE_FOLDER / "benchmark_model")
+TEST = "edgeprune.model.test/androidx.test.runner.AndroidJUnitRunner"
+"""The test of an Android library that `edgeprune firmware` wrote, once it is installed on a phone."""
 _PHONE_SECONDS = 600.0
+_LIST_TESTS = ("adb", "shell", "pm", "list", "instrumentation")  # fails on Linux boards, which have no pm
+_STATUS = "INSTRUMENTATION_STATUS: edgeprune="
+"""Begins each line of that test, in what `am instrument -r` prints."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +41,8 @@ class Times:
 
     Attributes:
         runtime: name and version of what executed the model; "" where it does not say.
-        median_ms, low_ms, high_ms: of one inference, with quartiles; of a phone the mean, the least and the
-            most, which is what `benchmark_model` says.
+        median_ms, low_ms, high_ms: of one inference, with quartiles; the mean, the least and the most where
+            `benchmark_model` says so.
         runs: how many there were.
         threads: of the runtime; 0 on a board.
         arena_bytes: what TFLM used, None elsewhere.
@@ -125,7 +130,7 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> BenchRe
     Raises:
         ModelError: the file cannot be read.
         ProfileError, UnknownNameError: there is no such device, or its profile is broken.
-        DataError: the board runs another model.
+        DataError: the device runs another model.
         DeviceError: the board or phone does not answer, or its program failed.
         ToolError: a program or package that is needed is missing or failed.
         OutputError: the record exists and `force` is not set, or cannot be written.
@@ -144,7 +149,7 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> BenchRe
         times = _time_here(data, runs=request.runs, threads=request.threads)
     elif request.place == "adb":
         with _in_a_file(request.file) as path:
-            times = time_on_phone(path, runs=request.runs, threads=request.threads)
+            times = time_on_phone(path, data=data, runs=request.runs, threads=request.threads)
     else:
         told.stage(f"listen to {request.port}; press the board's reset button if it has run already")
         lines = listen(request.port, baud=request.baud, seconds=request.wait_seconds, ends=("PASS", "FAIL"))
@@ -175,52 +180,55 @@ def _in_a_file(source: FileSource) -> Iterator[Path]:
 def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
     """What the golden check of a project wrote on its console.
 
-    The lines it looks for are those of `golden_check.cc`: the runtime, the model's CRC-32 and size, the arena
-    used, the ticks of one inference and ticks per second, and PASS or FAIL. Others are left alone.
+    The lines it looks for are those of `golden_check.cc` and `GoldenTest.kt`: the runtime, the model's CRC-32
+    and size, the arena used, the ticks of one inference and ticks per second, their quartiles in so many
+    runs, and PASS or FAIL. Others are left alone.
 
     Args:
-        lines: what came from the board.
-        data: the file that the board should run.
+        lines: what came from the device.
+        data: the file that it should run.
         where: the port, for messages.
 
     Raises:
-        DataError: the board runs another model.
+        DataError: it runs another model.
         DeviceError: the check failed, or said nothing of the time.
     """
     text = "\n".join(lines)
     model = re.search(r"^model_crc32 (\d{1,18}) of (\d{1,18}) bytes", text, re.M)
     if model and (int(model[1]), int(model[2])) != (crc32(data), len(data)):
         raise DataError(
-            f"the board runs another model ({model[2]} bytes, CRC-32 {int(model[1]):08x})",
+            f"the device runs another model ({model[2]} bytes, CRC-32 {int(model[1]):08x})",
             where=where,
             why=f"the file has {len(data)} bytes, CRC-32 {crc32(data):08x}",
-            fix="flash the project that was made from this file, or give the file it was made from",
+            fix="flash or install the project that was made from this file, or give the one it was made from",
         )
     if "FAIL" in (line.strip() for line in lines):
         said = " | ".join(line for line in lines if line.strip() and line.strip() != "FAIL")
         raise DeviceError(
-            "the check on the board failed",
+            "the check on the device failed",
             where=where,
             why=said[-300:] or "it does not say why",
-            fix="build and flash the project as 'edgeprune firmware' wrote it",
+            fix="build the project as 'edgeprune firmware' wrote it, and flash or install it",
         )
     ticks = re.search(r"^ticks (\d{1,18}) for one inference, at (\d{1,18}) per second", text, re.M)
     if not ticks or not int(ticks[1]) or not int(ticks[2]):
         raise DeviceError(
-            "the board said nothing of the time of an inference",
+            "the device said nothing of the time of an inference",
             where=where,
             why=f"{len(lines)} lines, the last: {lines[-1][:80] if lines else 'none'}",
-            fix="flash a project of 'edgeprune firmware', whose check writes it",
+            fix="flash or install a project of 'edgeprune firmware', whose check writes it",
         )
     runtime = re.search(r"^runtime (.+)$", text, re.M)
     arena = re.search(r"^arena_used_bytes (\d{1,18})", text, re.M)
-    ms = int(ticks[1]) / int(ticks[2]) * 1e3
+    quartiles = re.search(r"^ticks_quartiles (\d{1,18}) to (\d{1,18}) in (\d{1,9}) runs", text, re.M)
+    low, high, runs = quartiles.groups() if quartiles else (ticks[1], ticks[1], 1)
+    tick_ms = 1e3 / int(ticks[2])
     return Times(
         runtime=runtime[1].strip() if runtime else "unknown runtime",
-        median_ms=ms,
-        low_ms=ms,
-        high_ms=ms,
-        runs=1,
+        median_ms=int(ticks[1]) * tick_ms,
+        low_ms=int(low) * tick_ms,
+        high_ms=int(high) * tick_ms,
+        runs=int(runs),
         arena_bytes=int(arena[1]) if arena else None,
         golden=True,
         is_identified=model is not None,
@@ -240,17 +248,39 @@ def phone_commands(file: Path, *, runs: int, threads: int) -> tuple[list[str], l
     return ["adb", "push", str(file), there], ["adb", "shell", *run]
 
 
-def time_on_phone(file: Path, *, runs: int, threads: int) -> Times:
-    """Time a file with `benchmark_model` on the phone that adb is connected to.
+def instrument_command(*, runs: int, threads: int) -> list[str]:
+    """The command that runs the test of an Android library on a phone."""
+    arguments = ["-e", "runs", str(runs), "-e", "threads", str(threads)]
+    return ["adb", "shell", "am", "instrument", "-w", "-r", *arguments, TEST]
+
+
+def time_on_phone(file: Path, *, data: bytes, runs: int, threads: int) -> Times:
+    """Time a file on the phone that adb is connected to.
+
+    With the test of an Android library if it is installed, which compares outputs as well; else with
+    `benchmark_model`. `docs/phones.md` has the protocol.
+
+    Args:
+        file: its path.
+        data: its bytes.
+        runs: how many inferences.
+        threads: of the runtime.
 
     Raises:
         ToolMissingError: there is no adb.
-        DeviceError: no phone, no `benchmark_model` on it, or it failed.
+        DataError: the test is of another model.
+        DeviceError: no phone, neither test nor `benchmark_model` on it, or it failed.
     """
     if which("adb") is None:
         raise ToolMissingError(
             "adb is not installed", fix="install Android's platform tools (Debian: apt-get install adb)"
         )
+    if f"instrumentation:{TEST} " in _run_adb(_LIST_TESTS, may_fail=True):
+        said = _run_adb(instrument_command(runs=runs, threads=threads)).splitlines()
+        lines = [line.removeprefix(_STATUS) for line in said if line.startswith(_STATUS)]
+        if "PASS" not in lines and "FAIL" not in lines:
+            raise DeviceError("the test on the phone did not end", where="adb", why=" | ".join(said)[-300:])
+        return replace(read_console(lines, data=data, where="adb"), threads=threads)
     push, run = phone_commands(file, runs=runs, threads=threads)
     _run_adb(push)
     return read_benchmark_model(_run_adb(run), threads=threads)
@@ -278,15 +308,20 @@ def read_benchmark_model(text: str, *, threads: int) -> Times:
     )
 
 
-def _run_adb(command: Sequence[str]) -> str:
+def _run_adb(command: Sequence[str], *, may_fail: bool = False) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PHONE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise DeviceError(f"{' '.join(command[:2])} took over {_PHONE_SECONDS:.0f} s", where="adb") from error
     said = f"{done.stdout}\n{done.stderr}"
-    if done.returncode != 0:
+    if done.returncode != 0 and not may_fail:
         missing = "benchmark_model" in said and ("not found" in said or "No such file" in said)
-        fix = f"push LiteRT's benchmark_model to {PHONE_FOLDER} and make it executable" if missing else ""
+        fix = (
+            f"push LiteRT's benchmark_model to {PHONE_FOLDER} and make it executable, or install the test of "
+            "'edgeprune firmware --project android'"
+            if missing
+            else ""
+        )
         raise DeviceError(
             f"{' '.join(command[:2])} failed",
             where="adb",

@@ -1,4 +1,4 @@
-"""`edgeprune firmware`: an artefact as a project that a firmware engineer can build."""
+"""`edgeprune firmware`: an artefact as a project that a firmware or application engineer can build."""
 
 import json
 from dataclasses import dataclass, field
@@ -94,10 +94,10 @@ class FirmwareResult:
         }
 
 
-def _leave_record(folder: Path, profile: Profile) -> None:
+def _leave_record(folder: Path, project: Project, profile: Profile) -> None:
     """Writes what tells a project of ours from other folders, where the project has none of its own."""
     if not (folder / DESCRIPTION).exists():
-        record = {"schema": 1, "edgeprune": __version__, "runtime": "tflm", "device": profile.id}
+        record = {"schema": 1, "edgeprune": __version__, "runtime": project.runtime, "device": profile.id}
         (folder / DESCRIPTION).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
@@ -106,7 +106,7 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
 
     Raises:
         InputError: source, device, data or output cannot be used, or the runtime lacks an op of the model.
-        ToolError: TFLM, a compiler or an emulator is not installed, or failed.
+        ToolError: a runtime, a compiler or an emulator is not installed, or failed.
         InfeasibleError: the image does not fit the device's memories.
     """
     source, options = request.source, request.options
@@ -124,12 +124,12 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
         project = backend.write_project(
             read_file(file),
             name=str(file),
-            take_golden=lambda tflite, model: find_golden(
-                source, tflite, model, data=request.data, samples=request.samples
+            take_golden=lambda tflite, model, run_file: find_golden(
+                source, tflite, model, data=request.data, samples=request.samples, run_file=run_file
             ),
             options=options,
             folder=folder,
         )
-        _leave_record(folder, profile)
+        _leave_record(folder, project, profile)
         files = tuple(sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()))
     return FirmwareResult(file=file, output=output, profile=profile, project=project, files=files)

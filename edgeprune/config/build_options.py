@@ -205,7 +205,10 @@ class BuildOptions:
 
     device: str = _option("Budgets", "From 'edgeprune devices list', or a profile's file.", metavar="ID")
     runtime: Literal["tflm", "c"] | None = _option(
-        "Budgets", "c: edgeprune's own C engine, built and run in qemu.", default=None, told="the profile's"
+        "Budgets", "c: our C engine, run in qemu.", default=None, told="the profile's"
+    )
+    delegate: Literal["gpu"] | None = _option(
+        "Budgets", "Of a phone: all on its GPU, in float16.", default=None
     )
     flash_kib: float | None = _option(
         "Budgets",

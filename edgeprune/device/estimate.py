@@ -196,6 +196,9 @@ def _count_work(ops: Sequence[OpShape], profile: Profile) -> Figure:
     timing = time_ops(ops, groups, law.cores)
     if timing.untimed:
         return unavailable("latency_ms", f"nobody timed {', '.join(timing.untimed)} on {groups[0].core}")
+    if timing.is_beyond:
+        reason = f"networks timed on {groups[0].core} do fewer multiply-accumulates with each weight"
+        return unavailable("latency_ms", reason)
     beside, unfitted = time_unfitted(ops, ms_per_mac=mac_ms(groups, law.cores) * law.times)
     guessed = f"; not in the fit, up to {beside:.2g} ms more: {', '.join(unfitted)}" if unfitted else ""
     return Figure(
@@ -204,7 +207,7 @@ def _count_work(ops: Sequence[OpShape], profile: Profile) -> Figure:
         source="estimated",
         evidence=f"{describe_cores(groups, law.cores)} ({timing.evidence}): {timing.source}{guessed}",
         low=timing.least_ms * law.times * widen(timing.low, law.low),
-        high=timing.ms * law.times * widen(timing.high, law.high) + beside,
+        high=max(timing.ms * law.times * widen(timing.high, law.high) + beside, timing.shortest_ms),
     )
 
 

@@ -56,7 +56,8 @@ class LatencyModel:
             "macs" only multiply-accumulates; "vela" takes cycles of the NPU from its compiler and counts
             instructions for what stays on the core; "none" where nothing measured supports an estimate.
         table: core of the instruction table, for "instructions" and "vela"; of the paces, for "work".
-        cores: which of the profile's cores run, for "work": "big", "little" or a number of threads; "gpu".
+        cores: which of the profile's cores run, for "work": "big", "little", a number of threads, "gpu" or
+            "npu".
         times: how many times as long as the paces say, for "work": from one's own measurements.
         cycles_per_instruction: cycles per instruction, likewise.
         cycles_by_kind: the same for kinds of ops that differ, by a name of `PACES`.

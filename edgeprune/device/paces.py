@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
-from math import exp, hypot, log
+from math import exp, hypot, inf, log
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +25,10 @@ _TABLE = Path(str(resources.files("edgeprune.device"))) / "tables" / "paces.json
 Number = Literal["float32", "int8"]
 NUMBERS: tuple[Number, ...] = ("float32", "int8")
 
-GPU_CLOCK_MHZ = 1000.0
-"""GPUs' paces are in nanoseconds: they are only ever themselves."""
+ACCELERATORS = ("gpu", "npu")
+"""What may run a file in the place of cores."""
+ACCELERATOR_CLOCK_MHZ = 1000.0
+"""Their paces are in nanoseconds: they are only ever themselves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +50,7 @@ class CoreGroup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
-    """How fast a core works on one type of numbers.
+    """How fast a core, GPU or NPU works on one type of numbers.
 
     Attributes:
         cycles: per unit of each kind of work.
@@ -57,6 +59,9 @@ class Pace:
         evidence: "measured" on this core, "borrowed" from another, by a ratio that was measured, or
             "assumed" where nobody measured it.
         source: the latencies.
+        cycles_per_weight: of an NPU, which waits for its weights.
+        macs_per_weight: multiply-accumulates for each weight of what was timed, at most.
+        shortest_ms: of what was timed, of which nobody knows how much is there in any case.
     """
 
     cycles: Mapping[str, float]
@@ -64,6 +69,9 @@ class Pace:
     high: float
     evidence: Literal["measured", "borrowed", "assumed"]
     source: str
+    cycles_per_weight: float = 0.0
+    macs_per_weight: float = inf
+    shortest_ms: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +83,8 @@ class Timing:
         low, high: factors of the interval.
         evidence, source: of the paces; the weakest, where there are several.
         untimed: types of numbers for which there is no pace.
+        shortest_ms: what the shortest of the latencies behind the paces took, where that matters.
+        is_beyond: whether there are more multiply-accumulates for each weight than in what was timed.
     """
 
     ms: float
@@ -84,6 +94,8 @@ class Timing:
     evidence: str
     source: str
     untimed: tuple[str, ...] = field(default=())
+    shortest_ms: float = 0.0
+    is_beyond: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -142,12 +154,12 @@ def choose_cores(groups: Sequence[CoreGroup], choice: str) -> tuple[CoreGroup, C
     Args:
         groups: of the SoC, fastest first.
         choice: "big" and "little" for one core of the first and of the last group, a number for as many
-            threads on the fastest cores; "gpu" where the only group is one.
+            threads on the fastest cores; "gpu" or "npu" where the only group is one.
 
     Raises:
         RecipeError: there are no such cores.
     """
-    if choice in ("big", "little", "gpu"):
+    if choice in ("big", "little", *ACCELERATORS):
         group = groups[-1 if choice == "little" else 0]
         return group, group, 1
     offered = [group for group in groups for _ in range(group.count)]
@@ -161,7 +173,7 @@ def choose_cores(groups: Sequence[CoreGroup], choice: str) -> tuple[CoreGroup, C
 def describe_cores(groups: Sequence[CoreGroup], choice: str) -> str:
     """The cores that are used, as a clause: "4 threads on Cortex-A72 at 1500 MHz"."""
     first, last, threads = choose_cores(groups, choice)
-    if choice == "gpu":
+    if choice in ACCELERATORS:
         return f"on {first.core}"
     at = f"{first.core} at {first.clock_mhz:g} MHz"
     if last is not first:
@@ -187,6 +199,7 @@ def time_ops(ops: Sequence[OpShape], groups: Sequence[CoreGroup], choice: str) -
         if pace is not None:
             paces[number_of(op)] = pace
     used = [*paces.values()]
+    macs, weights = sum(op.macs for op in ops), sum(op.weight_count for op in ops)
     ranks = ("measured", "borrowed", "assumed")
     return Timing(
         ms=total,
@@ -196,6 +209,8 @@ def time_ops(ops: Sequence[OpShape], groups: Sequence[CoreGroup], choice: str) -
         evidence=max((pace.evidence for pace in used), key=ranks.index, default="measured"),
         source=" and ".join(dict.fromkeys(pace.source for pace in used)),
         untimed=tuple(untimed),
+        shortest_ms=max((pace.shortest_ms for pace in used), default=0.0),
+        is_beyond=any(macs > pace.macs_per_weight * weights for pace in used),
     )
 
 
@@ -214,7 +229,7 @@ def op_ms(op: OpShape, groups: Sequence[CoreGroup], choice: str) -> tuple[float,
     work = count_work(op)
     if fast is None or slow is None:
         return 0.0, (number,) if work else ()
-    milliseconds = 0.0
+    milliseconds = op.weight_count * fast.cycles_per_weight * first.times / first.clock_mhz / 1e3
     for kind, amount in work.items():
         share = serial_share(kind, number) if threads > 1 else 1.0
         alone = share * fast.cycles[kind] * first.times / first.clock_mhz

@@ -17,7 +17,14 @@ from edgeprune.device.flashing import Emulator, Flashing, find_flashing_faults
 from edgeprune.device.latency import Evidence, LatencyModel, find_latency_faults
 from edgeprune.device.memory import Cache, Memory, find_memory_faults
 from edgeprune.device.npu import Npu
-from edgeprune.device.paces import GPU_CLOCK_MHZ, CoreGroup, choose_cores, list_cores, load_pace
+from edgeprune.device.paces import (
+    ACCELERATOR_CLOCK_MHZ,
+    ACCELERATORS,
+    CoreGroup,
+    choose_cores,
+    list_cores,
+    load_pace,
+)
 from edgeprune.device.power import Power, find_power_faults
 from edgeprune.errors import ProfileError, RecipeError, UnknownNameError
 
@@ -38,7 +45,7 @@ class RuntimeChoice:
 
     name: str  # its backend, in `measuring`, is found by it, and checks what it needs of the profile
     version: str
-    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u", "edgeprune"]
+    kernels: Literal["reference", "cmsis-nn", "esp-nn", "xnnpack", "ethos-u", "edgeprune", "gpu"]
     decodes: tuple[Literal["tflm-prune", "xnnpack-sparse", "vela"], ...] = ()
     round_to: int = ruled(low=1, high=64)
 
@@ -118,7 +125,7 @@ class Profile:
         runtime: what executes the artefact.
         budgets: what a build may take that asks for nothing else.
         cores: the groups of its cores, fastest first, where its latency is by their work.
-        gpu: its entry in the table of paces, where it was timed.
+        gpu, phone_npu: their entries in the table of paces, where they are known.
         latency: how latency is estimated.
         costs: what any artefact costs, on top of the model.
         power: what the board draws while it computes, where that was measured.
@@ -145,6 +152,7 @@ class Profile:
     costs: FixedCosts
     cores: tuple[CoreGroup, ...] = ()
     gpu: str = ""
+    phone_npu: str = ""
     power: Power | None = None
     npu: Npu | None = None
     flashing: Flashing | None = None
@@ -172,10 +180,16 @@ class Profile:
         return max((memory.block_kib for memory in self.memory if "arena" in memory.holds), default=None)
 
 
+def _accelerators(profile: Profile) -> dict[str, str]:
+    """Their entries in the table of paces; "" for those that it has not, or that nobody timed."""
+    return {"gpu": profile.gpu, "npu": profile.phone_npu}
+
+
 def core_groups(profile: Profile) -> tuple[CoreGroup, ...]:
-    """The groups of a profile's cores, fastest first; one of one core where it has none; or its GPU."""
-    if profile.latency.cores == "gpu":
-        return (CoreGroup(count=1, core=profile.gpu, clock_mhz=GPU_CLOCK_MHZ),)
+    """The groups of a profile's cores, fastest first; one core where it has none; or its GPU or NPU."""
+    if profile.latency.cores in ACCELERATORS:
+        entry = _accelerators(profile)[profile.latency.cores]
+        return (CoreGroup(count=1, core=entry, clock_mhz=ACCELERATOR_CLOCK_MHZ),)
     only = CoreGroup(count=1, core=profile.latency.table, clock_mhz=profile.clock_mhz)
     return profile.cores or (only,)
 
@@ -194,7 +208,7 @@ def latency_evidence(profile: Profile) -> str:
 
 
 def use_cores(profile: Profile, choice: str) -> Profile:
-    """The profile, its latency on other of its cores: "big", "little", a number of threads, or "gpu".
+    """The profile, its latency on other of its cores: "big", "little", a number of threads, "gpu" or "npu".
 
     Raises:
         RecipeError: it has none such, or its latency does not tell cores apart.
@@ -205,9 +219,10 @@ def use_cores(profile: Profile, choice: str) -> Profile:
             fix="leave --cores away",
         )
     chosen = replace(profile, latency=replace(profile.latency, cores=choice))
-    if choice == "gpu" and not profile.gpu:
+    if choice in ACCELERATORS and not _accelerators(profile)[choice]:
         raise RecipeError(
-            f"--cores is gpu, but nobody timed the GPU of {profile.id}", fix="use big, little or a number"
+            f"--cores is {choice}, but nobody timed the {choice.upper()} of {profile.id}",
+            fix="use big, little or a number",
         )
     choose_cores(core_groups(chosen), choice)
     return chosen
@@ -318,7 +333,9 @@ def _find_core_faults(profile: Profile) -> Iterator[TableError]:
     """What is wrong with the cores whose work is timed."""
     known = list_cores()
     named = {f"cores[{at}].core": group.core for at, group in enumerate(profile.cores)}
-    for key, core in (named | ({"gpu": profile.gpu} if profile.gpu else {})).items():
+    accelerators = {"gpu": profile.gpu, "phone_npu": profile.phone_npu}
+    named |= {key: entry for key, entry in accelerators.items() if entry}
+    for key, core in named.items():
         if core not in known:
             yield TableError(key=key, problem=f"is '{core}'; there are paces for {', '.join(known)}")
     if profile.latency.by != "work":

@@ -40,6 +40,7 @@ from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import save_golden
 from edgeprune.runtimes.samples import as_real
+from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.schemes import Scheme
@@ -160,7 +161,7 @@ class CEngine(DefaultBackend):
         model = read_model(file, where=name)
         require_compilable(model)
         require_room(model, self.profile)
-        golden = take_golden(file, model)
+        golden = take_golden(file, model, run_tflm)
         project = write_engine_project(
             folder, file, golden=golden, profile=self.profile, optimize=options.optimize
         )

@@ -9,7 +9,7 @@ from edgeprune.encoding.choices import Compressed
 from edgeprune.encoding.xnnpack_sparse import SparseChoice
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.graph.opshape import OpShape
-from edgeprune.runtimes.golden import Golden
+from edgeprune.runtimes.golden import Golden, RunFile
 from edgeprune.runtimes.samples import Array
 from edgeprune.runtimes.vela import VelaResult
 from edgeprune.tflite.model import Model
@@ -188,5 +188,5 @@ class Project:
     ok: bool = True
 
 
-TakeGolden = Callable[[bytes, Model], Golden]
+TakeGolden = Callable[[bytes, Model, RunFile], Golden]
 """Makes the golden samples of a file, once it is known that the runtime takes it."""

@@ -1,6 +1,10 @@
-"""What executes the artefact, where somebody asks for another runtime than the profile names."""
+"""What executes the artefact, where somebody asks for something else than the profile names."""
 
-from edgeprune.device.profile import Profile
+from dataclasses import replace
+from typing import Literal
+
+from edgeprune.device.profile import Profile, use_cores
+from edgeprune.errors import RecipeError
 from edgeprune.measuring.backend import BACKENDS
 
 
@@ -18,6 +22,26 @@ def choose_runtime(profile: Profile, asked: str | None) -> Profile:
     if asked is None or asked == profile.runtime.name:
         return profile
     return BACKENDS[asked].adopt(profile)
+
+
+def choose_delegate(profile: Profile, asked: Literal["gpu"] | None) -> Profile:
+    """The profile with its files on a delegate of LiteRT.
+
+    Args:
+        profile: the device.
+        asked: "gpu", or None for none.
+
+    Raises:
+        RecipeError: the device has none such, or nobody timed it.
+    """
+    if asked is None:
+        return profile
+    if profile.kind != "phone":
+        raise RecipeError(
+            f"{profile.id} has no delegate for a GPU", where="--delegate", fix="choose a phone with --device"
+        )
+    runtime = replace(profile.runtime, kernels=asked, decodes=())
+    return replace(use_cores(profile, asked), runtime=runtime)
 
 
 def list_runtimes(profile: Profile) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.memory import find_homeless
 from edgeprune.device.power import add_energy
 from edgeprune.encoding.tflm_decode import DECODES, choose_encodings
-from edgeprune.errors import OpError, ToolFailedError, ToolMissingError
+from edgeprune.errors import OpError, RecipeError, ToolFailedError, ToolMissingError
 from edgeprune.firmware.golden import fit_golden
 from edgeprune.firmware.project import PROJECTS, count_growth, render_project
 from edgeprune.firmware.rendering import write_texts
@@ -43,6 +43,7 @@ from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import record_golden, save_golden
 from edgeprune.runtimes.samples import as_real
+from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_table import OPS
 from edgeprune.tflite.ops import judge_types
@@ -191,7 +192,13 @@ class Tflm(DefaultBackend):
         self, file: bytes, *, name: str, take_golden: TakeGolden, options: ProjectOptions, folder: Path
     ) -> Project:
         """A project for the user's SDK."""
-        kind = PROJECTS[options.kind or "cmake"]
+        kind = PROJECTS.get(options.kind or "cmake")
+        if kind is None:
+            raise RecipeError(
+                f"{self.profile.id} runs TFLM, for which there is no {options.kind} project",
+                where="--project",
+                fix=f"choose from {', '.join(PROJECTS)}, or a phone with --device",
+            )
         require_room(read_model(file, where=name), self.profile)
         measured = self.measure(file, where=name)
         if measured.unsupported:
@@ -199,7 +206,7 @@ class Tflm(DefaultBackend):
         flash = measured.figures["flash_bytes"]
         room = self.profile.flash_kib and self.profile.flash_kib * 1024 - (flash.value or 0.0)
         fitted = fit_golden(
-            take_golden(file, measured.model), room_bytes=room, is_exact=kind.tolerance_steps == 0
+            take_golden(file, measured.model, run_tflm), room_bytes=room, is_exact=kind.tolerance_steps == 0
         )
         arena = _predict_arena(measured.figures["arena_bytes"])
         arena_bytes = int(arena.value or 0)

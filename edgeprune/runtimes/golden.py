@@ -1,9 +1,12 @@
-"""Golden samples: inputs with what TFLM's reference kernels make of them, for checks elsewhere."""
+"""Golden samples: inputs with what a runtime here makes of them, for checks elsewhere.
+
+For microcontrollers that is TFLM with its reference kernels, for phones LiteRT.
+"""
 
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -12,8 +15,9 @@ import numpy as np
 
 from edgeprune.errors import DataError
 from edgeprune.files import refuse_many_members, refuse_special
+from edgeprune.runtimes.litert_host import LitertRun
 from edgeprune.runtimes.samples import Array, group
-from edgeprune.runtimes.tflm_host import run_tflm
+from edgeprune.runtimes.tflm_host import TflmRun, run_tflm
 from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
 from edgeprune.tflite.read import read_model
 
@@ -26,6 +30,8 @@ _DAMAGE = (
 """What zipfile and numpy raise for a damaged file."""
 
 _MOST_DRAWN_BYTES = 256 << 20
+RunFile = Callable[[bytes, tuple[Array, ...]], TflmRun | LitertRun]
+"""Runs a file here, as `run_tflm` and `run_litert` do."""
 FILE_NAME = "golden.npz"
 """Where a build keeps its golden samples, in its output directory."""
 
@@ -36,7 +42,7 @@ class Golden:
 
     Attributes:
         inputs: one array per input of the model, (samples, *its shape), in its own type.
-        outputs: likewise of the outputs, from the reference kernels.
+        outputs: likewise of the outputs, from the runtime that made them.
         origin: where the inputs come from, as a sentence.
         labels: names of the classes in the order of the output's elements; empty where they are not known.
     """
@@ -104,7 +110,13 @@ def load_golden(path: Path, model: Model) -> Golden:
 
 
 def record_golden(
-    tflite: bytes, inputs: tuple[Array, ...], *, samples: int, origin: str, labels: Sequence[str] = ()
+    tflite: bytes,
+    inputs: tuple[Array, ...],
+    *,
+    samples: int,
+    origin: str,
+    labels: Sequence[str] = (),
+    run_file: RunFile = run_tflm,
 ) -> Golden:
     """Samples, evenly spaced over the inputs, with what the artefact makes of them; fewer if there are fewer.
 
@@ -114,10 +126,11 @@ def record_golden(
         samples: how many inferences to keep, at most.
         origin: where the inputs come from, as a clause.
         labels: names of the classes; left out where the model does not have one output with as many elements.
+        run_file: what gives the outputs.
 
     Raises:
         DataError: the inputs do not fit the artefact.
-        ToolError: TFLM is not installed, or failed.
+        ToolError: the runtime is not installed, or failed.
     """
     model = read_model(tflite, where="the artefact")
     invocations = group(model, inputs)
@@ -127,7 +140,7 @@ def record_golden(
     kept = tuple(array[places] for array in invocations.inputs)
     # A sample of a model with batches is a whole batch.
     fed = tuple(array.reshape(-1, *array.shape[2:]) for array in kept) if invocations.batch else kept
-    run = run_tflm(tflite, fed)
+    run = run_file(tflite, fed)
     outputs = [
         output.raw.reshape(samples, *tensor.shape)
         for tensor, output in zip(model.outputs, run.outputs, strict=True)

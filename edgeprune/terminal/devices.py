@@ -175,6 +175,8 @@ def _describe_work(profile: Profile) -> Iterator[tuple[str, str]]:
                 yield f"{group.count} x", f"{group.core}, {number}: {reach}"
     if profile.gpu:
         yield "gpu", profile.gpu
+    if profile.phone_npu:
+        yield "npu", profile.phone_npu
     yield law.evidence, law.source
 
 

@@ -27,11 +27,27 @@ _XNNPACK: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("STRIDED_SLICE", "SUB", "SUM", "TANH", "TRANSPOSE", "TRANSPOSE_CONV"), _ALL),
     "DEQUANTIZE": (_I8, _U8, "float16"),
 }
-_GPU = (
-    *("ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "EXP", "FULLY_CONNECTED"),
-    *("LOGICAL_AND", "LOGISTIC", "LSTM", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "MUL", "PAD", "PRELU"),
-    *("RELU", "RELU6", "RESHAPE", "RESIZE_BILINEAR", "SOFTMAX", "STRIDED_SLICE", "SUB", "TRANSPOSE_CONV"),
-)
+_COMPARISONS = ("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL")
+_GPU: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("ABS", "ADD", "ADD_N", "AVERAGE_POOL_2D", "BATCH_MATMUL", "CONCATENATION", "CONV_2D"), ()
+    ),
+    **dict.fromkeys(("COS", "CUMSUM", "DENSIFY", "DEPTHWISE_CONV_2D", "DEPTH_TO_SPACE", "DEQUANTIZE"), ()),
+    **dict.fromkeys(("DIV", "ELU", "EXP", "FLOOR", "FLOOR_DIV", "FLOOR_MOD", "FULLY_CONNECTED", "GELU"), ()),
+    **dict.fromkeys(("HARD_SWISH", "LEAKY_RELU", "LOG", "LOGISTIC", "LSTM", "MAXIMUM", "MAX_POOL_2D"), ()),
+    **dict.fromkeys(("MEAN", "MINIMUM", "MIRROR_PAD", "MUL", "NEG", "PACK", "PAD", "PADV2", "POW"), ()),
+    **dict.fromkeys(("PRELU", "QUANTIZE", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "RELU", "RELU6"), ()),
+    **dict.fromkeys(("RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "RESIZE_BILINEAR", "RSQRT", "SIGN"), ()),
+    **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "SIN", "SLICE", "SOFTMAX", "SPACE_TO_DEPTH", "SPLIT"), ()),
+    **dict.fromkeys(("SPLIT_V", "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM"), ()),
+    **dict.fromkeys(("TANH", "TILE", "TRANSPOSE", "TRANSPOSE_CONV", "UNPACK"), ()),
+    **dict.fromkeys((*_COMPARISONS, "LOGICAL_AND", "SELECT", "SELECT_V2"), ("bool",)),
+    **dict.fromkeys(("GATHER", "ONE_HOT"), ("int32",)),
+    "CAST": ("bool", "int32"),
+}
+"""Ops with the types that they may have beside those that all may have."""
+_GPU_TYPES = (*_ALL, "float16")
+_GPU_RANK = 4
 
 Judge = Callable[[Op, Subgraph], str]
 
@@ -145,14 +161,16 @@ def _judge_xnnpack(op: Op, subgraph: Subgraph) -> str:
 
 
 def _judge_gpu(op: Op, subgraph: Subgraph) -> str:
-    if op.name == "DEQUANTIZE" and subgraph.tensors[op.inputs[0]].is_constant:
-        return ""  # weights in half precision, which it reads as they are
-    if op.name not in _GPU:
+    more = _GPU.get(op.name)
+    if more is None:
         return "it has no kernel"
-    tensor = _activation(op, subgraph)
-    if tensor is not None and tensor.dtype not in _ALL:
-        return f"it computes with floats, not {tensor.dtype}"
-    return ""
+    tensors = [subgraph.tensors[index] for index in (*op.inputs, *op.outputs) if index >= 0]
+    if any(len(tensor.shape) > _GPU_RANK for tensor in tensors):
+        return f"it takes at most {_GPU_RANK} dimensions"
+    other = [
+        tensor.dtype for tensor in tensors if not tensor.is_constant and tensor.dtype not in _GPU_TYPES + more
+    ]
+    return f"it computes with floats, not {other[0]}" if other else ""
 
 
 def _activation(op: Op, subgraph: Subgraph) -> Tensor | None:
@@ -169,7 +187,8 @@ DELEGATES: Mapping[str, Delegate] = {
     ),
     "gpu": Delegate(
         name="the GPU delegate",
-        source="the list in LiteRT's documentation; int8 files are computed with floats there",
+        source="LiteRT's sources of 2025 (delegates/gpu/common/model_builder.cc), by op, type and rank; what "
+        "else an op says is not looked at",
         judge=_judge_gpu,
     ),
 }

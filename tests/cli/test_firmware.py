@@ -95,6 +95,8 @@ def test_data_give_the_golden_inputs(edgeprune, dense, tmp_path):
     [
         (("--project", "cmake"), "does not say which device"),
         (("--project", "cmake", "--device", "pixel-6"), "runs LiteRT"),
+        (("--project", "android", "--device", "cortex-m4"), "runs TFLM"),
+        (("--project", "android", "--device", "raspberry-pi-4"), "ship the .tflite file"),
         (("--project", "cmake", "--device", "cortex-m55-ethos-u55-128"), "has an NPU"),
         (("--project", "cmake", "--device", "cortex-m77"), "did you mean"),
     ],
@@ -104,6 +106,21 @@ def test_what_cannot_be_written_ends_in_3_with_a_sentence(edgeprune, dense, tmp_
     assert ended.code == 3
     assert said in ended.err
     assert not (tmp_path / "project").exists()
+
+
+def test_a_phone_gets_an_android_library_with_outputs_of_litert(edgeprune, tmp_path):
+    source, output = tmp_path / "kws.tflite", tmp_path / "library"
+    source.write_bytes(real_model("kws"))
+    arguments = ("firmware", source, "--project", "android", "--device", "pixel-8", "--output", output)
+    document = edgeprune(*arguments, "--samples", 2, "--json").document
+    assert (document["runtime"], document["project"]) == ("litert", "android")
+    assert document["files"] == sorted(read(output))
+    assert "LiteRT" in document["golden_origin"] or "tflite-runtime" in document["golden_origin"]
+    assert document["latency"]["source"] == "estimated"
+    assert (output / "src/androidTest/assets/golden.bin").stat().st_size == 2 * (490 + 12)
+    said = edgeprune(*arguments, "--force").out
+    assert "Android library for pixel-8" in said
+    assert edgeprune("firmware", source, "--project", "android", "--runtime", "tflm").code == 2
 
 
 def test_builds_that_lack_something_end_in_3(edgeprune, built, tmp_path):

@@ -184,3 +184,8 @@ def test_a_float_build_for_a_phone_leaves_zeros_out_where_sparse_kernels_take_th
     assert encoded.stat().st_size < 0.6 * plain.stat().st_size
     assert report["pruned"]["tflite_bytes"] == encoded.stat().st_size
     assert report["sparsity"]["stored"]
+    library = tmp_path / "library"
+    written = run("firmware", output, "--project", "android", "--output", library, "--json")
+    assert written.code == 0, written.err
+    assert "expected outputs from" in json.loads(written.out)["golden_origin"]
+    assert (library / "src/main/assets/edgeprune_model.tflite").read_bytes() == encoded.read_bytes()

@@ -11,6 +11,7 @@ from small_models import dense_int8, unary
 
 from edgeprune.cli.firmware import firmware
 from edgeprune.errors import OpError
+from edgeprune.firmware.android import KIND as ANDROID
 from edgeprune.firmware.kernel_sources import list_kernels
 from edgeprune.firmware.project import PROJECTS, count_growth
 from edgeprune.firmware.rendering import write_texts
@@ -31,7 +32,7 @@ def compile_files(compiler, files, *, include):
 
 def test_the_command_offers_every_kind():
     option = next(option for option in firmware.params if option.name == "project")
-    assert tuple(option.type.choices) == KINDS
+    assert tuple(option.type.choices) == (*KINDS, ANDROID)
 
 
 @pytest.mark.parametrize("kind", KINDS)

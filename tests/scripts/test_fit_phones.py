@@ -54,11 +54,9 @@ def test_the_shortest_interval_holds_nine_of_ten_and_1(phones):
     assert phones.ends_of([1.1 + 0.01 * step for step in range(10)]) == (1.0, pytest.approx(1.19))
 
 
-def test_an_interval_that_is_too_wide_gives_way_at_both_ends(phones):
-    assert phones.narrow(0.5, 2.0, widest=4.0) == (0.5, 2.0)
-    low, high = phones.narrow(0.5, 2.0, widest=2.0)
-    assert high / low == pytest.approx(2.0)
-    assert low * high == pytest.approx(1.0)
+def test_an_interval_of_a_given_width_lies_where_most_are(phones):
+    assert phones.place([0.3, 0.8, 1.0, 1.1, 1.5, 4.0], width=2.0) == (0.8, 4 / 6)
+    assert phones.place([1.0, 2.0], width=2.0) == (1.0, 1.0)
 
 
 def test_threads_share_all_but_what_stays_in_one(phones):
@@ -88,3 +86,28 @@ def test_a_network_is_predicted_without_its_family(phones):
     assert len(ratios) == len(few)
     inside = sum(0.72 <= ratio <= 1.44 for ratio in ratios.values())
     assert inside > 0.85 * len(few)
+
+
+def test_an_npu_that_takes_so_long_for_ops_and_weights_is_found_again(phones, monkeypatch):
+    import phone_npus
+
+    (soc, (name, _)), *_ = phone_npus.NPUS.items()
+    rows = [
+        phone_npus.OnNpu(
+            soc=soc,
+            model=str(ops),
+            number="int8",
+            macs=1e9,
+            ops=ops,
+            weights=weights,
+            ms=ops * 2e-3 + weights * 3e-8,
+        )
+        for ops, weights in ((30, 1e6), (100, 5e6), (60, 2e7), (200, 9e7))
+    ]
+    assert phone_npus.hold_out_networks(rows)["int8"] == pytest.approx([1.0] * 4)
+    monkeypatch.setattr(phone_npus, "NPUS", {soc: (name, 1.0)})
+    entry = phone_npus.npu_paces(rows, {"int8": (0.8, 1.5)})[name]["int8"]
+    assert entry["shortest_ms"] == pytest.approx(0.09)
+    assert entry["cycles"]["ops"] == pytest.approx(2000.0)
+    assert entry["cycles_per_weight"] == pytest.approx(0.03)
+    assert (entry["low"], entry["high"], entry["evidence"]) == (0.8, 1.5, "measured")

@@ -93,7 +93,19 @@ def test_weights_in_half_precision_are_the_gpus_own():
 
 
 def test_a_gpu_leaves_what_is_not_on_its_list():
-    assert plan(chain("RELU", "ABS", "RELU"), "gpu").left == ((1, "ABS", "it has no kernel"),)
+    assert plan(chain("RELU", "CEIL", "RELU"), "gpu").left == ((1, "CEIL", "it has no kernel"),)
+    assert plan(chain("RELU", "ELU", "HARD_SWISH"), "gpu").left == ()
+
+
+def test_a_gpu_leaves_other_types_and_more_dimensions():
+    def judge(dtype, shape):
+        tensors = [tensor(shape, dtype) for _ in range(2)]
+        found = plan(model(tensors, [("ABS", (0,), (1,), None)], inputs=[0], outputs=[1]), "gpu")
+        return [why for _, _, why in found.left]
+
+    assert judge("FLOAT32", (1, 2, 2, 2)) == judge("INT8", (1, 2)) == []
+    assert judge("INT16", (1, 2)) == ["it computes with floats, not int16"]
+    assert judge("FLOAT32", (1, 1, 2, 2, 2)) == ["it takes at most 4 dimensions"]
 
 
 def ask(paths):
