@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 from edgeprune.config.budgets import BUDGETS
 from edgeprune.config.build_options import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from edgeprune.build.result import BuildResult
     from edgeprune.commands.agree import AgreeResult
     from edgeprune.commands.bench import BenchResult
-    from edgeprune.commands.check import CheckResult
+    from edgeprune.commands.check import CheckResult, DeviceChecks
     from edgeprune.commands.compress import CompressResult
     from edgeprune.commands.convert import ConvertResult
     from edgeprune.commands.firmware import FirmwareResult
@@ -153,6 +153,21 @@ build.__doc__ = (build.__doc__ or "").replace(
 )
 
 
+@overload
+def check(  # type: ignore[overload-overlap]  # "all" is no device
+    file: FileSource,
+    *,
+    device: Literal["all"] | list[str] | tuple[str, ...],
+    flash_kib: float | None = None,
+    ram_kib: float | None = None,
+    latency_ms: float | None = None,
+    strict: bool = False,
+    baseline: PathLike | None = None,
+    tolerance: float = 0.01,
+) -> DeviceChecks: ...
+
+
+@overload
 def check(
     file: FileSource,
     *,
@@ -162,22 +177,54 @@ def check(
     latency_ms: float | None = None,
     strict: bool = False,
     cores: str | None = None,
-) -> CheckResult:
-    """Whether a `.tflite` file fits a device.
+    baseline: PathLike | None = None,
+    tolerance: float = 0.01,
+) -> CheckResult: ...
+
+
+def check(
+    file: FileSource,
+    *,
+    device: str | Sequence[str],
+    flash_kib: float | None = None,
+    ram_kib: float | None = None,
+    latency_ms: float | None = None,
+    strict: bool = False,
+    cores: str | None = None,
+    baseline: PathLike | None = None,
+    tolerance: float = 0.01,
+) -> CheckResult | DeviceChecks:
+    """Whether a `.tflite` file fits a device, or which devices it fits.
 
     Args:
         file: its path, or its bytes.
-        device: a profile's id or file.
+        device: a profile's id or file; or "all", or a list of ids and patterns such as "nucleo-*", for many.
         flash_kib: a budget that replaces the profile's.
         ram_kib: likewise.
         latency_ms: likewise.
         strict: whether an uncertain verdict is a no.
         cores: which cores of a phone or board run: "big", "little", a number of threads, or "gpu".
+        baseline: what an earlier 'edgeprune check --json' wrote, to be held against.
+        tolerance: by which fraction figures may be larger than there.
     """
     from edgeprune.commands.check import check as check_file
+    from edgeprune.commands.check import check_devices, hold_against_baseline
+    from edgeprune.device.selection import ALL
 
+    if not 0 <= tolerance < 1:
+        raise RecipeError(f"tolerance is {tolerance:g}", fix="give a fraction from 0 to below 1")
     budgets = _name_budgets(flash_kib, ram_kib, latency_ms)
-    return check_file(file, device=device, budgets=budgets, is_strict=strict, cores=cores)
+    result: CheckResult | DeviceChecks
+    if isinstance(device, str) and device != ALL:
+        result = check_file(file, device=device, budgets=budgets, is_strict=strict, cores=cores)
+    elif cores is not None:
+        raise RecipeError("cores are those of one device", fix="give one device, or leave cores out")
+    else:
+        names = [device] if isinstance(device, str) else device
+        result = check_devices(file, devices=names, budgets=budgets, is_strict=strict)
+    if baseline is None:
+        return result
+    return hold_against_baseline(result, Path(baseline), tolerance=tolerance)
 
 
 def convert(
