@@ -1,8 +1,9 @@
 """Budgets: what is asked of an artefact, by whom, and whether it holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import Any
 
 from edgeprune.config.budgets import BUDGETS, BudgetKind, Origin, find_budget
 from edgeprune.device.estimate import spare_for_errors
@@ -81,6 +82,13 @@ def _find_spare(profile: Profile, limits: Mapping[str, float | None]) -> dict[st
     return {"flash": flash, "ram": ram, "latency": latency}
 
 
+def limit_budget(budgets: Budgets, kind: BudgetKind, value: float) -> Budgets:
+    """The limits with another one, that a search came to; it leaves nothing to spare."""
+    spare = {name: amount for name, amount in budgets.spare.items() if name != kind.name}
+    limit: dict[str, Any] = {kind.figure: Budget(value=value, origin="minimize")}
+    return replace(budgets, spare=spare, **limit)
+
+
 def budget_limits(budgets: Budgets) -> dict[str, float]:
     """Name in `BUDGETS` → what its figure may be, in the figure's unit, if anything is asked.
 
@@ -137,6 +145,7 @@ def _note(budget: Budget, profile: Profile) -> str:
         "recipe": "budget from the recipe",
         "profile": f"default budget of {profile.id}",
         "device": budget.reason,
+        "minimize": "the least that was found",
         "none": "",
     }[budget.origin]
 
