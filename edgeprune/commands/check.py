@@ -81,7 +81,6 @@ class CheckResult:
             "unsupported": list(self.unsupported),
             "notes": list(self.notes),
             "delegates": [delegation.to_json() for delegation in self.delegations],
-            "margin": self.margin,
             "ok": self.fits,
             "sentence": self.sentence,
             **({} if self.comparison is None else {"baseline": self.comparison.to_json()}),
@@ -139,7 +138,7 @@ class DeviceChecks:
         return {
             "schema": 1,
             "file": self.file,
-            "devices": [result.to_json() for result in self.results],
+            "devices": [{**result.to_json(), "margin": result.margin} for result in self.results],
             "failures": dict(self.failures),
             "ok": self.fits,
             "sentence": self.sentence,

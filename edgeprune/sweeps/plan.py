@@ -214,7 +214,7 @@ def list_trials(plan: SweepPlan) -> list[Trial]:
 
 def list_cases(plan: SweepPlan) -> Iterator[Trial]:
     """What is asked but for settings and seeds: a reference for each model, then each device and budget."""
-    devices = tuple(_name_device(name) for name in _list_devices(plan))
+    devices = tuple(_list_devices(plan))
     for subject in plan.models or (Subject(),):
         base = {"max_drop": _ANY_DROP, **plan.build}
         base |= {key: str(value) for key, value in asdict(subject).items() if value is not None}
@@ -239,11 +239,6 @@ def _list_devices(plan: SweepPlan) -> list[str]:
         profiles = match_profiles([name])
         found += [name] if Path(name).suffix == ".toml" else [profile.id for profile in profiles]
     return list(dict.fromkeys(found))
-
-
-def _name_device(name: str) -> str:
-    """A profile's file by its whole path: workers have other working directories."""
-    return str(Path(name).resolve()) if Path(name).suffix == ".toml" else name
 
 
 def _list_budgets(request: Mapping[str, Any]) -> list[str]:

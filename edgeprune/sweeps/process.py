@@ -14,15 +14,17 @@ from edgeprune.build.stages import STATE
 from edgeprune.build.workdir import place_of_work
 from edgeprune.children import ending_error, python_command, python_environment
 from edgeprune.files import write_file
-from edgeprune.sweeps.rows import TRIAL_FILE
+from edgeprune.sweeps.rows import TRIAL_FILE, read_trial
 from edgeprune.sweeps.storage import LOG, OUTPUT, REQUEST_FILE, STARTS, TRIALS, Storage
 
 _POLL_SECONDS = 0.2
 _LOG_CHARACTERS = 1500
+_NO_RESULT = 1e9
+"""Worse than any drop: for searches, which want a number."""
 
 
 def run_trial(
-    trial: Mapping[str, Any], storage: Storage, *, cpus: float, node: str
+    trial: Mapping[str, Any], storage: Storage, *, cpus: float, node: str, within: Path | None = None
 ) -> Iterator[dict[str, Any]]:
     """Builds a trial in a process of its own; gives how far its recovery is, whenever a stage is finished.
 
@@ -31,6 +33,7 @@ def run_trial(
         storage: where it lives; what it finds there is gone on with.
         cpus: threads that it computes with.
         node: this machine, as Ray knows it.
+        within: the folder that paths are relative to; None for that of this process.
 
     Raises:
         ToolStoppedError, ToolFailedError: the process was killed, or ended without a result.
@@ -41,7 +44,7 @@ def run_trial(
     asked = json.dumps({**trial, "attempt": attempt, "node": node}).encode()
     write_file(folder / REQUEST_FILE, asked, force=True)
     work, seen = place_of_work(folder / OUTPUT), 0
-    with _started(folder, cpus=cpus) as child:
+    with _started(folder, cpus=cpus, within=within) as child:
         while child.poll() is None:
             stages = sorted(work.glob(f"segment-*/{STATE}"))
             for stage in stages[seen:]:
@@ -54,6 +57,9 @@ def run_trial(
         raise ending_error(f"the trial {name}", child.returncode, why=said)
     storage.push(f"{TRIALS}/{name}")
     storage.forget(f"{TRIALS}/{name}/{work.name}")
+    if not seen:  # nothing had to be trained, or could be
+        built = read_trial(folder / TRIAL_FILE, root=folder)[0].accuracy is not None
+        yield {"epochs": 0.0, "drop": 0.0 if built else _NO_RESULT}
 
 
 def _count_start(folder: Path, node: str) -> int:
@@ -64,13 +70,14 @@ def _count_start(folder: Path, node: str) -> int:
 
 
 @contextmanager
-def _started(folder: Path, *, cpus: float) -> Iterator[subprocess.Popen[bytes]]:
+def _started(folder: Path, *, cpus: float, within: Path | None) -> Iterator[subprocess.Popen[bytes]]:
     """The child, which is gone when the block is left, however it is left."""
     threads = str(max(1, int(cpus)))
     bounded = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), threads)
     with (folder / LOG).open("ab") as log:
         child = subprocess.Popen(
             [*python_command("edgeprune.sweeps.trial"), str(folder)],
+            cwd=within,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

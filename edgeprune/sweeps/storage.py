@@ -33,8 +33,10 @@ class Storage:
             place: a path, or a URL such as s3://bucket/sweep.
         """
         self.place, self._remote = place, None
-        self._local = Path(place)
-        if "://" in place:
+        self._local = Path(place).absolute()  # workers have other working directories
+        if "://" not in place:
+            self.place = str(self._local)
+        else:
             from fsspec.core import url_to_fs
 
             self._remote, self._root = url_to_fs(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
@@ -138,11 +139,11 @@ def _search(request: SweepRequest, runs: Runs) -> list[Ending]:
 
 
 def _build_with(cluster: Cluster) -> Objective:
-    """Carries out a trial as a build, with as many threads as it has CPUs."""
-    cpus = cluster.cpus
+    """Carries out a trial as a build, with as many threads as it has CPUs; paths are relative to here."""
+    cpus, within = cluster.cpus, Path.cwd()
 
     def carry_out(trial: Mapping[str, Any], storage: Storage, node: str) -> Iterator[Mapping[str, Any]]:
-        return run_trial(trial, storage, cpus=cpus, node=node)
+        return run_trial(trial, storage, cpus=cpus, node=node, within=within)
 
     return carry_out
 

@@ -231,7 +231,7 @@ def _fit(
         ),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=f"{place}/ray" if "://" in place else str(storage.local.resolve() / "ray"),
+            storage_path=f"{place}/ray",
             failure_config=tune.FailureConfig(max_failures=ATTEMPTS - 1),
             callbacks=[_make_callback(runs.progress)],
             verbose=0,

@@ -118,6 +118,26 @@ def test_a_trial_that_fails_is_tried_three_times_and_the_others_have_results(tmp
     assert [row["kind"] for row in rows] == ["reference", "build"]
 
 
+def dying(trial, storage, node):
+    name = trial["name"]
+    begun = count_starts(Path(storage.place)).get(name, 0)
+    for report in stub(trial, storage, node):
+        yield report
+        if "latency_ms-10" in name and not begun:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.nightly
+def test_a_killed_worker_is_replaced_and_its_trial_begun_again(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed")
+    place = tmp_path / "sweep"
+    result = sweep(request(place, plan=make_plan()), progress=Silent(), objective=dying)
+    assert all(row.accuracy is not None for row in result.rows)
+    starts = count_starts(place)
+    assert sorted(starts.values()) == [1, 1, 2]
+    assert next(count for name, count in starts.items() if "latency_ms-10" in name) == 2
+
+
 @pytest.mark.nightly
 def test_settings_that_are_behind_are_stopped_and_seeds_are_not(tmp_path):
     result = carry_out(
