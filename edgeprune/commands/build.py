@@ -117,9 +117,9 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     if trains or exceeded(start.cost, asked.budgets):
         job = suit_learning_rate(job, start.model, trainer=trainer)
         trainer = make_trainer(job, progress=progress, work=work)
-    rest = Rest(dense=dense, lean=lean, start=start, shortage=shortage, progress=progress)
+    beginning = Beginning(dense=dense, lean=lean, start=start, shortage=shortage, progress=progress)
     if request.minimize is not None:
-        return _minimize(job, asked, rest, trainer=trainer)
+        return _minimize(job, asked, beginning, trainer=trainer)
     dense_flash = dense.figures["flash_bytes"].value or 0.0
     why, refusal = "", None
     try:
@@ -135,11 +135,11 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         if (nearest := narrow_to_least(asked, trainer=trainer)) is None:
             raise
         applied, refusal = nearest, error
-    return replace(_finish(job, applied, rest, refusal=refusal), why=why)
+    return replace(_finish(job, applied, beginning, refusal=refusal), why=why)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Rest:
+class Beginning:
     """What the end of the road needs of its beginning.
 
     Attributes:
@@ -156,12 +156,12 @@ class Rest:
     progress: Progress
 
 
-def _minimize(job: Job, asked: Asked, rest: Rest, *, trainer: Trainer) -> Outcome:
+def _minimize(job: Job, asked: Asked, beginning: Beginning, *, trainer: Trainer) -> Outcome:
     """The smallest model whose drop is small enough and whose file holds all that is checked, if any."""
     kind = BUDGETS[job.request.minimize or ""]
     budgets = {name: limit for name, limit in asked.budgets.items() if name != kind.name}
-    cost = cost_of(rest.lean.measured.figures, {**budgets, kind.name: 0.0})
-    asked = replace(asked, budgets=budgets, start=replace(rest.start, cost=cost))
+    cost = cost_of(beginning.lean.measured.figures, {**budgets, kind.name: 0.0})
+    asked = replace(asked, budgets=budgets, start=replace(beginning.start, cost=cost))
     task = job.inputs.task
     found = find_least(
         asked,
@@ -171,24 +171,26 @@ def _minimize(job: Job, asked: Asked, rest: Rest, *, trainer: Trainer) -> Outcom
     )
     for good in found.good:
         limited = replace(job, budgets=limit_budget(job.budgets, kind, good.budget))
-        outcome = replace(_finish(limited, good.applied, rest), trials=found.trials)
+        outcome = replace(_finish(limited, good.applied, beginning), trials=found.trials)
         if all(check.ok for check in outcome.checks):
             break
-        rest.progress.note("its file does not hold what is checked; the next larger one is taken")
+        beginning.progress.note("its file does not hold what is checked; the next larger one is taken")
     return outcome
 
 
-def _finish(job: Job, applied: Applied, rest: Rest, *, refusal: InfeasibleError | None = None) -> Outcome:
+def _finish(
+    job: Job, applied: Applied, beginning: Beginning, *, refusal: InfeasibleError | None = None
+) -> Outcome:
     """From a model to a checked artefact."""
     from edgeprune.keras_bridge.model.inference_form import compile_alike
 
-    progress, dense, is_pruned = rest.progress, rest.dense, True
-    if applied.model is not rest.start.model:
+    progress, dense, is_pruned = beginning.progress, beginning.dense, True
+    if applied.model is not beginning.start.model:
         progress.stage("pruned model: convert, measure, evaluate")
         pruned = make_artefact(applied.model, job, applied=applied)
-    elif rest.lean is not dense:
+    elif beginning.lean is not dense:
         progress.note("what was removed without loss is enough: nothing else is pruned")
-        pruned = rest.lean
+        pruned = beginning.lean
     else:
         progress.note("the dense model already fits: nothing is pruned")
         pruned, is_pruned = dense, False
@@ -219,7 +221,7 @@ def _finish(job: Job, applied: Applied, rest: Rest, *, refusal: InfeasibleError 
         applied=applied,
         comparison=comparison,
         ladder=ladder,
-        shortage=rest.shortage,
+        shortage=beginning.shortage,
         why="",
         refusal=refusal,
         checks=(*checks, *finished.checks),

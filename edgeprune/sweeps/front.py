@@ -47,8 +47,8 @@ class Point:
         fits: how many of them hold all that was asked.
         trials: their names.
         report: the page of the first.
-        on_front: whether no other point of its model and device is at least as good in both the cost and the
-            drop, and better in one.
+        on_front: whether it fits, or is the reference, and no other such point of its model and device is at
+            least as good in both the cost and the drop, and better in one.
         ties: trials of points on the front, by their first one's name, that it is tied with.
     """
 
@@ -241,7 +241,8 @@ def _make_front(points: Sequence[Point], *, cost: str) -> Front:
     )
     best, front = float("inf"), set[int]()
     for index, point in enumerate(priced):
-        if point.drop.mean < best:
+        usable = point.kind == "reference" or point.fits == point.seeds
+        if usable and point.drop.mean < best:
             best = point.drop.mean
             front.add(index)
     marked = [replace(point, on_front=index in front) for index, point in enumerate(priced)]

@@ -7,6 +7,7 @@ import pytest
 
 import edgeprune
 from edgeprune.errors import RecipeError
+from edgeprune.methods.minimize import Numbered
 from tests.e2e.conftest import DIGITS
 
 
@@ -54,3 +55,30 @@ def test_where_nothing_may_be_lost_the_file_still_holds_all_that_is_checked(plac
 def test_what_contradicts_it_is_refused(asked: dict[str, Any], said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         edgeprune.build(device="cortex-m7", minimize="latency", **asked)
+
+
+@pytest.mark.nightly
+def test_an_interrupted_search_goes_on_and_ends_in_the_same_file(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = minimize(place, "latency", max_drop=0.1, output=tmp_path / "whole")
+    finished, finish = [], Numbered.finish
+
+    def stop_in_the_second(self: Any, stage: str, state: dict[str, Any]) -> Any:
+        finished.append(self._prefix)
+        if self._prefix == "trial-2-":
+            raise KeyboardInterrupt
+        return finish(self, stage, state)
+
+    monkeypatch.setattr(Numbered, "finish", stop_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        minimize(place, "latency", max_drop=0.1, output=tmp_path / "out")
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        Numbered, "finish", lambda self, *rest: finished.append(self._prefix) or finish(self, *rest)
+    )
+    del finished[:]
+    resumed = minimize(place, "latency", max_drop=0.1, output=tmp_path / "out", resume=True)
+    assert "trial-1-" not in finished, "it was done before"
+    assert resumed.tflite == whole.tflite
+    assert resumed.report.trials == whole.report.trials

@@ -52,6 +52,12 @@ def test_what_is_slower_and_no_better_is_not_on_the_front():
     assert [p.on_front for p in found.points if p.kind == "build"] == [True, False, True]
 
 
+def test_what_does_not_fit_is_not_on_the_front():
+    rows = [reference(0.9), row(10, accuracy=0.80, fits=False), row(20, accuracy=0.79)]
+    (found,) = find_fronts(rows)
+    assert [p.on_front for p in found.points] == [False, True, True]
+
+
 def test_points_whose_drops_differ_by_less_than_their_spreads_are_tied():
     rows = [reference(0.9, seed) for seed in (0, 1)]
     rows += [row(10, accuracy=0.80, seed=0), row(10, accuracy=0.82, seed=1)]
