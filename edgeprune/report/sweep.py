@@ -17,6 +17,7 @@ from edgeprune.units import NOTHING, format_quantity
 _HEIGHT = 320.0
 _NAMED_AT_MOST = 24
 """Points of a chart that have their budget beside them."""
+_LABEL_BELOW = 14.0
 _MARKS = {
     "front": Mark(name="on the front", shape="dot", look="full"),
     "tied": Mark(name="tied with one on the front", shape="ring", look="hollow"),
@@ -116,7 +117,8 @@ def _draw_front(points: Sequence[Document], kind: BudgetKind) -> Markup:
         parts += [element("line", bar), draw_mark(_MARKS[_choose_mark(point)], x=x, y=y, title=title)]
         asked = point["budgets"].get(kind.key)
         if asked is not None and len(points) <= _NAMED_AT_MOST:
-            place: Attributes = {"class": "tick", "x": x + 8, "y": y + 14}
+            below = y + _LABEL_BELOW < plot.lower_edge
+            place: Attributes = {"class": "tick", "x": x + 8, "y": y + _LABEL_BELOW if below else y - 8}
             parts.append(element("text", place, f"≤ {format_quantity(asked * kind.scale, unit)}"))
     return plot.draw("accuracy against cost", *parts)
 

@@ -239,11 +239,12 @@ def _make_front(points: Sequence[Point], *, cost: str) -> Front:
     priced = sorted(
         (p for p in points if figure in p.figures), key=lambda p: (p.figures[figure], p.drop.mean)
     )
-    best, front = float("inf"), set[int]()
+    best, front = (0.0, float("inf")), set[int]()
     for index, point in enumerate(priced):
         usable = point.kind == "reference" or point.fits == point.seeds
-        if usable and point.drop.mean < best:
-            best = point.drop.mean
+        found = (point.figures[figure], point.drop.mean)
+        if usable and (found == best or found[1] < best[1]):
+            best = found
             front.add(index)
     marked = [replace(point, on_front=index in front) for index, point in enumerate(priced)]
     members = [point for point in marked if point.on_front]

@@ -52,6 +52,12 @@ def test_what_is_slower_and_no_better_is_not_on_the_front():
     assert [p.on_front for p in found.points if p.kind == "build"] == [True, False, True]
 
 
+def test_of_two_that_are_the_same_both_are_on_the_front():
+    rows = [reference(0.9), row(10, accuracy=0.80, cost=8), row(20, accuracy=0.80, cost=8)]
+    (found,) = find_fronts(rows)
+    assert [p.on_front for p in found.points] == [True, True, True]
+
+
 def test_what_does_not_fit_is_not_on_the_front():
     rows = [reference(0.9), row(10, accuracy=0.80, fits=False), row(20, accuracy=0.79)]
     (found,) = find_fronts(rows)
