@@ -48,9 +48,12 @@ def run_trial(
         while child.poll() is None:
             stages = sorted(work.glob(f"segment-*/{STATE}"))
             for stage in stages[seen:]:
+                report = _read_stage(stage)
+                if report is None:
+                    break
+                seen += 1
                 storage.push(f"{TRIALS}/{name}")
-                yield _read_stage(stage)
-            seen = len(stages)
+                yield report
             time.sleep(_POLL_SECONDS)
     if not (folder / TRIAL_FILE).exists():
         said = (folder / LOG).read_text(encoding="utf-8", errors="replace")[-_LOG_CHARACTERS:].strip()
@@ -95,6 +98,10 @@ def _started(folder: Path, *, cpus: float, within: Path | None) -> Iterator[subp
             child.stdin.close()
 
 
-def _read_stage(stage: Path) -> dict[str, Any]:
-    state = json.loads(stage.read_bytes())
+def _read_stage(stage: Path) -> dict[str, Any] | None:
+    """How far recovery was after a stage; None where the build has ended meanwhile, and removed it."""
+    try:
+        state = json.loads(stage.read_bytes())
+    except OSError:
+        return None
     return {"epochs": state["steps"][-1]["epochs"], "drop": state["drop"]}
