@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from edgeprune.config.budgets import BUDGETS
 from edgeprune.config.build_options import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from edgeprune.build.result import BuildResult
     from edgeprune.commands.agree import AgreeResult
     from edgeprune.commands.bench import BenchResult
-    from edgeprune.commands.check import CheckResult
+    from edgeprune.commands.check import CheckResult, DeviceChecks
     from edgeprune.commands.compress import CompressResult
     from edgeprune.commands.convert import ConvertResult
     from edgeprune.commands.firmware import FirmwareResult
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from edgeprune.commands.verify import VerifyResult
     from edgeprune.commands.view import FileView
     from edgeprune.device.profile import Profile
+    from edgeprune.sweeps.results import SweepResult
 
 PathLike = str | Path
 Shape = str | Sequence[int]
@@ -87,6 +88,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     ram_kib: float | None = None,
     latency_ms: float | None = None,
     strict: bool | None = None,
+    minimize: Literal["flash", "ram", "latency"] | None = None,
     max_drop: float | str | None = None,
     criterion: str | None = None,
     keep: Sequence[str] | None = None,
@@ -95,6 +97,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     low_rank: float | None = None,
     epochs: int | Literal["auto"] | None = None,
     max_minutes: float | None = None,
+    only_fine_tune: bool | None = None,
     normalise: str | None = None,
     scope: Literal["global", "local"] | None = None,
     schedule: str | None = None,
@@ -154,6 +157,21 @@ build.__doc__ = (build.__doc__ or "").replace(
 )
 
 
+@overload
+def check(  # type: ignore[overload-overlap]  # "all" is no device
+    file: FileSource,
+    *,
+    device: Literal["all"] | list[str] | tuple[str, ...],
+    flash_kib: float | None = None,
+    ram_kib: float | None = None,
+    latency_ms: float | None = None,
+    strict: bool = False,
+    baseline: PathLike | None = None,
+    tolerance: float = 0.01,
+) -> DeviceChecks: ...
+
+
+@overload
 def check(
     file: FileSource,
     *,
@@ -163,23 +181,147 @@ def check(
     latency_ms: float | None = None,
     strict: bool = False,
     cores: str | None = None,
-) -> CheckResult:
-    """Whether a `.tflite` file fits a device.
+    baseline: PathLike | None = None,
+    tolerance: float = 0.01,
+) -> CheckResult: ...
+
+
+def check(
+    file: FileSource,
+    *,
+    device: str | Sequence[str],
+    flash_kib: float | None = None,
+    ram_kib: float | None = None,
+    latency_ms: float | None = None,
+    strict: bool = False,
+    cores: str | None = None,
+    baseline: PathLike | None = None,
+    tolerance: float = 0.01,
+) -> CheckResult | DeviceChecks:
+    """Whether a `.tflite` file fits a device, or which devices it fits.
 
     Args:
         file: its path, or its bytes.
-        device: a profile's id or file.
+        device: a profile's id or file; or "all", or a list of ids and patterns such as "nucleo-*", for many.
         flash_kib: a budget that replaces the profile's.
         ram_kib: likewise.
         latency_ms: likewise.
         strict: whether an uncertain verdict is a no.
-        cores: which cores of a phone or board run: "big", "little", a number of threads, "gpu" or
-            "npu".
+        cores: which cores of a phone or board run: "big", "little", a number of threads, "gpu" or "npu".
+        baseline: what an earlier 'edgeprune check --json' wrote, to be held against.
+        tolerance: by which fraction figures may be larger than there.
     """
     from edgeprune.commands.check import check as check_file
+    from edgeprune.commands.check import check_devices, hold_against_baseline
+    from edgeprune.device.selection import ALL
 
+    if not 0 <= tolerance < 1:
+        raise RecipeError(f"tolerance is {tolerance:g}", fix="give a fraction from 0 to below 1")
     budgets = _name_budgets(flash_kib, ram_kib, latency_ms)
-    return check_file(file, device=device, budgets=budgets, is_strict=strict, cores=cores)
+    result: CheckResult | DeviceChecks
+    if isinstance(device, str) and device != ALL:
+        result = check_file(file, device=device, budgets=budgets, is_strict=strict, cores=cores)
+    elif cores is not None:
+        raise RecipeError("cores are those of one device", fix="give one device, or leave cores out")
+    else:
+        names = [device] if isinstance(device, str) else device
+        result = check_devices(file, devices=names, budgets=budgets, is_strict=strict)
+    if baseline is None:
+        return result
+    return hold_against_baseline(result, Path(baseline), tolerance=tolerance)
+
+
+def sweep(
+    plan: PathLike | Mapping[str, Any] | None = None,
+    *,
+    data: str | None = None,
+    device: str | Sequence[str] | None = None,
+    flash_kib: Sequence[float] | None = None,
+    ram_kib: Sequence[float] | None = None,
+    latency_ms: Sequence[float] | None = None,
+    seeds: int | None = None,
+    epochs: int | Literal["auto"] | None = None,
+    storage: PathLike,
+    resume: bool = False,
+    address: str | None = None,
+    jobs: int | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    memory_gib: float | None = None,
+    early_stopping: bool = True,
+    search: Literal["optuna"] | None = None,
+    trials: int = 10,
+    progress: Watched = None,
+) -> SweepResult:
+    """Many builds, each in a process of its own, here or on a Ray cluster: what is lost at which budget.
+
+    Args:
+        plan: a TOML file, or a mapping with its keys (see `docs/sweep.md`); or the path of a model.
+        data: what a model is pruned with.
+        device: devices, or patterns such as "nucleo-*".
+        flash_kib: budgets, as all of the following beside what the plan says.
+        ram_kib: likewise.
+        latency_ms: likewise.
+        seeds: how many.
+        epochs: of recovery.
+        storage: a folder or URL for trials and results.
+        resume: go on with what has not ended there.
+        address: of a Ray cluster; this machine without one.
+        jobs: trials at a time.
+        cpus: of a trial.
+        gpus: likewise.
+        memory_gib: likewise.
+        early_stopping: whether settings are given up that are behind others at the same epoch.
+        search: what draws settings from the plan's `search`.
+        trials: how many settings it draws for each model, device and budget.
+        progress: see `Watched`.
+
+    Raises:
+        ToolMissingError: Ray is not installed.
+        ToolFailedError: trials failed; the results of the others are written.
+        OutputError: the storage holds another sweep.
+    """
+    from edgeprune.sweeps.plan import compose_plan
+    from edgeprune.sweeps.sweep import SweepRequest
+    from edgeprune.sweeps.sweep import sweep as carry_out
+    from edgeprune.sweeps.tuning import Cluster
+
+    said = {
+        "devices": [device] if isinstance(device, str) else device,
+        "flash_kib": flash_kib,
+        "ram_kib": ram_kib,
+        "latency_ms": latency_ms,
+        "seeds": seeds,
+    }
+    request = SweepRequest(
+        plan=compose_plan(plan, data=data, epochs=epochs, said=said),
+        storage=str(storage),
+        resume=resume,
+        cluster=Cluster(address=address, jobs=jobs, cpus=cpus, gpus=gpus, memory_gib=memory_gib),
+        stops_early=early_stopping,
+        search=search,
+        samples=trials,
+    )
+    with _tell(progress) as told:
+        return carry_out(request, progress=told)
+
+
+def front(
+    folders: PathLike | Sequence[PathLike], *, output: PathLike | None = None, progress: Watched = None
+) -> SweepResult:
+    """What a sweep finds, of any builds: means over seeds, fronts, and what to take.
+
+    Args:
+        folders: outputs of builds, sweeps, or folders that they are in.
+        output: where the results are written; the first folder without one.
+        progress: see `Watched`.
+    """
+    from edgeprune.sweeps.results import front as compare
+
+    given = [folders] if isinstance(folders, str | Path) else folders
+    paths = [Path(folder) for folder in given]
+    with _tell(progress) as told:
+        return compare(paths, output=paths[0] if output is None else Path(output), progress=told)
 
 
 def convert(

@@ -167,6 +167,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "representative": f"{calibration.samples} samples {calibration.selection}",
         "epochs": "as long as it gains" if job.duration.goes_on else job.epochs,
         **({"max_minutes": job.duration.minutes} if job.duration.minutes else {}),
+        **({"minimize": job.request.minimize} if job.request.minimize else {}),
         "max_drop": "as usual" if job.request.drop is None else job.request.drop.describe(),
         "round_to": job.limits.round_to,
         "min_channels": job.limits.min_channels,

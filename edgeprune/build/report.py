@@ -30,6 +30,7 @@ from edgeprune.report.sections.engine import EnginePart
 from edgeprune.report.sections.frozen import FrozenPart
 from edgeprune.report.sections.head import DevicePart
 from edgeprune.report.sections.layers import LayerPart
+from edgeprune.report.sections.minimized import TrialPart
 from edgeprune.report.sections.origin import DataPart, MetricPart, OpPart, TaskPart
 from edgeprune.report.sections.quantization import QuantizationPart
 from edgeprune.report.sections.sparsity import SparsityPart
@@ -57,6 +58,7 @@ class Outcome:
         settings: what was chosen.
         seed: of everything random.
         finished: what was built from the artefact for its runtime.
+        trials: of the search for the least of a budget, if one was asked for.
     """
 
     request: BuildRequest
@@ -76,6 +78,7 @@ class Outcome:
     settings: Mapping[str, Any]
     seed: int
     finished: Finished
+    trials: tuple[TrialPart, ...] = ()
 
 
 def compose_report(outcome: Outcome) -> Report:
@@ -103,6 +106,7 @@ def compose_report(outcome: Outcome) -> Report:
         frozen=tuple(_list_kept(outcome)),
         equivalence=tuple(outcome.applied.equivalence),
         plans=outcome.applied.plans,
+        trials=outcome.trials,
         sparsity=_describe_sparsity(outcome),
         quantization=_describe_quantization(outcome),
         agreement=_describe_agreement(outcome),

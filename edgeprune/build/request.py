@@ -71,6 +71,17 @@ class BuildRequest(BuildOptions):
         """
         zeros = {name: getattr(self, name) for name in ASKED}
         asks_zeros = any(value is not None for value in zeros.values())
+        if self.only_fine_tune and (asks_zeros or self.clusters is not None):
+            raise RecipeError(
+                "only_fine_tune leaves weights as they are", fix="ask for no zeros and clusters"
+            )
+        if self.minimize is not None and self.budgets[BUDGETS[self.minimize].key] is not None:
+            raise RecipeError(
+                f"{self.minimize} is to be minimized, and has a budget", fix="leave one of them out"
+            )
+        others = self.only_fine_tune or asks_zeros or self.clusters is not None or self.setting is not None
+        if self.minimize is not None and (others or self.low_rank not in (None, 1)):
+            raise RecipeError("minimize goes by channels and whole layers alone", fix="ask for nothing else")
         if self.setting is not None:
             return self.setting
         if self.clusters is None:

@@ -35,7 +35,7 @@ def find_start(job: Job, dense: Artefact, *, trainer: Trainer) -> tuple[Start, A
     cost = cost_of(dense.measured.figures, budgets)
     row = describe_step(0, "dense", model=teacher, cost=cost, macs=macs, accuracy=job.inputs.score)
     start = Start(model=teacher, graph=dense.graph, cost=cost, macs=macs, steps=[row], equivalence=[])
-    for method in list_methods("lossless"):
+    for method in () if job.request.only_fine_tune else list_methods("lossless"):
         trainer.progress.stage(method.title)
         settings = method.settings(ask_methods(job, start=start))
         if not settings:

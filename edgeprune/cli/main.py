@@ -37,6 +37,7 @@ _COMMANDS = {
     "doctor": "doctor",
     "firmware": "firmware",
     "flash": "flash",
+    "front": "front",
     "inspect": "inspect",
     "list": "listing",
     "prune": "prune",
@@ -44,6 +45,7 @@ _COMMANDS = {
     "run": "run",
     "sparsify": "sparsify",
     "strip": "strip",
+    "sweep": "sweep",
     "verify": "verify",
     "view": "view",
 }

@@ -10,11 +10,12 @@ change on the way are the Keras model being trained and the files on disk.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from edgeprune.build.artefact import find_shortage, make_artefact, refuse_unsupported
+from edgeprune.build.artefact import Artefact, find_shortage, make_artefact, refuse_unsupported
 from edgeprune.build.job import Job, describe_settings, make_trainer, open_job, open_work
 from edgeprune.build.kept import telling_what_is_kept
 from edgeprune.build.learning_rate import suit_learning_rate
@@ -26,15 +27,22 @@ from edgeprune.build.result import BuildResult
 from edgeprune.build.start import find_start
 from edgeprune.build.verify import check_artefact, take_test_samples, verify
 from edgeprune.build.workdir import BEST, WorkDirectory, check_work, place_of_work
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.config.workers import is_first_worker
+from edgeprune.device.check import limit_budget
 from edgeprune.errors import InfeasibleError, OutputError, RecipeError
 from edgeprune.files import claim_output, refuse_existing
 from edgeprune.measuring.backend import backend_of
-from edgeprune.methods.channels import narrow_to_least
+from edgeprune.methods.channels import fine_tune, narrow_to_least
 from edgeprune.methods.choose import carry_out, choose_method
-from edgeprune.methods.method import Applied
-from edgeprune.methods.pricing import exceeded
+from edgeprune.methods.method import Applied, Asked
+from edgeprune.methods.minimize import find_least
+from edgeprune.methods.pricing import cost_of, exceeded
+from edgeprune.methods.start import Start
 from edgeprune.progress import Progress
+
+if TYPE_CHECKING:
+    from edgeprune.keras_bridge.training.trainer import Trainer
 
 
 def build(request: BuildRequest, *, progress: Progress) -> BuildResult:
@@ -93,8 +101,6 @@ def _refuse_own_inputs(request: BuildRequest, output: Path) -> None:
 
 def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     """From the dense model to a checked artefact; nothing is written but finished stages."""
-    from edgeprune.keras_bridge.model.inference_form import compile_alike
-
     progress.stage("dense model: convert, measure, evaluate")
     dense = make_artefact(job.inputs.model, job)
     refuse_unsupported(dense, job)
@@ -106,27 +112,85 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     trainer = make_trainer(job, progress=progress, work=work)
     start, lean = find_start(job, dense, trainer=trainer)
     asked = ask_methods(job, start=start)
-    if job.request.shaping is not None or exceeded(start.cost, asked.budgets):
+    request = job.request
+    trains = request.only_fine_tune or request.minimize or request.shaping is not None
+    if trains or exceeded(start.cost, asked.budgets):
         job = suit_learning_rate(job, start.model, trainer=trainer)
         trainer = make_trainer(job, progress=progress, work=work)
+    beginning = Beginning(dense=dense, lean=lean, start=start, shortage=shortage, progress=progress)
+    if request.minimize is not None:
+        return _minimize(job, asked, beginning, trainer=trainer)
     dense_flash = dense.figures["flash_bytes"].value or 0.0
-    why, is_pruned, refusal = "", True, None
+    why, refusal = "", None
     try:
-        choice = choose_method(asked, wanted=job.request.shaping, trainer=trainer)
-        if choice.note:
-            progress.note(choice.note)
-        why = choice.note
-        applied = carry_out(choice, asked, dense_flash_bytes=dense_flash, trainer=trainer)
+        if request.only_fine_tune:
+            applied = fine_tune(asked, trainer=trainer)
+        else:
+            choice = choose_method(asked, wanted=request.shaping, trainer=trainer)
+            if choice.note:
+                progress.note(choice.note)
+            why = choice.note
+            applied = carry_out(choice, asked, dense_flash_bytes=dense_flash, trainer=trainer)
     except InfeasibleError as error:
         if (nearest := narrow_to_least(asked, trainer=trainer)) is None:
             raise
         applied, refusal = nearest, error
-    if applied.model is not start.model:
+    return replace(_finish(job, applied, beginning, refusal=refusal), why=why)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Beginning:
+    """What the end of the road needs of its beginning.
+
+    Attributes:
+        dense, lean: the artefacts of the original, and of where pruning starts.
+        start: where that is.
+        shortage: as in `Outcome`.
+        progress: is told what is going on.
+    """
+
+    dense: Artefact
+    lean: Artefact
+    start: Start
+    shortage: str
+    progress: Progress
+
+
+def _minimize(job: Job, asked: Asked, beginning: Beginning, *, trainer: Trainer) -> Outcome:
+    """The smallest model whose drop is small enough and whose file holds all that is checked, if any."""
+    kind = BUDGETS[job.request.minimize or ""]
+    budgets = {name: limit for name, limit in asked.budgets.items() if name != kind.name}
+    cost = cost_of(beginning.lean.measured.figures, {**budgets, kind.name: 0.0})
+    asked = replace(asked, budgets=budgets, start=replace(beginning.start, cost=cost))
+    task = job.inputs.task
+    found = find_least(
+        asked,
+        kind=kind.name,
+        max_drop=task.limit_drop(job.request.drop, before=trainer.reference),
+        trainer=trainer,
+    )
+    for good in found.good:
+        limited = replace(job, budgets=limit_budget(job.budgets, kind, good.budget))
+        outcome = replace(_finish(limited, good.applied, beginning), trials=found.trials)
+        if all(check.ok for check in outcome.checks):
+            break
+        beginning.progress.note("its file does not hold what is checked; the next larger one is taken")
+    return outcome
+
+
+def _finish(
+    job: Job, applied: Applied, beginning: Beginning, *, refusal: InfeasibleError | None = None
+) -> Outcome:
+    """From a model to a checked artefact."""
+    from edgeprune.keras_bridge.model.inference_form import compile_alike
+
+    progress, dense, is_pruned = beginning.progress, beginning.dense, True
+    if applied.model is not beginning.start.model:
         progress.stage("pruned model: convert, measure, evaluate")
         pruned = make_artefact(applied.model, job, applied=applied)
-    elif lean is not dense:
+    elif beginning.lean is not dense:
         progress.note("what was removed without loss is enough: nothing else is pruned")
-        pruned = lean
+        pruned = beginning.lean
     else:
         progress.note("the dense model already fits: nothing is pruned")
         pruned, is_pruned = dense, False
@@ -157,8 +221,8 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
         applied=applied,
         comparison=comparison,
         ladder=ladder,
-        shortage=shortage,
-        why=why,
+        shortage=beginning.shortage,
+        why="",
         refusal=refusal,
         checks=(*checks, *finished.checks),
         finished=finished,

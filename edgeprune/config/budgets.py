@@ -11,8 +11,8 @@ from typing import Literal
 from edgeprune.config.figures import FIGURES
 from edgeprune.errors import RecipeError
 
-Origin = Literal["flag", "recipe", "profile", "device", "none"]
-"""Who asked for a budget; "flag" is a flag, or an argument of the API."""
+Origin = Literal["flag", "recipe", "profile", "device", "minimize", "none"]
+"""Who asked for a budget; "flag" is a flag or an argument of the API, "minimize" the search for the least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -230,6 +230,9 @@ class BuildOptions:
         high=_LARGEST,
     )
     strict: bool = _option("Budgets", "Budgets must hold over an estimate's whole interval.", default=False)
+    minimize: Literal["flash", "ram", "latency"] | None = _option(
+        "Budgets", "flash, ram or latency: the least within --max-drop.", default=None, metavar="WHAT"
+    )
     max_drop: str | None = _option(
         "Budgets",
         "Largest loss of the metric, or with % of what it was.",
@@ -270,7 +273,7 @@ class BuildOptions:
     )
     epochs: int | Literal["auto"] = _option(
         "Pruning",
-        "Of recovery; auto: while the metric gains.",
+        "auto: while it gains.",
         default="auto",
         metavar="N|auto",
         low=1,
@@ -283,6 +286,12 @@ class BuildOptions:
         told="any time",
         above=0,
         high=_LARGEST,
+    )
+    only_fine_tune: bool = _option(
+        "Pruning",
+        "Nothing is removed: the model is fine-tuned as it is, for others to be held against.",
+        default=False,
+        place=_RECIPE,
     )
     normalise: str | None = _option(
         "Pruning",

@@ -1,8 +1,9 @@
 """Budgets: what is asked of an artefact, by whom, and whether it holds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import Any
 
 from edgeprune.config.budgets import BUDGETS, BudgetKind, Origin, find_budget
 from edgeprune.device.estimate import spare_for_errors
@@ -81,6 +82,13 @@ def _find_spare(profile: Profile, limits: Mapping[str, float | None]) -> dict[st
     return {"flash": flash, "ram": ram, "latency": latency}
 
 
+def limit_budget(budgets: Budgets, kind: BudgetKind, value: float) -> Budgets:
+    """The limits with another one, that a search came to; it leaves nothing to spare."""
+    spare = {name: amount for name, amount in budgets.spare.items() if name != kind.name}
+    limit: dict[str, Any] = {kind.figure: Budget(value=value, origin="minimize")}
+    return replace(budgets, spare=spare, **limit)
+
+
 def budget_limits(budgets: Budgets) -> dict[str, float]:
     """Name in `BUDGETS` → what its figure may be, in the figure's unit, if anything is asked.
 
@@ -137,6 +145,7 @@ def _note(budget: Budget, profile: Profile) -> str:
         "recipe": "budget from the recipe",
         "profile": f"default budget of {profile.id}",
         "device": budget.reason,
+        "minimize": "the least that was found",
         "none": "",
     }[budget.origin]
 
@@ -147,10 +156,9 @@ def verdict(checks: tuple[Check, ...], device: str) -> str:
     uncertain = [c for c in checks if c.verdict == "uncertain"]
     if broken:
         return f"does not fit {device}: {'; '.join(_describe_miss(c) for c in broken)}."
-    bounded = [c for c in checks if c.budget and c.margin is not None and not c.at_least]
-    if not bounded:
+    tightest = find_tightest(checks)
+    if tightest is None:
         return f"runs on {device}; no budget was asked for."
-    tightest = min(bounded, key=lambda c: (c.margin or 0.0) / (c.budget or 1.0))
     if uncertain:
         names = " and ".join(c.name for c in uncertain)
         how = BUDGETS[uncertain[-1].name].settled_by
@@ -158,9 +166,23 @@ def verdict(checks: tuple[Check, ...], device: str) -> str:
             f"may fit {device}: {names} cannot be told from the estimate, whose interval holds the budget; "
             f"{how}, or use --strict to refuse it."
         )
-    estimated = [c.name for c in bounded if c.figure.source == "estimated"]
+    estimated = [c.name for c in _list_bounded(checks) if c.figure.source == "estimated"]
     hint = f"; estimated: {', '.join(estimated)}" if estimated else ""
     return f"fits {device}: {tightest.name} is tightest with {_amount(tightest)} to spare{hint}."
+
+
+def find_tightest(checks: Sequence[Check]) -> Check | None:
+    """The check of a budget with the smallest part of it to spare; None where no figure has one."""
+    return min(_list_bounded(checks), key=share_left, default=None)
+
+
+def share_left(item: Check) -> float:
+    """What is left of a budget, as a fraction of it; negative where it is exceeded."""
+    return (item.margin or 0.0) / (item.budget or 1.0)
+
+
+def _list_bounded(checks: Sequence[Check]) -> list[Check]:
+    return [c for c in checks if c.budget and c.margin is not None and not c.at_least]
 
 
 def _describe_miss(item: Check) -> str:

@@ -1,8 +1,38 @@
 """Which devices answer a question."""
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 
-from edgeprune.device.profile import Profile
+from edgeprune.device.profile import Profile, list_ids, load_profile
+from edgeprune.errors import UnknownNameError
+
+ALL = "all"
+"""What stands for every profile that ships."""
+
+
+def means_many(name: str) -> bool:
+    """Whether a name of devices stands for more than one: "all", a pattern, or several after commas."""
+    return name == ALL or any(mark in name for mark in "*?[,")
+
+
+def match_profiles(names: Sequence[str]) -> tuple[Profile, ...]:
+    """The profiles that are named, each once.
+
+    Args:
+        names: ids, files, patterns of ids such as "nucleo-*", or "all"; several in one after commas.
+
+    Raises:
+        UnknownNameError: no profile has that id, or none is like the pattern.
+        ProfileError: a file has errors.
+    """
+    found: dict[str, Profile] = {}
+    for name in (part.strip() for given in names for part in given.split(",")):
+        pattern = "*" if name == ALL else name
+        matching = [known for known in list_ids() if fnmatchcase(known, pattern)]
+        if not matching and any(mark in name for mark in "*?["):
+            raise UnknownNameError("device", name, list_ids(), listing="edgeprune devices list")
+        found |= {profile.id: profile for profile in map(load_profile, matching or [name])}
+    return tuple(found.values())
 
 
 def select_profiles(

@@ -1,6 +1,7 @@
 """The memory of activations: TFLM's arena from its own allocator, or a plan of our own."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.arena import PLANNED_AT_MOST, list_planned
 from edgeprune.tflite.execution import executed_shapes
 from edgeprune.tflite.model import NUMPY_TYPES, Model
+from edgeprune.tflite.read import read_model
 
 _SIMULATED_BYTES_AT_MOST, _SIMULATED_MACS_AT_MOST = 1 << 26, 4e10
 """Beyond any microcontroller: of such a file, the arena is only estimated."""
@@ -77,11 +79,10 @@ def _simulate(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> F
     strange = [tensor.dtype for tensor in model.inputs if tensor.dtype not in NUMPY_TYPES]
     if strange:
         return unavailable("arena_bytes", f"an input of type {strange[0]} cannot be filled here")
-    zeros = tuple(np.zeros((1, *tensor.shape), NUMPY_TYPES[tensor.dtype]) for tensor in model.inputs)
     try:
-        allocation = run_tflm(
-            tflite, zeros, timeout_seconds=_LEAST_SECONDS + macs / _MACS_PER_SECOND
-        ).allocation
+        host = _take_host_arena(tflite, timeout_seconds=_LEAST_SECONDS + macs / _MACS_PER_SECOND)
+        if isinstance(host, InputError | ToolFailedError):
+            raise host
     except ToolMissingError as error:
         # The allocator gives what our plan does, but for ops whose kernels ask for scratch we do not know of.
         return replace(planned, evidence=f"{planned.evidence}; not confirmed by its allocator: {error.what}")
@@ -97,8 +98,26 @@ def _simulate(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> F
         _refuse_signatures(model)
         # Its ops are all there, and TFLM can do what they ask for: it is the file that is wrong.
         raise ModelError("TFLM cannot run the file", where=model.where, why=error.message) from error
-    host = HostArena(head_bytes=allocation.head_bytes, tail_bytes=allocation.tail_bytes)
     return predict_arena(inputs, arena_kernels(profile), host=host)
+
+
+@lru_cache(maxsize=4)
+def _take_host_arena(tflite: bytes, *, timeout_seconds: float) -> HostArena | InputError | ToolFailedError:
+    """What TFLM's allocator takes here, the same for every device; or why TFLM does not run the file.
+
+    Raises:
+        ToolMissingError: TFLM is not installed.
+        ToolStoppedError: it was killed, or out of time, and may run the file another time.
+    """
+    model = read_model(tflite, where="the artefact")
+    zeros = tuple(np.zeros((1, *tensor.shape), NUMPY_TYPES[tensor.dtype]) for tensor in model.inputs)
+    try:
+        allocation = run_tflm(tflite, zeros, timeout_seconds=timeout_seconds).allocation
+    except ToolStoppedError:
+        raise
+    except (InputError, ToolFailedError) as error:
+        return error
+    return HostArena(head_bytes=allocation.head_bytes, tail_bytes=allocation.tail_bytes)
 
 
 def _refuse_signatures(model: Model) -> None:

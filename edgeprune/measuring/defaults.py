@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -182,6 +183,7 @@ def require_room(model: Model, profile: Profile) -> None:
         )
 
 
+@lru_cache(maxsize=2)  # a file that is held against many devices is read once
 def read_ops(file: bytes, *, where: str) -> tuple[Model, tuple[OpShape, ...]]:
     """A file, read, with the shapes of its ops, those of loops and branches after those of the main graph.
 

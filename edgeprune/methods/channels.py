@@ -124,6 +124,19 @@ class ChannelsMethod:
 METHODS.add("channels", ChannelsMethod())
 
 
+def fine_tune(asked: Asked, *, trainer: Trainer) -> Applied:
+    """The model as it is, recovered as long as one is that was pruned: what pruning is held against."""
+    start, pruner = asked.start, _make_pruner(replace(asked, budgets={}))
+    applied = shrink(
+        start,
+        pruner=pruner,
+        recovery=trainer.plan_recovery(),
+        schedule=asked.schedule,
+        trainer=trainer,
+    )
+    return replace(applied, steps=[*start.steps, *applied.steps])
+
+
 def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
     """The model that comes nearest to budgets which no plan meets, refitted but not trained.
 

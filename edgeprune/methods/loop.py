@@ -79,11 +79,11 @@ def plan_segments(
     """
     from edgeprune.keras_bridge.training.schedules import fractions
 
-    reduction = max(
-        1 - budget / pruner.dense[name]
-        for name, budget in pruner.budgets.items()
-        if pruner.dense[name] > budget
-    )
+    over = exceeded(pruner.dense, pruner.budgets)
+    if not over:
+        size = round_steps(steps_per_epoch) if is_open else steps_per_epoch
+        return _plan_tuning(size if is_open else total_steps, size=size)
+    reduction = max(1 - pruner.budgets[name] / pruner.dense[name] for name in over)
     count = min(MAX_PRUNING_STEPS, max(1, math.ceil(8 * reduction)))
     between = max(1, int(PRUNING_SHARE * total_steps / (count + bool(pruner.branches))))
     wanted = fractions(schedule, steps=count)
@@ -91,12 +91,13 @@ def plan_segments(
     if pruner.branches:
         pruning.insert(0, Segment(fraction=0.0, steps=between, layers=True))
     left = 0 if is_open else total_steps - between * len(pruning)
-    tuning = []
-    while left > 0:
-        steps = min(steps_per_epoch, left)
-        tuning.append(Segment(fraction=0.0, steps=steps))
-        left -= steps
-    return (*pruning, *tuning)
+    return (*pruning, *_plan_tuning(left, size=steps_per_epoch))
+
+
+def _plan_tuning(steps: int, *, size: int) -> tuple[Segment, ...]:
+    """Fine-tuning in rounds of a size; the last one takes what is left."""
+    sizes = (min(size, steps - taken) for taken in range(0, max(steps, 0), size))
+    return tuple(Segment(fraction=0.0, steps=each) for each in sizes)
 
 
 def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, trainer: Trainer) -> Applied:
@@ -192,7 +193,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                 if run.gains.falls_from is not None:
                     run.tell(progress, recovery, duration=trainer.duration)
                     tuner = None
-        run.save(trainer.work)
+        run.save(trainer.work, drop=evaluator.drop(before=reference, after=score))
         progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}")
     settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
@@ -295,15 +296,12 @@ class _Run:
         )
         if is_late or (duration.goes_on and self.gains.are_over) or self.gains.steps >= last:
             self.gains = ends
-            left = ends.falls_for
-            while left > 0:
-                self.remaining += (Segment(fraction=0.0, steps=min(size, left)),)
-                left -= size
+            self.remaining += _plan_tuning(ends.falls_for, size=size)
         else:
             self.remaining = (Segment(fraction=0.0, steps=size),)
 
-    def save(self, work: Checkpoints) -> None:
-        """Writes the state after a segment."""
+    def save(self, work: Checkpoints, *, drop: float) -> None:
+        """Writes the state after a segment, and for who looks on how much worse than the original it is."""
         from edgeprune.keras_bridge.loading.save import save_model
 
         self.count += 1
@@ -317,6 +315,7 @@ class _Run:
             "macs": self.macs,
             "reached": self.reached,
             "gains": self.gains.to_json(),
+            "drop": drop,
         }
         with work.finish(f"segment-{self.count:03d}", state) as folder:
             save_model(self.model, folder / "model.keras")

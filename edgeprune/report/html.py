@@ -14,6 +14,7 @@ from edgeprune.report.sections.figures import FIGURES
 from edgeprune.report.sections.frozen import FROZEN
 from edgeprune.report.sections.head import HEAD
 from edgeprune.report.sections.layers import LAYERS
+from edgeprune.report.sections.minimized import MINIMIZED
 from edgeprune.report.sections.origin import ORIGIN
 from edgeprune.report.sections.plans import PLANS
 from edgeprune.report.sections.proofs import gather_proofs
@@ -25,6 +26,7 @@ from edgeprune.report.sections.steps import STEPS
 SECTIONS: tuple[Section, ...] = (
     HEAD,
     BUDGETS,
+    MINIMIZED,
     PLANS,
     STEPS,
     LAYERS,

@@ -1,4 +1,4 @@
-"""Pages from the templates beside this file: each is one file that needs nothing else, not even a script.
+"""Pages from the templates beside this file: each is one file that needs nothing else.
 
 Templates escape whatever they are given unless it is markup, and stop at a variable that nobody gave them.
 """

@@ -8,7 +8,7 @@ the clock or on the machine's speed: the same seed on the same machine gives the
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -22,6 +22,7 @@ from edgeprune.report.sections.figures import FigurePart, Numbers
 from edgeprune.report.sections.frozen import FrozenPart
 from edgeprune.report.sections.head import DevicePart
 from edgeprune.report.sections.layers import LayerPart
+from edgeprune.report.sections.minimized import TrialPart
 from edgeprune.report.sections.origin import DataPart, ModelPart, OpPart, TaskPart
 from edgeprune.report.sections.plans import PlanPart
 from edgeprune.report.sections.quantization import QuantizationPart
@@ -49,6 +50,7 @@ class Report:
             `edgeprune.device.figures.UNITS`, and `float_accuracy` of the Keras model; None where unavailable.
         provenance: "dense" and "pruned" → figure → its source, evidence, low and high, as in `Figure`.
         plans: those that competed; none where there was no choice.
+        trials: of `--minimize`; none without it.
         steps: the loop, in order.
         layers: cost per layer, in the model's order.
         frozen: what could not be pruned, with reasons.
@@ -73,6 +75,7 @@ class Report:
     pruned: Numbers
     provenance: Mapping[str, Mapping[str, FigurePart]]
     plans: tuple[PlanPart, ...]
+    trials: tuple[TrialPart, ...] = ()
     steps: tuple[StepPart, ...]
     layers: tuple[LayerPart, ...]
     frozen: tuple[FrozenPart, ...]
@@ -105,13 +108,15 @@ class Report:
                 fix="read it with the version of edgeprune that wrote it",
             )
         names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in document]
+        # What came later has a default, which older reports are silent on.
+        required = [field.name for field in fields(cls) if field.default is MISSING]
+        missing = [name for name in required if name not in document]
         unknown = [name for name in document if name not in names and name != "schema"]
         if missing or unknown:
             faults = [f"'{name}' is missing" for name in missing]
             faults += [f"'{name}' is unknown" for name in unknown]
             raise InputError("; ".join(faults), where="report")
-        parts = {name: document[name] for name in names}
+        parts = {name: document[name] for name in names if name in document}
         lists = {name: tuple(part) for name, part in parts.items() if isinstance(part, list)}
         return cls(**{**parts, **lists})
 

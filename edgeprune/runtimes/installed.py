@@ -69,6 +69,7 @@ _PACKAGES = (
         False,
     ),
     ("ethos-u-vela", "compile for devices with an Ethos-U NPU", "pip install 'edgeprune[ethos-u]'", False),
+    ("ray", "sweep: many builds, here or on a cluster", "pip install 'edgeprune[sweep]'", False),
 )
 _PROGRAMS = (
     (

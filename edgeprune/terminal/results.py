@@ -94,15 +94,30 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         checks: as `Check.to_json` gives them.
         sentence: the verdict.
     """
-    columns = (
-        Column(heading="check", wrap=True),
-        Column(heading="value", align="right"),
-        Column(heading="budget", align="right"),
-        Column(heading="margin", align="right"),
-        Column(heading="provenance"),
-        Column(heading="verdict"),
-    )
-    rows = [
+    lines = [format_table(CHECK_COLUMNS, list_check_rows(checks))]
+    lines += [
+        wrap(f"{check['name']}: {check['evidence']}")
+        for check in checks
+        # Why it is broken; for a budget of the device, the margin says it all.
+        if check["value"] is None or not (check["ok"] or check["name"] in BUDGETS)
+    ]
+    lines += [_warn_of_interval(check) for check in checks if check["verdict"] == "uncertain"]
+    return "\n".join([*lines, "", wrap(sentence)])
+
+
+CHECK_COLUMNS = (
+    Column(heading="check", wrap=True),
+    Column(heading="value", align="right"),
+    Column(heading="budget", align="right"),
+    Column(heading="margin", align="right"),
+    Column(heading="provenance"),
+    Column(heading="verdict"),
+)
+
+
+def list_check_rows(checks: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A row for each check, as `CHECK_COLUMNS` has them."""
+    return [
         [
             check["name"],
             format_quantity(check["value"], check["unit"]),
@@ -113,15 +128,6 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         ]
         for check in checks
     ]
-    lines = [format_table(columns, rows)]
-    lines += [
-        wrap(f"{check['name']}: {check['evidence']}")
-        for check in checks
-        # Why it is broken; for a budget of the device, the margin says it all.
-        if check["value"] is None or not (check["ok"] or check["name"] in BUDGETS)
-    ]
-    lines += [_warn_of_interval(check) for check in checks if check["verdict"] == "uncertain"]
-    return "\n".join([*lines, "", wrap(sentence)])
 
 
 def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, Any]]) -> str:

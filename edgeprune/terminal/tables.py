@@ -42,6 +42,19 @@ def format_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> st
     return "\n".join(lines)
 
 
+def format_markdown_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    """The same table as Markdown of GitHub and GitLab has them.
+
+    Args:
+        columns: from left to right.
+        rows: one cell per column.
+    """
+    cells = [[printable(cell).replace("|", "\\|") for cell in row] for row in rows]
+    rule = ["--:" if column.align == "right" else "---" for column in columns]
+    lines = [[column.heading for column in columns], rule, *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def wrap(text: str, *, indent: str = "") -> str:
     """A paragraph, `WIDTH_COLUMNS` wide; all lines but the first are indented."""
     first, *rest = _break(printable(text), WIDTH_COLUMNS - len(indent))

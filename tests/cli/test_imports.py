@@ -1,5 +1,6 @@
 """What must not be imported: TensorFlow takes seconds, SciPy a part of one."""
 
+import json
 import os
 import resource
 import subprocess
@@ -18,7 +19,8 @@ _CODE = """
 import sys
 from edgeprune.cli.main import run
 code = run(sys.argv[1:])
-heavy = {"tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "scipy"} & set(sys.modules)
+heavy = {"tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "scipy", "ray"}
+heavy &= set(sys.modules)
 print("imported:", *sorted(heavy), file=sys.stderr)
 sys.exit(code)
 """
@@ -54,6 +56,8 @@ def imported_by(*arguments: str) -> str:
         ("flash", "--help"),
         ("firmware", "--help"),
         ("verify", "--help"),
+        ("sweep", "--help"),
+        ("front", "--help"),
     ],
 )
 def test_light_commands_import_no_tensorflow(arguments):
@@ -71,6 +75,15 @@ def test_check_imports_no_tensorflow():
     if not path.exists():
         pytest.skip(f"the shared model {path.name} is not here")
     assert imported_by("check", str(path), "--device", "cortex-m7") == "imported:"
+    assert imported_by("check", str(path), "--device", "cortex-m*,pixel-*") == "imported:"
+
+
+def test_comparing_builds_imports_neither_tensorflow_nor_ray(tmp_path):
+    trial = {"trial": "a", "kind": "build", "model": "net", "device": "cortex-m7", "accuracy": 0.9}
+    trial |= {"dense_accuracy": 0.9, "figures": {"latency_ms": {"value": 3.0}}}
+    (tmp_path / "trial.json").write_text(json.dumps({"rows": [trial]}))
+    assert imported_by("front", str(tmp_path)) == "imported:"
+    assert (tmp_path / "sweep.html").is_file()
 
 
 def test_the_test_sees_tensorflow_where_it_is_imported(tmp_path):

@@ -54,3 +54,16 @@ def test_steps_that_a_collapse_costs_are_taken_from_the_end() -> None:
     )
     assert _shorten(segments, 12) == (Segment(fraction=1.0, steps=10), Segment(fraction=0.0, steps=23))
     assert np.sum([s.steps for s in _shorten(segments, 1000)]) == 1
+
+
+@pytest.mark.parametrize(("is_open", "steps"), [(False, [40, 40, 20]), (True, [100])])
+def test_where_nothing_is_over_its_budget_there_is_only_fine_tuning(is_open: bool, steps: list[int]) -> None:
+    segments = plan_segments(
+        pruner(dense=10.0, budget=20.0),
+        schedule="polynomial_decay",
+        total_steps=100,
+        steps_per_epoch=40,
+        is_open=is_open,
+    )
+    assert [segment.fraction for segment in segments] == [0.0] * len(steps)
+    assert [segment.steps for segment in segments] == steps

@@ -18,8 +18,8 @@ def test_a_report_survives_the_way_through_json():
 def test_the_document_has_exactly_the_keys_it_promises():
     promised = """
         schema edgeprune model device data task settings budgets verdict sentence checks dense pruned
-        provenance plans steps layers frozen equivalence sparsity quantization agreement engine ops seed
-        versions
+        provenance plans trials steps layers frozen equivalence sparsity quantization agreement engine ops
+        seed versions
     """
     assert list(make_report().to_json()) == promised.split()
 

@@ -1,0 +1,168 @@
+"""The page of a sweep: accuracy against what it costs, front by front, what to take, and every trial."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from edgeprune.config.budgets import BUDGETS, BudgetKind
+from edgeprune.report.axes import Plot, place_ticks
+from edgeprune.report.charts import LEFT, WIDTH
+from edgeprune.report.marks import Mark, draw_key, draw_mark
+from edgeprune.report.markup import Attributes, element
+from edgeprune.report.page import render
+from edgeprune.report.section import Document
+from edgeprune.units import NOTHING, format_quantity
+
+_HEIGHT = 320.0
+_NAMED_AT_MOST = 24
+"""Points of a chart that have their budget beside them."""
+_LABEL_BELOW = 14.0
+_MARKS = {
+    "front": Mark(name="on the front", shape="dot", look="full"),
+    "tied": Mark(name="tied with one on the front", shape="ring", look="hollow"),
+    "behind": Mark(name="behind the front", shape="ring", look="pale"),
+    "reference": Mark(name="dense, fine-tuned", shape="diamond", look="hollow"),
+}
+
+
+def render_sweep(document: Document) -> str:
+    """`sweep.html`.
+
+    Args:
+        document: `sweep.json`.
+    """
+    fronts = [_describe_front(front) for front in document["fronts"]]
+    variables = {
+        "title": document["title"],
+        "sentence": document["sentence"],
+        "fronts": fronts,
+        "keys": [{"mark": draw_key(mark), "name": mark.name} for mark in _MARKS.values()],
+        "columns": _COLUMNS,
+        "rows": [_describe_row(row) for row in document["rows"]],
+    }
+    return render("sweep.html", variables)
+
+
+def _describe_front(front: Document) -> dict[str, Any]:
+    kind = BUDGETS[front["cost"]]
+    points = front["points"]
+    metric = points[0]["metric"] if points else "metric"
+    return {
+        "title": f"{front['model']} on {front['device']}",
+        "caption": f"{metric} of the file against {kind.label}",
+        "sentence": front["sentence"],
+        "chart": _draw_front(points, kind),
+        "points": [_describe_point(point, kind.figure, kind.unit, taken=front["taken"]) for point in points],
+        "cost": kind.label,
+        "metric": metric,
+    }
+
+
+def _describe_point(point: Document, figure: str, unit: str, *, taken: str | None) -> dict[str, Any]:
+    return {
+        "name": point["name"],
+        "cost": format_quantity(point["figures"][figure], unit),
+        "accuracy": _format_spread(point["accuracy"]),
+        "drop": _format_spread(point["drop"]),
+        "seeds": point["seeds"],
+        "fits": f"{point['fits']} of {point['seeds']}",
+        "place": "taken" if point["trials"][0] == taken else _MARKS[_choose_mark(point)].name,
+        "is_taken": point["trials"][0] == taken,
+        "report": point["report"],
+    }
+
+
+def _format_spread(spread: Document) -> str:
+    if spread["deviation"] is None:
+        return f"{spread['mean']:.4f}"
+    return f"{spread['mean']:.4f} ± {spread['deviation']:.4f}"
+
+
+def _choose_mark(point: Document) -> str:
+    if point["kind"] == "reference":
+        return "reference"
+    return "front" if point["on_front"] else "tied" if point["ties"] else "behind"
+
+
+def _draw_front(points: Sequence[Document], kind: BudgetKind) -> Markup:
+    """Points with error bars over their seeds, and a line along the front."""
+    figure, unit = kind.figure, kind.unit
+    ends = [_reach(point["accuracy"]) for point in points]
+    costs = [point["figures"][figure] for point in points]
+    across = place_ticks(min(costs), max(costs), unit=unit, from_zero=False)
+    up = place_ticks(min(low for low, _ in ends), max(high for _, high in ends), unit="", from_zero=False)
+    plot = Plot(
+        width=WIDTH,
+        height=_HEIGHT,
+        left=LEFT,
+        right=40.0,
+        top=16.0,
+        bottom=36.0,
+        across=(across[0], across[-1]),
+        up=(up[0], up[-1]),
+    )
+    line = " ".join(
+        f"{plot.x(point['figures'][figure]):.2f},{plot.y(point['accuracy']['mean']):.2f}"
+        for point in points
+        if point["on_front"]
+    )
+    parts = [plot.draw_rows(up, unit=""), plot.draw_columns(across, unit=unit)]
+    parts.append(element("polyline", {"class": "line", "points": line}))
+    for point, (low, high) in zip(points, ends, strict=True):
+        x, y = plot.x(point["figures"][figure]), plot.y(point["accuracy"]["mean"])
+        bar: Attributes = {"class": "error-bar", "x1": x, "x2": x, "y1": plot.y(low), "y2": plot.y(high)}
+        cost = format_quantity(point["figures"][figure], unit)
+        title = f"{point['name']}: {_format_spread(point['accuracy'])}, {cost}"
+        parts += [element("line", bar), draw_mark(_MARKS[_choose_mark(point)], x=x, y=y, title=title)]
+        asked = point["budgets"].get(kind.key)
+        if asked is not None and len(points) <= _NAMED_AT_MOST:
+            below = y + _LABEL_BELOW < plot.lower_edge
+            place: Attributes = {"class": "tick", "x": x + 8, "y": y + _LABEL_BELOW if below else y - 8}
+            parts.append(element("text", place, f"≤ {format_quantity(asked * kind.scale, unit)}"))
+    return plot.draw("accuracy against cost", *parts)
+
+
+def _reach(spread: Document) -> tuple[float, float]:
+    deviation = spread["deviation"] or 0.0
+    return spread["mean"] - deviation, spread["mean"] + deviation
+
+
+_COLUMNS = (
+    *("model", "device", "asked", "seed", "file", "float", *(kind.label for kind in BUDGETS.values())),
+    *("epochs", "seconds", "fits", "report"),
+)
+
+
+def _describe_row(row: Document) -> list[dict[str, Any]]:
+    """Cells of the table: what is shown, what it is sorted by, and its class."""
+    asked = [f"{key.rpartition('_')[0]} {value:g}" for key, value in row["budgets"].items()]
+    asked += [f"{key} {value}" for key, value in row["settings"].items()]
+    figures = {kind: (row["figures"].get(kind.figure) or {}).get("value") for kind in BUDGETS.values()}
+    what = {"build": row["model"], "reference": f"{row['model']}, dense, fine-tuned"}[row["kind"]]
+    verdict = "yes" if row["fits"] else "no" if row["exit"] in (0, 1) else row["said"]
+    return [
+        _cell(what),
+        _cell(row["device"]),
+        _cell(", ".join(asked) or NOTHING),
+        _number(row["seed"], "d"),
+        _number(row["accuracy"], ".4f"),
+        _number(row["float_accuracy"], ".4f"),
+        *(
+            {"text": format_quantity(value, kind.unit), "sort": value, "is_number": True, "link": ""}
+            for kind, value in figures.items()
+        ),
+        _number(row["epochs"], ".3g"),
+        _number(row["seconds"], ".0f"),
+        _cell(verdict),
+        _cell("report" if row["report"] else NOTHING, link=row["report"]),
+    ]
+
+
+def _cell(text: str, *, link: str = "") -> dict[str, Any]:
+    return {"text": text, "sort": None, "is_number": False, "link": link}
+
+
+def _number(value: float | None, digits: str) -> dict[str, Any]:
+    text = NOTHING if value is None else format(value, digits)
+    return {"text": text, "sort": value, "is_number": True, "link": ""}
