@@ -196,6 +196,25 @@ def compose_plan(
     return SweepPlan(**values)
 
 
+def require_inputs(plan: SweepPlan) -> None:
+    """Asks, before anything is started, whether every model and its data are there.
+
+    Raises:
+        RecipeError: one is not.
+    """
+    for subject in plan.models:
+        if subject.model is not None and subject.data is None:
+            raise RecipeError(
+                "there are no data to prune it with",
+                where=str(subject.model),
+                fix="give data beside the model",
+            )
+        data = None if subject.data is None or ":" in subject.data else Path(subject.data)
+        for path in (subject.model, data):
+            if path is not None and not path.exists():
+                raise RecipeError("no such file or folder", where=str(path), fix="check the path")
+
+
 def list_trials(plan: SweepPlan) -> list[Trial]:
     """Every build, seed by seed so that all budgets are seen early, and the references first.
 

@@ -15,7 +15,7 @@ from edgeprune.files import write_file
 from edgeprune.progress import Progress
 from edgeprune.runtimes.processes import count_cores
 from edgeprune.sweeps.front import References
-from edgeprune.sweeps.plan import SweepPlan, Trial, list_cases, list_trials
+from edgeprune.sweeps.plan import SweepPlan, Trial, list_cases, list_trials, require_inputs
 from edgeprune.sweeps.process import run_trial
 from edgeprune.sweeps.results import RESULTS, SweepResult, gather, write_results
 from edgeprune.sweeps.rows import TRIAL_FILE, Row, describe_trial
@@ -71,7 +71,9 @@ def sweep(request: SweepRequest, *, progress: Progress, objective: Objective | N
         ToolMissingError: Ray is not installed.
         ToolFailedError: it cannot be started, or trials failed; the results of the others are written.
         OutputError: the storage holds another sweep, or none to resume.
+        RecipeError: a model or its data are not there, or none are given.
     """
+    require_inputs(request.plan)
     require_ray(request.search)
     if bool(request.plan.search) != (request.search is not None):
         raise RecipeError(

@@ -1,7 +1,7 @@
 import pytest
 
 from edgeprune.errors import RecipeError, UnknownNameError
-from edgeprune.sweeps.plan import Trial, compose_plan, list_cases, list_trials, read_plan
+from edgeprune.sweeps.plan import Trial, compose_plan, list_cases, list_trials, read_plan, require_inputs
 from tests.sweeps.stubs import make_plan
 
 
@@ -105,3 +105,25 @@ def test_a_trial_survives_json():
     name = document.pop("name")
     again = Trial(**{**document, "devices": tuple(document["devices"])})
     assert again.name == name
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "said"),
+    [
+        ("m.keras", {"data": "nowhere.npz"}, "no such file or folder"),
+        ("nowhere.keras", {"data": "d.npz"}, "no such file or folder"),
+        ("m.keras", {}, "no data"),
+        ("m.keras", {"data": "d.npz"}, None),
+        ("m.keras", {"data": "loader:load"}, None),
+    ],
+)
+def test_what_is_not_there_is_said_before_anything_starts(model, more, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("m.keras", "d.npz"):
+        (tmp_path / name).write_bytes(b"")
+    plan = make_plan(models=[{"model": model, **more}])
+    if said is None:
+        require_inputs(plan)
+    else:
+        with pytest.raises(RecipeError, match=said):
+            require_inputs(plan)
