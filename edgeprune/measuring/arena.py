@@ -101,6 +101,11 @@ def _simulate(tflite: bytes, model: Model, profile: Profile, *, runs: bool) -> F
     return predict_arena(inputs, arena_kernels(profile), host=host)
 
 
+def forget_arenas() -> None:
+    """Forgets what was run here: for when another TFLM is installed."""
+    _take_host_arena.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def _take_host_arena(tflite: bytes, *, timeout_seconds: float) -> HostArena | InputError | ToolFailedError:
     """What TFLM's allocator takes here, the same for every device; or why TFLM does not run the file.

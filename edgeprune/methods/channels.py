@@ -126,7 +126,11 @@ METHODS.add("channels", ChannelsMethod())
 
 def fine_tune(asked: Asked, *, trainer: Trainer) -> Applied:
     """The model as it is, recovered as long as one is that was pruned: what pruning is held against."""
-    start, pruner = asked.start, _make_pruner(replace(asked, budgets={}))
+    from edgeprune.keras_bridge.model.weights import copy_model
+
+    # A copy: what it is held against, and learns from, stays as it is.
+    start = replace(asked.start, model=copy_model(asked.start.model))
+    pruner = _make_pruner(replace(asked, budgets={}))
     applied = shrink(
         start,
         pruner=pruner,

@@ -21,6 +21,7 @@ from edgeprune.cli.command import Command
 from edgeprune.cli.main import cli
 from edgeprune.errors import DataError, ToolStoppedError
 from edgeprune.keras_bridge.conversion.quiet import quiet_stderr
+from edgeprune.measuring.arena import forget_arenas
 from edgeprune.runtimes.golden import load_golden
 from edgeprune.runtimes.processes import run_workers
 from edgeprune.runtimes.samples import Invocations
@@ -403,6 +404,7 @@ def test_a_worker_that_is_killed_is_no_fault_of_the_model(
 ) -> None:
     """As by the system when memory runs out: the runtime's package kills its process while it is imported."""
     folder = tmp_path_factory.mktemp("killed")
+    forget_arenas()
     for package in ("tflite_micro", "tflite_runtime", "ai_edge_litert"):
         (folder / package).mkdir()
         (folder / package / "__init__.py").write_text(KILLED.format(signal=name))
@@ -437,6 +439,7 @@ def test_a_runtime_that_finds_no_room_is_not_the_models_fault(
 ) -> None:
     """As where the folder for temporary files is full."""
     folder = tmp_path_factory.mktemp("full")
+    forget_arenas()
     (folder / "tflite_micro").mkdir()
     (folder / "tflite_micro" / "__init__.py").write_text(FULL)
     monkeypatch.setattr(
