@@ -81,12 +81,14 @@ def choose_plan(
         model: what to prune; not changed.
         removable: the branches that may go.
         pruner: how channels are ranked, and the budgets.
-        trainer: of the whole build; trials take at most `TRIAL_SHARE` of its steps.
+        trainer: of the whole build; trials take at most `TRIAL_SHARE` and `WIDTHS_SHARE` of its steps.
     """
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.training.distance import make_distance
 
     traced, total = trace(model), trainer.plan_recovery().total_steps
+    if not (_share_steps(2, total) or _share_widths(2, total)):
+        return PlanChoice()
     ways: list[tuple[Branch, ...]] = [()]
     if removable and _share_steps(2, total):
         found = list_worthwhile(
@@ -112,6 +114,12 @@ def _share_steps(ways: int, total: int) -> int:
     """Steps of the first trial of so many ways; 0 where it would say nothing."""
     first = int(TRIAL_SHARE * total) // (ways + _LEFT * (_LONGER - 1))
     return first if first >= LEAST_TRIAL_STEPS else 0
+
+
+def _share_widths(plans: int, total: int) -> int:
+    """Steps of the trial of each of so many widths; 0 where it would say nothing."""
+    steps = int(WIDTHS_SHARE * total) // plans
+    return steps if steps >= LEAST_TRIAL_STEPS else 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -250,8 +258,7 @@ def _try_ways(
 def _try_widths(way: _Way, *, distance: Distance, trainer: Trainer) -> PlanChoice:
     """The widths, with these layers, from which recovery is foreseen to lead nearest to the original."""
     total, plans = trainer.plan_recovery().total_steps, _draw_widths(way)
-    steps = int(WIDTHS_SHARE * total) // max(len(plans), 1)
-    if len(plans) < 2 or steps < LEAST_TRIAL_STEPS:
+    if len(plans) < 2 or not (steps := _share_widths(len(plans), total)):
         return PlanChoice()
     trainer.progress.stage("try other widths", total=steps * len(plans))
     trials = _start(plans, steps=steps, trainer=trainer)
