@@ -219,7 +219,7 @@ def _draw_widths(way: _Way) -> list[_Plan]:
         try:
             plan = _Plan(name=f"{way.name}{name or ', as scored'}", way=way, kept=way.solve(evenness))
         except InfeasibleError:
-            continue
+            return plans
         if all(plan.widths != other.widths for other in plans):
             plans.append(plan)
     return plans

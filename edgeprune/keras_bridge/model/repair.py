@@ -12,7 +12,7 @@ statistics and puts the difference into its scale and shift.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -100,14 +100,21 @@ def repair(cut: Cut, *, inputs: Sequence[Array], seed: int) -> int:
             note = partial(wanted.__setitem__, name)
             stack.enter_context(_noted(cut.traced.layers[name], stays, note, most=most, rng=rng))
         _run(cut.original, inputs)
-    refitted: list[str] = []
+    refitted: set[str] = set()
+
+    def fit(name: str, x: Array) -> None:
+        if _refit(left[name], windows[name], wanted[name], x):
+            refitted.add(name)
+
+    def settle(name: str, sources: set[str], x: Array) -> None:
+        if sources <= refitted:
+            _settle(left[name], x.astype(np.float32))
+
     with ExitStack() as stack:
-        for name, found in windows.items():
-            note_done = partial(refitted.append, name)
-            fit = partial(_refit, left[name], found, wanted[name])
-            stack.enter_context(_fitted(left[name], fit, note_done))
-        for norm, sources in _list_norms(cut, left):
-            stack.enter_context(_settled(left[norm], sources, refitted))
+        for name in windows:
+            stack.enter_context(_shown(left[name], partial(fit, name)))
+        for name, sources in _list_norms(cut, left):
+            stack.enter_context(_shown(left[name], partial(settle, name, sources)))
         _run(cut.smaller, inputs)
     return len(refitted)
 
@@ -169,13 +176,12 @@ def _noted(
 
 
 @contextmanager
-def _fitted(layer: Any, fit: Callable[[Array], bool], note: Callable[[], None]) -> Iterator[None]:
-    """While the block runs, the layer is fitted to what is wanted of it when it is called."""
+def _shown(layer: Any, look: Callable[[Array], None]) -> Iterator[None]:
+    """While the block runs, what the layer is called with is shown first, and may change it."""
     original = layer.call
 
     def watch(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if fit(np.asarray(x)):
-            note()
+        look(np.asarray(x))
         return original(x, *args, **kwargs)
 
     with replaced_call(layer, watch):
@@ -199,20 +205,6 @@ def _refit(layer: Any, windows: Windows, wanted: _Wanted, x: Array) -> bool:
     if layer.bias is not None:
         layer.bias.assign(bias.reshape(-1).astype(np.float32))
     return True
-
-
-@contextmanager
-def _settled(layer: Any, sources: set[str], refitted: Collection[str]) -> Iterator[None]:
-    """While the block runs, the layer is settled when it is called, if all that it reads was refitted."""
-    original = layer.call
-
-    def watch(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if sources.issubset(refitted):
-            _settle(layer, np.asarray(x, np.float32))
-        return original(x, *args, **kwargs)
-
-    with replaced_call(layer, watch):
-        yield
 
 
 def _settle(layer: Any, x: Array) -> None:
