@@ -14,9 +14,9 @@ from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.layer_counts import count_layers
 from edgeprune.firmware.c.project import EngineProject, write_engine_project
 from edgeprune.measuring.engine_figures import figure_image
-from edgeprune.measuring.records import GOLDEN_SAMPLES, Finished, Samples
-from edgeprune.runtimes.golden import Golden, record_golden
-from edgeprune.runtimes.samples import as_real
+from edgeprune.measuring.records import Finished, Samples
+from edgeprune.runtimes.golden import Golden
+from edgeprune.runtimes.tflm_host import run_tflm
 
 _IN_FLASH_BYTES = 16 * 1024
 """What golden samples may take in the image; one is always there."""
@@ -40,13 +40,7 @@ def build_final_image(
         ToolError: compiler or emulator failed.
     """
     try:
-        golden = record_golden(
-            file,
-            as_real(file, samples.inputs),
-            samples=GOLDEN_SAMPLES,
-            origin=samples.origin,
-            labels=samples.labels,
-        )
+        golden = samples.record_golden(file, run_tflm)
     except ToolMissingError as error:
         return Finished(checks=(_unavailable(error.message),))
     stored = golden.take(_count_stored(golden))

@@ -17,7 +17,6 @@ from edgeprune.measuring.arena import plan_activations
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.defaults import DefaultBackend, read_ops
 from edgeprune.measuring.records import (
-    GOLDEN_SAMPLES,
     Encoded,
     Measured,
     Project,
@@ -31,9 +30,8 @@ from edgeprune.measuring.refusals import list_reasons, refuse_compiled
 from edgeprune.measuring.trial import invoke_once
 from edgeprune.prune.masks import Pattern
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.runtimes.golden import record_golden, save_golden
+from edgeprune.runtimes.golden import save_golden
 from edgeprune.runtimes.litert_host import run_litert
-from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.delegates import DELEGATES, plan_delegation
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_table import F16, F
@@ -163,14 +161,7 @@ class Litert(DefaultBackend):
     def package(self, release: Release, folder: Path) -> None:
         """Golden samples, with LiteRT's outputs."""
         with suppress(ToolError):  # the report's agreement says why there are none
-            golden = record_golden(
-                release.file,
-                as_real(release.file, release.samples.inputs),
-                samples=GOLDEN_SAMPLES,
-                origin=release.samples.origin,
-                labels=release.samples.labels,
-                run_file=run_litert,
-            )
+            golden = release.samples.record_golden(release.file, run_litert)
             save_golden(folder / GOLDEN_FILE, golden)
 
 

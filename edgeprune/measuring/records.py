@@ -9,8 +9,8 @@ from edgeprune.encoding.choices import Compressed
 from edgeprune.encoding.xnnpack_sparse import SparseChoice
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.graph.opshape import OpShape
-from edgeprune.runtimes.golden import Golden, RunFile
-from edgeprune.runtimes.samples import Array
+from edgeprune.runtimes.golden import Golden, RunFile, record_golden
+from edgeprune.runtimes.samples import Array, as_real
 from edgeprune.runtimes.vela import VelaResult
 from edgeprune.tflite.model import Model
 
@@ -104,6 +104,17 @@ class Samples:
     inputs: tuple[Array, ...]
     origin: str
     labels: tuple[str, ...] = ()
+
+    def record_golden(self, file: bytes, run_file: RunFile) -> Golden:
+        """`GOLDEN_SAMPLES` of them, with what the file makes of these where `run_file` runs it; see there."""
+        return record_golden(
+            file,
+            as_real(file, self.inputs),
+            samples=GOLDEN_SAMPLES,
+            origin=self.origin,
+            labels=self.labels,
+            run_file=run_file,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -26,7 +26,6 @@ from edgeprune.measuring.arena import NOT_RUN, simulate_arena
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.defaults import DefaultBackend, read_ops, require_room
 from edgeprune.measuring.records import (
-    GOLDEN_SAMPLES,
     Encoded,
     Measured,
     Project,
@@ -41,7 +40,7 @@ from edgeprune.measuring.refusals import list_reasons, refuse_compiled, say_with
 from edgeprune.prune.masks import Pattern
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.runtimes.golden import record_golden, save_golden
+from edgeprune.runtimes.golden import save_golden
 from edgeprune.runtimes.samples import as_real
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import Model
@@ -154,13 +153,7 @@ class Tflm(DefaultBackend):
         """The model as C++ in `tflm/`, and golden samples."""
         self.write_sources(release, folder, file=release.file)
         with suppress(ToolMissingError):  # the report's agreement says why there are none
-            golden = record_golden(
-                release.file,
-                as_real(release.file, release.samples.inputs),
-                samples=GOLDEN_SAMPLES,
-                origin=release.samples.origin,
-                labels=release.samples.labels,
-            )
+            golden = release.samples.record_golden(release.file, run_tflm)
             save_golden(folder / GOLDEN_FILE, golden)
 
     def write_sources(

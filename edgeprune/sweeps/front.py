@@ -16,6 +16,7 @@ from typing import Any
 
 from edgeprune.config.budgets import BUDGETS
 from edgeprune.sweeps.rows import Row
+from edgeprune.units import format_quantity
 
 DROP_TAKEN = 0.01
 """One point of a score, one per cent of an error."""
@@ -134,9 +135,7 @@ class Front:
             return f"{where}: no build that fits loses at most {DROP_TAKEN:g}."
         drop = self.taken.drop
         spread = "one seed" if drop.deviation is None else f"± {drop.deviation:.4f}"
-        unit = BUDGETS[self.cost].unit
-        value = self.taken.figures[self.figure]
-        cost = f"{value / 1024:.1f} KiB" if unit == "bytes" else f"{value:.3g} {unit}"
+        cost = format_quantity(self.taken.figures[self.figure], BUDGETS[self.cost].unit)
         return f"{where}: take {self.taken.name} ({cost}); it loses {drop.mean:.4f} ({spread})."
 
     def to_json(self) -> dict[str, Any]:
