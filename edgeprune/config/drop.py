@@ -1,4 +1,4 @@
-"""How much of a metric may be lost, as somebody says it: "0.02" of it, or "2%" of what it was."""
+"""How much of a metric is lost, and may be, as somebody says it: "0.02" of it, or "2%" of what it was."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,16 @@ class Drop:
     def describe(self) -> str:
         """As it was said."""
         return f"{100 * self.value:g}%" if self.is_relative else f"{self.value:g}"
+
+
+def count_drop(before: float, after: float, *, higher_is_better: bool) -> float:
+    """How much worse a metric is: the absolute drop of a score, the relative increase of an error.
+
+    An error of 0 can only grow absolutely.
+    """
+    if higher_is_better:
+        return before - after
+    return after / before - 1 if before > 0 else after - before
 
 
 def parse_drop(given: str | float | None) -> Drop | None:

@@ -1,7 +1,7 @@
 """Rows of trials into points: means over seeds with their spread, the front, ties, and what to take.
 
 A point is what differs in its seed alone. Its *drop* is the mean of the reference's metric less the trial's,
-seed by seed, as `Task.drop` counts it: absolute of a score, relative of an error. The reference is the dense
+seed by seed, as `count_drop` has it. The reference is the dense
 model, fine-tuned as long; where there is none, the dense model as it was given. The *spread* is the standard
 deviation over seeds (n - 1); points are *tied* where their drops differ by no more than both spreads, added
 as squares.
@@ -15,6 +15,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from edgeprune.config.budgets import BUDGETS
+from edgeprune.config.drop import count_drop
 from edgeprune.sweeps.rows import Row
 from edgeprune.units import format_quantity
 
@@ -174,9 +175,7 @@ class References:
         before = self.tuned.get((row.model, row.seed), self.mean.get(row.model, row.dense_accuracy))
         if before is None or row.accuracy is None:
             return None
-        if row.higher_is_better:
-            return before - row.accuracy
-        return row.accuracy / before - 1 if before > 0 else row.accuracy - before
+        return count_drop(before, row.accuracy, higher_is_better=row.higher_is_better)
 
 
 def find_fronts(rows: Sequence[Row]) -> list[Front]:

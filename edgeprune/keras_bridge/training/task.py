@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from edgeprune.config.drop import Drop
+from edgeprune.config.drop import Drop, count_drop
 from edgeprune.config.training_options import Mode
 from edgeprune.errors import RecipeError, UnknownNameError
 from edgeprune.keras_bridge.data.batches import Array, Arrays, Batch
@@ -120,13 +120,8 @@ class Task:
         return replace(self, scores=(table_score(name, self.outputs),))
 
     def drop(self, *, before: float, after: float) -> float:
-        """How much worse `after` is: the absolute drop of a score, the relative increase of an error.
-
-        An error of 0 can only grow absolutely.
-        """
-        if self.higher_is_better:
-            return before - after
-        return after / before - 1 if before > 0 else after - before
+        """How much worse `after` is; see `count_drop`."""
+        return count_drop(before, after, higher_is_better=self.higher_is_better)
 
     def limit_drop(self, asked: Drop | None, *, before: float, usual: float = USUAL_DROP) -> float:
         """The largest `drop` that is allowed.
