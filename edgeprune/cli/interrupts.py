@@ -4,7 +4,12 @@ An extension that is interrupted while it is imported ends in an ImportError or 
 gets the same Ctrl-C, in a failed tool. For whoever pressed it, the command was interrupted.
 """
 
+import _thread
+import os
 import signal
+import sys
+import threading
+import time
 from types import FrameType
 
 _SEEN: list[int] = []
@@ -13,10 +18,12 @@ _SEEN: list[int] = []
 def watch_interrupts() -> None:
     """Remember each Ctrl-C from now on, which raises KeyboardInterrupt as always.
 
-    Where it is ignored, as for background jobs of a shell, it stays so.
+    Where it comes in code whose errors Python drops (a `__del__`, a weak reference's callback), it is raised
+    once more after that. Where it is ignored, as for background jobs of a shell, it stays so.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _note)
+        sys.unraisablehook = _raise_later
 
 
 def was_interrupted() -> bool:
@@ -38,3 +45,20 @@ def list_notes(error: BaseException | None) -> list[str]:
 def _note(number: int, frame: FrameType | None) -> None:
     _SEEN.append(number)
     raise KeyboardInterrupt
+
+
+def _raise_later(dropped: "sys.UnraisableHookArgs") -> None:
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        # Not from here: this too is code whose errors Python drops.
+        _thread.start_new_thread(_interrupt_soon, ())
+    else:
+        sys.__unraisablehook__(dropped)
+
+
+def _interrupt_soon() -> None:
+    time.sleep(0.01)
+    main = threading.main_thread().ident
+    if main is None or os.name != "posix":
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(main, signal.SIGINT)  # which wakes it, whatever it waits for

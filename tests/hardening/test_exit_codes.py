@@ -455,3 +455,31 @@ def test_a_runtime_that_finds_no_room_is_not_the_models_fault(
 def test_the_entry_point_is_the_one_that_is_tested() -> None:
     assert "edgeprune.cli.entry" in COMMAND[-1]
     assert 'edgeprune = "edgeprune.cli.entry:main"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_ctrl_c_where_python_drops_errors_is_not_lost(place) -> None:
+    code = """
+import os, signal, time
+from edgeprune.cli.ending import end_with
+
+class Dropped:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+def run():
+    Dropped()
+    time.sleep(60)
+    return 0
+
+end_with(run)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=take_interrupts,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert (ended.returncode, ended.stderr) == (130, "error: interrupted\n")

@@ -131,21 +131,23 @@ def test_without_semihosting_the_check_ends_all_the_same(tmp_path):
     place = next(line.split()[0] for line in listed.splitlines() if line.endswith("edgeprune_exit_code"))
     command = ["qemu-system-arm", "-M", project.board.machine, "-kernel", str(images.emulator)]
     command += ["-display", "none", "-serial", "none", "-monitor", "stdio"]
+    not_started, not_ended = "0x12345678", "0xffffffff"
+    command += ["-device", f"loader,addr=0x{place},data={not_started},data-len=4"]
     monitor = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
     )
     try:
-        until, code = time.monotonic() + 60, "-1"
-        while code == "-1":  # as it is before the check has ended
+        until, code = time.monotonic() + 60, not_started
+        while code in (not_started, not_ended):
             assert time.monotonic() < until
-            monitor.stdin.write(f"xp /1wd 0x{place}\n")
+            monitor.stdin.write(f"xp /1wx 0x{place}\n")
             while not (line := monitor.stdout.readline()).startswith(f"00000000{place}"):
                 pass
             code = line.split()[-1]
     finally:
         monitor.kill()
         monitor.communicate()
-    assert code == "0"
+    assert code == "0x00000000"
 
 
 @needs_qemu
