@@ -1,6 +1,6 @@
 """The page of a sweep: accuracy against what it costs, front by front, what to take, and every trial."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -47,30 +47,41 @@ def render_sweep(document: Document) -> str:
 def _describe_front(front: Document) -> dict[str, Any]:
     kind = BUDGETS[front["cost"]]
     points = front["points"]
+    names = {point["trials"][0]: point["name"] for point in points}
     metric = points[0]["metric"] if points else "metric"
     return {
         "title": f"{front['model']} on {front['device']}",
         "caption": f"{metric} of the file against {kind.label}",
         "sentence": front["sentence"],
         "chart": _draw_front(points, kind),
-        "points": [_describe_point(point, kind.figure, kind.unit, taken=front["taken"]) for point in points],
+        "points": [_describe_point(point, kind, names, taken=front["taken"]) for point in points],
         "cost": kind.label,
         "metric": metric,
     }
 
 
-def _describe_point(point: Document, figure: str, unit: str, *, taken: str | None) -> dict[str, Any]:
+def _describe_point(
+    point: Document, kind: BudgetKind, names: Mapping[str, str], *, taken: str | None
+) -> dict[str, Any]:
     return {
         "name": point["name"],
-        "cost": format_quantity(point["figures"][figure], unit),
+        "cost": format_quantity(point["figures"][kind.figure], kind.unit),
         "accuracy": _format_spread(point["accuracy"]),
         "drop": _format_spread(point["drop"]),
         "seeds": point["seeds"],
-        "fits": f"{point['fits']} of {point['seeds']}",
-        "place": "taken" if point["trials"][0] == taken else _MARKS[_choose_mark(point)].name,
+        "fits": NOTHING if point["kind"] == "reference" else f"{point['fits']} of {point['seeds']}",
+        "place": "taken" if point["trials"][0] == taken else _say_place(point, names),
         "is_taken": point["trials"][0] == taken,
         "report": point["report"],
     }
+
+
+def _say_place(point: Document, names: Mapping[str, str]) -> str:
+    mark = _choose_mark(point)
+    if mark == "reference" or not point["ties"]:
+        return _MARKS[mark].name
+    tied = f"tied with {names[point['ties'][0]]}"  # the cheapest
+    return f"{_MARKS[mark].name}, {tied}" if mark == "front" else tied
 
 
 def _format_spread(spread: Document) -> str:

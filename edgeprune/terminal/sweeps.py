@@ -39,7 +39,7 @@ def _format_front(front: Mapping[str, Any]) -> str:
             format_quantity(point["figures"][kind.figure], kind.unit),
             *(_format_spread(point[key]) for key in ("accuracy", "drop")),
             str(point["seeds"]),
-            "yes" if point["on_front"] else "tie" if point["ties"] else "",
+            ", ".join([*["yes"] * point["on_front"], *["tie"] * bool(point["ties"])]),
         ]
         for point in front["points"][:_POINTS_AT_MOST]
     ]

@@ -54,3 +54,14 @@ def test_ten_thousand_rows_make_a_page_in_ten_seconds():
     page = render_sweep(document)
     assert time.process_time() - began < 10
     assert page.count("<tr>") > 10_000
+
+
+def test_a_tie_says_with_what():
+    rows = [reference(0.9, seed) for seed in (0, 1)]
+    for cost, accuracy in ((10, 0.80), (20, 0.805), (30, 0.79), (40, 0.70)):
+        rows += [row(cost, accuracy=accuracy + seed / 50, seed=seed) for seed in (0, 1)]
+    places = [
+        text for text in Outline(render_sweep(gather(rows, folder="").to_json())).texts if "front" in text
+    ]
+    assert "on the front, tied with latency 10 ms" in places
+    assert "behind the front" in places
