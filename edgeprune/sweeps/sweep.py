@@ -15,7 +15,7 @@ from edgeprune.files import write_file
 from edgeprune.progress import Progress
 from edgeprune.runtimes.processes import count_cores
 from edgeprune.sweeps.front import References
-from edgeprune.sweeps.plan import SweepPlan, Trial, list_cases, list_trials, require_inputs
+from edgeprune.sweeps.plan import SweepPlan, Trial, list_cases, list_trials, make_trial, require_inputs
 from edgeprune.sweeps.process import run_trial
 from edgeprune.sweeps.results import RESULTS, SweepResult, gather, write_results
 from edgeprune.sweeps.rows import TRIAL_FILE, Row, describe_trial
@@ -129,7 +129,7 @@ def _search(request: SweepRequest, runs: Runs) -> list[Ending]:
     """What is left of the searches, one for each device and budget."""
     endings: list[Ending] = []
     for case in list_cases(request.plan) if request.search is not None else ():
-        known = _list_known(case, list(runs.storage.rows()))
+        known = list_known(case, list(runs.storage.rows()))
         left = request.samples - len(known)
         if case.kind == "build" and left > 0:
             seeds = request.plan.seeds
@@ -150,9 +150,9 @@ def _build_with(cluster: Cluster) -> Objective:
     return carry_out
 
 
-def _list_known(case: Trial, rows: Sequence[Row]) -> list[tuple[Mapping[str, Any], float]]:
+def list_known(case: Trial, rows: Sequence[Row]) -> list[tuple[Mapping[str, Any], float]]:
     """Settings that were built for a case before, and their mean drops."""
-    asked = describe_trial({**case.to_json(), "request": {**case.request, "seed": 0}})
+    asked = describe_trial(make_trial(case, {}, seed=0).to_json())
     references, drops = References.of(rows), dict[str, list[float]]()
     for row in rows:
         same = all(getattr(row, key) == asked[key] for key in ("kind", "model", "budgets"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ Objective = Callable[[Mapping[str, Any], Storage, str], Iterator[Mapping[str, An
 
 ATTEMPTS = 3
 """How often a trial is begun before it counts as failed."""
+_WITHOUT_NODES = 30.0
+"""Seconds after which a cluster without a living node is given up."""
 _DROP = "drop"
 _RUNGS = {
     "time_attr": "epochs",
@@ -295,11 +298,23 @@ def _make_domain(values: Sequence[Any]) -> Any:
 
 
 def _make_callback(progress: Progress) -> Any:
+    import ray
     from ray.tune import Callback
 
     class Told(Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.alive = time.monotonic()
+
         def __reduce__(self) -> Any:
             return Callback, ()  # the copy that Ray keeps tells nobody
+
+        def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+            """Ray Tune itself waits for ever where no node is left."""
+            if any(node["Alive"] for node in ray.nodes()):
+                self.alive = time.monotonic()
+            elif time.monotonic() > self.alive + _WITHOUT_NODES:
+                fix = "the same command with --resume goes on"
+                raise ToolFailedError("Ray has no node left that runs trials", fix=fix)
 
         def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
             progress.advance(1)

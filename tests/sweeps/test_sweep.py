@@ -7,16 +7,18 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgeprune.errors import OutputError, RecipeError, ToolFailedError, ToolMissingError
 from edgeprune.progress import Silent
+from edgeprune.sweeps.plan import list_cases, make_trial
 from edgeprune.sweeps.storage import PLAN_FILE, TRIALS, Storage
-from edgeprune.sweeps.sweep import SweepRequest, sweep
+from edgeprune.sweeps.sweep import SweepRequest, list_known, sweep
 from edgeprune.sweeps.tuning import Cluster
-from tests.sweeps.stubs import SECONDS, count_starts, make_plan, stub
+from tests.sweeps.stubs import SECONDS, count_starts, make_plan, make_rows, stub
 
 # Ray does not wait for the processes of a node that did not start in time.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -141,6 +143,23 @@ def test_a_killed_worker_is_replaced_and_its_trial_begun_again(tmp_path):
     assert next(count for name, count in starts.items() if "latency_ms-10" in name) == 2
 
 
+def felling(trial, storage, node):
+    """Ends the node on which it runs: the process that begins all others."""
+    yield from stub(trial, storage, node)
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+@pytest.mark.nightly
+def test_a_lost_node_ends_the_sweep_which_can_be_gone_on_with(tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="ray is not installed")
+    monkeypatch.setattr("edgeprune.sweeps.tuning._WITHOUT_NODES", 5.0)
+    place = tmp_path / "sweep"
+    with pytest.raises(ToolFailedError, match="no node left.*--resume"):
+        sweep(request(place), progress=Silent(), objective=felling)
+    assert len(carry_out(place, resume=True).rows) == 6
+
+
 @pytest.mark.nightly
 def test_settings_that_are_behind_are_stopped_and_seeds_are_not(tmp_path):
     result = carry_out(
@@ -217,7 +236,7 @@ def started(*options):
 @pytest.mark.nightly
 def test_two_nodes_share_the_work(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="ray is not installed")
-    monkeypatch.setenv(SECONDS, "1")
+    monkeypatch.setenv(SECONDS, "4")  # longer than a node takes to start a process
     with started("--head", "--port=6399", "--include-dashboard=false"), started("--address=127.0.0.1:6399"):
         cluster = Cluster(address="127.0.0.1:6399")
         asked = SweepRequest(plan=make_plan(seeds=6), storage=str(tmp_path / "s"), cluster=cluster)
@@ -237,3 +256,16 @@ def test_a_thousand_trials_cost_the_driver_less_than_50_ms_each(tmp_path):
     took = time.process_time() - began
     assert len(result.rows) == 1002
     assert took / 1002 < 0.05
+
+
+def test_a_search_is_told_what_was_built_before():
+    plan = make_plan(latency_ms=[10.0], search={"learning_rate": [1e-4, 1.0]})
+    reference, case = list_cases(plan)
+    rows = make_rows(make_trial(reference, {}, seed=0).to_json())
+    for seed, rate in ((0, 0.02), (1, 0.02), (0, 0.03)):
+        rows += make_rows(make_trial(case, {"learning_rate": rate}, seed=seed).to_json())
+    elsewhere = replace(case, request={**case.request, "latency_ms": 20.0})
+    rows += make_rows(make_trial(elsewhere, {"learning_rate": 0.5}, seed=0).to_json())
+    known = list_known(case, rows)
+    assert [settings for settings, _ in known] == [{"learning_rate": 0.02}, {"learning_rate": 0.03}]
+    assert [drop for _, drop in known] == pytest.approx([0.0405, 0.042])
