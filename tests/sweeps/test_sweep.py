@@ -155,7 +155,7 @@ def test_a_lost_node_ends_the_sweep_which_can_be_gone_on_with(tmp_path, monkeypa
     pytest.importorskip("ray", reason="ray is not installed")
     monkeypatch.setattr("edgeprune.sweeps.tuning._WITHOUT_NODES", 5.0)
     place = tmp_path / "sweep"
-    with pytest.raises(ToolFailedError, match="no node left.*--resume"):
+    with pytest.raises(ToolFailedError, match=r"no node left.*--resume"):
         sweep(request(place), progress=Silent(), objective=felling)
     assert len(carry_out(place, resume=True).rows) == 6
 
