@@ -110,6 +110,8 @@ def make_request(
     said = written | given
     if said.get("delegate") is not None:
         said = {"scheme": "float16"} | said
+    if not said.keys() & {"model", "minimize", *(kind.key for kind in BUDGETS.values())}:
+        said = {"strict": True} | said  # the first build that people see ends in a verdict
     if "device" not in said:
         raise RecipeError("no device is given", fix="name one; 'edgeprune devices list' shows what there is")
     origins: dict[str, Origin] = dict.fromkeys(written.keys() - given.keys(), "recipe")

@@ -39,6 +39,14 @@ def test_a_budget_says_who_asked_for_it(recipe: Path) -> None:
     assert budgets.flash_bytes.origin == "profile"
 
 
+def test_the_embedded_example_ends_in_a_verdict_where_no_budget_is_asked_for() -> None:
+    asked = {"device": "cortex-m7"}
+    assert make_request(asked).strict
+    assert not make_request({**asked, "strict": False}).strict
+    for other in ({"latency_ms": 8.0}, {"minimize": "latency"}, {"model": "model.keras", "data": "d.npz"}):
+        assert not make_request({**asked, **other}).strict
+
+
 def test_what_belongs_together_is_read_together() -> None:
     request = BuildRequest(
         device="cortex-m7",

@@ -1,7 +1,7 @@
 """Layers that keep statistics of what they saw in training, compared with what they see now."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import keras
@@ -31,26 +31,30 @@ def find_scale(model: keras.Model, inputs: Sequence[Array]) -> tuple[str, float 
     Returns:
         The layer's name and the ratio of standard deviations; ("", None) where no layer can tell.
     """
-    watched = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, layers.BatchNormalization | layers.Normalization | layers.Rescaling)
-    ]
-    seen: dict[str, Array] = {}
+    watched = [layer for layer in model._flatten_layers(include_self=False) if _can_tell(layer)]
+    found: list[tuple[str, float]] = []
     size = model.inputs[0].shape[0]  # some models have a fixed batch size
     few = [tf.constant(x[: size or _SAMPLES], t.dtype) for x, t in zip(inputs, model.inputs, strict=True)]
     if not watched or (size or 0) > len(inputs[0]):
         return "", None
     with ExitStack() as stack:
         for layer in watched:
-            stack.enter_context(_watched(layer, seen))
-        call(model, few, training=False)
-    by_name = {layer.name: layer for layer in watched}
-    for name, values in seen.items():  # in the order they were called
-        scale = _compare(by_name[name], values)
-        if scale is not None:
-            return name, scale
-    return "", None
+            stack.enter_context(_watched(layer, found))
+        with suppress(_Told):
+            call(model, few, training=False)
+    return found[0] if found else ("", None)
+
+
+class _Told(Exception):  # noqa: N818  (no error)
+    """A layer has told: what comes after it need not be computed."""
+
+
+def _can_tell(layer: Any) -> bool:
+    if isinstance(layer, layers.BatchNormalization):
+        return not (np.asarray(layer.moving_variance) == 1).all()  # it was trained
+    if isinstance(layer, layers.Normalization):
+        return not (np.asarray(layer.variance) == 1).all()
+    return isinstance(layer, layers.Rescaling)
 
 
 def _compare(layer: Any, values: Array) -> float | None:
@@ -64,10 +68,9 @@ def _compare(layer: Any, values: Array) -> float | None:
     else:
         kept, axes = layer.moving_variance, (layer.axis,)
     stored = np.asarray(kept).reshape(-1)
-    if (stored == 1).all():  # never trained
-        return None
     channels = {axis % values.ndim for axis in axes}
-    variance = values.var(axis=tuple(i for i in range(values.ndim) if i not in channels)).reshape(-1)
+    others = tuple(i for i in range(values.ndim) if i not in channels)
+    variance = values.var(axis=others, dtype=np.float64).reshape(-1)
     known = (stored > _LEAST_VARIANCE) & (variance > _LEAST_VARIANCE * max(1.0, float(variance.max())))
     if not known.any():
         return None
@@ -75,12 +78,18 @@ def _compare(layer: Any, values: Array) -> float | None:
 
 
 @contextmanager
-def _watched(layer: Any, seen: dict[str, Array]) -> Iterator[None]:
-    """While the block runs, the layer's first input is kept under its name."""
+def _watched(layer: Any, found: list[tuple[str, float]]) -> Iterator[None]:
+    """While the block runs, the layer's first input is compared, and where that tells, `_Told` is raised."""
     original = layer.call
+    compared: list[bool] = []
 
     def watch(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        seen.setdefault(layer.name, np.asarray(inputs, np.float64))
+        if not compared:
+            compared.append(True)
+            scale = _compare(layer, np.asarray(inputs, np.float32))
+            if scale is not None:
+                found.append((layer.name, scale))
+                raise _Told
         return original(inputs, *args, **kwargs)
 
     with replaced_call(layer, watch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import keras
@@ -11,6 +12,9 @@ import tensorflow as tf
 from edgeprune.graph.layergraph import Array
 from edgeprune.keras_bridge.data.batches import Arrays, Source
 from edgeprune.keras_bridge.model.calling import call
+
+_AT_ONCE = 2**29
+"""Bytes of activations."""
 
 
 def feed(model: keras.Model, x: Sequence[Array]) -> list[Array]:
@@ -31,6 +35,7 @@ def predict_masked(
 ) -> tuple[list[Array], list[Array | None]]:
     """The outputs, and which places of each count, as Masking and Embedding layers say it; None for all."""
     infer = _inference(model)
+    batch_size = bound_batch(model, inputs, batch_size)
     pieces, masks = [], []
     for i in range(0, len(inputs[0]), batch_size):
         batch = [tf.constant(x) for x in feed(model, [x[i : i + batch_size] for x in inputs])]
@@ -43,8 +48,32 @@ def predict_masked(
 
 
 def predict_once(model: keras.Model, inputs: Sequence[Array]) -> list[Array]:
-    """As `predict`, of a model that is not asked again: without compiling it, all samples at a time."""
-    return [np.asarray(y) for y in call(model, list(map(tf.constant, feed(model, inputs))), training=False)]
+    """As `predict`, of a model that is not asked again: without compiling it."""
+    size, pieces = bound_batch(model, inputs, len(inputs[0])), []
+    for i in range(0, len(inputs[0]), size):
+        batch = list(map(tf.constant, feed(model, [x[i : i + size] for x in inputs])))
+        pieces.append([np.asarray(y) for y in call(model, batch, training=False)])
+    return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
+
+
+def bound_batch(model: keras.Model, inputs: Sequence[Array], most: int) -> int:
+    """At most so many samples at a time that what all layers give for them takes half a GiB.
+
+    Args:
+        model: Functional or Sequential.
+        inputs: one array per model input, which say how long an axis is that the model leaves open.
+        most: where memory does not bind, or the model has a batch size of its own.
+    """
+    if model.inputs[0].shape[0] is not None:
+        return most
+    open_axis = max((size for x in inputs for size in x.shape[1:]), default=1)
+    given = {
+        id(tensor): prod(open_axis if size is None else size for size in tensor.shape[1:])
+        for layer in model._flatten_layers()
+        for node in layer._inbound_nodes
+        for tensor in node.output_tensors
+    }
+    return max(1, min(most, _AT_ONCE // max(1, 4 * sum(given.values()))))
 
 
 @lru_cache(maxsize=2)
