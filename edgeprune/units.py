@@ -1,6 +1,7 @@
 """Numbers as people read them: the one place that decides on prefixes and digits."""
 
 import math
+from typing import Any
 
 NOTHING = "–"
 """Stands where there is no number."""
@@ -85,3 +86,9 @@ def format_drop(drop: float) -> str:
 def format_metric(value: float) -> str:
     """A metric: four places, or six digits where it is large."""
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"
+
+
+def format_setting(setting: tuple[str, Any]) -> str:
+    """A name and its value, which has three digits where it was drawn from a range."""
+    name, value = setting
+    return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from edgeprune.units import format_quantity, format_ratio, format_signed
+from edgeprune.units import format_quantity, format_ratio, format_setting, format_signed
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,9 @@ def test_differences_show_their_sign():
 def test_a_ratio_of_nothing_is_nothing():
     assert format_ratio(1, 4) == "0.25×"
     assert format_ratio(1, 0) == format_ratio(1, None) == format_ratio(None, 1) == "–"
+
+
+def test_a_setting_has_three_digits_where_it_was_drawn():
+    assert format_setting(("learning_rate", 0.0012520653814999472)) == "learning_rate 0.00125"
+    assert format_setting(("criterion", "l2")) == "criterion l2"
+    assert format_setting(("min_channels", 8)) == "min_channels 8"

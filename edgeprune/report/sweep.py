@@ -12,7 +12,7 @@ from edgeprune.report.marks import Mark, draw_key, draw_mark
 from edgeprune.report.markup import Attributes, element
 from edgeprune.report.page import render
 from edgeprune.report.section import Document
-from edgeprune.units import NOTHING, format_quantity
+from edgeprune.units import NOTHING, format_quantity, format_setting
 
 _HEIGHT = 320.0
 _NAMED_AT_MOST = 24
@@ -148,7 +148,7 @@ _COLUMNS = (
 def _describe_row(row: Document) -> list[dict[str, Any]]:
     """Cells of the table: what is shown, what it is sorted by, and its class."""
     asked = [f"{key.rpartition('_')[0]} {value:g}" for key, value in row["budgets"].items()]
-    asked += [f"{key} {value}" for key, value in row["settings"].items()]
+    asked += map(format_setting, row["settings"].items())
     figures = {kind: (row["figures"].get(kind.figure) or {}).get("value") for kind in BUDGETS.values()}
     what = {"build": row["model"], "reference": f"{row['model']}, dense, fine-tuned"}[row["kind"]]
     verdict = "yes" if row["fits"] else "no" if row["exit"] in (0, 1) else row["said"]

@@ -17,7 +17,7 @@ from typing import Any
 from edgeprune.config.budgets import BUDGETS
 from edgeprune.config.drop import count_drop
 from edgeprune.sweeps.rows import Row
-from edgeprune.units import format_quantity
+from edgeprune.units import format_quantity, format_setting
 
 DROP_TAKEN = 0.01
 """One point of a score, one per cent of an error."""
@@ -81,7 +81,7 @@ class Point:
             for kind in BUDGETS.values()
             if kind.key in self.budgets
         ]
-        return ", ".join([*said, *(f"{key} {value}" for key, value in self.settings.items())]) or "as usual"
+        return ", ".join([*said, *map(format_setting, self.settings.items())]) or "as usual"
 
     def to_json(self) -> dict[str, Any]:
         """As an object."""

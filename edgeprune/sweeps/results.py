@@ -44,7 +44,8 @@ class SweepResult:
         trials = {row.trial for row in self.rows}
         failed = {row.trial for row in self.rows if row.accuracy is None}
         lost = f", {len(failed)} of them without a result" if failed else ""
-        return f"{len(trials)} trials{lost}, {len(self.fronts)} fronts."
+        fronts = f"{len(self.fronts)} front{'s' * (len(self.fronts) != 1)}"
+        return f"{len(trials)} trials{lost}, {fronts}."
 
     def to_json(self) -> dict[str, Any]:
         """`sweep.json`, and the document of `sweep --json`."""
