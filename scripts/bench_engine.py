@@ -158,7 +158,7 @@ def measure(
     try:
         run = run_engine(file, device=CORES[core], target="qemu", samples=samples)
     except EdgepruneError as error:
-        return Row(**row, why=str(error).splitlines()[0][:200])
+        return Row(**row, why=error.what)
     row |= {name: run.figures[name].value for name in MEASURED}
     weights_bytes = (run.figures["flash_bytes"].value or 0) - (row["code_bytes"] or 0)
     return Row(**row, bit_exact=run.bit_exact, weights_bytes=weights_bytes)
