@@ -15,17 +15,8 @@ DEVICE_TABLES = ROOT / "edgeprune" / "device" / "tables"
 def write_engine() -> str:
     """The C engine beside TFLM, on every core that was counted."""
     rows = json.loads((FIGURES / "engine.json").read_text("utf-8"))
-    heads = [
-        "model",
-        "core",
-        "instructions",
-        "of TFLM's",
-        "weights",
-        "code",
-        "arena",
-        "TFLM's arena",
-        "stack",
-    ]
+    heads = ["model", "core", "instructions", "TFLM's", "fraction"]
+    heads += ["weights", "code", "arena", "TFLM's arena", "stack"]
     cells = [
         [
             Path(row["model"]).stem,
