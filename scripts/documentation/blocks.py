@@ -189,14 +189,18 @@ class Session:
 
     def run(self, command: str) -> Ended:
         """What came of a command line of the shell, now or when it was run before."""
-        if command not in self.ended:
-            self.ended[command] = self._start(["bash", "-c", command])
-        return self.ended[command]
+        return self._run_once(command, ["bash", "-c", command])
 
     def _run_python(self, block: Block) -> Iterator[str]:
-        ended = self._start([sys.executable, "-c", "\n".join(block.lines)])
+        text = "\n".join(block.lines)
+        ended = self._run_once(text, [sys.executable, "-c", text])
         if ended.code:
             yield f"{block.name}: ended in {ended.code}:\n" + "\n".join(ended.lines)
+
+    def _run_once(self, text: str, command: Sequence[str]) -> Ended:
+        if text not in self.ended:
+            self.ended[text] = self._start(command)
+        return self.ended[text]
 
     def _start(self, command: Sequence[str]) -> Ended:
         tools = self.folder / ".bin"

@@ -1,6 +1,7 @@
 """Layers, ops and the names that options take, from the tables the program itself goes by."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
 
 from documentation.markdown import code, escape, page, table
 from edgeprune.firmware.c import ops as _emitters  # noqa: F401  (importing it registers them)
@@ -65,8 +66,8 @@ def write_names() -> str:
             ["name", "needs data", "what it ranks by"],
             [[code(n), _YES if i.needs_data else "", escape(i.summary)] for n, i in CRITERIA.items()],
         ),
-        "Normalisers": _summaries(NORMALISERS.items),
-        "Schedules": _summaries(SCHEDULES.items),
+        "Normalisers": _summaries(NORMALISERS.items()),
+        "Schedules": _summaries(SCHEDULES.items()),
         "Schemes": (
             ["name", "needs data", "types of inputs and outputs", "what it stores"],
             [
@@ -96,9 +97,8 @@ def write_names() -> str:
     return page("Names", intro, *blocks)
 
 
-def _summaries(items: Callable[[], object]) -> tuple[list[str], list[list[str]]]:
-    rows = [[code(name), escape(item.summary)] for name, item in items()]  # type: ignore[attr-defined]
-    return ["name", "what it does"], rows
+def _summaries(items: Iterable[tuple[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    return ["name", "what it does"], [[code(name), escape(item.summary)] for name, item in items]
 
 
 def _tell_tflm(kind: OpKind | None) -> str:

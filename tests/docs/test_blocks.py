@@ -127,10 +127,14 @@ def test_a_session_finds_what_is_not_as_shown(tmp_path):
     assert "'false' ended in 1, not 0" in faults[4][0]
 
 
-def test_a_command_is_run_once(tmp_path):
-    session = Session(folder=tmp_path)
+def test_a_command_is_run_once_and_so_is_python(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- run: nightly -->\n```python\nopen('made', 'x')\n```\n", "utf-8")
+    session = Session(folder=tmp_path, nightly=True)
     for _ in range(2):
         assert session.run("echo x >> file; cat file").lines == ("x",)
+        assert session.run_page(page) == []
+    assert (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize(
