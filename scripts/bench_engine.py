@@ -18,7 +18,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import strftime
 from typing import Any
+
+from benchmarks.rows import find_commit
 
 from edgeprune.commands.run import run_engine
 from edgeprune.errors import EdgepruneError
@@ -64,6 +67,7 @@ class Row:
         arena_bytes, ram_bytes, stack_bytes: RAM, `ram_bytes` with all of it.
         tflm_instructions, tflm_arena_bytes: of TFLM with CMSIS-NN.
         why: what went wrong.
+        commit, date: when it was measured; "" in files that were written before these were kept.
     """
 
     model: str
@@ -79,6 +83,8 @@ class Row:
     tflm_instructions: float | None = None
     tflm_arena_bytes: float | None = None
     why: str = ""
+    commit: str = ""
+    date: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -148,10 +154,11 @@ def measure(
     """One model on one core; an error becomes a row that says so."""
     theirs = tflm.get((name_model(file), core), {})
     row: dict[str, Any] = {"model": name_model(file), "core": core, "key": key, **theirs}
+    row |= {"commit": find_commit(), "date": strftime("%Y-%m-%d")}
     try:
         run = run_engine(file, device=CORES[core], target="qemu", samples=samples)
     except EdgepruneError as error:
-        return Row(**row, why=str(error).splitlines()[0][:200])
+        return Row(**row, why=error.what)
     row |= {name: run.figures[name].value for name in MEASURED}
     weights_bytes = (run.figures["flash_bytes"].value or 0) - (row["code_bytes"] or 0)
     return Row(**row, bit_exact=run.bit_exact, weights_bytes=weights_bytes)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices, complete_files
 from edgeprune.cli.options import CountOrWord, DropType, Finite
 from edgeprune.config.build_options import (
     GROUPS,
@@ -26,6 +27,8 @@ from edgeprune.config.tables import describe_fields
 _LAST = GROUPS[-1]
 _SPECIAL: dict[str, click.ParamType] = {"max_drop": DropType(), "epochs": CountOrWord("auto")}  # type: ignore[type-arg]
 """Types of flags whose values say more than their fields' types."""
+_COMPLETIONS = {"device": complete_devices, "data": complete_files}
+"""What a shell offers for values, where the type does not say it."""
 
 
 class GroupedOption(click.Option):
@@ -77,6 +80,7 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             multiple=get_origin(hint) is tuple,
             metavar=text.metavar or None,
+            shell_complete=_COMPLETIONS.get(item.name),
             help=_describe(item, text),
         )(command)
     return command

@@ -10,6 +10,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices
 from edgeprune.terminal.checks import format_comparison, format_devices, format_markdown
 from edgeprune.terminal.results import format_checks, format_figures
 from edgeprune.terminal.tables import wrap
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--device",
+    shell_complete=complete_devices,
     required=True,
     metavar="ID|PATTERN|all",
     help="A name from 'edgeprune devices list', or a profile's file; 'all', or patterns such as 'nucleo-*', "

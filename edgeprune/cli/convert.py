@@ -9,6 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices
 from edgeprune.terminal.progress import show_progress
 from edgeprune.terminal.results import format_checks
 from edgeprune.terminal.tables import wrap
@@ -27,6 +28,7 @@ from edgeprune.terminal.tables import wrap
 @options.steps_per_epoch
 @click.option(
     "--device",
+    shell_complete=complete_devices,
     metavar="ID",
     help="Refuse what its runtime cannot execute, and hold the file against its budgets.",
 )

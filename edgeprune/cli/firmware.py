@@ -10,6 +10,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices
 from edgeprune.terminal.tables import wrap
 
 _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico", "android")
@@ -41,6 +42,7 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico", "android")
 )
 @click.option(
     "--device",
+    shell_complete=complete_devices,
     metavar="ID",
     help="A name from 'edgeprune devices list', or a profile's file.  [default: the build's]",
 )

@@ -10,6 +10,7 @@ import click
 
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices
 from edgeprune.terminal.tables import printable, wrap
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     "--device",
     "--board",
     "device",
+    shell_complete=complete_devices,
     metavar="ID",
     help="A name from 'edgeprune devices list', or a profile's file.  [default: what DIR was made for]",
 )

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from edgeprune.cli.answer import Answer, version_document
+from edgeprune.cli.completion import VARIABLE, complete
 from edgeprune.cli.ending import end_abruptly, end_with
 from edgeprune.cli.interrupts import list_notes, was_interrupted
 from edgeprune.cli.named_errors import name_error
@@ -116,6 +117,8 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> int:
 
 
 def _answer(arguments: Sequence[str], *, as_json: bool) -> int:
+    if VARIABLE in os.environ:
+        return complete(cli)
     _quiet_libraries()
     said = io.StringIO()
     try:

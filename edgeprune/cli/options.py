@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgeprune.cli.completion import complete_devices
 from edgeprune.config.build_options import IO_TYPES, MAX_SEED, Acceptable
 from edgeprune.config.drop import parse_drop
 from edgeprune.errors import RecipeError
@@ -65,7 +66,11 @@ def _together(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
 
 
 device = click.option(
-    "--device", required=True, metavar="ID", help="A name from 'edgeprune devices list', or a profile's file."
+    "--device",
+    required=True,
+    shell_complete=complete_devices,
+    metavar="ID",
+    help="A name from 'edgeprune devices list', or a profile's file.",
 )
 flash_kib = click.option(
     "--flash-kib", type=_POSITIVE, metavar="N", help="Flash budget in KiB; else the profile's."

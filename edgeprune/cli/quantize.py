@@ -9,6 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices
 from edgeprune.files import refuse_existing
 from edgeprune.terminal.progress import show_progress
 from edgeprune.terminal.tables import Column, format_table, wrap
@@ -30,7 +31,12 @@ _WORST_SHOWN = 12
 @click.option(
     "--html", "html_file", type=click.Path(path_type=Path), help="Write the explanation as a page, too."
 )
-@click.option("--device", metavar="ID", help="Try int16x8 only where its runtime can execute it.")
+@click.option(
+    "--device",
+    shell_complete=complete_devices,
+    metavar="ID",
+    help="Try int16x8 only where its runtime can execute it.",
+)
 @click.option(
     "--io-type",
     type=click.Choice(["int8", "uint8", "float32"]),

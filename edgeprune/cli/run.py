@@ -11,6 +11,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices
 from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity
 
@@ -32,6 +33,7 @@ _LABELS = {
 @click.argument("file", metavar="DIR|FILE.tflite", type=click.Path(path_type=Path))
 @click.option(
     "--device",
+    shell_complete=complete_devices,
     metavar="ID",
     help="A name from 'edgeprune devices list', or a profile's file.  [default: what DIR was made for]",
 )

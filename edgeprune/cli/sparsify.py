@@ -9,6 +9,7 @@ import click
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
 from edgeprune.cli.command import Command
+from edgeprune.cli.completion import complete_devices
 from edgeprune.config.figures import FIGURES
 from edgeprune.terminal.progress import show_progress
 from edgeprune.terminal.tables import Column, format_table, wrap
@@ -21,6 +22,7 @@ from edgeprune.units import format_quantity, format_ratio
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="The .keras file to write.")
 @click.option(
     "--device",
+    shell_complete=complete_devices,
     metavar="ID",
     help="Say first what zeros are worth there, and at the end what they saved (with --data).",
 )

@@ -43,7 +43,7 @@ def make_schema(kind: type, *, title: str) -> dict[str, Any]:
 
 def _describe_table(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     fields, hints = describe_fields(kind)
-    summary, attributes = _read_docstring(kind)
+    summary, attributes = read_docstring(kind)
     properties = {}
     for name, field in fields.items():
         text = attributes.get(name, field.metadata.get("help", ""))
@@ -93,7 +93,7 @@ def _describe_value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return {"type": _TYPES[hint]}
 
 
-def _read_docstring(kind: type) -> tuple[str, dict[str, str]]:
+def read_docstring(kind: type) -> tuple[str, dict[str, str]]:
     """The first paragraph, and what `Attributes` says of each name."""
     text = inspect.getdoc(kind) or ""
     summary, _, rest = text.partition("\n\n")

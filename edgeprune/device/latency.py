@@ -52,13 +52,13 @@ class LatencyModel:
     """How latency is estimated.
 
     Attributes:
-        by: "instructions" counts them from the ops' shapes; "work" counts kinds of work, see `paces.py`;
+        by: "instructions" counts them from the ops' shapes; "work" counts kinds of work;
             "macs" only multiply-accumulates; "vela" takes cycles of the NPU from its compiler and counts
             instructions for what stays on the core; "none" where nothing measured supports an estimate.
-        table: core of the instruction table, for "instructions" and "vela"; of the paces, for "work".
+        table: core of the instruction table, for "instructions" and "vela"; of the timed cores, for "work".
         cores: which of the profile's cores run, for "work": "big", "little", a number of threads, "gpu" or
             "npu".
-        times: how many times as long as the paces say, for "work": from one's own measurements.
+        times: how many times as long as its timed core, for "work": from one's own measurements.
         cycles_per_instruction: cycles per instruction, likewise.
         cycles_by_kind: the same for kinds of ops that differ, by a name of `PACES`.
         cycles_per_weight_byte: what fetching weights costs on top.

@@ -37,7 +37,7 @@ class CoreGroup:
 
     Attributes:
         count: how many.
-        core: their entry in the table of paces.
+        core: their entry in the table of timed cores.
         clock_mhz: their highest clock.
         times: how many times as long as their entry says they take in this SoC, with its caches and memory.
     """

@@ -125,7 +125,7 @@ class Profile:
         runtime: what executes the artefact.
         budgets: what a build may take that asks for nothing else.
         cores: the groups of its cores, fastest first, where its latency is by their work.
-        gpu, phone_npu: their entries in the table of paces, where they are known.
+        gpu, phone_npu: their entries in the table of timed cores, where they are known.
         latency: how latency is estimated.
         costs: what any artefact costs, on top of the model.
         power: what the board draws while it computes, where that was measured.

@@ -1,0 +1,74 @@
+"""Tables of figures, from the files that scripts wrote: `docs/figures/`, and what estimates go by."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from documentation.markdown import table
+
+ROOT = Path(__file__).parents[2]
+FIGURES = ROOT / "docs" / "figures"
+DEVICE_TABLES = ROOT / "edgeprune" / "device" / "tables"
+
+
+def write_engine() -> str:
+    """The C engine beside TFLM, on every core that was counted."""
+    rows = json.loads((FIGURES / "engine.json").read_text("utf-8"))
+    heads = ["model", "core", "instructions", "TFLM's", "fraction"]
+    heads += ["weights", "code", "arena", "TFLM's arena", "stack"]
+    cells = [
+        [
+            Path(row["model"]).stem,
+            row["core"],
+            _count(row["instructions"]),
+            _count(row["tflm_instructions"]),
+            _ratio(row["instructions"], row["tflm_instructions"]),
+            *(_count(row[f"{name}_bytes"]) for name in ("weights", "code", "arena", "tflm_arena", "stack")),
+        ]
+        for row in rows
+        if not row["why"]
+    ]
+    commits = ", ".join(sorted({row["commit"] for row in rows}))
+    dates = ", ".join(sorted({row["date"] for row in rows}))
+    exact = sum(row["bit_exact"] is True for row in rows)
+    said = f"{exact} of {len(rows)} are bit-exact. Sizes in bytes. Commit {commits}, {dates}."
+    return f"{table(heads, cells)}\n\n{said}"
+
+
+def write_instruction_errors() -> str:
+    """How far instructions are off for ops that the fit has not seen, by core and kernels."""
+    rows = []
+    for path in sorted(DEVICE_TABLES.glob("instructions_*.json")):
+        found = json.loads(path.read_text("utf-8"))
+        names = ("median_error", "p90_error", "float_median_error", "float_p90_error")
+        rows.append([found["core"], found["kernels"], *(_percent(found, name) for name in names)])
+    return table(["core", "kernels", "int8, median", "int8, P90", "floats, median", "floats, P90"], rows)
+
+
+def write_flash_errors() -> str:
+    """How far flash is off for projects that were linked, by core and kernels."""
+    builds = json.loads((DEVICE_TABLES / "flash.json").read_text("utf-8"))["builds"]
+    return table(
+        ["build", "largest error"], [[name, _percent(build, "error")] for name, build in builds.items()]
+    )
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "engine": write_engine,
+    "instruction errors": write_instruction_errors,
+    "flash errors": write_flash_errors,
+}
+"""What stands for each `<!-- table: NAME -->`."""
+
+
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _ratio(value: float | None, other: float | None) -> str:
+    return "" if value is None or not other else f"{value / other:.2f}"
+
+
+def _percent(found: Mapping[str, Any], name: str) -> str:
+    return f"{100 * found[name]:.1f} %" if name in found else ""

@@ -1,0 +1,87 @@
+"""Numbers in README and docs are those of the files that scripts wrote, or of the program itself."""
+
+import json
+import re
+
+import pytest
+from documentation.blocks import PAGES, ROOT
+from documentation.figures import DEVICE_TABLES, FIGURES, TABLES
+
+from edgeprune.device.profile import list_ids
+
+
+def read(name):
+    return " ".join((ROOT / name).read_text("utf-8").split())
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return json.loads((FIGURES / "engine.json").read_text("utf-8"))
+
+
+def test_readme_fits_on_150_lines():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+def test_pages_say_how_many_profiles_there_are():
+    said = {
+        int(n)
+        for page in PAGES
+        for n in re.findall(r"\b(\d+) (?:device )?profiles\b", page.read_text("utf-8"))
+    }
+    assert said == {len(list_ids())}
+
+
+def test_readme_says_of_the_engine_what_was_counted(engine):
+    fraction, date = re.search(
+        r"DS-CNN on a Cortex-M7: ([\d.]+) of TFLM's instructions \| ([\d-]+)", read("README.md")
+    ).groups()
+    row = next(r for r in engine if "kws_ref_model" in r["model"] and r["core"] == "Cortex-M7")
+    assert fraction == f"{row['instructions'] / row['tflm_instructions']:.2f}"
+    assert date == row["date"]
+
+
+def test_the_table_of_the_engine_has_every_row_with_its_commit_and_date(engine):
+    table = TABLES["engine"]()
+    done = [row for row in engine if not row["why"]]
+    assert len(done) > 30
+    assert table.count("\n| ") == len(done) + 1, "and the line below the heads"
+    for row in done:
+        assert f"| {row['core']} | {row['instructions']:,.0f} |" in table
+        assert row["commit"] in table
+        assert row["date"] in table
+
+
+def test_errors_of_instructions_are_those_of_the_tables():
+    files = [json.loads(path.read_text("utf-8")) for path in DEVICE_TABLES.glob("instructions_*.json")]
+    said = read("docs/concepts/provenance.md")
+    median, most, on_m55 = map(
+        float, re.search(r"int8: median under (\S+) %, P90 under (\S+) %, (\S+) % on M55", said).groups()
+    )
+    assert 100 * max(file["median_error"] for file in files) < median
+    assert 100 * max(file["p90_error"] for file in files if file["core"] != "cortex-m55") < most
+    assert 100 * max(file["p90_error"] for file in files) < on_m55
+    assert all(f"{100 * file['p90_error']:.1f} %" in TABLES["instruction errors"]() for file in files)
+
+
+def test_errors_of_flash_are_those_of_the_table():
+    builds = json.loads((DEVICE_TABLES / "flash.json").read_text("utf-8"))["builds"]
+    largest = 100 * max(build["error"] for build in builds.values())
+    assert f"off by at most {largest:.1f} % for sets of ops" in read("docs/concepts/provenance.md")
+
+
+@pytest.mark.parametrize(
+    ("figure", "page", "evidence"),
+    [
+        ("83.67 → 81.45 %", "docs/benchmarks.md", ("dense, as given | 83.67 %", "edgeprune | 81.45 %")),
+        (
+            "219 published latencies of 8 boards: off by 4.1 %",
+            "docs/concepts/provenance.md",
+            ("8 boards, 219 latencies: median 4.1 %",),
+        ),
+        ("84,304 → 33,488 bytes", "docs/concepts/zeros.md", ("33,488 bytes instead of 84,304",)),
+    ],
+)
+def test_a_claim_of_readme_stands_on_the_page_of_its_table(figure, page, evidence):
+    assert figure in read("README.md")
+    assert all(part in read(page) for part in evidence)
