@@ -20,6 +20,7 @@ from edgeprune.firmware.c.graph import CLOSE, require_compilable
 from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
+from edgeprune.firmware.c.room import find_room
 from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.runtimes.samples import Array, Outputs
@@ -125,7 +126,9 @@ def run_engine(
     inputs = draw_inputs(model, samples=samples, seed=0)
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
-        engine = write_engine(tflite, directory=root, core=profile.core, optimize=optimize)
+        engine = write_engine(
+            tflite, directory=root, core=profile.core, optimize=optimize, room=find_room(profile)
+        )
         layers: tuple[LayerCount, ...] = ()
         if target == "qemu":
             outputs, figures = _run_in_qemu(engine, inputs, root=root, core=profile.core, optimize=optimize)
