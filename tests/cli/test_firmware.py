@@ -151,6 +151,29 @@ def test_golden_samples_survive_their_file(built):
     assert golden.outputs[0].tolist() == [[[15, 11, -3]], [[21, 25, -1]]]
 
 
+@pytest.mark.parametrize("kind", ["arduino", "esp-idf", "zephyr", "pico"])
+def test_the_c_engine_has_a_project_for_every_sdk(edgeprune, built, tmp_path, kind):
+    output = tmp_path / "project"
+    arguments = ("--runtime", "c", "--project", kind, "--output", output, "--samples", 2)
+    document = edgeprune("firmware", built, *arguments, "--json").document
+    assert (document["runtime"], document["project"], document["device"]) == ("c", kind, "cortex-m4")
+    assert document["files"] == sorted(read(output))
+    assert document["golden_bytes"] == 2 * (2 + 3)
+    wrapper = next(output.rglob("edgeprune_model.c*"))
+    assert '"a",' in wrapper.read_text()
+    assert (wrapper.parent / "model/model.c").exists()
+    assert "in C for cortex-m4" in edgeprune("firmware", built, *arguments, "--force").out
+
+
+def test_only_a_complete_project_is_built(edgeprune, dense, tmp_path):
+    arguments = ("--runtime", "c", "--device", "cortex-m7", "--output", tmp_path / "project")
+    ended = edgeprune("firmware", dense, *arguments, "--project", "pico", "--build")
+    assert ended.code == 2
+    assert "built with their own SDK" in " ".join(ended.err.split())
+    assert not (tmp_path / "project").exists()
+    assert edgeprune("firmware", dense, *arguments, "--project", "android").code == 2
+
+
 def test_firmware_imports_no_tensorflow(dense, tmp_path):
     arguments = ("--project", "cmake", "--device", "cortex-m7", "--output", str(tmp_path / "project"))
     assert imported_by("firmware", str(dense), *arguments) == "imported:"
