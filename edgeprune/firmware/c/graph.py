@@ -1,6 +1,6 @@
 """A model as layers with places: every op compiled, every tensor somewhere in memory."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
 from edgeprune.firmware.c.ops.floats import LIBRARY
 from edgeprune.firmware.c.ordering import Task, find_order
 from edgeprune.firmware.c.padding import fold_padding
-from edgeprune.firmware.c.room import Room, choose_faster
+from edgeprune.firmware.c.room import Room, bound_tflm_arena, choose_faster
 from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.model import Model, Op
 from edgeprune.tflite.validity.require import require_valid
@@ -111,16 +111,24 @@ def compile_model(
     sites = _list_sites(model, prefix=prefix, instructions=instructions, optimize=optimize)
     steps = tuple(Step(op=site.op, label=site.label, layer=_compile(site)) for site in sites)
     _check_ends(model)
-    program, room = _place(model, steps), room or Room()
+    room = room or Room()
     places = choose_faster([step.layer for step in steps], flash_bytes=room.flash_bytes)
-    if not places:
-        return program
-    faster = _replace_layers(model, steps, places)
-    fits = room.ram_bytes is None or faster.static_bytes <= room.ram_bytes
-    return faster if fits else program
+    while places:
+        faster = _replace_layers(model, steps, places)
+        if _fits_ram(faster, room):
+            return faster
+        places.remove(max(places, key=lambda place: faster.steps[place].layer.scratch_bytes))
+    return _place(model, steps)
 
 
-def _replace_layers(model: Model, steps: tuple[Step, ...], places: tuple[int, ...]) -> Program:
+def _fits_ram(program: Program, room: Room) -> bool:
+    """Whether there is RAM for it, and TFLM would need no less."""
+    if room.ram_bytes is not None and program.static_bytes > room.ram_bytes:
+        return False
+    return program.plan.total_bytes <= bound_tflm_arena(program.model)
+
+
+def _replace_layers(model: Model, steps: tuple[Step, ...], places: Collection[int]) -> Program:
     """The program with faster layers at these places."""
     offers = {place: offer for place in places if (offer := steps[place].layer.faster) is not None}
     changed = tuple(

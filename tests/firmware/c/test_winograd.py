@@ -10,13 +10,20 @@ from hypothesis import strategies as st
 from small_models import real_model
 
 from edgeprune.device.profile import load_profile
-from edgeprune.firmware.c import winograd
+from edgeprune.firmware.c import graph, winograd
 from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_host_program, run_image
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Constant, Faster, Layer
-from edgeprune.firmware.c.room import CODE_HIGH, Room, choose_faster, find_room, guess_code_bytes
+from edgeprune.firmware.c.room import (
+    CODE_HIGH,
+    Room,
+    bound_tflm_arena,
+    choose_faster,
+    find_room,
+    guess_code_bytes,
+)
 from edgeprune.firmware.c.window import Window
 from edgeprune.firmware.c.winograd import (
     _list_starts,
@@ -82,8 +89,9 @@ def list_kernels(engine):
 
 @pytest.fixture
 def everywhere(monkeypatch):
-    """Winograd's kernel wherever it is possible."""
+    """Winograd's kernel wherever it is possible, whatever it takes."""
     monkeypatch.setattr(winograd, "count_instructions", lambda _: 0.0)
+    monkeypatch.setattr(graph, "bound_tflm_arena", lambda _: 1 << 40)
 
 
 def test_the_middle_weight_goes_to_the_four_elements_in_the_middle():
@@ -354,6 +362,26 @@ def test_an_arena_that_outgrows_ram_is_no_choice(tmp_path):
         room = Room(ram_bytes=ram_bytes)
         engine = write_engine(one_layer(), directory=tmp_path / str(ram_bytes), core="Cortex-M7", room=room)
         assert any(list_kernels(engine)) == is_chosen
+
+
+def test_the_arena_stays_below_tflms(tmp_path, monkeypatch):
+    """512 channels that are read of an image of 4x4: their tiles take 32 KiB, TFLM's arena in all 30."""
+    data, _ = join([conv_2d("deep", image=(4, 4, 512), outputs=32)])
+    engine = write_engine(data, directory=tmp_path / "bound", core="Cortex-M7")
+    assert not any(list_kernels(engine))
+    monkeypatch.setattr(graph, "bound_tflm_arena", lambda _: 1 << 40)
+    free = write_engine(data, directory=tmp_path / "free", core="Cortex-M7")
+    assert all(list_kernels(free))
+    bound = bound_tflm_arena(free.program.model)
+    assert engine.program.plan.total_bytes < bound < free.program.plan.total_bytes
+
+
+def test_a_layer_that_takes_too_much_memory_leaves_the_others_theirs(tmp_path):
+    """Side by side, one of them deep."""
+    deep = conv_2d("deep", image=(4, 4, 512), outputs=32)
+    data, _ = join([deep, conv_2d("shallow", image=(12, 12, 16), outputs=16)])
+    engine = write_engine(data, directory=tmp_path, core="Cortex-M7")
+    assert [bool(kernels) for kernels in list_kernels(engine)] == [False, True]
 
 
 def test_room_is_what_budgets_and_memories_leave():
