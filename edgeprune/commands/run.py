@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgeprune.build.project_source import find_device, find_file
+from edgeprune.build.project_source import find_budgets, find_device, find_file
+from edgeprune.device.check import narrow_profile, resolve_budgets
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import ToolMissingError
@@ -121,6 +122,8 @@ def run_engine(
     file = find_file(path)
     tflite = read_file(file)
     profile = choose_runtime(load_profile(device or find_device(path)), "c")
+    if device is None:
+        profile = narrow_profile(profile, resolve_budgets(profile, asked=find_budgets(path)))
     model = read_model(tflite, where=str(file))
     require_compilable(model)
     inputs = draw_inputs(model, samples=samples, seed=0)

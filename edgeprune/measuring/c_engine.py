@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgeprune.device.check import narrow_profile, resolve_budgets
 from edgeprune.device.estimate import measure_size
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.layer_costs import describe_layers
@@ -171,9 +172,11 @@ class CEngine(DefaultBackend):
         require_compilable(model)
         require_room(model, self.profile)
         golden = take_golden(file, model, run_tflm)
+        limits = resolve_budgets(self.profile, asked=options.budgets)
+        narrow = replace(self, profile=narrow_profile(self.profile, limits))
         if kind.id != "cmake":
-            return self._write_for_sdk(file, kind=kind, golden=golden, options=options, folder=folder)
-        return self._write_complete(file, golden=golden, options=options, folder=folder)
+            return narrow._write_for_sdk(file, kind=kind, golden=golden, options=options, folder=folder)
+        return narrow._write_complete(file, golden=golden, options=options, folder=folder)
 
     def _write_for_sdk(
         self, file: bytes, *, kind: ProjectKind, golden: Golden, options: ProjectOptions, folder: Path
