@@ -926,8 +926,8 @@ def firmware(
         source: a build's output directory, or a `.tflite` file.
         output: the folder; if not given, one named after source and project in the current directory.
         runtime: edgeprune's own C engine ("c"); if not given, what the device runs: TFLM or LiteRT.
-        project: what it is written for: a build system, of which the C engine has cmake alone, or "android".
-        build: with the C engine: build images, and run the check in an emulator.
+        project: what it is written for: a build system, by default cmake with the C engine, or "android".
+        build: with the C engine, for cmake: build images, and run the check in an emulator.
         optimize: what the C engine's choices between kernels, and the compiler, go by.
         device: a profile's id or file; if not given, the build's.
         data: where golden inputs come from; else the build's test data, or random inputs.

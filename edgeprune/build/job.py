@@ -12,7 +12,7 @@ from edgeprune.build.machine import describe_machine, installed_versions
 from edgeprune.build.request import OF_ONE_RUN, BuildRequest
 from edgeprune.build.workdir import WorkDirectory
 from edgeprune.config.training_options import USUAL_EPOCHS, Duration
-from edgeprune.device.check import Budgets, resolve_budgets
+from edgeprune.device.check import Budgets, narrow_profile, resolve_budgets
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import RecipeError
 from edgeprune.graph.channels import name_channels
@@ -96,6 +96,7 @@ def open_job(request: BuildRequest, *, inputs: Inputs | None = None, progress: P
     budgets = resolve_budgets(
         profile, asked=request.budgets, origins=request.origins, is_strict=request.strict
     )
+    profile = narrow_profile(profile, budgets, minimized=request.minimize)
     _refuse_bad_settings(request)
     if request.shaping is not None:
         require_worth(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.errors import DataError, ModelError, OpError, RecipeError
 from edgeprune.files import refuse_special
 from edgeprune.firmware.c.project import DESCRIPTION
@@ -55,6 +56,32 @@ def find_device(source: Path) -> str:
             where=str(source),
             why=f"its report.json or {DESCRIPTION} is missing or damaged",
             fix="give the folder that a build wrote, or a .tflite file with --device",
+        ) from error
+
+
+def find_budgets(source: Path) -> dict[str, float]:
+    """What a build had to keep to, by the keys of `BUDGETS`; empty for what is no build.
+
+    Raises:
+        ModelError: its report is damaged.
+    """
+    report = source / "report.json"
+    if not report.is_file():
+        return {}
+    try:
+        checks = json.loads(report.read_text("utf-8")).get("checks", ())
+        limits = {check["name"]: check["budget"] for check in checks}
+        return {
+            kind.key: limits[name] / kind.scale
+            for name, kind in BUDGETS.items()
+            if limits.get(name) is not None
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            "is no output of edgeprune build",
+            where=str(source),
+            why="its report.json is damaged",
+            fix="give a .tflite file with --device",
         ) from error
 
 

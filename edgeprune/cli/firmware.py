@@ -27,12 +27,13 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico", "android")
 @click.option(
     "--project",
     type=click.Choice(_PROJECTS),
-    help="The build system it is written for; the C engine has cmake alone.",
+    help="The build system it is written for.  [default with --runtime c: cmake]",
 )
 @click.option(
     "--build",
     is_flag=True,
-    help="With --runtime c: build ELF, HEX, BIN (and UF2) with arm-none-eabi-gcc, and run the check in qemu.",
+    help="With --runtime c, for cmake: build ELF, HEX, BIN (and UF2) with arm-none-eabi-gcc, and run the "
+    "check in qemu.",
 )
 @options.optimize
 @click.option(
@@ -62,20 +63,20 @@ def firmware(
 
     The project holds the model, an interface to it, and a program that compares its outputs on golden samples
     with those of TFLM's reference kernels. For TFLM there are besides the kernels it uses and an arena of the
-    measured size, for the SDK given by --project; for the C engine the model is C, and all is there that it
-    takes to run on the core. For a phone it is an Android library in Kotlin, with a test that runs on the
-    phone. Its README says how to build and run it.
+    measured size, for the SDK given by --project; for the C engine the model is C with its kernels, for such
+    an SDK as well, or for cmake with all that it takes to run on the core. For a phone it is an Android
+    library in Kotlin, with a test that runs on the phone. Its README says how to build and run it.
 
     Exit 1 if the image does not fit the device, or the check does not pass.
     """
-    if runtime == "c" and project not in (None, "cmake"):
-        raise click.UsageError(f"--runtime c writes a CMake project, not one for {project}.")
     if runtime is not None and project == "android":
         raise click.UsageError("An Android library runs LiteRT; leave --runtime out.")
     if runtime != "c" and project is None:
         raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
-    if runtime != "c" and build:
-        raise click.UsageError("--build needs --runtime c; other projects are built with their own SDK.")
+    if build and (runtime != "c" or project not in (None, "cmake")):
+        raise click.UsageError(
+            "--build needs --runtime c and a project for cmake; others are built with their own SDK."
+        )
     from edgeprune import api
 
     result = api.firmware(source, runtime=runtime, project=project, build=build, **asked)

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgeprune.device.baseline import BaselineComparison, compare_with_baseline
-from edgeprune.device.check import check_budgets, find_tightest, resolve_budgets, share_left, verdict
+from edgeprune.device.check import (
+    check_budgets,
+    find_tightest,
+    narrow_profile,
+    resolve_budgets,
+    share_left,
+    verdict,
+)
 from edgeprune.device.figures import Check, Figure
 from edgeprune.device.profile import Profile, load_profile, use_cores
 from edgeprune.device.selection import match_profiles
@@ -280,7 +287,7 @@ def _check(
     is_strict: bool,
 ) -> CheckResult:
     limits = resolve_budgets(profile, asked=budgets, is_strict=is_strict)
-    measured = measure(content, profile=profile, where=where)
+    measured = measure(content, profile=narrow_profile(profile, limits), where=where)
     return CheckResult(
         file=where,
         profile=profile,

@@ -1,11 +1,17 @@
 """`edgeprune firmware`: an artefact as a project that a firmware or application engineer can build."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgeprune.build.project_source import find_device, find_file, find_flashed_file, find_golden
+from edgeprune.build.project_source import (
+    find_budgets,
+    find_device,
+    find_file,
+    find_flashed_file,
+    find_golden,
+)
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.files import read_file, refuse_existing, whole_directory
 from edgeprune.firmware.c.project import DESCRIPTION
@@ -119,6 +125,8 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
         name = source.resolve().name.removesuffix(".tflite")
         output = Path(f"{name}-{backend.project_suffix or options.kind or 'cmake'}")
         refuse_existing(output, force=request.force, holds="folder")
+    if request.device is None:
+        options = replace(options, budgets=find_budgets(source))
     file = find_flashed_file(source) if backend.runs_encoded else find_file(source)
     with whole_directory(output, force=request.force) as folder:
         project = backend.write_project(

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgeprune.build.project_source import find_device, find_file
+from edgeprune.build.project_source import find_budgets, find_device, find_file
+from edgeprune.device.check import narrow_profile, resolve_budgets
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.errors import ToolMissingError
@@ -20,6 +21,7 @@ from edgeprune.firmware.c.graph import CLOSE, require_compilable
 from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.firmware.c.layer import Optimize
 from edgeprune.firmware.c.layer_counts import LayerCount, count_layers
+from edgeprune.firmware.c.room import find_room
 from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.runtimes.samples import Array, Outputs
@@ -120,12 +122,16 @@ def run_engine(
     file = find_file(path)
     tflite = read_file(file)
     profile = choose_runtime(load_profile(device or find_device(path)), "c")
+    if device is None:
+        profile = narrow_profile(profile, resolve_budgets(profile, asked=find_budgets(path)))
     model = read_model(tflite, where=str(file))
     require_compilable(model)
     inputs = draw_inputs(model, samples=samples, seed=0)
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
-        engine = write_engine(tflite, directory=root, core=profile.core, optimize=optimize)
+        engine = write_engine(
+            tflite, directory=root, core=profile.core, optimize=optimize, room=find_room(profile)
+        )
         layers: tuple[LayerCount, ...] = ()
         if target == "qemu":
             outputs, figures = _run_in_qemu(engine, inputs, root=root, core=profile.core, optimize=optimize)

@@ -82,6 +82,23 @@ def _find_spare(profile: Profile, limits: Mapping[str, float | None]) -> dict[st
     return {"flash": flash, "ram": ram, "latency": latency}
 
 
+def narrow_profile(profile: Profile, budgets: Budgets, *, minimized: str | None = None) -> Profile:
+    """The profile with what was asked for in place of its default budgets of flash and RAM.
+
+    Args:
+        profile: the device.
+        budgets: the limits that hold.
+        minimized: a name in `BUDGETS` of which there is to be as little as possible, if any.
+    """
+    limits = budget_limits(budgets)
+    kib: dict[str, Any] = {
+        kind.key: 0.0 if name == minimized else limits[name] / kind.scale
+        for name, kind in BUDGETS.items()
+        if name in limits and kind.offer
+    }
+    return replace(profile, budgets=replace(profile.budgets, **kib))
+
+
 def limit_budget(budgets: Budgets, kind: BudgetKind, value: float) -> Budgets:
     """The limits with another one, that a search came to; it leaves nothing to spare."""
     spare = {name: amount for name, amount in budgets.spare.items() if name != kind.name}

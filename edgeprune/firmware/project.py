@@ -1,6 +1,6 @@
-"""A TFLM project for a user's SDK: the model, a typed wrapper, and a check on golden samples."""
+"""A project for a user's SDK, of TFLM as a whole: the model, a typed wrapper, a check on golden samples."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -29,6 +29,8 @@ _NOT_IN_PROJECTS = {
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectKind:
     """One build system that a project can be for. Its own files are in `templates/project/<id>`.
+
+    What they hold of a runtime alone is in `templates/runtimes/<runtime>/<id>`.
 
     Attributes:
         id: the name on the command line.
@@ -97,7 +99,7 @@ def render_project(
     profile: Profile,
     image_bytes: float,
 ) -> dict[str, str]:
-    """Path in the project → text, for all of its files; the same arguments give the same texts.
+    """Path in the project → text, for all files of a TFLM project; the same arguments give the same texts.
 
     Args:
         kind: which build system.
@@ -121,19 +123,22 @@ def render_project(
     values = {
         "arena_bytes": str(arena_bytes),
         "arena_size": str(arena_size_bytes),
-        "comment": comment,
         "decode": fill_template("project/decode_is_missing.in", {}) if DECODE in ops else "",
-        "device": one_line(profile.id),
+        "depends": "depends=Chirale_TensorFLowLite\n",
+        "init_fails": "False if TFLM refuses: its log says why.",
+        "inputs_after": "TFLM may reuse the inputs' memory for other values, so fill all inputs before each "
+        "call.",
         "kernels": "".join(f"  {name}\n" for name in list_kernels(ops)),
         "library_header": f"#include <{kind.library_header}>\n" if kind.library_header else "",
         "model_bytes": str(len(tflite)),
-        "model_crc32": str(crc32(tflite)),
+        "runtime": "TFLM",
+        "runtime_of_library": " for TensorFlow Lite Micro",
+        "runtime_options": "CONFIG_TENSORFLOW_LITE_MICRO=y\n",
         "tflm_is_missing": kind.tflm_is_missing,
         "tolerance_steps": str(kind.tolerance_steps),
+        "used_before_init": "; 0 before Init()",
     }
-    values |= render_wrapper(model, labels=golden.golden.labels)
-    values |= render_golden(golden.golden, model, as_crc=golden.as_crc)
-    application = render_folder("project/application", values) | render_tflm_package(
+    package = render_tflm_package(
         tflite=tflite,
         model=model,
         arena_bytes=arena_bytes,
@@ -141,11 +146,70 @@ def render_project(
         arena_evidence=arena_evidence,
         comment=comment,
     )
-    sources = {f"{kind.sources}/{_rename(name, kind)}": text for name, text in sorted(application.items())}
-    values |= describe_device(profile, image_bytes=image_bytes)
+    texts = render_kind(
+        kind,
+        values,
+        runtime="tflm",
+        tflite=tflite,
+        model=model,
+        golden=golden,
+        profile=profile,
+        image_bytes=image_bytes,
+    )
+    return texts | _place_sources(package, kind)
+
+
+def render_kind(
+    kind: ProjectKind,
+    values: Mapping[str, str],
+    *,
+    runtime: str,
+    tflite: bytes,
+    model: Model,
+    golden: FittedGolden,
+    profile: Profile,
+    image_bytes: float,
+) -> dict[str, str]:
+    """Path in the project → text: what all projects of a kind have, and what those of a runtime add.
+
+    Args:
+        kind: which build system.
+        values: of the runtime's templates.
+        runtime: "tflm" or "c"; its templates are in `templates/runtimes/<runtime>`.
+        tflite: the artefact.
+        model: the same, read.
+        golden: samples for the check.
+        profile: the device.
+        image_bytes: of the application as predicted, golden samples included.
+
+    Raises:
+        ModelError: an input or output is of a type that C++ lacks.
+        DataError: a golden sample cannot be written down.
+    """
+    filled = {
+        "comment": format_comment(tflite, {"Device": profile.id}),
+        "device": one_line(profile.id),
+        "model_bytes": str(len(tflite)),
+        "model_crc32": str(crc32(tflite)),
+        **values,
+        **render_wrapper(model, labels=golden.golden.labels, runtime=runtime),
+        **render_golden(golden.golden, model, as_crc=golden.as_crc),
+        **describe_device(profile, image_bytes=image_bytes),
+    }
+    application = render_folder("project/application", filled)
+    application |= render_folder(f"runtimes/{runtime}/application", filled)
     partitions = render_partitions(profile, image_bytes=image_bytes) if kind.id == "esp-idf" else None
-    tables = {"partitions.csv": partitions} if partitions else {}
-    return render_folder(f"project/{kind.id}", values) | tables | sources
+    return (
+        render_folder(f"project/{kind.id}", filled)
+        | render_folder(f"runtimes/{runtime}/{kind.id}", filled)
+        | ({"partitions.csv": partitions} if partitions else {})
+        | _place_sources(application, kind)
+    )
+
+
+def _place_sources(texts: Mapping[str, str], kind: ProjectKind) -> dict[str, str]:
+    """Name → text, by paths in a project, with the suffix that its build system wants."""
+    return {f"{kind.sources}/{_rename(name, kind)}": text for name, text in sorted(texts.items())}
 
 
 def count_growth(model: Model, kind: ProjectKind) -> int:

@@ -23,12 +23,13 @@ C_TYPES = {
 _QUANTIZED = ("int8", "int16", "uint8")
 
 
-def render_wrapper(model: Model, *, labels: Sequence[str]) -> dict[str, str]:
+def render_wrapper(model: Model, *, labels: Sequence[str], runtime: str) -> dict[str, str]:
     """Values of the templates: `declarations` for the header, `conversions` and `definitions` for the source.
 
     Args:
         model: the artefact.
         labels: names of the classes in the order of the output's elements; empty where they are not known.
+        runtime: "tflm" or "c".
 
     Raises:
         ModelError: an input or output is of a type that C++ lacks.
@@ -44,7 +45,8 @@ def render_wrapper(model: Model, *, labels: Sequence[str]) -> dict[str, str]:
             used.add(side)
         for part in parts:
             declarations.append(fill_template(f"wrapper/{side.lower()}_{part}.h.in", values))
-            definitions.append(fill_template(f"wrapper/{side.lower()}_{part}.cc.in", values))
+            folder = f"wrapper/{runtime}" if part == "raw" else "wrapper"
+            definitions.append(fill_template(f"{folder}/{side.lower()}_{part}.cc.in", values))
     if labels:
         values = {"count": str(len(labels)), "labels": "\n".join(f"    {quote(name)}," for name in labels)}
         declarations.append(fill_template("wrapper/labels.h.in", values))

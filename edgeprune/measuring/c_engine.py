@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from edgeprune.device.check import narrow_profile, resolve_budgets
 from edgeprune.device.estimate import measure_size
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.layer_costs import describe_layers
@@ -16,6 +17,8 @@ from edgeprune.firmware.c.build import Images, build_images, refuse_misfit
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.graph import list_refusals, require_compilable
 from edgeprune.firmware.c.project import write_engine_project
+from edgeprune.firmware.c.sdk_project import write_sdk_project
+from edgeprune.firmware.project import PROJECTS, ProjectKind
 from edgeprune.firmware.rendering import write_files
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.measuring.backend import BACKENDS
@@ -38,7 +41,7 @@ from edgeprune.progress import Progress
 from edgeprune.prune.masks import Pattern
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
-from edgeprune.runtimes.golden import save_golden
+from edgeprune.runtimes.golden import Golden, save_golden
 from edgeprune.runtimes.samples import as_real
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.model import Model
@@ -153,15 +156,53 @@ class CEngine(DefaultBackend):
     def write_project(
         self, file: bytes, *, name: str, take_golden: TakeGolden, options: ProjectOptions, folder: Path
     ) -> Project:
-        """A project that holds all it takes to run on the core; for CMake."""
-        if options.kind not in (None, "cmake"):
+        """A project for CMake that holds all it takes to run on the core, or one for the user's SDK."""
+        kind = PROJECTS.get(options.kind or "cmake")
+        if kind is None:
             raise RecipeError(
-                f"the C engine writes a CMake project, not one for {options.kind}", fix="use --project cmake"
+                f"there is no {options.kind} project of the C engine",
+                where="--project",
+                fix=f"choose from {', '.join(PROJECTS)}",
+            )
+        if options.build and kind.id != "cmake":
+            raise RecipeError(
+                f"a {kind.id} project is built with its own SDK", where="--build", fix="use --project cmake"
             )
         model = read_model(file, where=name)
         require_compilable(model)
         require_room(model, self.profile)
         golden = take_golden(file, model, run_tflm)
+        limits = resolve_budgets(self.profile, asked=options.budgets)
+        narrow = replace(self, profile=narrow_profile(self.profile, limits))
+        if kind.id != "cmake":
+            return narrow._write_for_sdk(file, kind=kind, golden=golden, options=options, folder=folder)
+        return narrow._write_complete(file, golden=golden, options=options, folder=folder)
+
+    def _write_for_sdk(
+        self, file: bytes, *, kind: ProjectKind, golden: Golden, options: ProjectOptions, folder: Path
+    ) -> Project:
+        """The model's sources, a wrapper and a check, for the user's SDK."""
+        written = write_sdk_project(
+            folder, file, kind=kind, golden=golden, profile=self.profile, optimize=options.optimize
+        )
+        arena_bytes, fitted = written.engine.program.plan.total_bytes, written.golden
+        return Project(
+            runtime=self.runtime,
+            kind=kind.id,
+            title=f"project of the kind {kind.id} in C",
+            golden=fitted.golden,
+            costs={
+                "arena_bytes": arena_bytes,
+                "golden_bytes": fitted.bytes,
+                "golden_as_crc": fitted.as_crc,
+            },
+            costs_said=(_say_arena(arena_bytes), *([fitted.note] if fitted.note else [])),
+        )
+
+    def _write_complete(
+        self, file: bytes, *, golden: Golden, options: ProjectOptions, folder: Path
+    ) -> Project:
+        """All it takes to run on the core, built and run if that is asked for."""
         project = write_engine_project(
             folder, file, golden=golden, profile=self.profile, optimize=options.optimize
         )
@@ -182,7 +223,7 @@ class CEngine(DefaultBackend):
             title="C project",
             golden=golden,
             costs={"arena_bytes": arena_bytes},
-            costs_said=(f"Arena: {arena_bytes} bytes, beside inputs and outputs.",),
+            costs_said=(_say_arena(arena_bytes),),
             built={
                 "images": None if images is None else placed,
                 "sizes": None if images is None else asdict(images.sizes),
@@ -193,6 +234,10 @@ class CEngine(DefaultBackend):
             readme_says="says how to build and run it; --build does both.",
             ok=passed,
         )
+
+
+def _say_arena(arena_bytes: int) -> str:
+    return f"Arena: {arena_bytes} bytes, beside inputs and outputs."
 
 
 def _describe_images(

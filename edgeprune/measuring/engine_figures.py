@@ -21,21 +21,25 @@ from edgeprune.firmware.c.emulator import PROGRAM
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.graph import Program, compile_model
 from edgeprune.firmware.c.layout import lay_out_board
-from edgeprune.firmware.c.project import LEAST_STACK_BYTES, write_engine_project
+from edgeprune.firmware.c.project import write_engine_project
+from edgeprune.firmware.c.room import (
+    BOARD_MARGIN_BYTES,
+    CODE_HIGH,
+    CODE_LOW,
+    LEAST_STACK_BYTES,
+    find_room,
+    guess_code_bytes,
+)
 from edgeprune.firmware.c.toolchain import COMPILER
 from edgeprune.graph.opshape import OpShape
 from edgeprune.runtimes.golden import draw_inputs, record_golden
 from edgeprune.tflite.model import Model
 
-_CODE_BYTES, _CODE_BYTES_PER_LAYER = 1500, 350
-_CODE_LOW, _CODE_HIGH = 0.4, 1.8
-"""Code of an image: from 2.7 KB (ten dense layers) to 7.5 KB (ResNet-8) for the models of MLPerf Tiny."""
 _OF_TFLM, _OF_TFLM_LOW, _OF_TFLM_HIGH = 0.5, 0.18, 0.95
 _OF_TFLM_HIGH_FOR_LSTM = 3.0
+_OF_TFLM_LOW_BY_WINOGRAD = 0.12
 """Instructions as a fraction of TFLM's with CMSIS-NN: eight models, five cores (scripts/bench_engine.py)."""
 _STACK_BYTES = 512
-_BOARD_MARGIN_BYTES = 32 * 1024
-"""Of an emulated board's memory that is left to everything but weights and arena."""
 
 
 def figure_engine_file(
@@ -53,7 +57,9 @@ def figure_engine_file(
         OpError: the C engine lacks what an op asks for.
         ToolFailedError: compiler or emulator failed, or the outputs are not TFLM's.
     """
-    program = compile_model(model, prefix="model", instructions=extensions_of(profile.core))
+    program = compile_model(
+        model, prefix="model", instructions=extensions_of(profile.core), room=find_room(profile)
+    )
     obstacle, golden = _find_obstacle(program, profile), None
     if not obstacle:
         try:
@@ -136,11 +142,11 @@ def _find_obstacle(program: Program, profile: Profile) -> str:
     board = find_board(profile.core)
     layout = lay_out_board(board)
     needed = (
-        ("code", _count_constants(program), layout.flash.size_bytes),
-        ("data", _count_static(program), layout.ram.size_bytes),
+        ("code", program.constant_bytes, layout.flash.size_bytes),
+        ("data", program.static_bytes, layout.ram.size_bytes),
     )
     for what, size, there in needed:
-        if size + _BOARD_MARGIN_BYTES > there:
+        if size + BOARD_MARGIN_BYTES > there:
             return f"qemu's {board.machine} has {there // 1024} KiB for {what}, and {size} bytes are needed"
     return ""
 
@@ -149,9 +155,9 @@ def _estimate(
     program: Program, *, ops: Sequence[OpShape], obstacle: str, profile: Profile
 ) -> dict[str, Figure]:
     layers = sum(not step.layer.is_alias for step in program.steps)
-    constants, static = _count_constants(program), _count_static(program)
-    code = _CODE_BYTES + _CODE_BYTES_PER_LAYER * layers
-    instructions = _estimate_instructions(ops, obstacle=obstacle, profile=profile)
+    constants, static = program.constant_bytes, program.static_bytes
+    code = guess_code_bytes([step.layer for step in program.steps])
+    instructions = _estimate_instructions(ops, saves=program.saves, obstacle=obstacle, profile=profile)
     return {
         "flash_bytes": Figure(
             value=float(constants + code),
@@ -159,8 +165,8 @@ def _estimate(
             source="estimated",
             evidence=f"constants ({constants}) of the generated sources, and {code} of code, guessed from "
             f"{layers} layers: {obstacle}",
-            low=constants + _CODE_LOW * code,
-            high=constants + _CODE_HIGH * code,
+            low=constants + CODE_LOW * code,
+            high=constants + CODE_HIGH * code,
         ),
         "arena_bytes": _simulated(
             program.plan.total_bytes, "of the generated sources, without inputs and outputs"
@@ -179,21 +185,26 @@ def _estimate(
     }
 
 
-def _estimate_instructions(ops: Sequence[OpShape], *, obstacle: str, profile: Profile) -> Figure:
+def _estimate_instructions(
+    ops: Sequence[OpShape], *, saves: float, obstacle: str, profile: Profile
+) -> Figure:
+    """A fraction of TFLM's, less what faster layers save."""
     if not profile.latency.table:
         return unavailable("instructions", f"no instruction counts for {profile.core}, and {obstacle}")
     tflm = estimate_instructions(ops, load_instruction_table(profile.latency.table)).figure
     if tflm.value is None:
         return tflm
     has_lstm = any(op.op == "UNIDIRECTIONAL_SEQUENCE_LSTM" for op in ops)
-    high = _OF_TFLM_HIGH_FOR_LSTM if has_lstm else _OF_TFLM_HIGH
+    high = (_OF_TFLM_HIGH_FOR_LSTM if has_lstm else _OF_TFLM_HIGH) * (tflm.high or tflm.value)
+    low = (_OF_TFLM_LOW_BY_WINOGRAD if saves else _OF_TFLM_LOW) * (tflm.low or tflm.value)
+    less = f", less {saves:.0f} for layers by Winograd's kernel" if saves else ""
     return Figure(
-        value=_OF_TFLM * tflm.value,
+        value=max(low, _OF_TFLM * tflm.value - saves),
         unit="",
         source="estimated",
-        evidence=f"{_OF_TFLM:g} of what TFLM with CMSIS-NN takes ({tflm.evidence}), for {obstacle}",
-        low=_OF_TFLM_LOW * (tflm.low or tflm.value),
-        high=high * (tflm.high or tflm.value),
+        evidence=f"{_OF_TFLM:g} of what TFLM with CMSIS-NN takes ({tflm.evidence}){less}, for {obstacle}",
+        low=low,
+        high=max(low, high - saves),
     )
 
 
@@ -202,17 +213,6 @@ def _time(instructions: Figure, profile: Profile) -> Figure:
     if profile.latency.by != "instructions":
         return unavailable("latency_ms", profile.latency.source)
     return time_instructions(instructions, profile)
-
-
-def _count_constants(program: Program) -> int:
-    return sum(constant.values.nbytes for step in program.steps for constant in step.layer.constants)
-
-
-def _count_static(program: Program) -> int:
-    """Bytes of arena, state, inputs and outputs."""
-    model = program.model
-    state = sum(tensor.bytes for tensor in model.tensors if tensor.is_variable)
-    return program.plan.total_bytes + state + sum(t.bytes for t in (*model.inputs, *model.outputs))
 
 
 def _simulated(value: int, evidence: str, *, unit: str = "bytes") -> Figure:

@@ -165,11 +165,13 @@ class ProjectOptions:
         kind: the build system it is written for; None for the runtime's first.
         build: whether its images are built, and run in an emulator.
         optimize: what choices between kernels, and the compiler, go by.
+        budgets: what a build had to keep to, by the keys of `BUDGETS`; the profile's where it says nothing.
     """
 
     kind: str | None = None
     build: bool = False
     optimize: Optimize = "speed"
+    budgets: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

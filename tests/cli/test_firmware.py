@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from small_models import dense_int8, real_model
 
-from edgeprune.runtimes.golden import FILE_NAME, Golden, load_golden, record_golden, save_golden
+from edgeprune.runtimes.golden import (
+    FILE_NAME,
+    Golden,
+    draw_inputs,
+    load_golden,
+    record_golden,
+    save_golden,
+)
 from edgeprune.tflite.read import read_model
 from tests.cli.test_imports import imported_by
 
@@ -149,6 +156,50 @@ def test_golden_samples_survive_their_file(built):
     golden = load_golden(built / FILE_NAME, read_model(dense_int8(), where="made"))
     assert golden.labels == ("a", "b", "c")
     assert golden.outputs[0].tolist() == [[[15, 11, -3]], [[21, 25, -1]]]
+
+
+@pytest.mark.parametrize("kind", ["arduino", "esp-idf", "zephyr", "pico"])
+def test_the_c_engine_has_a_project_for_every_sdk(edgeprune, built, tmp_path, kind):
+    output = tmp_path / "project"
+    arguments = ("--runtime", "c", "--project", kind, "--output", output, "--samples", 2)
+    document = edgeprune("firmware", built, *arguments, "--json").document
+    assert (document["runtime"], document["project"], document["device"]) == ("c", kind, "cortex-m4")
+    assert document["files"] == sorted(read(output))
+    assert document["golden_bytes"] == 2 * (2 + 3)
+    wrapper = next(output.rglob("edgeprune_model.c*"))
+    assert '"a",' in wrapper.read_text()
+    assert (wrapper.parent / "model/model.c").exists()
+    assert "in C for cortex-m4" in edgeprune("firmware", built, *arguments, "--force").out
+
+
+def test_a_project_of_the_c_engine_keeps_to_what_its_build_had_to(edgeprune, tmp_path):
+    """Winograd's weights, for which there is room in the profile's 256 KiB, do not go into 96."""
+    folder, data = tmp_path / "built", real_model("resnet8")
+    folder.mkdir()
+    (folder / "model.tflite").write_bytes(data)
+    inputs = draw_inputs(read_model(data, where="resnet8"), samples=2, seed=0)
+    save_golden(folder / FILE_NAME, record_golden(data, inputs, samples=2, origin="Made by a test"))
+    for kib, is_faster in ((None, True), (96, False)):
+        checks = [{"name": "flash", "budget": kib and kib * 1024}, {"name": "ops", "budget": 0}]
+        (folder / "report.json").write_text(json.dumps({"device": {"id": "cortex-m7"}, "checks": checks}))
+        for kind in ("cmake", "pico"):
+            output = tmp_path / f"{kind}-{kib}"
+            arguments = ("--runtime", "c", "--project", kind, "--output", output, "--samples", 2)
+            assert edgeprune("firmware", folder, *arguments).code == 0
+            assert ("winograd" in next(output.rglob("model/model.c")).read_text()) == is_faster
+    (folder / "report.json").write_text('{"device": {"id": "cortex-m7"}, "checks": 5}')
+    ended = edgeprune("firmware", folder, "--runtime", "c", "--output", tmp_path / "damaged")
+    assert ended.code == 3
+    assert "its report.json is damaged" in " ".join(ended.err.split())
+
+
+def test_only_a_complete_project_is_built(edgeprune, dense, tmp_path):
+    arguments = ("--runtime", "c", "--device", "cortex-m7", "--output", tmp_path / "project")
+    ended = edgeprune("firmware", dense, *arguments, "--project", "pico", "--build")
+    assert ended.code == 2
+    assert "built with their own SDK" in " ".join(ended.err.split())
+    assert not (tmp_path / "project").exists()
+    assert edgeprune("firmware", dense, *arguments, "--project", "android").code == 2
 
 
 def test_firmware_imports_no_tensorflow(dense, tmp_path):

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from edgeprune.device.check import budget_limits, check_budgets, resolve_budgets
+from edgeprune.device.check import budget_limits, check_budgets, narrow_profile, resolve_budgets
 from edgeprune.device.estimate import spare_for_errors
 from edgeprune.device.figures import Figure, unavailable
 from edgeprune.device.flash import load_flash_table
@@ -119,6 +119,14 @@ def test_a_strict_limit_leaves_room_for_the_error_of_an_estimate_and_no_more():
     assert limits["ram"] == pytest.approx(128 * 1024 - 0.24 * 5120)
     assert limits["latency"] == pytest.approx(30 / latency_reach(M7.latency))
     assert 0 < loose["flash"] - limits["flash"] < 0.02 * loose["flash"]
+
+
+def test_a_profile_is_narrowed_to_what_was_asked_for_of_flash_and_ram():
+    narrow = narrow_profile(M7, resolve_budgets(M7, asked={"flash_kib": 100, "latency_ms": 3}))
+    assert (narrow.budgets.flash_kib, narrow.budgets.ram_kib) == (100, M7.budgets.ram_kib)
+    assert narrow.budgets.latency_ms == M7.budgets.latency_ms
+    least = narrow_profile(M7, resolve_budgets(M7, asked={"ram_kib": 20}), minimized="flash")
+    assert (least.budgets.flash_kib, least.budgets.ram_kib) == (0, 20)
 
 
 def test_a_budget_of_all_that_the_device_has_is_whoevers_it_was():

@@ -47,9 +47,11 @@ def test_every_file_that_the_readme_names_is_there(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_that_the_build_file_names_is_there(kind):
     texts = project(dense_int8(), kind)
-    builds = {path: text for path, text in texts.items() if path.endswith("CMakeLists.txt")}
+    builds = {
+        path: text for path, text in texts.items() if path.endswith(("CMakeLists.txt", "runtime.cmake"))
+    }
     for path, text in builds.items():
-        folder = path.removesuffix("CMakeLists.txt")
+        folder = path.removesuffix(path.rpartition("/")[2])
         for name in re.findall(r"[\w/]+\.cc\b", text):
             assert folder + name in texts, name
 

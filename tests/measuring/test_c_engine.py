@@ -8,6 +8,7 @@ from small_models import real_model, unary
 
 from edgeprune.build.job import open_job
 from edgeprune.build.request import BuildRequest
+from edgeprune.device.check import narrow_profile, resolve_budgets
 from edgeprune.device.profile import load_profile
 from edgeprune.errors import RecipeError, ToolFailedError
 from edgeprune.firmware.c.golden_run import GoldenRun
@@ -34,6 +35,18 @@ def test_the_estimate_without_tools_holds_what_the_image_takes(name, monkeypatch
         assert (simulated[figure].source, estimated[figure].source) == ("simulated", "estimated")
         assert "not installed" in estimated[figure].evidence
         assert estimated[figure].low <= simulated[figure].value <= estimated[figure].high, figure
+
+
+@needs_qemu
+def test_flash_that_is_left_of_a_budget_buys_time():
+    """The budgets of a profile, and those that are asked for in their place."""
+    profile, data, taken = on_engine(), real_model("resnet8"), []
+    for flash_kib in (96, 130, None):
+        asked = narrow_profile(profile, resolve_budgets(profile, asked={"flash_kib": flash_kib}))
+        figures = measure(data, profile=asked, where="resnet8").figures
+        assert figures["flash_bytes"].value <= (flash_kib or 256) * 1024
+        taken.append(figures["instructions"].value)
+    assert taken[0] > 1.1 * taken[1] > 1.1 * 1.05 * taken[2]
 
 
 @needs_qemu

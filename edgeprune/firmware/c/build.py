@@ -9,7 +9,8 @@ from edgeprune.device.profile import Profile
 from edgeprune.errors import InfeasibleError
 from edgeprune.files import writing
 from edgeprune.firmware.c.layout import Layout
-from edgeprune.firmware.c.project import EMULATOR, FIRMWARE, LEAST_STACK_BYTES, EngineProject
+from edgeprune.firmware.c.project import EMULATOR, FIRMWARE, EngineProject
+from edgeprune.firmware.c.room import LEAST_STACK_BYTES
 from edgeprune.firmware.c.toolchain import ImageSizes, compile_sources, link, read_sizes, run_tool
 from edgeprune.firmware.uf2 import FAMILIES, format_uf2
 

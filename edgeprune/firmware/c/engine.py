@@ -10,6 +10,7 @@ from edgeprune.files import writing
 from edgeprune.firmware.c.boards import instructions_of
 from edgeprune.firmware.c.graph import Program, compile_model
 from edgeprune.firmware.c.layer import Optimize
+from edgeprune.firmware.c.room import Room
 from edgeprune.firmware.c.source import format_sources
 from edgeprune.tflite.read import read_model
 
@@ -38,6 +39,7 @@ def write_engine(
     name: str = "model",
     core: str = "",
     optimize: Optimize = "speed",
+    room: Room | None = None,
 ) -> Engine:
     """Compiles a model; the same arguments give the same files, byte for byte.
 
@@ -48,6 +50,7 @@ def write_engine(
         core: what it is for, for example "Cortex-M7"; any C compiler takes the files whatever the core, but
             kernels are chosen for it.
         optimize: what choices between kernels go by.
+        room: what kernels may take that are faster and larger than others; None for any amount.
 
     Raises:
         ModelError: the file cannot be read.
@@ -60,7 +63,9 @@ def write_engine(
             f"'{name}' cannot be part of a C identifier", fix="use lower-case letters, digits and underscores"
         )
     model = read_model(tflite, where=f"{name}.tflite")
-    program = compile_model(model, prefix=name, instructions=instructions_of(core), optimize=optimize)
+    program = compile_model(
+        model, prefix=name, instructions=instructions_of(core), optimize=optimize, room=room
+    )
     facts = describe_file(tflite)
     written = []
     with writing(directory):

@@ -1,7 +1,7 @@
 """A model as layers with places: every op compiled, every tensor somewhere in memory."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
 from edgeprune.firmware.c.ops.floats import LIBRARY
 from edgeprune.firmware.c.ordering import Task, find_order
 from edgeprune.firmware.c.padding import fold_padding
+from edgeprune.firmware.c.room import Room, bound_tflm_arena, choose_faster
 from edgeprune.tflite.decode.unpack import unpack_constants
 from edgeprune.tflite.model import Model, Op
 from edgeprune.tflite.validity.require import require_valid
@@ -50,6 +51,7 @@ class Program:
         blocks, plan: the arena.
         tensor_blocks: tensor → its block.
         scratch_blocks: step → its scratch block.
+        saves: instructions that layers by faster kernels save, estimated.
     """
 
     model: Model
@@ -60,6 +62,19 @@ class Program:
     plan: MemoryPlan
     tensor_blocks: Mapping[int, int]
     scratch_blocks: Mapping[int, int]
+    saves: float = 0.0
+
+    @property
+    def constant_bytes(self) -> int:
+        """Of `weights.c`."""
+        return sum(step.layer.constant_bytes for step in self.steps)
+
+    @property
+    def static_bytes(self) -> int:
+        """Of arena, state, inputs and outputs."""
+        model = self.model
+        kept = (*(tensor for tensor in model.tensors if tensor.is_variable), *model.inputs, *model.outputs)
+        return self.plan.total_bytes + sum(tensor.bytes for tensor in kept)
 
     @property
     def calls_library(self) -> bool:
@@ -72,7 +87,12 @@ class Program:
 
 
 def compile_model(
-    model: Model, *, prefix: str, instructions: Instructions, optimize: Optimize = "speed"
+    model: Model,
+    *,
+    prefix: str,
+    instructions: Instructions,
+    optimize: Optimize = "speed",
+    room: Room | None = None,
 ) -> Program:
     """Every op compiled, and the arena planned.
 
@@ -81,6 +101,7 @@ def compile_model(
         prefix: start of every name in the generated C.
         instructions: what the core can execute.
         optimize: what choices between kernels go by.
+        room: what kernels may take that are faster and larger than others; None for any amount.
 
     Raises:
         OpError: the C engine lacks an op, or what the op asks for.
@@ -90,7 +111,31 @@ def compile_model(
     sites = _list_sites(model, prefix=prefix, instructions=instructions, optimize=optimize)
     steps = tuple(Step(op=site.op, label=site.label, layer=_compile(site)) for site in sites)
     _check_ends(model)
+    room = room or Room()
+    places = choose_faster([step.layer for step in steps], flash_bytes=room.flash_bytes)
+    while places:
+        faster = _replace_layers(model, steps, places)
+        if _fits_ram(faster, room):
+            return faster
+        places.remove(max(places, key=lambda place: faster.steps[place].layer.scratch_bytes))
     return _place(model, steps)
+
+
+def _fits_ram(program: Program, room: Room) -> bool:
+    """Whether there is RAM for it, and TFLM would need no less."""
+    if room.ram_bytes is not None and program.static_bytes > room.ram_bytes:
+        return False
+    return program.plan.total_bytes <= bound_tflm_arena(program.model)
+
+
+def _replace_layers(model: Model, steps: tuple[Step, ...], places: Collection[int]) -> Program:
+    """The program with faster layers at these places."""
+    offers = {place: offer for place in places if (offer := steps[place].layer.faster) is not None}
+    changed = tuple(
+        replace(step, layer=offers[place].layer) if place in offers else step
+        for place, step in enumerate(steps)
+    )
+    return replace(_place(model, changed), saves=sum(offer.saves for offer in offers.values()))
 
 
 def list_refusals(model: Model) -> tuple[tuple[str, OpError], ...]:

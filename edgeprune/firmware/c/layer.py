@@ -174,6 +174,7 @@ class Layer:
         overlaps: input tensor → slack in bytes: the output may lie over the input, if it starts at most
             so many bytes after it (at least so many before it, if negative), because the function has read
             what it overwrites; `IN_PLACE` where only the very same address will do.
+        faster: the same op by a kernel that takes more flash; None where there is none.
     """
 
     function: str
@@ -183,11 +184,30 @@ class Layer:
     kernels: tuple[str, ...] = ()
     scratch_bytes: int = 0
     overlaps: Mapping[int, int | None] = field(default_factory=dict)
+    faster: "Faster | None" = None
 
     @property
     def is_alias(self) -> bool:
         """Whether the output is the input's memory under another name."""
         return not self.function
+
+    @property
+    def constant_bytes(self) -> int:
+        """Of the arrays it reads."""
+        return sum(constant.values.nbytes for constant in self.constants)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Faster:
+    """Another layer that may take the place of one.
+
+    Attributes:
+        layer: which.
+        saves: instructions, estimated; more than 0.
+    """
+
+    layer: Layer
+    saves: float
 
 
 class Emitter(Protocol):

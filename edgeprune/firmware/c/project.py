@@ -13,6 +13,7 @@ from edgeprune.firmware.c.engine import Engine, describe_file, write_engine
 from edgeprune.firmware.c.graph import CLOSE
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device
+from edgeprune.firmware.c.room import LEAST_STACK_BYTES, find_room
 from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import choose_level
 from edgeprune.firmware.golden import format_samples
@@ -27,7 +28,6 @@ DESCRIPTION = "edgeprune.json"
 """File of a project that says what it is for."""
 EMULATOR, FIRMWARE = "emulator", "firmware"
 """Images of a project: for qemu, and for the device."""
-LEAST_STACK_BYTES = 2048
 
 _SCRIPTS = {EMULATOR: "platform/arm/emulator.ld", FIRMWARE: "platform/arm/device.ld"}
 
@@ -81,7 +81,14 @@ def write_engine_project(
         DataError: a golden sample cannot be written down.
     """
     board = find_board(profile.core)
-    engine = write_engine(tflite, directory=directory / "model", core=profile.core, optimize=optimize)
+    stored = sum(int(array.nbytes) for array in (*golden.inputs, *golden.outputs))
+    engine = write_engine(
+        tflite,
+        directory=directory / "model",
+        core=profile.core,
+        optimize=optimize,
+        room=find_room(profile, golden_bytes=stored),
+    )
     layouts = {EMULATOR: lay_out_board(board)}
     if (on_device := lay_out_device(profile)) is not None:
         layouts[FIRMWARE] = on_device

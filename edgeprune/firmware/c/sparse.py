@@ -66,20 +66,30 @@ def pack_if_sparse(site: Site, weights: Integers, *, pixels: int) -> Parts | Non
     """
     if site.optimize == "ram" and site.instructions != "plain":
         return None  # the inputs of eight pixels are gathered, not of two
+    dense, sparse = count_windows(site, weights, pixels=pixels)
+    is_chosen = is_better(site, weights, dense=dense, sparse=sparse)
+    return pack_sparse(weights, in_halves=site.instructions == "plain") if is_chosen else None
+
+
+def count_windows(site: Site, weights: Integers, *, pixels: int) -> tuple[float, float]:
+    """Instructions of a convolution with dense and with sparse weights, estimated.
+
+    Args:
+        site: the op.
+        weights: (channels, inputs of a window).
+        pixels: of the output.
+    """
     channels, depth = weights.shape
     dense, sparse = _WINDOWS[site.instructions]
     computed = -(-pixels // 8) * 8
-    is_chosen = is_better(
-        site,
-        weights,
-        dense=dense.count(products=pixels * weights.size, outputs=pixels * channels, inputs=pixels * depth),
-        sparse=sparse.count(
+    return (
+        dense.count(products=pixels * weights.size, outputs=pixels * channels, inputs=pixels * depth),
+        sparse.count(
             products=computed * np.count_nonzero(weights),
             outputs=computed * channels,
             inputs=computed * depth,
         ),
     )
-    return pack_sparse(weights, in_halves=site.instructions == "plain") if is_chosen else None
 
 
 def pack_if_sparse_rows(site: Site, weights: Integers) -> Parts | None:

@@ -55,11 +55,12 @@ def conv_2d(
     bias=True,
     largest=127,
     sparsity=0.0,
+    weights=None,
     seed=0,
 ):
     rng = np.random.default_rng(seed)
-    weights = rng.integers(-largest, largest + 1, (outputs, *kernel, image[2] // groups)).astype(np.int8)
-    weights = leave_out(weights, sparsity)
+    drawn = rng.integers(-largest, largest + 1, (outputs, *kernel, image[2] // groups)).astype(np.int8)
+    weights = leave_out(drawn, sparsity) if weights is None else weights
     scales = rng.uniform(0.002, 0.006, outputs) if per_channel else np.array([0.004])
     size = [out_size(*each, padding) for each in zip(image[:2], kernel, stride, dilation, strict=True)]
     depth = weights[0].size

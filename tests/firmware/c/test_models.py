@@ -64,7 +64,8 @@ def test_the_engine_takes_at_most_six_tenths_of_tflms_instructions(name, core, t
     assert engine.program.plan.total_bytes <= 0.85 * TFLM_ARENA_BYTES[name]
     assert sizes.code <= 12 * 1024
     if name == "resnet8":
-        assert sizes.flash <= 96 * 1024
+        by_winograd = core in ("Cortex-M4", "Cortex-M7")  # which takes 3.6 times the flash
+        assert sizes.flash <= (220 if by_winograd else 96) * 1024
 
 
 @needs_qemu

@@ -1,12 +1,13 @@
 """CONV_2D."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeprune.firmware.c import winograd
 from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
@@ -27,13 +28,15 @@ from edgeprune.firmware.c.lanes import (
     pack_runs,
     pack_sparse,
 )
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
+from edgeprune.firmware.c.layer import Constant, Faster, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.fully_connected import emit_rows
 from edgeprune.firmware.c.scaling import INT8_MAX, INT8_MIN, Integers, activation_range
-from edgeprune.firmware.c.sparse import pack_if_sparse
+from edgeprune.firmware.c.sparse import count_windows, pack_if_sparse
 from edgeprune.firmware.c.window import Window, read_window
 
 _PARTS = ("naked", "parts_1x8")
+_CLEARLY = 0.15
+"""Of a layer's instructions, which are estimated, what a faster kernel saves at least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -101,7 +104,7 @@ def emit(site: Site) -> Layer:
 
 
 def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
-    """A convolution with these weights, by the fastest kernel that can do it.
+    """A convolution with these weights, by the fastest kernel that can do it without more flash.
 
     Args:
         site: the op.
@@ -112,22 +115,40 @@ def emit_convolution(site: Site, *, weights: NDArray[np.int8]) -> Layer:
     if convolution.groups == 1 and _is_one_row(window):
         return emit_rows(site, convolution.filters)
     if convolution.groups == 1 and window.dilation_w == 1:
-        parts = pack_if_sparse(site, rows, pixels=window.pixels)
-        if parts is not None:
-            return _emit_sparse(convolution, parts)
-    if site.instructions == "mve" and convolution.groups == 1 and window.dilation_w == 1:
-        return _emit_mve(convolution, convolution.pack_channels(folded=True))
-    if site.instructions != "plain" and convolution.groups == 1 and window.dilation_w == 1:
-        lanes = pack_lanes(rows, block=4)
-        if lanes is not None:
-            return _emit_dsp(convolution, lanes)
-        return _emit_sparse(convolution, pack_sparse(rows, in_halves=False))  # takes weights of -128 as well
-    if convolution.groups == 1 and window.dilation_w == 1:
-        return _emit_packed(convolution)
+        return _emit_fast(convolution)
     channels = convolution.pack_channels(folded=False)
     return emit_loops(
         site, window, compute_narrow(site, rows, channels), group_inputs=window.in_c // convolution.groups
     )
+
+
+def _emit_fast(convolution: Convolution) -> Layer:
+    """One without groups, whose windows lie side by side in memory."""
+    site, rows, pixels = convolution.site, convolution.weights, convolution.window.pixels
+    dense, sparse = count_windows(site, rows, pixels=pixels)
+    parts = pack_if_sparse(site, rows, pixels=pixels)
+    if parts is not None:
+        return _let_be_faster(convolution, _emit_sparse(convolution, parts), instructions=sparse)
+    if site.instructions == "mve":
+        return _emit_mve(convolution, convolution.pack_channels(folded=True))
+    if site.instructions == "plain":
+        return _emit_packed(convolution)
+    lanes = pack_lanes(rows, block=4)
+    if lanes is not None:
+        return _let_be_faster(convolution, _emit_dsp(convolution, lanes), instructions=dense)
+    every = pack_sparse(rows, in_halves=False)  # takes weights of -128 as well
+    return _let_be_faster(convolution, _emit_sparse(convolution, every), instructions=sparse)
+
+
+def _let_be_faster(convolution: Convolution, layer: Layer, *, instructions: float) -> Layer:
+    """A layer that takes so many instructions, with what may take its place, if that takes clearly fewer."""
+    site, window = convolution.site, convolution.window
+    if site.optimize != "speed" or not winograd.is_possible(site, window, convolution.weights):
+        return layer
+    saves = instructions - winograd.count_instructions(window)
+    if saves <= _CLEARLY * instructions:
+        return layer
+    return replace(layer, faster=Faster(layer=_emit_winograd(convolution), saves=saves))
 
 
 def emit_loops(
@@ -239,6 +260,26 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
         kernels=tuple(kernels),
         scratch_bytes=scratch_bytes,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
+    )
+
+
+def _emit_winograd(convolution: Convolution) -> Layer:
+    site, window = convolution.site, convolution.window
+    channels = convolution.pack_channels(folded=True)
+    values = {**convolution.values(channels), "pairs": winograd.count_pairs(window)}
+    is_any = channels.is_mixed or (values["low"], values["high"]) != (INT8_MIN, INT8_MAX)
+    limits = f", {values['low']}, {values['high']}"
+    values |= {"any": "_any", "limits": limits} if is_any else {"any": "", "limits": ""}
+    weights = convolution.weights.reshape(window.out_c, 3, 3, window.in_c)
+    odd = ("rescale", "requantize", "requantize_any", "winograd_put_any") if is_any else ()
+    return Layer(
+        function=render("conv_2d_winograd.c", **values),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(Constant(name="weights", values=winograd.pack_winograd(weights)), channels.constant),
+        kernels=("clamp", "requantize_right", "bytes", "dsp", "winograd", "winograd_put", *odd),
+        scratch_bytes=winograd.count_scratch_bytes(window),
+        overlaps={site.op.inputs[0]: winograd.find_slack_bytes(window)},
     )
 
 

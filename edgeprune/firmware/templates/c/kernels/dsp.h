@@ -1,4 +1,9 @@
 /* Two 16-bit numbers in a word: the low lane holds the first. Without the DSP extension the same in C. */
+static inline int32_t pack_pair(int32_t low, int32_t high)
+{
+    return (int32_t)(((uint32_t)high << 16) | ((uint32_t)low & 0xFFFFU));
+}
+
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
 
@@ -25,6 +30,16 @@ static inline int32_t smlatb(int32_t a, int32_t b, int32_t sum)
 static inline int32_t sxtb16(int32_t bytes)
 {
     return __sxtb16(bytes);
+}
+
+static inline int32_t add_pairs(int32_t a, int32_t b)
+{
+    return __sadd16(a, b);
+}
+
+static inline int32_t subtract_pairs(int32_t a, int32_t b)
+{
+    return __ssub16(a, b);
 }
 
 /* SXTB16 of the other two bytes. */
@@ -90,6 +105,16 @@ static inline int32_t sxtb16(int32_t bytes)
     return (int32_t)(high | low);
 }
 
+static inline int32_t add_pairs(int32_t a, int32_t b)
+{
+    return pack_pair(low_lane(a) + low_lane(b), high_lane(a) + high_lane(b));
+}
+
+static inline int32_t subtract_pairs(int32_t a, int32_t b)
+{
+    return pack_pair(low_lane(a) - low_lane(b), high_lane(a) - high_lane(b));
+}
+
 static inline int32_t sxtb16_ror8(int32_t bytes)
 {
     return sxtb16((int32_t)(((uint32_t)bytes >> 8) | ((uint32_t)bytes << 24)));
@@ -123,9 +148,4 @@ static inline int32_t load_pair(const int16_t *row)
     int32_t pair;
     memcpy(&pair, row, sizeof pair);
     return pair;
-}
-
-static inline int32_t pack_pair(int32_t low, int32_t high)
-{
-    return (int32_t)(((uint32_t)high << 16) | ((uint32_t)low & 0xFFFFU));
 }
