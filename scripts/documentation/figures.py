@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rows import RowFile
+from benchmarks.tables import format_tables
+
 from documentation.markdown import table
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +39,11 @@ def write_engine() -> str:
     return f"{table(heads, cells)}\n\n{said}"
 
 
+def write_pruning() -> str:
+    """Accuracy at fractions of the dense model's latency, as `scripts/bench_pruning.py` found it."""
+    return format_tables(RowFile(FIGURES / "pruning.jsonl").read())
+
+
 def write_instruction_errors() -> str:
     """How far instructions are off for ops that the fit has not seen, by core and kernels."""
     rows = []
@@ -56,6 +64,7 @@ def write_flash_errors() -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "engine": write_engine,
+    "pruning": write_pruning,
     "instruction errors": write_instruction_errors,
     "flash errors": write_flash_errors,
 }
