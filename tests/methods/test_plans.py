@@ -24,6 +24,9 @@ from edgeprune.methods.layers import find_removable
 from edgeprune.methods.method import Asked
 from edgeprune.methods.plans import (
     ALONE,
+    DOUBLINGS_OF_LAYERS,
+    LENIENCE,
+    MOST_DOUBLINGS,
     TRIAL_SHARE,
     WIDTHS_SHARE,
     PlanChoice,
@@ -152,8 +155,9 @@ def test_what_won_is_what_is_foreseen_to_come_nearest(
     assert tried[0] in finalists
     (won,) = (plan for plan in tried if plan["taken"])
     assert won in finalists
-    foreseen = [plan["foreseen"] for plan in finalists]
-    assert won["name"] == ALONE or won["foreseen"] == min(foreseen)
+    other = next(plan for plan in finalists if plan is not won)
+    lenience = 1 - LENIENCE if won["name"] != ALONE else 1 / (1 - LENIENCE)
+    assert won["foreseen"] * lenience <= other["foreseen"]
     assert max(plan["trained"] for plan in tried if plan not in finalists) > finalists[1]["trained"]
     assert bool(choice.branches) == (won["name"] != ALONE) == bool(choice.note)
     for plan in tried:
@@ -205,5 +209,17 @@ def test_what_is_foreseen_is_the_last_gain_at_every_doubling(
     far: list[tuple[int, float]], total: int, foreseen: float, narrowed: tuple[Asked, Trainer, Pruner]
 ) -> None:
     plan = _draw_widths(open_alone(narrowed))[0]
-    trial = _Trial(plan=plan, trained=None, far=far)
+    trial = _Trial(plan=plan, doublings=MOST_DOUBLINGS, trained=None, far=far)
     assert trial.foresee(total) == pytest.approx(foreseen)
+
+
+def test_of_what_lost_a_layer_one_doubling_is_foreseen(narrowed: tuple[Asked, Trainer, Pruner]) -> None:
+    plan = _draw_widths(open_alone(narrowed))[0]
+    slow = _Trial(
+        plan=plan, doublings=DOUBLINGS_OF_LAYERS, trained=None, far=[(0, 7.1), (160, 1.52), (320, 1.28)]
+    )
+    fast = _Trial(
+        plan=plan, doublings=DOUBLINGS_OF_LAYERS, trained=None, far=[(0, 12.4), (160, 3.07), (320, 1.98)]
+    )
+    assert slow.foresee(9000) == pytest.approx(1.08, abs=0.01)
+    assert fast.foresee(9000) == pytest.approx(1.28, abs=0.01)
