@@ -209,7 +209,7 @@ def _judge_tflm(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
             "TFLM's kernel crashes where an empty input stands for the bias",
             "convert the layer with use_bias=True; a bias of zeros does",
         )
-    if op.name == "SOFTMAX" and (verdict := _judge_softmax(op, subgraph, kernel="TFLM's kernel")):
+    if op.name == "SOFTMAX" and (verdict := _judge_softmax(op, subgraph)):
         return verdict
     weights = _input(op, subgraph, kind.weights_input) if kind.weights else None
     return judge_types(
@@ -238,7 +238,7 @@ def judge_types(kind: OpKind, activation: str, *, weights: str | None) -> tuple[
     return None
 
 
-def _judge_softmax(op: Op, subgraph: Subgraph, *, kernel: str) -> tuple[str, str] | None:
+def _judge_softmax(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
     """Its differences are multiplied by a factor that must be above 1; see `PreprocessSoftmaxScaling`."""
     tensor = _input(op, subgraph, 0)
     if tensor is None or tensor.dtype != "int8" or tensor.scales.size != 1:
@@ -246,8 +246,8 @@ def _judge_softmax(op: Op, subgraph: Subgraph, *, kernel: str) -> tuple[str, str
     if float(tensor.scales[0]) * float(op.options.get("beta", 1.0)) * _SOFTMAX_UNIT > 1.0:
         return None
     return (
-        f"{kernel} crashes where the input's scale is as small as {tensor.scales[0]:g}",
-        "its inputs are all but constant: train the model, or look for weights that are all zero",
+        f"TFLM's kernel crashes where the input's scale is as small as {tensor.scales[0]:g}",
+        "its inputs are all but constant: look for weights that are all zero, or a dead layer before it",
     )
 
 
@@ -276,7 +276,7 @@ def _judge_litert(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
             f"tflite-runtime 2.14's kernel takes {', '.join(kind.litert_dtypes)}, not {activation}",
             "replace the layer that becomes this op, or ship a newer LiteRT with the application",
         )
-    return _judge_softmax(op, subgraph, kernel="LiteRT's reference kernel") if op.name == "SOFTMAX" else None
+    return None
 
 
 def _missing(op: Op, runtime: str) -> tuple[str, str]:

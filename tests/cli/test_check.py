@@ -141,7 +141,7 @@ def test_the_commands_in_the_documentation_of_ci_work(edgeprune, dense, tmp_path
     monkeypatch.chdir(tmp_path)
     dense.rename("model.tflite")
     text = (ROOT / "docs" / "ci.md").read_text()
-    commands = re.findall(r"^ +(?:- )?edgeprune (check .+?)(?: >>? (\S+))?$", text, re.MULTILINE)
+    commands = re.findall(r"^(?: +(?:- )?|\$ )edgeprune (check .+?)(?: >>? (\S+))?$", text, re.MULTILINE)
     assert len(commands) == 4
     for command, written in commands:
         ended = edgeprune(*shlex.split(command))

@@ -1,4 +1,3 @@
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,6 @@ from small_models import dense_int8, model, real_model, tensor, unary
 
 from edgeprune.errors import ModelError
 from edgeprune.graph.opshape import OpShape
-from edgeprune.runtimes.litert_host import run_litert
 from edgeprune.tflite.op_table import OPS
 from edgeprune.tflite.ops import is_int8_only, kinds_used, op_shapes, unsupported_ops
 from edgeprune.tflite.read import read_model
@@ -182,17 +180,3 @@ def test_a_depthwise_convolution_whose_bias_is_an_empty_input_crashes_tflm_and_i
 
     assert refusals() == []
     assert "crashes where an empty input stands for the bias" in refusals(-1)[0]
-
-
-@pytest.mark.parametrize(("scale", "crashes"), [(2.0**-26, True), (2.0**-25, False)])
-def test_a_softmax_whose_inputs_are_all_but_constant_crashes_both_runtimes_and_is_refused(scale, crashes):
-    options = load_schema().SoftmaxOptionsT()
-    options.beta = 1.0
-    ends = [tensor((1, 4), scale=scale), tensor((1, 4), scale=1 / 256, zero_point=-128)]
-    data = model(ends, [("SOFTMAX", (0,), (1,), options)], inputs=[0], outputs=[1])
-    made = read_model(data, where="made")
-    for runtime in ("tflm", "litert"):
-        reasons = [item.reason for item in unsupported_ops(made, runtime=runtime)]
-        assert any("crashes where the input's scale" in reason for reason in reasons) == crashes
-    with pytest.raises(ModelError, match="SIGABRT") if crashes else nullcontext():
-        run_litert(data, (np.zeros((1, 1, 4), np.float32),), kernels="reference")
