@@ -144,9 +144,19 @@ def test_an_interrupt_says_what_is_kept_whatever_it_became(command, edgeprune) -
 @pytest.mark.parametrize("milliseconds", [0, 2, 5, 10, 20, 40, 80, 150, 300])
 def test_ctrl_c_while_modules_are_imported_ends_in_130(place, milliseconds) -> None:
     """From the first line on; before it, Python itself is what is interrupted."""
-    code = (
-        "import sys; from edgeprune.cli.entry import main; sys.stdout.write('-'); sys.stdout.flush(); main()"
-    )
+    code = """
+import sys
+from edgeprune.cli import ending
+from edgeprune.cli.entry import main
+
+def watch(watch=ending.watch_interrupts):
+    watch()
+    sys.stdout.write("-")
+    sys.stdout.flush()
+
+ending.watch_interrupts = watch
+main()
+"""
     process = subprocess.Popen(
         [sys.executable, "-c", code, "inspect", "no.keras", "--device", "cortex-m7"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
