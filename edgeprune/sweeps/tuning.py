@@ -303,16 +303,20 @@ def _make_callback(progress: Progress) -> Any:
 
     class Told(Callback):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.alive = time.monotonic()
+            self.alive = self.looked = time.monotonic()
 
         def __reduce__(self) -> Any:
             return Callback, ()  # the copy that Ray keeps tells nobody
 
         def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
             """Ray Tune itself waits for ever where no node is left."""
+            now = time.monotonic()
+            if now < self.looked + _WITHOUT_NODES / 10:  # there are many steps, and asking takes a message
+                return
+            self.looked = now
             if any(node["Alive"] for node in ray.nodes()):
-                self.alive = time.monotonic()
-            elif time.monotonic() > self.alive + _WITHOUT_NODES:
+                self.alive = now
+            elif now > self.alive + _WITHOUT_NODES:
                 fix = "the same command with --resume goes on"
                 raise ToolFailedError("Ray has no node left that runs trials", fix=fix)
 
