@@ -1042,9 +1042,9 @@ def _tell(watched: Watched) -> Iterator[Progress]:
     if not isinstance(watched, bool):
         yield watched
     elif watched:
-        from edgeprune.terminal.progress import show_progress
+        from edgeprune.terminal.progress import watch
 
-        with show_progress() as shown:
+        with watch() as shown:
             yield shown
     else:
         yield Silent()

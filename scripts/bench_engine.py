@@ -28,7 +28,7 @@ from edgeprune.errors import EdgepruneError
 from edgeprune.files import whole_file
 from edgeprune.firmware import c as engine_package
 from edgeprune.report.charts import Bar, draw_bars
-from edgeprune.terminal.progress import show_progress
+from edgeprune.terminal.progress import watch
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT / ".." / "shared"
@@ -114,7 +114,7 @@ def main() -> None:
     known = read_rows(arguments.output.with_suffix(".json"))
     rows: list[Row] = []
     tflm = read_tflm()
-    with show_progress() as progress:
+    with watch() as progress:
         progress.stage("models on cores", total=len(todo))
         for file, core in todo:
             key = find_key(file)

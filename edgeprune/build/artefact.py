@@ -26,6 +26,7 @@ from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, require_zeros
+from edgeprune.units import format_metric, format_quantity
 from edgeprune.version import __version__
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ class Artefact:
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the file before it is used, one sentence each."""
         return list_notes(read_model(self.tflite, where="model.tflite"))
+
+    @property
+    def told(self) -> str:
+        """The figures that people look at first, for one line."""
+        shown = {"flash": "flash_bytes", "RAM": "ram_bytes", "latency": "latency_ms"}
+        found = [(name, self.figures[key]) for name, key in shown.items() if key in self.figures]
+        costs = [f"{name} {format_quantity(one.value, one.unit)}" for name, one in found if one.value]
+        return ", ".join([f"{self.metric} {format_metric(self.metrics[self.metric])}", *costs])
 
     @property
     def flashed(self) -> bytes:

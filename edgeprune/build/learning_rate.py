@@ -38,6 +38,7 @@ def suit_learning_rate(job: Job, model: keras.Model, *, trainer: Trainer) -> Job
         with trainer.work.finish("rate", {"harmful": harmful}):
             pass
     suited = suit_rate(own, harmful=harmful)
+    trainer.progress.advance(0, detail=suited.describe())
     if suited.learning_rate != own.learning_rate:
         trainer.progress.note(
             f"learning rate {suited.learning_rate:.2g} instead of {own.learning_rate:g} ({own.origin}): in a "

@@ -7,8 +7,7 @@ import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
-from edgeprune.cli.command import Command
-from edgeprune.terminal.progress import show_progress
+from edgeprune.cli.command import Command, show_progress
 from edgeprune.terminal.tables import wrap
 from edgeprune.units import format_quantity
 

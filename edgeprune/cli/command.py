@@ -1,28 +1,56 @@
-"""The class of every command: it has `--json`, and stdout holds its answer and nothing else."""
+"""The class of every command: `--json`, `--quiet`, `--verbose`; stdout holds its answer and nothing else."""
 
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
 from typing import Any
 
 import click
+
+from edgeprune.progress import Progress
+from edgeprune.terminal.progress import Manner, watch
+
+_MANNER = "edgeprune.manner"
 
 
 class Command(click.Command):
     """A command that returns an `Answer`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """As click's, and one option more."""
+        """As click's, and three options more."""
         super().__init__(*args, **kwargs)
-        # `main` looks for the flag itself, because errors on the way here need it, too.
-        help_text = "Print one JSON document instead of tables."
-        self.params.append(click.Option(["--json"], is_flag=True, expose_value=False, help=help_text))
+        # `main` looks for --json and --verbose itself, because errors on the way here need them, too.
+        self.params += [
+            _manner_option("quiet", "Only warnings and errors."),
+            _manner_option("verbose", "All that there is, libraries' own talk too."),
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                help="Print one JSON document instead of tables.",
+            ),
+        ]
 
     def invoke(self, ctx: click.Context) -> Any:
         """The answer."""
         with _keep_stdout_clean():
             return super().invoke(ctx)
+
+
+def _manner_option(manner: Manner, help_text: str) -> click.Option:
+    def keep(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and ctx.meta.setdefault(_MANNER, manner) != manner:
+            raise click.UsageError("--quiet and --verbose cannot be combined; choose one.")
+
+    flags = [f"-{manner[0]}", f"--{manner}"]
+    return click.Option(flags, is_flag=True, expose_value=False, callback=keep, help=help_text)
+
+
+def show_progress() -> AbstractContextManager[Progress]:
+    """What the command on hand tells of its work on stderr, as much as was asked for."""
+    manner: Manner = click.get_current_context().meta.get(_MANNER, "usual")
+    return watch(manner=manner)
 
 
 @contextmanager

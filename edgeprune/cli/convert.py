@@ -8,9 +8,8 @@ import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
-from edgeprune.cli.command import Command
+from edgeprune.cli.command import Command, show_progress
 from edgeprune.cli.completion import complete_devices
-from edgeprune.terminal.progress import show_progress
 from edgeprune.terminal.results import format_checks
 from edgeprune.terminal.tables import wrap
 

@@ -11,9 +11,11 @@ from edgeprune.terminal.tables import Column, format_table, wrap
 
 
 @click.command(cls=Command)
-def doctor() -> Answer:
+@click.option("--fix", is_flag=True, help="Print the commands that install what is missing, for a shell.")
+def doctor(*, fix: bool) -> Answer:
     """Show what is installed, what is missing, and what that costs; exit 1 if 'build' cannot work."""
     from edgeprune.runtimes.installed import installed_tools
+    from edgeprune.runtimes.installing import list_commands
     from edgeprune.runtimes.litert_choice import LITERT_PACKAGES
 
     tools = installed_tools()
@@ -24,6 +26,7 @@ def doctor() -> Answer:
         sentence = f"not ready: 'edgeprune build' needs {', '.join(missing)}."
     else:
         sentence = "ready: everything that 'edgeprune build' needs is installed."
+    commands = list_commands(tools)
     columns = (
         Column(heading="tool"),
         Column(heading="version", wrap=True),
@@ -43,9 +46,13 @@ def doctor() -> Answer:
         "tools": [{**asdict(tool), "installed": tool.is_installed} for tool in tools],
         "litert": litert,
         "missing": missing,
+        "commands": commands,
         "ok": not missing,
         "sentence": sentence,
     }
-    notes = "\n".join([*broken, *runs, *fixes])
-    text = "\n\n".join([format_table(columns, rows), notes, wrap(sentence)])
+    if fix:
+        text = "\n".join(commands) or "# nothing is missing"
+    else:
+        notes = "\n".join([*broken, *runs, *fixes])
+        text = "\n\n".join([format_table(columns, rows), notes, wrap(sentence)])
     return Answer(text=text, document=document, exit_code=1 if missing else 0)

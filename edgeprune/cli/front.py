@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from edgeprune.cli.answer import Answer
-from edgeprune.cli.command import Command
-from edgeprune.terminal.progress import show_progress
+from edgeprune.cli.command import Command, show_progress
 from edgeprune.terminal.sweeps import format_sweep
 
 

@@ -94,6 +94,8 @@ def run(arguments: Sequence[str]) -> int:
 
     A crash never exits 1, which would say that edgeprune worked and the answer is no.
     """
+    if not {"-v", "--verbose"}.isdisjoint(arguments):
+        os.environ["EDGEPRUNE_DEBUG"] = "1"  # processes of ours inherit it
     with usable_streams():
         return _run(arguments, as_json="--json" in arguments)
 

@@ -8,10 +8,9 @@ import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
-from edgeprune.cli.command import Command
+from edgeprune.cli.command import Command, show_progress
 from edgeprune.cli.inspect import format_frozen
 from edgeprune.terminal.dead_channels import format_sizes, format_stripped
-from edgeprune.terminal.progress import show_progress
 from edgeprune.terminal.tables import wrap
 
 

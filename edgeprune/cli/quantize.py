@@ -8,10 +8,9 @@ import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
-from edgeprune.cli.command import Command
+from edgeprune.cli.command import Command, show_progress
 from edgeprune.cli.completion import complete_devices
 from edgeprune.files import refuse_existing
-from edgeprune.terminal.progress import show_progress
 from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import NOTHING, format_drop, format_metric
 
@@ -99,7 +98,7 @@ def format_ladder(document: Mapping[str, Any]) -> str:
         document: with `rungs` and `metric`, as `QuantizeResult.to_json` gives them.
     """
     columns = (
-        Column(heading="rung", wrap=True),
+        Column(heading="step", wrap=True),
         Column(heading="what was done", wrap=True),
         Column(heading=f"validation {document['metric']}", align="right"),
         Column(heading="drop", align="right"),

@@ -8,10 +8,9 @@ import click
 
 from edgeprune.cli import options
 from edgeprune.cli.answer import Answer
-from edgeprune.cli.command import Command
+from edgeprune.cli.command import Command, show_progress
 from edgeprune.cli.completion import complete_devices
 from edgeprune.config.figures import FIGURES
-from edgeprune.terminal.progress import show_progress
 from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import format_quantity, format_ratio
 

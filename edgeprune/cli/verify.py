@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from edgeprune.cli.answer import Answer
-from edgeprune.cli.command import Command
-from edgeprune.terminal.progress import show_progress
+from edgeprune.cli.command import Command, show_progress
 from edgeprune.terminal.tables import Column, format_table, printable, wrap
 
 

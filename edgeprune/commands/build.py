@@ -104,6 +104,7 @@ def take_road(job: Job, *, work: WorkDirectory, progress: Progress) -> Outcome:
     progress.stage("dense model: convert, measure, evaluate")
     dense = make_artefact(job.inputs.model, job)
     refuse_unsupported(dense, job)
+    progress.advance(0, detail=dense.told)
     for note in dense.measured.notes:
         progress.note(note)
     shortage = find_shortage(dense, job)
@@ -188,6 +189,7 @@ def _finish(
     if applied.model is not beginning.start.model:
         progress.stage("pruned model: convert, measure, evaluate")
         pruned = make_artefact(applied.model, job, applied=applied)
+        progress.advance(0, detail=pruned.told)
     elif beginning.lean is not dense:
         progress.note("what was removed without loss is enough: nothing else is pruned")
         pruned = beginning.lean
@@ -199,6 +201,7 @@ def _finish(
     if refusal is None:
         progress.stage("quantize with care")
         pruned, ladder = requantize(pruned, job, applied=applied, progress=progress)
+        progress.advance(0, detail=pruned.told)
     finished = backend_of(job.profile).finish(
         pruned.tflite, figures=pruned.figures, samples=take_test_samples(job.inputs), progress=progress
     )

@@ -329,11 +329,11 @@ class BuildOptions:
 
     final_sparsity: float | None = _option(
         "Zeros and clusters",
-        "Fraction of zeros at the end, below 1.",
+        "Final share of zeros.",
         default=None,
         flags=("--sparsity", "--final-sparsity"),
         metavar="S",
-        told="what --mask n:m makes of it",
+        told="as n:m has",
         low=0,
         below=1,
     )

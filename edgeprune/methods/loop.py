@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.methods.channel_step import PrunedStep, Pruner, prune_step
 from edgeprune.methods.gains import MOST_EPOCHS, Gains, round_steps
 from edgeprune.methods.layers import layer_step
@@ -25,6 +26,7 @@ from edgeprune.methods.start import Start, describe_step
 from edgeprune.progress import Checkpoints, Progress
 from edgeprune.report.sections.equivalence import EquivalencePart
 from edgeprune.report.sections.steps import StepPart
+from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
     import keras
@@ -194,7 +196,7 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                     run.tell(progress, recovery, duration=trainer.duration)
                     tuner = None
         run.save(trainer.work, drop=evaluator.drop(before=reference, after=score))
-        progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}")
+        progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}, {_tell(run.cost)}")
     settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
     run.model = settled
@@ -347,6 +349,12 @@ class _Run:
             gains=Gains(**state["gains"]),
             count=count,
         )
+
+
+def _tell(cost: Price) -> str:
+    """What the model costs now of each budget, for a line."""
+    kinds = {BUDGETS[name]: value for name, value in cost.items()}
+    return ", ".join(f"{kind.label} {format_quantity(value, kind.unit)}" for kind, value in kinds.items())
 
 
 def _judge(

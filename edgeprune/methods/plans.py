@@ -249,6 +249,8 @@ def _try_ways(
     if not left:
         return ways[0], choice
     best = min(left, key=lambda trial: trial.foresee(total) * (1 - LENIENCE if trial.branches else 1))
+    told = f"without {best.plan.name}" if best.branches else best.plan.name
+    progress.advance(0, detail=told)
     choice.plans[trials.index(best)]["taken"] = True
     if best is alone:
         return best.plan.way, choice
@@ -268,6 +270,7 @@ def _try_widths(way: _Way, *, distance: Distance, trainer: Trainer) -> PlanChoic
     for trial in trials:
         trial.run(steps // 2, steps, distance=distance, trainer=trainer)
     best = min(trials, key=lambda trial: trial.foresee(total))
+    trainer.progress.advance(0, detail=best.plan.name)
     choice = _describe(trials, total)
     choice.plans[trials.index(best)]["taken"] = True
     return choice if best is trials[0] else replace(choice, widths=best.plan.widths)

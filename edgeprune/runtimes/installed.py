@@ -1,8 +1,11 @@
 """What of everything edgeprune can make use of is installed here, found without importing any of it here."""
 
+import platform
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -22,6 +25,8 @@ class Tool:
         version: None where it is not installed; "unknown" where it does not say.
         purpose: what edgeprune does with it, and so what is missing without it.
         fix: how to get it.
+        requirement: what pip is asked for; "" where it does not come by pip.
+        is_offered: whether there is one for this system and Python.
         required: whether the main job needs it.
         obstacle: why it cannot be used although it is installed, as a clause; "" where nothing is known to.
     """
@@ -31,6 +36,8 @@ class Tool:
     version: str | None
     purpose: str
     fix: str
+    requirement: str = ""
+    is_offered: bool = True
     required: bool
     obstacle: str = ""
 
@@ -45,48 +52,56 @@ class Tool:
         return self.is_installed and not self.obstacle
 
 
+_OURS = "edgeprune"
 _PACKAGES = (
-    ("tensorflow", "train, convert and quantize models", "pip install edgeprune", True),
-    ("keras", "load and rebuild models", "pip install edgeprune", True),
-    ("tf-keras", "open SavedModels and .h5 files of Keras 2", "pip install edgeprune", True),
-    ("tensorflow-model-optimization", "sparsity schedules", "pip install edgeprune", True),
+    ("tensorflow", "train, convert and quantize models", _OURS, "", True),
+    ("keras", "load and rebuild models", _OURS, "", True),
+    ("tf-keras", "open SavedModels and .h5 files of Keras 2", _OURS, "", True),
+    ("tensorflow-model-optimization", "sparsity schedules", _OURS, "", True),
     (
         "tflite-micro",
         "arena and outputs of the real TFLM; without it, arenas are estimated and outputs not compared",
-        "pip install --pre tflite-micro (Linux on x86-64 alone)",
+        _OURS,
+        "Linux on x86-64 alone",
         False,
     ),
     (
         "tflite-runtime",
         "run artefacts in the oldest LiteRT still shipped, whose reference kernels round as TFLM's do",
-        "pip install 'edgeprune[tflite-runtime]', which takes numpy 1 (Python 3.11, Linux on x86-64)",
+        "edgeprune[tflite-runtime]",
+        "which takes numpy 1: Python 3.11, Linux on x86-64 alone",
         False,
     ),
     (
         "ai-edge-litert",
         "run artefacts in today's LiteRT; without it, in TensorFlow's, which takes seconds to start",
-        "pip install ai-edge-litert",
+        "ai-edge-litert",
+        "",
         False,
     ),
-    ("ethos-u-vela", "compile for devices with an Ethos-U NPU", "pip install 'edgeprune[ethos-u]'", False),
-    ("ray", "sweep: many builds, here or on a cluster", "pip install 'edgeprune[sweep]'", False),
+    ("ethos-u-vela", "compile for devices with an Ethos-U NPU", "edgeprune[ethos-u]", "", False),
+    ("ray", "sweep: many builds, here or on a cluster", "edgeprune[sweep]", "", False),
 )
+"""Name, purpose, what pip is asked for, where it is to be had if not everywhere, whether builds need it."""
 _PROGRAMS = (
     (
         "arm-none-eabi-gcc",
         "build firmware for Cortex-M; without it, builds for the C engine are only estimated",
         "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        "",
     ),
     (
         "qemu-system-arm",
         "run firmware without a board: instructions, stack and outputs of the C engine",
         "apt install qemu-system-arm",
+        "",
     ),
-    ("gcc", "run the C engine on this machine ('edgeprune run --on host')", "apt install gcc"),
-    ("cmake", "build firmware projects", "apt install cmake"),
-    ("pyocd", "flash boards with a debug probe ('edgeprune flash')", "pip install 'edgeprune[flash]'"),
-    ("esptool", "flash ESP32 boards ('edgeprune flash')", "pip install 'edgeprune[flash]'"),
+    ("gcc", "run the C engine on this machine ('edgeprune run --on host')", "apt install gcc libc6-dev", ""),
+    ("cmake", "build firmware projects", "apt install cmake", ""),
+    ("pyocd", "flash boards with a debug probe ('edgeprune flash')", "", "edgeprune[flash]"),
+    ("esptool", "flash ESP32 boards ('edgeprune flash')", "", "edgeprune[flash]"),
 )
+"""Name, purpose, how Debian has it, what pip is asked for where it is pip that has it."""
 
 
 def installed_tools() -> list[Tool]:
@@ -97,11 +112,13 @@ def installed_tools() -> list[Tool]:
             kind="package",
             version=_package_version(name),
             purpose=purpose,
-            fix=fix,
+            fix=_pip(requirement) + (f" ({where})" if where else ""),
+            requirement=requirement,
+            is_offered=_is_offered(name),
             required=required,
             obstacle=_find_obstacle(name),
         )
-        for name, purpose, fix, required in _PACKAGES
+        for name, purpose, requirement, where, required in _PACKAGES
     ]
     programs = [
         Tool(
@@ -109,12 +126,25 @@ def installed_tools() -> list[Tool]:
             kind="program",
             version=_program_version(name),
             purpose=purpose,
-            fix=fix,
+            fix=_pip(requirement) if requirement else fix,
+            requirement=requirement,
             required=False,
         )
-        for name, purpose, fix in _PROGRAMS
+        for name, purpose, fix, requirement in _PROGRAMS
     ]
     return packages + programs
+
+
+def _pip(requirement: str) -> str:
+    return f"pip install {shlex.quote(requirement)}"
+
+
+def _is_offered(name: str) -> bool:
+    """Whether there are wheels of the package for this system."""
+    is_pc = sys.platform == "linux" and platform.machine() == "x86_64"
+    if name == "tflite-runtime":
+        return is_pc and sys.version_info < (3, 12)
+    return is_pc if name == "tflite-micro" else True
 
 
 def _package_version(name: str) -> str | None:

@@ -23,7 +23,7 @@ from edgeprune.files import write_file
 from edgeprune.report.schema import Report
 from edgeprune.sweeps.rows import TRIAL_FILE, Row, describe_build, describe_trial
 from edgeprune.sweeps.storage import OUTPUT, REQUEST_FILE
-from edgeprune.terminal.progress import show_progress
+from edgeprune.terminal.progress import watch
 
 
 def carry_out(trial: Mapping[str, Any], folder: Path) -> list[Row]:
@@ -54,7 +54,7 @@ def carry_out(trial: Mapping[str, Any], folder: Path) -> list[Row]:
 def _build(trial: Mapping[str, Any], output: Path) -> Report:
     resume = (place_of_work(output) / MARKER).is_file()
     request = make_request({**trial["request"], "output": output, "resume": resume})
-    with show_progress() as progress:
+    with watch() as progress:
         try:
             return build(request, progress=progress).report
         except InfeasibleError as error:

@@ -1,4 +1,7 @@
-"""Progress on stderr: a bar with an ETA on a terminal, plain lines elsewhere."""
+"""Progress on stderr: a bar with an ETA on a terminal, plain lines elsewhere.
+
+A stage that has ended says how long it took, and what came of it where it told that.
+"""
 
 import os
 import shutil
@@ -6,28 +9,53 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Literal, TextIO
 
-from edgeprune.progress import Progress
+from edgeprune.progress import Progress, Silent
 from edgeprune.terminal.tables import measure_width, printable
 
 _REDRAW_SECONDS = 0.1
 _LINE_SECONDS = 10.0
 _BAR_CELLS = 24
 
+Manner = Literal["quiet", "usual", "verbose"]
+
 
 @contextmanager
-def show_progress(stream: TextIO | None = None) -> Iterator[Progress]:
-    """A `Progress` on the stream (stderr); however the block ends, the last line is finished."""
+def watch(stream: TextIO | None = None, *, manner: Manner = "usual") -> Iterator[Progress]:
+    """A `Progress` on the stream (stderr); however the block ends, the last line is finished.
+
+    Args:
+        stream: a terminal gets a bar, all else lines.
+        manner: quiet for warnings alone, verbose for lines without pause: others' output stands between them.
+    """
     stream = stream or sys.stderr
-    if stream.isatty() and os.environ.get("TERM") != "dumb":
+    lines = ProgressLines(stream, every=0.0 if manner == "verbose" else _LINE_SECONDS)
+    if manner == "quiet":
+        yield Warnings(lines)
+    elif manner == "usual" and stream.isatty() and os.environ.get("TERM") != "dumb":
         bar = ProgressBar(stream, color=not os.environ.get("NO_COLOR"))
         try:
             yield bar
         finally:
             bar.close()
     else:
-        yield ProgressLines(stream)
+        try:
+            yield lines
+        finally:
+            lines.close()
+
+
+class Warnings(Silent):
+    """What a person should not overlook, and nothing else."""
+
+    def __init__(self, lines: "ProgressLines") -> None:
+        """Where to."""
+        self._lines = lines
+
+    def warn(self, text: str) -> None:
+        """A line."""
+        self._lines.warn(text)
 
 
 class Stage:
@@ -47,6 +75,11 @@ class Stage:
     def elapsed_seconds(self) -> float:
         """Since the stage began."""
         return self._now() - self._start
+
+    @property
+    def took(self) -> str:
+        """The same for people."""
+        return format_seconds(self.elapsed_seconds)
 
     @property
     def remaining(self) -> str:
@@ -97,8 +130,8 @@ class ProgressBar:
 
     def _finish(self) -> None:
         if self._stage is not None:
-            took = format_seconds(self._stage.elapsed_seconds)
-            self._stream.write(f"\r\x1b[K{self._stage.name}  {self._paint(took, '2')}\n")
+            parts = (self._stage.name, self._paint(self._stage.took, "2"), self._stage.detail)
+            self._stream.write(f"\r\x1b[K{'  '.join(part for part in parts if part)}\n")
             self._stream.flush()
         self._stage = None
 
@@ -123,26 +156,43 @@ class ProgressBar:
 
 
 class ProgressLines:
-    """A line per stage, and one every ten seconds within a long one: for logs."""
+    """A line when a stage begins, some within a long one, and one with what came of it: for logs."""
 
-    def __init__(self, stream: TextIO, *, now: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is written before the first stage."""
-        self._stream, self._now = stream, now
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        every: float = _LINE_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is written before the first stage.
+
+        Args:
+            stream: where to.
+            every: seconds between lines of one stage.
+            now: a clock.
+        """
+        self._stream, self._every, self._now = stream, every, now
         self._stage: Stage | None = None
         self._written_at = now()
 
     def stage(self, name: str, *, total: int = 0) -> None:
-        """A line with the stage's name."""
+        """A line with the stage's name, after the last stage's result."""
+        self._finish()
         self._stage = Stage(name, total=total, now=self._now)
         self._write(self._stage.name)
 
+    def close(self) -> None:
+        """The last stage's result."""
+        self._finish()
+
     def advance(self, steps: int = 1, *, detail: str = "") -> None:
-        """A line, if the last one is ten seconds old."""
+        """A line, if the last one is old enough."""
         if self._stage is None:
             return
         stage = self._stage
         stage.advance(steps, detail)
-        if self._now() - self._written_at >= _LINE_SECONDS:
+        if steps and self._now() - self._written_at >= self._every:
             count = f"{stage.done}/{stage.total}" if stage.total else ""
             parts = (f"  {stage.name}", count, stage.remaining, stage.detail)
             self._write("  ".join(part for part in parts if part))
@@ -154,6 +204,12 @@ class ProgressLines:
     def warn(self, text: str) -> None:
         """A line."""
         self._write(f"warning: {printable(text)}")
+
+    def _finish(self) -> None:
+        stage = self._stage
+        if stage is not None and (stage.detail or stage.elapsed_seconds >= _LINE_SECONDS):
+            self._write("  ".join(part for part in (f"  done in {stage.took}", stage.detail) if part))
+        self._stage = None
 
     def _write(self, line: str) -> None:
         self._stream.write(line + "\n")

@@ -1,13 +1,17 @@
 """Commands that need no TensorFlow, on real profiles and models."""
 
 import json
-from dataclasses import fields
+import shutil
+import subprocess
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from edgeprune.cli.build import build
 from edgeprune.config.build_options import GROUPS, BuildOptions, flags_of, list_options
+from edgeprune.runtimes.installed import installed_tools
+from edgeprune.runtimes.installing import MANAGERS
 from tests.small_models import REAL_MODELS, SHARED_MODELS
 
 
@@ -81,6 +85,46 @@ def test_doctor_names_what_is_there_and_what_is_missing(edgeprune):
     assert " ".join(text.split()).endswith(document["sentence"])
 
 
+def test_doctor_prints_commands_that_install_what_is_missing(edgeprune, monkeypatch):
+    missing = {"cmake", "ray", "tflite-runtime", "gcc"}
+    tools = [replace(tool, version=None if tool.name in missing else "1") for tool in installed_tools()]
+    tools = [replace(tool, obstacle="", is_offered=tool.name != "tflite-runtime") for tool in tools]
+    monkeypatch.setattr("edgeprune.runtimes.installed.installed_tools", lambda: tools)
+    monkeypatch.setattr(
+        "shutil.which", lambda program: f"/bin/{program}" if program in ("brew", "uv") else None
+    )
+    ended = edgeprune("doctor", "--fix")
+    pip, brew, *comments = ended.out.splitlines()
+    assert pip.endswith("pip install 'edgeprune[sweep]'")
+    assert brew == "brew install cmake"
+    assert [line.split(":")[0] for line in comments] == ["# tflite-runtime", "# gcc"]
+    assert edgeprune("doctor", "--json").document["commands"] == [pip, brew, *comments]
+
+
+def test_doctor_has_nothing_to_fix_where_all_is_there(edgeprune, monkeypatch):
+    tools = [replace(tool, version="1", obstacle="") for tool in installed_tools()]
+    monkeypatch.setattr("edgeprune.runtimes.installed.installed_tools", lambda: tools)
+    assert edgeprune("doctor", "--fix").out == "# nothing is missing\n"
+
+
+@pytest.mark.skipif(shutil.which("apt-cache") is None, reason="Debian's names are asked of apt")
+def test_debian_has_the_packages_that_doctor_names():
+    (debian,) = (manager for manager in MANAGERS if manager.program == "apt-get")
+    names = [name for packages in debian.packages.values() for name in packages.split()]
+    found = subprocess.run(["apt-cache", "show", *names], capture_output=True, text=True, check=False)
+    if "No packages found" in found.stderr:
+        pytest.skip("apt's lists are not here: apt-get update")
+    assert found.returncode == 0, found.stderr
+
+
+def test_build_without_a_device_names_the_likeliest(edgeprune):
+    ended = edgeprune("build", "model.keras")
+    assert ended.code == 2
+    assert {"cortex-m4", "cortex-m7", "esp32-s3", "nrf52840-dk", "android-mid"} <= set(ended.err.split())
+    assert "edgeprune devices list" in ended.err
+    assert max(map(len, ended.err.splitlines())) <= 80
+
+
 def test_check_says_no_with_1_and_yes_with_0(edgeprune, resnet8):
     no = edgeprune("check", resnet8, "--device", "cortex-m7", "--latency-ms", "0.001")
     assert no.code == 1
@@ -129,7 +173,7 @@ def test_a_wrong_recipe_ends_in_3_and_names_every_key(edgeprune, tmp_path):
 
 
 def test_the_flags_of_build_are_its_options():
-    flags = {parameter.name for parameter in build.params} - {"recipe", "json"}
+    flags = {parameter.name for parameter in build.params} - {"recipe", "json", "quiet", "verbose"}
     said = {item.name for item, text in list_options() if flags_of(item, text)}
     assert flags == said
 

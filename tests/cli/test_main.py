@@ -11,6 +11,7 @@ import pytest
 
 from edgeprune.build.result import BuildResult
 from edgeprune.cli.answer import Answer
+from edgeprune.cli.command import show_progress
 from edgeprune.errors import (
     DeviceError,
     EdgepruneError,
@@ -112,6 +113,36 @@ def test_a_bug_ends_in_70_with_a_sentence_and_the_traceback_in_a_file(
     (file,) = tmp_path.iterdir()
     assert str(file) in ended.err
     assert "KeyError: 'x'" in file.read_text()
+
+
+def busy() -> Answer:
+    with show_progress() as progress:
+        progress.stage("convert")
+        progress.note("so it is")
+        progress.warn("watch out")
+    return Answer(text="done", document={})
+
+
+def test_quiet_tells_of_warnings_alone(command, edgeprune):
+    command(busy)
+    assert edgeprune("try").err == "convert\nnote: so it is\nwarning: watch out\n"
+    for flag in ("-q", "--quiet"):
+        ended = edgeprune("try", flag)
+        assert (ended.code, ended.out, ended.err) == (0, "done\n", "warning: watch out\n")
+
+
+@pytest.mark.parametrize("flag", ["-v", "--verbose"])
+def test_verbose_shows_the_traceback_of_a_bug(command, edgeprune, monkeypatch, flag):
+    monkeypatch.setenv("EDGEPRUNE_DEBUG", "")  # put back afterwards
+    command(raising(ZeroDivisionError()))
+    assert "Traceback" in edgeprune("try", flag).err
+
+
+def test_quiet_and_verbose_cannot_be_combined(command, edgeprune):
+    command(busy)
+    ended = edgeprune("try", "-q", "--quiet", "--verbose")
+    assert ended.code == 2
+    assert "--quiet and --verbose cannot be combined" in ended.err
 
 
 def test_a_bug_shows_its_traceback_when_debugging(command, edgeprune, monkeypatch):

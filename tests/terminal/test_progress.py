@@ -3,7 +3,7 @@ from contextlib import suppress
 
 import pytest
 
-from edgeprune.terminal.progress import ProgressBar, ProgressLines, format_seconds, show_progress
+from edgeprune.terminal.progress import ProgressBar, ProgressLines, format_seconds, watch
 
 
 class Clock:
@@ -29,6 +29,8 @@ def test_a_log_gets_a_line_per_stage_and_one_every_ten_seconds():
         lines.advance(detail="loss 0.5")
     lines.note("half of it")
     lines.warn("watch out")
+    lines.stage("write")
+    lines.close()
     assert stream.getvalue().splitlines() == [
         "load",
         "recover",
@@ -36,7 +38,48 @@ def test_a_log_gets_a_line_per_stage_and_one_every_ten_seconds():
         "  recover  40/100  30 s left  loss 0.5",
         "note: half of it",
         "warning: watch out",
+        "  done in 25 s  loss 0.5",
+        "write",
     ]
+
+
+def test_a_short_stage_says_what_came_of_it():
+    stream, clock = io.StringIO(), Clock()
+    lines = ProgressLines(stream, now=clock)
+    lines.stage("convert")
+    clock.seconds += 2
+    lines.advance(0, detail="accuracy 0.84, latency 50.8 ms")
+    lines.close()
+    assert stream.getvalue().splitlines() == ["convert", "  done in 2.0 s  accuracy 0.84, latency 50.8 ms"]
+
+
+def test_a_bar_leaves_a_line_with_time_and_result():
+    stream, clock = Terminal(), Clock()
+    bar = ProgressBar(stream, color=False, now=clock)
+    bar.stage("convert")
+    clock.seconds += 2
+    bar.advance(0, detail="latency 50.8 ms")
+    bar.close()
+    assert stream.getvalue().endswith("\r\x1b[Kconvert  2.0 s  latency 50.8 ms\n")
+
+
+@pytest.mark.parametrize(
+    ("manner", "lines"),
+    [
+        ("quiet", ["warning: watch out"]),
+        ("usual", ["load", "note: so it is", "warning: watch out", "  done in 0.0 s  two"]),
+        ("verbose", ["load", "  load  one", "  load  two", "note: so it is", "warning: watch out"]),
+    ],
+)
+def test_as_much_is_told_as_was_asked_for(manner, lines):
+    stream = io.StringIO()
+    with watch(stream, manner=manner) as progress:
+        progress.stage("load")
+        progress.advance(detail="one")
+        progress.advance(detail="two")
+        progress.note("so it is")
+        progress.warn("watch out")
+    assert stream.getvalue().splitlines()[: len(lines)] == lines
 
 
 def test_a_terminal_gets_a_bar_with_the_time_left():
@@ -72,7 +115,7 @@ def test_no_color_is_honoured(monkeypatch):
         monkeypatch.setenv("NO_COLOR", set_to)
         monkeypatch.setenv("TERM", "xterm")
         stream = Terminal()
-        with show_progress(stream) as progress:
+        with watch(stream) as progress:
             progress.stage("load")
             progress.warn("watch out")
         assert ("\x1b[33m" in stream.getvalue()) is colored
@@ -81,7 +124,7 @@ def test_no_color_is_honoured(monkeypatch):
 def test_the_line_is_finished_when_an_error_passes(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
-    with suppress(ValueError), show_progress(stream) as progress:
+    with suppress(ValueError), watch(stream) as progress:
         progress.stage("load", total=3)
         raise ValueError
     assert stream.getvalue().endswith("\n")

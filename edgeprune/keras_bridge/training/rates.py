@@ -46,7 +46,8 @@ def find_harmful_rate(
         recovery: how.
     """
     fields = {name: getattr(recovery, name) for name in Recovery.__slots__}
-    rising = _Rising(**{**fields, "total_steps": _PIECES * _PIECE_STEPS, "falls_from": 0})
+    # Nor may the teacher fade: the loss would fall with its share, whatever the rate does.
+    rising = _Rising(**{**fields, "total_steps": _PIECES * _PIECE_STEPS, "falls_from": 0, "fading": False})
     tuner = Tuner(copy_model(student), teacher, training=training, recovery=rising)
     state = Trained(step=0, optimizer=[], losses=[])
     lowest = np.inf

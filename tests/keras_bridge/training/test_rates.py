@@ -1,5 +1,7 @@
 """The range test: rates that were compiled a thousand times too small or too large do not stay."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -46,6 +48,16 @@ def test_the_loss_of_a_trained_model_rises_where_the_rate_harms(
     assert found == find_harmful_rate(model, model, training=training, recovery=recovery)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_teacher_that_will_fade_does_not_hide_the_harm(trained: tuple[keras.Model, Training]) -> None:
+    model, training = trained
+    steady = Recovery(total_steps=1000, batch_size=16, optimizing=Optimizing(), seed=1)
+    fading = replace(steady, fading=True)
+    rates = [
+        find_harmful_rate(model, model, training=training, recovery=recovery) for recovery in (steady, fading)
+    ]
+    assert rates[0] == rates[1]
 
 
 @pytest.mark.parametrize("harmful", [1e-3, 2e-3, 2e-2])
