@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from edgeprune.keras_bridge.data.batches import Array, Arrays
-from edgeprune.keras_bridge.training.losses import LabelKind, LossFunction
+from edgeprune.keras_bridge.training.losses import LOSSES, LabelKind, LossFunction
 from edgeprune.keras_bridge.training.metrics import METRICS
 
 Predictions = Sequence[Array]
@@ -41,6 +41,11 @@ class OutputTask:
     output_kind: str
     from_logits: bool
     ignored: frozenset[int] = frozenset()
+
+    @property
+    def has_own_loss(self) -> bool:
+        """Whether its loss is not one of `LOSSES`."""
+        return self.loss is not None and self.loss_name not in LOSSES
 
 
 class Tally(Protocol):

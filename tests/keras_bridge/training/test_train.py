@@ -10,6 +10,7 @@ from edgeprune.keras_bridge.training.inference import feed, predict, reestimate_
 from edgeprune.keras_bridge.training.optimizers import Optimizing
 from edgeprune.keras_bridge.training.task import Task, resolve_task
 from edgeprune.keras_bridge.training.train import (
+    USUAL_SHARE,
     Recovery,
     Trained,
     Training,
@@ -44,6 +45,20 @@ def make_training(*, labelled: bool = True) -> Training:
     data = make_data(labelled=labelled)
     task: Task = resolve_task(make_model(0), data)
     return Training(source=data.train, task=task, is_labelled=data.is_labelled)
+
+
+def test_the_teacher_is_asked_beside_losses_that_it_knows() -> None:
+    def own(y, p):
+        return keras.ops.mean(keras.ops.square(keras.ops.one_hot(y, 3) - p), axis=-1)
+
+    data, shares = make_data(), {}
+    for name, loss in (("known", "sparse_categorical_crossentropy"), ("own", own)):
+        model = make_model(0)
+        model.compile("adam", loss)
+        task = resolve_task(model, data)
+        shares[name] = Training(source=data.train, task=task, is_labelled=True).teacher_share
+        assert Training(source=data.train, task=task, is_labelled=False).teacher_share == USUAL_SHARE
+    assert shares == {"known": USUAL_SHARE, "own": 0.0}
 
 
 def train_on(*inputs: np.ndarray) -> Training:
