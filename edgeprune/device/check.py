@@ -177,12 +177,9 @@ def verdict(checks: tuple[Check, ...], device: str) -> str:
     if tightest is None:
         return f"runs on {device}; no budget was asked for."
     if uncertain:
-        names = " and ".join(c.name for c in uncertain)
+        found = ", and ".join(_describe_doubt(c) for c in uncertain)
         how = BUDGETS[uncertain[-1].name].settled_by
-        return (
-            f"may fit {device}: {names} cannot be told from the estimate, whose interval holds the budget; "
-            f"{how}, or use --strict to refuse it."
-        )
+        return f"may fit {device}: {found}; {how}, or use --strict to refuse it."
     estimated = [c.name for c in _list_bounded(checks) if c.figure.source == "estimated"]
     hint = f"; estimated: {', '.join(estimated)}" if estimated else ""
     return f"fits {device}: {tightest.name} is tightest with {_amount(tightest)} to spare{hint}."
@@ -202,11 +199,18 @@ def _list_bounded(checks: Sequence[Check]) -> list[Check]:
     return [c for c in checks if c.budget and c.margin is not None and not c.at_least]
 
 
+def _describe_doubt(item: Check) -> str:
+    low, high, budget = (
+        format_quantity(value, item.figure.unit) for value in (item.figure.low, item.figure.high, item.budget)
+    )
+    return f"{item.name} is estimated at {low} to {high}, and its budget of {budget} lies in between"
+
+
 def _describe_miss(item: Check) -> str:
     if item.figure.value is None:
         return f"{item.name} is not known ({item.figure.evidence})"
     if item.verdict == "uncertain":
-        return f"{item.name} may exceed its budget within its interval (--strict)"
+        return f"{_describe_doubt(item)} (--strict)"
     if item.name == "ops":
         return f"the runtime cannot execute {int(item.figure.value)} of its ops"
     return f"{item.name} misses its budget by {_amount(item)}"

@@ -173,8 +173,8 @@ def estimate_instructions(ops: Sequence[OpShape], table: InstructionTable) -> In
     if floats:
         errors += f", on floats {table.float_median_error:.1%} and {table.float_p90_error:.1%}"
     evidence = (
-        f"laws of {_LIBRARIES[table.kernels]} on {table.core} over {len(ops)} ops; totals of unseen model "
-        f"families were off by {errors}; {table.source}"
+        f"fitted to {_LIBRARIES[table.kernels]}'s kernels on {table.core}, summed over {len(ops)} ops; "
+        f"totals of unseen model families were off by {errors}; {table.source}"
     )
     if any(op.op in _ASSERTING for op in floats):
         evidence += f"; {_ASSERTED}"
