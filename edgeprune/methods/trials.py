@@ -77,7 +77,8 @@ def try_methods(
     chosen = found[best]
     where = "at the same flash" if methods and not rest else "within the same budgets"
     told = ", ".join(f"{name} {drop:.4f}" for name, drop in lost.items())
-    told = f"lost after {'an epoch' if epochs == 1 else f'{epochs} epochs'} on trial, {where}, of {evaluator.task.metric}: {told}"
+    length = "an epoch" if epochs == 1 else f"{epochs} epochs"
+    told = f"lost after {length} on trial, {where}, of {evaluator.task.metric}: {told}"
     if found[min(lost, key=lambda name: lost[name])].factors is not None and chosen.factors is None:
         told += f"; low rank is taken where it loses {LEAST_GAIN:g} less"
     if ALONE not in lost:
