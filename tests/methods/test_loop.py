@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeprune.methods.channel_step import Pruner
-from edgeprune.methods.loop import PRUNING_SHARE, Segment, _shorten, plan_segments
+from edgeprune.methods.loop import LEAST_BETWEEN, PRUNING_SHARE, Segment, _shorten, plan_segments
 from edgeprune.prune.costs import Costs
 from edgeprune.prune.limits import Limits
 
@@ -30,13 +30,27 @@ def test_targets_go_from_the_dense_cost_to_the_budget_and_leave_met_budgets_alon
 @pytest.mark.parametrize(("budget", "rounds"), [(9.0, 1), (7.5, 2), (5.0, 4), (0.1, 8)])
 def test_a_larger_reduction_takes_more_rounds(budget: float, rounds: int) -> None:
     segments = plan_segments(
-        pruner(dense=10.0, budget=budget), schedule="polynomial_decay", total_steps=1000, steps_per_epoch=100
+        pruner(dense=10.0, budget=budget),
+        schedule="polynomial_decay",
+        total_steps=10_000,
+        steps_per_epoch=1_000,
     )
     pruning = [s for s in segments if s.fraction]
     assert len(pruning) == rounds
     assert pruning[-1].fraction == 1.0
-    assert sum(s.steps for s in segments) == 1000
-    assert sum(s.steps for s in pruning) <= PRUNING_SHARE * 1000
+    assert sum(s.steps for s in segments) == 10_000
+    assert sum(s.steps for s in pruning) <= PRUNING_SHARE * 10_000
+
+
+@pytest.mark.parametrize(("total", "rounds"), [(40, 1), (2_000, 1), (3_600, 2), (8_000, 6), (100_000, 6)])
+def test_there_are_no_more_rounds_than_statistics_can_follow(total: int, rounds: int) -> None:
+    segments = plan_segments(
+        pruner(dense=9.0, budget=3.0), schedule="polynomial_decay", total_steps=total, steps_per_epoch=100
+    )
+    pruning = [s for s in segments if s.fraction]
+    assert len(pruning) == rounds
+    assert pruning[-1].fraction == 1.0
+    assert all(s.steps >= LEAST_BETWEEN for s in pruning) or len(pruning) == 1
 
 
 def test_constant_sparsity_prunes_once() -> None:
