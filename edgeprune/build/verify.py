@@ -78,7 +78,7 @@ def check_answers(comparison: Comparison) -> Check | None:
     assert found is not None
     figure = Figure(
         value=float(found.changed_top1),
-        unit="answers",
+        unit="changed answers",
         source="simulated",
         evidence=f"of {found.samples} test samples, {found.changed_top1} get another answer from "
         f"{worst.runtime} than from {comparison.reference}",

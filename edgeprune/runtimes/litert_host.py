@@ -9,6 +9,7 @@ from edgeprune.runtimes.processes import run_workers
 from edgeprune.runtimes.samples import Array, Outputs, find_state, group, ungroup
 from edgeprune.tflite.complaints import explain_refusal
 from edgeprune.tflite.model import Model
+from edgeprune.tflite.ops import find_flat_softmax
 from edgeprune.tflite.read import read_model
 
 Kernels = Literal["default", "builtin", "reference"]
@@ -94,21 +95,26 @@ def _run(
     """The artefact's outputs in the LiteRT of one distribution."""
     model = read_model(tflite, where="the artefact")
     invocations = group(model, inputs)
-    run = run_workers(
-        "litert",
-        tflite,
-        invocations=invocations,
-        outputs=len(model.outputs),
-        options={
-            "threads": threads or 1,
-            "kernels": kernels,
-            "state": find_state(model),
-            "package": package,
-        },
-        # TensorFlow takes longer to import than a second process saves.
-        most_workers=1 if package == "tensorflow" or model.has_resources else None,
-        timeout_seconds=timeout_seconds,
-    )
+    try:
+        run = run_workers(
+            "litert",
+            tflite,
+            invocations=invocations,
+            outputs=len(model.outputs),
+            options={
+                "threads": threads or 1,
+                "kernels": kernels,
+                "state": find_state(model),
+                "package": package,
+            },
+            # TensorFlow takes longer to import than a second process saves.
+            most_workers=1 if package == "tensorflow" or model.has_resources else None,
+            timeout_seconds=timeout_seconds,
+        )
+    except ModelError as error:
+        if (known := find_flat_softmax(model)) is None:
+            raise
+        raise ModelError(error.what, why=known[0], fix=known[1]) from error
     for result in run.results:
         if "error" in result:
             fail_with(result["error"], result["error_kind"], who=package, model=model)

@@ -82,6 +82,17 @@ def unsupported_ops(model: Model, *, runtime: Runtime) -> list[UnsupportedOp]:
     return found
 
 
+def find_flat_softmax(model: Model) -> tuple[str, str] | None:
+    """Why reference kernels crash on a softmax of values that are all but constant, and what to do."""
+    verdicts = (
+        _judge_softmax(op, subgraph)
+        for subgraph in model.subgraphs
+        for op in subgraph.ops
+        if op.name == "SOFTMAX"
+    )
+    return next((verdict for verdict in verdicts if verdict), None)
+
+
 def describe_ends(model: Model) -> str:
     """The types of inputs and outputs, as a clause: "int8 inputs and outputs"."""
     ends = (model.inputs, model.outputs)
@@ -246,8 +257,9 @@ def _judge_softmax(op: Op, subgraph: Subgraph) -> tuple[str, str] | None:
     if float(tensor.scales[0]) * float(op.options.get("beta", 1.0)) * _SOFTMAX_UNIT > 1.0:
         return None
     return (
-        f"TFLM's kernel crashes where the input's scale is as small as {tensor.scales[0]:g}",
-        "its inputs are all but constant: look for weights that are all zero, or a dead layer before it",
+        f"SOFTMAX's kernel crashes where the input's scale is as small as {tensor.scales[0]:g}",
+        "its inputs are all but constant: look for weights that are all zero, a dead layer before it, or a "
+        "model that was never trained",
     )
 
 
