@@ -41,7 +41,7 @@ def suit_learning_rate(job: Job, model: keras.Model, *, trainer: Trainer) -> Job
     trainer.progress.advance(0, detail=suited.describe())
     if suited.learning_rate != own.learning_rate:
         trainer.progress.note(
-            f"learning rate {suited.learning_rate:.2g} instead of {own.learning_rate:g} ({own.origin}): in a "
-            f"range test the loss rises from {harmful:.2g} on"
+            f"learning rate {suited.learning_rate:.2g} instead of {own.learning_rate:g} ({own.origin}): "
+            f"tried at rising rates, the model gets worse from {harmful:.2g} on"
         )
     return replace(job, inputs=replace(job.inputs, optimizing=suited))

@@ -95,7 +95,9 @@ def _refuse_own_inputs(request: BuildRequest, output: Path) -> None:
         path = Path(source) if isinstance(source, str | Path) else None
         if path is not None and "\0" not in str(path) and os.path.abspath(path) == os.path.abspath(output):
             raise OutputError(
-                "is what the build starts from", where=str(output), fix="choose another name for the output"
+                "is an input of this build, which must not be replaced",
+                where=str(output),
+                fix="choose another name for the output",
             )
 
 
@@ -175,7 +177,7 @@ def _minimize(job: Job, asked: Asked, beginning: Beginning, *, trainer: Trainer)
         outcome = replace(_finish(limited, good.applied, beginning), trials=found.trials)
         if all(check.ok for check in outcome.checks):
             break
-        beginning.progress.note("its file does not hold what is checked; the next larger one is taken")
+        beginning.progress.note("its int8 file fails a check; the next larger model is taken")
     return outcome
 
 
@@ -191,7 +193,7 @@ def _finish(
         pruned = make_artefact(applied.model, job, applied=applied)
         progress.advance(0, detail=pruned.told)
     elif beginning.lean is not dense:
-        progress.note("what was removed without loss is enough: nothing else is pruned")
+        progress.note("without the channels that do nothing it fits: nothing else is pruned")
         pruned = beginning.lean
     else:
         progress.note("the dense model already fits: nothing is pruned")

@@ -226,5 +226,5 @@ def _compete(model: keras.Model, *, asked: Asked, pruner: Pruner, trainer: Train
         with trainer.work.finish("plan", asdict(choice)):
             pass
     if choice.note:
-        trainer.progress.note(f"whole layers go: {choice.note}")
+        trainer.progress.note(f"removed as a whole: {choice.note}")
     return choice

@@ -81,7 +81,7 @@ class Stripped:
         known = ", ".join(f"{count} {basis}" for basis, count in counts.items())
         named = ", ".join(f"{count} of {layer}" for layer, count in layers.items())
         looked = f" ({self.seen_samples} samples)" if self.seen_samples else ""
-        return f"dead channels went without loss: {named}; {known}{looked}"
+        return f"channels that do nothing are removed, which costs no accuracy: {named}; {known}{looked}"
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the model."""

@@ -102,7 +102,7 @@ def find_least(asked: Asked, *, kind: str, max_drop: float, trainer: Trainer) ->
             low = budget
         taken = applied.steps[-1]["epochs"]
         trials.append(_describe(budget, cost=cost, drop=drop, epochs=taken, is_good=is_good))
-        trainer.progress.note(f"{_say(kind, cost)} loses {format_drop(drop)}, {max_drop:g} may be lost")
+        trainer.progress.note(f"{_say(kind, cost)} loses {format_drop(drop)} of at most {max_drop:g}")
     return Minimized(good=tuple(good), trials=tuple(trials))
 
 

@@ -254,7 +254,7 @@ def _try_ways(
     choice.plans[trials.index(best)]["taken"] = True
     if best is alone:
         return best.plan.way, choice
-    told = f"a distance of {best.foresee(total):.3g} from the original is foreseen, "
+    told = f"recovery is expected to end {best.foresee(total):.3g} from the original's outputs, "
     told += f"{alone.foresee(total):.3g} with {ALONE}" if alone in left else f"{ALONE} miss the budgets"
     names = tuple(branch.name for branch in best.branches)
     return best.plan.way, replace(choice, branches=names, note=f"{', '.join(names)}: {told}")

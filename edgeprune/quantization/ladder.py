@@ -213,7 +213,7 @@ def climb_ladder(model: keras.Model, asked: Requirements, *, progress: Progress)
     for name, detail, step in _list_attempts(asked):
         if drop <= asked.max_drop:
             break
-        progress.note(f"{scheme} loses {format_drop(drop)} of {evaluator.task.metric}: {name}")
+        progress.note(f"{scheme} loses {format_drop(drop)} of {evaluator.task.metric}; {name} is tried next")
         try:
             moved, candidate = step(state)
             metric_now, drop_now = measure(candidate)
