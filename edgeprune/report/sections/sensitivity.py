@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from markupsafe import Markup
 
-from edgeprune.report.charts import Panel, Point, draw_panel
+from edgeprune.report.charts import Panel, Point, draw_both, draw_panel
 from edgeprune.report.marks import Mark
 from edgeprune.report.section import Document
 from edgeprune.report.sections.steps import MARKS
@@ -86,7 +86,8 @@ def _draw_family(family: FamilyPart, study: SensitivityPart, *, title: str) -> M
         level_name="allowed",
         from_zero=False,
     )
-    return draw_panel(panel, names=[f"{point['ratio']:g}" for point in points])
+    names = [f"{point['ratio']:g}" for point in points]
+    return draw_both(lambda width: draw_panel(panel, names=names, width=width))
 
 
 def _mark(point: SensitivityPointPart) -> Mark:
