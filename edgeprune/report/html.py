@@ -89,8 +89,8 @@ def render_quantization(document: Document) -> str:
     Args:
         document: as `QuantizeResult.to_json` gives it.
     """
-    title = f"Quantization of {document['model']}"
-    return render("quantization.html", {**document, **summarise_errors(document), "title": title})
+    page = {"title": f"Quantization of {document['model']}", "unfolded": True}
+    return render("quantization.html", {**document, **summarise_errors(document), **page})
 
 
 def render_sensitivity(document: Document) -> str:

@@ -1,7 +1,5 @@
 """The cards below the verdict: flash, RAM and latency, and what became of the metric."""
 
-from collections.abc import Mapping
-
 from edgeprune.config.budgets import BUDGETS as BUDGET_KINDS
 from edgeprune.config.budgets import BudgetKind
 from edgeprune.report.section import Document, Section
@@ -27,10 +25,11 @@ def _describe(kind: BudgetKind, report: Document) -> Document | None:
     if origin is None:
         return None
     dense, budget = report["dense"].get(kind.figure), check["budget"] if check else None
+    value = check["value"] if check else report["pruned"].get(kind.figure)
     return {
         "title": _NAMES.get(kind.name, kind.label),
         "unit": kind.unit,
-        "value": origin["value"],
+        "value": value,
         "source": origin["source"],
         "evidence": origin["evidence"],
         "low": origin["low"],
@@ -40,19 +39,13 @@ def _describe(kind: BudgetKind, report: Document) -> Document | None:
         "check": check,
         "asked_by": _find_origin(kind.name, report),
         "dense": dense,
-        "ratio": format_ratio(origin["value"], dense),
-        "top": _find_top(origin, budget, dense),
+        "ratio": format_ratio(value, dense),
+        "top": _AIR * max(number or 0.0 for number in (value, budget, origin["high"], dense)),
     }
 
 
 def _find_origin(name: str, report: Document) -> str:
     return next((budget["origin"] for budget in report["budgets"] if budget["name"] == name), "")
-
-
-def _find_top(origin: Mapping[str, float | None], budget: float | None, dense: float | None) -> float:
-    """The value at the end of the bar's track."""
-    values = (origin["value"], budget, origin["high"], dense)
-    return _AIR * max(value or 0.0 for value in values)
 
 
 CARDS = Section(

@@ -9,6 +9,8 @@ from edgeprune.report.sections.figures import say_change
 from edgeprune.units import format_quantity
 
 _SAID = {"holds": "Fits", "uncertain": "May fit", "broken": "Does not fit"}
+_RUNTIMES = {"tflm": "TensorFlow Lite Micro", "c": "edgeprune's C engine", "litert": "LiteRT"}
+"""What people call a runtime, by its name in profiles."""
 _OTHER_FAULTS = {
     "accuracy": "too much accuracy is lost",
     "ops": "its runtime cannot execute every op",
@@ -40,10 +42,13 @@ def _summarise(report: Document) -> Document:
         "headline": f"{_SAID[state]} {device['name']}: {say_budgets(checks, state=state)}.",
         "change": say_change(report),
         "model": report["model"]["name"],
-        "facts": [
-            fact for fact in (device["core"], clock, device["runtime"], device["kernel_library"]) if fact
-        ],
+        "facts": [fact for fact in (device["core"], clock, *_say_runtime(device)) if fact],
     }
+
+
+def _say_runtime(device: Document) -> tuple[str, str]:
+    kernels = device["kernel_library"]
+    return _RUNTIMES.get(device["runtime"], device["runtime"]), f"{kernels} kernels" if kernels else ""
 
 
 def say_budgets(checks: Sequence[Document], *, state: str) -> str:

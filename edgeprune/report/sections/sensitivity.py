@@ -56,7 +56,12 @@ def summarise_sensitivity(document: Document) -> Document:
         "title": f"Sensitivity of {document['model']}",
         "study": study,
         "families": families,
-        "ratios": [point["ratio"] for point in families[0]["points"]],
+        "columns": [
+            "group",
+            ("channels", "number"),
+            *((f"{point['ratio']:g}", "number") for point in families[0]["points"]),
+            ("largest ratio", "number"),
+        ],
         "charts": [_describe_chart(family, study) for family in families],
     }
 
