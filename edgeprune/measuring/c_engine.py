@@ -62,7 +62,7 @@ class CEngine(DefaultBackend):
     label: ClassVar[str] = "the C engine"
     runs_encoded: ClassVar[bool] = False
     layer_prices: ClassVar[str] = (
-        "TFLM's laws in proportion to the C engine's counts; candidates are built and run"
+        "TFLM's latency model in proportion to the C engine's counts; candidates are built and run"
     )
     project_suffix: ClassVar[str] = "c"
 

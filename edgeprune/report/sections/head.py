@@ -48,7 +48,8 @@ def _summarise(report: Document) -> Document:
 
 def _say_runtime(device: Document) -> tuple[str, str]:
     kernels = device["kernel_library"]
-    return _RUNTIMES.get(device["runtime"], device["runtime"]), f"{kernels} kernels" if kernels else ""
+    runtime = str(device["runtime"])
+    return _RUNTIMES.get(runtime, runtime), f"{kernels} kernels" if kernels else ""
 
 
 def say_budgets(checks: Sequence[Document], *, state: str) -> str:
