@@ -121,6 +121,7 @@ def _draw_front(points: Sequence[Document], kind: BudgetKind, *, width: float) -
     parts = [plot.draw_rows(up, unit=""), plot.draw_columns(across, unit=unit)]
     parts.append(element("polyline", {"class": "line", "points": line}))
     marks = [(plot.x(point["figures"][figure]), plot.y(point["accuracy"]["mean"])) for point in points]
+    names: list[Markup] = []
     labels: list[tuple[float, float]] = []
     for point, (low, high) in zip(points, ends, strict=True):
         x, y = plot.x(point["figures"][figure]), plot.y(point["accuracy"]["mean"])
@@ -131,8 +132,8 @@ def _draw_front(points: Sequence[Document], kind: BudgetKind, *, width: float) -
         asked = point["budgets"].get(kind.key)
         if asked is not None and len(points) <= _NAMED_AT_MOST:
             text = f"≤ {format_quantity(asked * kind.scale, unit)}"
-            parts += _name_point(text, plot, x=x, y=y, marks=marks, taken=labels)
-    return plot.draw("accuracy against cost", *parts)
+            names += _name_point(text, plot, x=x, y=y, marks=marks, taken=labels)
+    return plot.draw("accuracy against cost", *parts, *names)
 
 
 def _name_point(
