@@ -3,10 +3,15 @@
 from typing import Any, cast
 
 from edgeprune.device.figures import Check, Figure
+from edgeprune.report.png import as_text, encode_png
 from edgeprune.report.schema import Report
+from edgeprune.report.sections.answers import AnswersPart
+from edgeprune.report.sections.deployment import DeploymentPart
 from edgeprune.report.sections.engine import EnginePart
 from edgeprune.report.sections.layers import LayerPart
+from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.report.sections.plans import PlanPart
+from edgeprune.report.sections.samples import SamplePart
 from edgeprune.report.sections.steps import StepPart
 
 _CHANNELS = ((16, 12), (16, 8), (16, 12), (32, 16), (32, 24), (32, 24), (64, 24), (64, 40), (64, 40))
@@ -35,6 +40,53 @@ ENGINE: EnginePart = {
         {"op": 1, "name": "ADD", "function": "model_add_1", "instructions": 1000, "weight_bytes": 0},
     ],
 }
+
+
+MEMORY: MemoryPart = {
+    "planner": "TFLM's greedy planner",
+    "total_bytes": 8192,
+    "steps": ["inputs", "CONV_2D 0", "ADD 1"],
+    "blocks": [
+        {"name": "tensor 0", "offset": 4096, "bytes": 3072, "first": 0, "last": 1},
+        {"name": "tensor 1", "offset": 0, "bytes": 4096, "first": 1, "last": 2},
+    ],
+}
+ANSWERS: AnswersPart = {
+    "kind": "classes",
+    "against": "labels",
+    "samples": 30,
+    "labels": ["aeroplane", "car", "ship"],
+    "counts": [[9, 0, 1], [0, 10, 0], [3, 0, 7]],
+    "confused": [
+        {"label": "ship", "answer": "aeroplane", "count": 3},
+        {"label": "aeroplane", "answer": "ship", "count": 1},
+    ],
+    "low": None,
+    "high": None,
+}
+VALUES: AnswersPart = {
+    "kind": "values",
+    "against": "labels",
+    "samples": 10,
+    "labels": [],
+    "counts": [[4, 0], [1, 5]],
+    "confused": [],
+    "low": -1.0,
+    "high": 1.0,
+}
+DEPLOYMENT: DeploymentPart = {
+    "steps": [
+        {"say": "Write a project.", "command": "edgeprune firmware . --project cmake --output ../firmware"},
+        {"say": "Build it.", "command": ""},
+        {"say": "Flash it.", "command": "edgeprune flash ../firmware --device cortex-m7"},
+    ],
+    "note": "needs its CMSIS pack",
+}
+_PICTURE = as_text(encode_png(bytes(range(0, 256, 4)), width=8, height=8, channels=1))
+SAMPLES: tuple[SamplePart, ...] = tuple(
+    {"image": _PICTURE, "label": "ship", "answer": answer, "share": share, "original": "ship"}
+    for answer, share in (("ship", 0.98), ("aeroplane", 0.51), ("ship", None))
+)
 
 
 def make_report(**changes: Any) -> Report:
@@ -142,6 +194,10 @@ def make_report(**changes: Any) -> Report:
             "stored": ["1 of 2 constants are stored encoded."],
         },
         "engine": None,
+        "answers": ANSWERS,
+        "samples": SAMPLES,
+        "memory": MEMORY,
+        "deployment": DEPLOYMENT,
         "agreement": {
             "reference": "LiteRT (tflite-runtime 2.14.0)",
             "samples": 200,

@@ -21,6 +21,7 @@ from edgeprune.measuring.records import Encoded, Measured
 from edgeprune.methods.method import Applied
 from edgeprune.quantization.judge import judge_file
 from edgeprune.quantization.shortage import describe_shortage
+from edgeprune.report.sections.answers import AnswersPart
 from edgeprune.tflite.annotate import annotate
 from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.read import read_model
@@ -50,6 +51,7 @@ class Artefact:
         metrics: likewise of the file.
         compressed: the file as it is flashed, where its zeros are stored encoded: `figures` are of that one.
         arrived: what became of each kernel's zeros, where any were made.
+        answers: what the file answered to the test samples, as the report has it.
     """
 
     model: keras.Model
@@ -62,6 +64,7 @@ class Artefact:
     metrics: Mapping[str, float]
     compressed: Compressed | SparseChoice | None = None
     arrived: tuple[Arrived, ...] = ()
+    answers: AnswersPart | None = None
 
     @property
     def float_accuracy(self) -> float:
@@ -216,6 +219,7 @@ def make_artefact(
         metric=inputs.task.metric,
         compressed=encoded.compressed,
         arrived=arrived,
+        answers=judged.answers.result(inputs.data.class_names or ()) if judged.answers else None,
     )
 
 

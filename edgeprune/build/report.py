@@ -26,6 +26,7 @@ from edgeprune.methods.method import Applied
 from edgeprune.quantization.ladder import Ladder
 from edgeprune.report.schema import Report
 from edgeprune.report.sections.agreement import AgreementPart, RuntimePart
+from edgeprune.report.sections.deployment import DeploymentPart
 from edgeprune.report.sections.engine import EnginePart
 from edgeprune.report.sections.frozen import FrozenPart
 from edgeprune.report.sections.head import DevicePart
@@ -33,6 +34,7 @@ from edgeprune.report.sections.layers import LayerPart
 from edgeprune.report.sections.minimized import TrialPart
 from edgeprune.report.sections.origin import DataPart, MetricPart, OpPart, TaskPart
 from edgeprune.report.sections.quantization import QuantizationPart
+from edgeprune.report.sections.samples import SamplePart
 from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.runtimes.agreement import Comparison
 from edgeprune.version import __version__
@@ -59,6 +61,7 @@ class Outcome:
         seed: of everything random.
         finished: what was built from the artefact for its runtime.
         trials: of the search for the least of a budget, if one was asked for.
+        samples: golden samples as pictures, where inputs are images.
     """
 
     request: BuildRequest
@@ -79,6 +82,7 @@ class Outcome:
     seed: int
     finished: Finished
     trials: tuple[TrialPart, ...] = ()
+    samples: tuple[SamplePart, ...] = ()
 
 
 def compose_report(outcome: Outcome) -> Report:
@@ -114,6 +118,10 @@ def compose_report(outcome: Outcome) -> Report:
         ops=_count_ops(outcome.pruned),
         seed=outcome.seed,
         versions={"edgeprune": __version__, **installed_versions()},
+        answers=outcome.pruned.answers,
+        samples=outcome.samples,
+        memory=backend_of(outcome.profile).plan_memory(outcome.pruned.measured),
+        deployment=_describe_deployment(outcome.profile),
     )
 
 
@@ -125,6 +133,13 @@ def _describe_device(profile: Profile) -> DevicePart:
         "clock_mhz": profile.clock_mhz,
         "runtime": profile.runtime.name,
         "kernel_library": profile.runtime.kernels,
+    }
+
+
+def _describe_deployment(profile: Profile) -> DeploymentPart:
+    return {
+        "steps": list(backend_of(profile).list_deployment()),
+        "note": profile.flashing.note if profile.flashing else "",
     }
 
 
@@ -245,7 +260,7 @@ def compare_layers(dense: LayerGraph, pruned: LayerGraph, profile: Profile) -> l
         if not (known["params"] or known["macs"] or known["instructions"]):
             continue
         row = {"name": name, "kind": known["kind"]}
-        for key in ("channels", "macs", "params", "instructions"):
+        for key in ("channels", "macs", "params", "instructions", "latency_ms"):
             none = 0 if known[key] is not None else None
             row |= {f"{key}_before": old.get(key, none), f"{key}_after": new.get(key, none)}
         rows.append(cast(LayerPart, row))

@@ -19,6 +19,7 @@ from edgeprune.build.artefact import Artefact, find_shortage, make_artefact, ref
 from edgeprune.build.job import Job, describe_settings, make_trainer, open_job, open_work
 from edgeprune.build.kept import telling_what_is_kept
 from edgeprune.build.learning_rate import suit_learning_rate
+from edgeprune.build.pictures import picture_samples
 from edgeprune.build.pricing import ask_methods
 from edgeprune.build.report import Outcome, compose_report
 from edgeprune.build.requantize import requantize
@@ -231,6 +232,7 @@ def _finish(
         refusal=refusal,
         checks=(*checks, *finished.checks),
         finished=finished,
+        samples=picture_samples(pruned.tflite, job.inputs),
         settings=describe_settings(job),
         seed=job.request.seed,
     )

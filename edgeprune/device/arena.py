@@ -215,13 +215,18 @@ def predict_arena(inputs: ArenaInputs, kernels: Kernels, *, host: HostArena | No
 
 def plan_head(inputs: ArenaInputs, kernels: Kernels) -> int:
     """Bytes of the head: activations and scratch under TFLM's plan."""
+    return plan_arena(list_head(inputs, kernels)).total_bytes
+
+
+def list_head(inputs: ArenaInputs, kernels: Kernels) -> list[Buffer]:
+    """What lies in the head: activations in the order of the file, then scratch buffers of the kernels."""
     buffers = list(inputs.buffers)
     for index, op in enumerate(inputs.ops):
         buffers += [
-            Buffer(size_bytes=size, first_op=index + 1, last_op=index + 1)
+            Buffer(size_bytes=size, first_op=index + 1, last_op=index + 1, name="scratch")
             for size in scratch_bytes(op, kernels)
         ]
-    return plan_arena(buffers).total_bytes
+    return buffers
 
 
 def tail_bytes(inputs: ArenaInputs, kernels: Kernels) -> int:

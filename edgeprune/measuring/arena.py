@@ -5,9 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from edgeprune.device.arena import HostArena, plan_head, predict_arena, read_arena_inputs
+from edgeprune.device.arena import HostArena, list_head, plan_head, predict_arena, read_arena_inputs
 from edgeprune.device.estimate import arena_kernels
 from edgeprune.device.figures import Figure, unavailable
+from edgeprune.device.kernels.scratch import Kernels
 from edgeprune.device.placement import describe_placement
 from edgeprune.device.profile import Profile
 from edgeprune.errors import (
@@ -18,14 +19,17 @@ from edgeprune.errors import (
     ToolMissingError,
     ToolStoppedError,
 )
+from edgeprune.report.sections.memory import INPUTS, MemoryPart
 from edgeprune.runtimes.tflm_host import run_tflm
-from edgeprune.tflite.arena import PLANNED_AT_MOST, list_planned
+from edgeprune.tflite.arena import PLANNED_AT_MOST, list_planned, plan_arena
 from edgeprune.tflite.execution import executed_shapes
 from edgeprune.tflite.model import NUMPY_TYPES, Model
 from edgeprune.tflite.read import read_model
 
 _SIMULATED_BYTES_AT_MOST, _SIMULATED_MACS_AT_MOST = 1 << 26, 4e10
 """Beyond any microcontroller: of such a file, the arena is only estimated."""
+DRAWN_AT_MOST = 400
+"""Buffers of a plan that people can still tell apart in a drawing."""
 NOT_RUN = "TFLM does not run the file"
 """Why there is no arena of a file that its ops check refuses."""
 _LEAST_SECONDS, _MACS_PER_SECOND = 60.0, 1e8
@@ -61,6 +65,43 @@ def plan_activations(model: Model, profile: Profile) -> Figure:
         evidence="greedy plan of all activations",
     )
     return _place(figure, model, profile)
+
+
+def describe_plan(model: Model, kernels: Kernels, *, planner: str) -> MemoryPart | None:
+    """Where each activation and scratch buffer lies while each op runs, as the greedy planner places them.
+
+    Args:
+        model: the file.
+        kernels: whose scratch buffers there are.
+        planner: who plans so, for people.
+
+    Returns:
+        The plan for the report; None for files with loops or branches, whose ops have no fixed order, and
+        for more than `DRAWN_AT_MOST` buffers.
+    """
+    planned = list_planned(model)
+    if len(model.subgraphs) > 1 or len(planned) > DRAWN_AT_MOST:
+        return None
+    buffers = list_head(read_arena_inputs(model), kernels)
+    plan = plan_arena(buffers)
+    names = [f"tensor {tensor.index}" for _, tensor in planned]
+    names += ["scratch"] * (len(buffers) - len(names))
+    return {
+        "planner": planner,
+        "total_bytes": plan.total_bytes,
+        "steps": [INPUTS, *(f"{op.name} {op.index}" for op in model.ops)],
+        "blocks": [
+            {
+                "name": name,
+                "offset": offset,
+                "bytes": buffer.size_bytes,
+                "first": buffer.first_op,
+                "last": buffer.last_op,
+            }
+            for name, offset, buffer in zip(names, plan.offsets, buffers, strict=True)
+            if buffer.first_op >= 0
+        ],
+    }
 
 
 def _refuse_many(model: Model) -> Figure | None:

@@ -32,6 +32,8 @@ from edgeprune.measuring.records import (
 from edgeprune.progress import Progress
 from edgeprune.prune.masks import Pattern
 from edgeprune.registry import Registry
+from edgeprune.report.sections.deployment import DeployStepPart
+from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.runtimes.agreement import Comparison
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.schemes import Scheme
@@ -97,6 +99,16 @@ class Backend(Protocol):
 
     def describe_layers(self, graph: LayerGraph) -> dict[str, dict[str, Any]]:
         """What each layer of a model costs before it is a file, as `device.layer_costs`."""
+
+    def plan_memory(self, measured: Measured) -> MemoryPart | None:
+        """Where what lies in the arena while each op runs; None where that is not known.
+
+        Args:
+            measured: the file that runs on the device.
+        """
+
+    def list_deployment(self) -> tuple[DeployStepPart, ...]:
+        """How what a build wrote gets onto the device: steps whose commands run in the build's folder."""
 
     def rewrite(self, file: bytes) -> bytes:
         """A converted file with ops that the runtime lacks in others, as far as there are any.

@@ -23,6 +23,7 @@ from edgeprune.firmware.rendering import write_files
 from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.defaults import DefaultBackend, read_ops, refuse_runtime, require_room
+from edgeprune.measuring.deployment import list_flashing
 from edgeprune.measuring.engine_figures import figure_engine_file
 from edgeprune.measuring.engine_image import build_final_image
 from edgeprune.measuring.records import (
@@ -39,6 +40,7 @@ from edgeprune.measuring.records import (
 from edgeprune.measuring.refusals import list_reasons, say_without_place
 from edgeprune.progress import Progress
 from edgeprune.prune.masks import Pattern
+from edgeprune.report.sections.deployment import DeployStepPart
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import Golden, save_golden
@@ -60,7 +62,7 @@ class CEngine(DefaultBackend):
     label: ClassVar[str] = "the C engine"
     runs_encoded: ClassVar[bool] = False
     layer_prices: ClassVar[str] = (
-        "TFLM's instructions in proportion to the C engine's counts; candidates are built and run"
+        "TFLM's latency model in proportion to the C engine's counts; candidates are built and run"
     )
     project_suffix: ClassVar[str] = "c"
 
@@ -110,6 +112,10 @@ class CEngine(DefaultBackend):
     def describe_layers(self, graph: LayerGraph) -> dict[str, dict[str, Any]]:
         """Without prices: the tables hold TFLM's kernels; these are counted once there is an image."""
         return describe_layers(graph, self.profile, is_counted=False)
+
+    def list_deployment(self) -> tuple[DeployStepPart, ...]:
+        """Its images are in the build's folder already, where there was a compiler."""
+        return list_flashing(".", self.profile)
 
     def refuse(self, model: Model) -> Refusal | None:
         """Ops that it cannot compile, in the words of the compiler."""

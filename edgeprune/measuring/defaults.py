@@ -31,6 +31,8 @@ from edgeprune.measuring.records import (
 )
 from edgeprune.progress import Progress
 from edgeprune.prune.masks import Pattern
+from edgeprune.report.sections.deployment import DeployStepPart
+from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.samples import as_real
 from edgeprune.tflite.execution import executed_shapes
@@ -115,6 +117,14 @@ class DefaultBackend(ABC):
     def describe_layers(self, graph: LayerGraph) -> dict[str, dict[str, Any]]:
         """By the profile's latency model."""
         return describe_layers(graph, self.profile)
+
+    def plan_memory(self, measured: Measured) -> MemoryPart | None:
+        """Not known."""
+        return None
+
+    def list_deployment(self) -> tuple[DeployStepPart, ...]:
+        """An application takes the file."""
+        return ({"say": "Ship model.tflite with your application.", "command": ""},)
 
     def rewrite(self, file: bytes) -> bytes:
         """The file as it is."""

@@ -30,6 +30,8 @@ from edgeprune.measuring.records import (
 from edgeprune.measuring.refusals import list_reasons, refuse_ops
 from edgeprune.measuring.tflm import Tflm
 from edgeprune.prune.masks import Pattern
+from edgeprune.report.sections.deployment import DeployStepPart
+from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.runtimes.agreement import Comparison
 from edgeprune.runtimes.vela import find_vela, run_vela
 from edgeprune.tflite.model import Model
@@ -93,6 +95,21 @@ class EthosU(Tflm):
     def op_costs(self) -> Mapping[str, Callable[[OpShape], float]]:
         """As if all ops ran on the NPU."""
         return npu_op_costs(self.npu)
+
+    def plan_memory(self, measured: Measured) -> MemoryPart | None:
+        """Not known op by op: Vela plans what the NPU's commands address, and reports sums alone."""
+        return None
+
+    def list_deployment(self) -> tuple[DeployStepPart, ...]:
+        """Into the vendor's project, which has the NPU's driver."""
+        return (
+            {
+                "say": "Copy the model that Vela compiled, as C++, into PROJECT, your project with the NPU's "
+                "driver.",
+                "command": "cp -r tflm PROJECT/",
+            },
+            {"say": "Build and flash that project as its vendor says.", "command": ""},
+        )
 
     def rewrite(self, file: bytes) -> bytes:
         """As for TFLM, but only where Vela leaves the core an op that it lacks: the NPU may have it."""

@@ -13,7 +13,7 @@ from edgeprune.encoding import xnnpack_sparse
 from edgeprune.errors import OpError, RecipeError, ToolError
 from edgeprune.firmware.android import KIND, render_android
 from edgeprune.firmware.rendering import write_files
-from edgeprune.measuring.arena import plan_activations
+from edgeprune.measuring.arena import describe_plan, plan_activations
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.defaults import DefaultBackend, read_ops
 from edgeprune.measuring.records import (
@@ -29,6 +29,8 @@ from edgeprune.measuring.records import (
 from edgeprune.measuring.refusals import list_reasons, refuse_compiled
 from edgeprune.measuring.trial import invoke_once
 from edgeprune.prune.masks import Pattern
+from edgeprune.report.sections.deployment import DeployStepPart
+from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import save_golden
 from edgeprune.runtimes.litert_host import run_litert
@@ -78,6 +80,35 @@ class Litert(DefaultBackend):
             latency=True,
             reason=f"zeros may save time on {self.place}: XNNPACK has sparse kernels for 1×1 convolutions of "
             "floats, more than two thirds zeros, in networks of a certain shape; 'edgeprune compress' tells",
+        )
+
+    def plan_memory(self, measured: Measured) -> MemoryPart | None:
+        """A greedy plan of the activations: LiteRT makes one, too, but may delegate ops to XNNPACK."""
+        return describe_plan(measured.model, "reference", planner="edgeprune, greedily, as LiteRT does")
+
+    def list_deployment(self) -> tuple[DeployStepPart, ...]:
+        """An Android library for phones; a copy of the file for other systems."""
+        if self.profile.kind != "phone":
+            return (
+                {
+                    "say": "Copy the file to the board, HOST; LiteRT executes it there.",
+                    "command": "scp model.tflite HOST:",
+                },
+            )
+        device = self.profile.id
+        return (
+            {
+                "say": "Write an Android library with the model among its assets.",
+                "command": f"edgeprune firmware . --project {KIND} --output ../library",
+            },
+            {
+                "say": "Install its test on the phone that adb is connected to.",
+                "command": "gradle -p ../library installDebugAndroidTest",
+            },
+            {
+                "say": "Run it: outputs are compared with the golden samples, and inferences timed.",
+                "command": f"edgeprune bench model.tflite --device {device} --on adb",
+            },
         )
 
     def refuse(self, model: Model) -> Refusal | None:

@@ -22,9 +22,10 @@ from edgeprune.firmware.golden import fit_golden
 from edgeprune.firmware.project import PROJECTS, count_growth, render_project
 from edgeprune.firmware.rendering import write_texts
 from edgeprune.firmware.tflm import reserve_arena, write_tflm_package
-from edgeprune.measuring.arena import NOT_RUN, simulate_arena
+from edgeprune.measuring.arena import NOT_RUN, describe_plan, simulate_arena
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.defaults import DefaultBackend, read_ops, require_room
+from edgeprune.measuring.deployment import list_flashing
 from edgeprune.measuring.records import (
     Encoded,
     Measured,
@@ -38,6 +39,8 @@ from edgeprune.measuring.records import (
 )
 from edgeprune.measuring.refusals import list_reasons, refuse_compiled, say_without_place
 from edgeprune.prune.masks import Pattern
+from edgeprune.report.sections.deployment import DeployStepPart
+from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.runtimes.agreement import Comparison, compare_runtimes
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import save_golden
@@ -50,6 +53,9 @@ from edgeprune.tflite.read import read_model
 from edgeprune.tflite.rewriting.rewrite import in_ops_of
 from edgeprune.tflite.schemes import Scheme
 from edgeprune.units import format_quantity
+
+_USUAL_PROJECT = {"esptool": "esp-idf", "uf2": "pico"}
+"""The project for boards that are flashed so; CMake for all others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +108,24 @@ class Tflm(DefaultBackend):
             flash=True,
             reason=f"clusters save flash on {self.place}: its DECODE op stores a short index for each "
             "weight; they cost arena and instructions, for unpacking",
+        )
+
+    def plan_memory(self, measured: Measured) -> MemoryPart | None:
+        """The head of the arena: activations, and scratch buffers of the device's kernels."""
+        planner = "TFLM's greedy planner, on the device, when the interpreter starts"
+        return describe_plan(measured.model, arena_kernels(self.profile), planner=planner)
+
+    def list_deployment(self) -> tuple[DeployStepPart, ...]:
+        """A project for the build system that the board's image is usually made with."""
+        method = self.profile.flashing.method if self.profile.flashing else None
+        kind = _USUAL_PROJECT.get(method or "", "cmake")
+        return (
+            {
+                "say": "Write a firmware project with the model in it.",
+                "command": f"edgeprune firmware . --project {kind} --output ../firmware",
+            },
+            {"say": "Build it, as the project's README.md says.", "command": ""},
+            *list_flashing("../firmware", self.profile),
         )
 
     def rewrite(self, file: bytes) -> bytes:

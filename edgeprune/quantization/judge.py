@@ -15,6 +15,7 @@ from edgeprune.runtimes.samples import as_real
 if TYPE_CHECKING:
     import keras
 
+    from edgeprune.keras_bridge.training.answers import AnswerTally
     from edgeprune.keras_bridge.training.evaluation import Evaluator
 
 
@@ -29,10 +30,12 @@ class Judged:
     Attributes:
         metrics: every metric by its name.
         runtime: name and version of the LiteRT that ran it.
+        answers: a tally of what it answered; None for a model of several outputs.
     """
 
     metrics: Mapping[str, float]
     runtime: str
+    answers: AnswerTally | None = None
 
 
 def judge_file(tflite: bytes, evaluator: Evaluator) -> Judged:
@@ -45,7 +48,9 @@ def judge_file(tflite: bytes, evaluator: Evaluator) -> Judged:
     Raises:
         ToolError: LiteRT cannot be loaded, or failed.
     """
-    runtime = ""
+    from edgeprune.keras_bridge.training.answers import start_answers
+
+    runtime, answers = "", start_answers(evaluator.task)
 
     def run(inputs: tuple[Array, ...]) -> Sequence[Array]:
         nonlocal runtime
@@ -53,7 +58,8 @@ def judge_file(tflite: bytes, evaluator: Evaluator) -> Judged:
         runtime = found.runtime
         return [output.values for output in found.outputs]
 
-    return Judged(metrics=evaluator.score_all(run), runtime=runtime)
+    metrics = evaluator.score_all(run, watch=None if answers is None else answers.add)
+    return Judged(metrics=metrics, runtime=runtime, answers=answers)
 
 
 def say_one_answer(tflite: bytes, model: keras.Model, evaluator: Evaluator) -> str:

@@ -11,8 +11,10 @@ from edgeprune.units import format_quantity
 
 _NARROWEST = 1e-9
 """Half the length of an axis on which all values are zero, or as good as zero."""
+_ALONE = 0.1
+"""The same of one that holds a single value, as a part of it."""
 _KIB = 1024.0
-_LETTER_WIDTH = 7.0
+LETTER_WIDTH = 7.0
 """Of a digit in a label, in pixels, with a little air."""
 
 
@@ -71,7 +73,7 @@ class Plot:
 
     def draw_names(self, names: Sequence[str], *, at: Sequence[float]) -> Markup:
         """Text below the area, in the middle of its value: every n-th where there is no room for all."""
-        widest = max((len(name) for name in names), default=0) * _LETTER_WIDTH
+        widest = max((len(name) for name in names), default=0) * LETTER_WIDTH
         room = (self.right_edge - self.left) / max(len(names), 1)
         every = max(1, math.ceil(widest / room))
         return join(
@@ -106,7 +108,8 @@ def place_ticks(low: float, high: float, *, unit: str, from_zero: bool) -> list[
     scale = _byte_scale(high) if unit == "bytes" else 1.0
     low, high = (0.0 if from_zero else low / scale), high / scale
     if high - low < 1e-9 * max(1.0, abs(high)):
-        low, high = (edge + sign * max(0.5 * abs(edge), _NARROWEST) for edge, sign in ((low, -1), (high, 1)))
+        half = max(_ALONE * abs(high), _NARROWEST)
+        low, high = low - half, high + half
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)

@@ -1,6 +1,6 @@
-"""The charts of pages and benchmarks: lines with a level, and bars."""
+"""The charts of pages and benchmarks: lines with a level, bars, and a path through two dimensions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -10,8 +10,8 @@ from edgeprune.report.marks import Mark, draw_mark
 from edgeprune.report.markup import Attributes, element, join, read_style
 from edgeprune.units import format_quantity
 
-WIDTH = 900.0
-"""Of every chart, in pixels of its drawing; pages scale it."""
+WIDTH, NARROW = 900.0, 360.0
+"""Of every chart, in pixels of its drawing, on a wide page and on a phone's; pages scale it."""
 LEFT = 74.0
 """Of every chart whose axis stands on the left: room for its ticks."""
 
@@ -70,12 +70,25 @@ class Bar:
     label: str
 
 
-def draw_panel(panel: Panel, *, names: Sequence[str]) -> Markup:
+def draw_both(draw: Callable[[float], Markup]) -> Markup:
+    """A chart for wide pages and one for narrow ones, of which the style sheet shows one.
+
+    Args:
+        draw: draws it in a width, in pixels.
+    """
+    wide, narrow = (
+        element("div", {"class": name}, draw(width)) for name, width in (("wide", WIDTH), ("narrow", NARROW))
+    )
+    return join([wide, narrow])
+
+
+def draw_panel(panel: Panel, *, names: Sequence[str], width: float = WIDTH) -> Markup:
     """A line chart as SVG.
 
     Args:
         panel: what to draw.
         names: text below each point of the x axis; empty for a panel that has another one below it.
+        width: of the drawing, in pixels.
     """
     # A collapse that was rolled back must not flatten the rest of the line; it is drawn at the edge.
     known = [p.value for p in panel.points if p.value is not None and p.mark.joined] or [0.0]
@@ -84,7 +97,7 @@ def draw_panel(panel: Panel, *, names: Sequence[str]) -> Markup:
     last = len(panel.points) - 1
     side = _SIDE * last or 0.5
     plot = Plot(
-        width=WIDTH,
+        width=width,
         height=_LINES_HEIGHT + (_NAMES_HEIGHT if names else 0.0),
         left=LEFT,
         right=_LINES_RIGHT,

@@ -37,6 +37,12 @@ def read_style() -> Markup:
     return Markup(file.read_text(encoding="utf-8"))
 
 
+def read_script() -> Markup:
+    """What the report of a build does beside being read."""
+    file = resources.files("edgeprune.report").joinpath("templates", "report.js")
+    return Markup(file.read_text(encoding="utf-8"))
+
+
 def _format_number(value: str | float | None) -> str:
     # Two digits: a hundredth of a pixel, and the same text for the same report on every platform.
     return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")

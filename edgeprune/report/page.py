@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from edgeprune.report.markup import read_style
+from edgeprune.report.markup import read_script, read_style
 from edgeprune.report.section import Document, Section
 from edgeprune.units import (
     NOTHING,
@@ -87,4 +87,4 @@ _ENVIRONMENT.filters.update(
     percent_of=_percent_of,
     tone=_tone,
 )
-_ENVIRONMENT.globals["style"] = read_style()
+_ENVIRONMENT.globals.update(style=read_style(), script=read_script())

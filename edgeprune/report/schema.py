@@ -14,18 +14,22 @@ from typing import Any
 
 from edgeprune.errors import InputError
 from edgeprune.report.sections.agreement import AgreementPart
+from edgeprune.report.sections.answers import AnswersPart
 from edgeprune.report.sections.budgets import BudgetPart
 from edgeprune.report.sections.checks import CheckPart
+from edgeprune.report.sections.deployment import DeploymentPart
 from edgeprune.report.sections.engine import EnginePart
 from edgeprune.report.sections.equivalence import EquivalencePart
 from edgeprune.report.sections.figures import FigurePart, Numbers
 from edgeprune.report.sections.frozen import FrozenPart
 from edgeprune.report.sections.head import DevicePart
 from edgeprune.report.sections.layers import LayerPart
+from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.report.sections.minimized import TrialPart
 from edgeprune.report.sections.origin import DataPart, ModelPart, OpPart, TaskPart
 from edgeprune.report.sections.plans import PlanPart
 from edgeprune.report.sections.quantization import QuantizationPart
+from edgeprune.report.sections.samples import SamplePart
 from edgeprune.report.sections.sparsity import SparsityPart
 from edgeprune.report.sections.steps import StepPart
 from edgeprune.version import __version__
@@ -59,6 +63,10 @@ class Report:
         ops: of the artefact.
         seed: of everything random.
         versions: package → version.
+        answers: what the artefact answered to the test samples; None for a model of several outputs.
+        samples: golden samples as pictures; none where inputs are no images.
+        memory: the runtime's plan of the arena; None where it is not known, or in `engine`.
+        deployment: how the artefact gets onto the device.
     """
 
     edgeprune: str = __version__
@@ -87,6 +95,10 @@ class Report:
     ops: tuple[OpPart, ...]
     seed: int
     versions: Mapping[str, str]
+    answers: AnswersPart | None = None
+    samples: tuple[SamplePart, ...] = ()
+    memory: MemoryPart | None = None
+    deployment: DeploymentPart | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document as it stands in `report.json`; numbers that are not finite become None."""

@@ -6,8 +6,8 @@ from typing import Any
 from markupsafe import Markup
 
 from edgeprune.config.budgets import BUDGETS, BudgetKind
-from edgeprune.report.axes import Plot, place_ticks
-from edgeprune.report.charts import LEFT, WIDTH
+from edgeprune.report.axes import LETTER_WIDTH, Plot, place_ticks
+from edgeprune.report.charts import LEFT, WIDTH, draw_both
 from edgeprune.report.marks import Mark, draw_key, draw_mark
 from edgeprune.report.markup import Attributes, element
 from edgeprune.report.page import render
@@ -17,7 +17,7 @@ from edgeprune.units import NOTHING, format_quantity, format_setting
 _HEIGHT = 320.0
 _NAMED_AT_MOST = 24
 """Points of a chart that have their budget beside them."""
-_LABEL_BELOW = 14.0
+_LABEL_BELOW, _RIGHT = 14.0, 40.0
 _MARKS = {
     "front": Mark(name="on the front", shape="dot", look="full"),
     "tied": Mark(name="tied with one on the front", shape="ring", look="hollow"),
@@ -53,7 +53,7 @@ def _describe_front(front: Document) -> dict[str, Any]:
         "title": f"{front['model']} on {front['device']}",
         "caption": f"{metric} of the file against {kind.label}",
         "sentence": front["sentence"],
-        "chart": _draw_front(points, kind),
+        "chart": draw_both(lambda width: _draw_front(points, kind, width=width)),
         "points": [_describe_point(point, kind, names, taken=front["taken"]) for point in points],
         "cost": kind.label,
         "metric": metric,
@@ -96,7 +96,7 @@ def _choose_mark(point: Document) -> str:
     return "front" if point["on_front"] else "tied" if point["ties"] else "behind"
 
 
-def _draw_front(points: Sequence[Document], kind: BudgetKind) -> Markup:
+def _draw_front(points: Sequence[Document], kind: BudgetKind, *, width: float) -> Markup:
     """Points with error bars over their seeds, and a line along the front."""
     figure, unit = kind.figure, kind.unit
     ends = [_reach(point["accuracy"]) for point in points]
@@ -104,10 +104,10 @@ def _draw_front(points: Sequence[Document], kind: BudgetKind) -> Markup:
     across = place_ticks(min(costs), max(costs), unit=unit, from_zero=False)
     up = place_ticks(min(low for low, _ in ends), max(high for _, high in ends), unit="", from_zero=False)
     plot = Plot(
-        width=WIDTH,
+        width=width,
         height=_HEIGHT,
-        left=LEFT,
-        right=40.0,
+        left=LEFT if width == WIDTH else 52.0,
+        right=_RIGHT,
         top=16.0,
         bottom=36.0,
         across=(across[0], across[-1]),
@@ -120,6 +120,9 @@ def _draw_front(points: Sequence[Document], kind: BudgetKind) -> Markup:
     )
     parts = [plot.draw_rows(up, unit=""), plot.draw_columns(across, unit=unit)]
     parts.append(element("polyline", {"class": "line", "points": line}))
+    marks = [(plot.x(point["figures"][figure]), plot.y(point["accuracy"]["mean"])) for point in points]
+    names: list[Markup] = []
+    labels: list[tuple[float, float]] = []
     for point, (low, high) in zip(points, ends, strict=True):
         x, y = plot.x(point["figures"][figure]), plot.y(point["accuracy"]["mean"])
         bar: Attributes = {"class": "error-bar", "x1": x, "x2": x, "y1": plot.y(low), "y2": plot.y(high)}
@@ -128,10 +131,40 @@ def _draw_front(points: Sequence[Document], kind: BudgetKind) -> Markup:
         parts += [element("line", bar), draw_mark(_MARKS[_choose_mark(point)], x=x, y=y, title=title)]
         asked = point["budgets"].get(kind.key)
         if asked is not None and len(points) <= _NAMED_AT_MOST:
-            below = y + _LABEL_BELOW < plot.lower_edge
-            place: Attributes = {"class": "tick", "x": x + 8, "y": y + _LABEL_BELOW if below else y - 8}
-            parts.append(element("text", place, f"≤ {format_quantity(asked * kind.scale, unit)}"))
-    return plot.draw("accuracy against cost", *parts)
+            text = f"≤ {format_quantity(asked * kind.scale, unit)}"
+            names += _name_point(text, plot, x=x, y=y, marks=marks, taken=labels)
+    return plot.draw("accuracy against cost", *parts, *names)
+
+
+def _name_point(
+    text: str,
+    plot: Plot,
+    *,
+    x: float,
+    y: float,
+    marks: Sequence[tuple[float, float]],
+    taken: list[tuple[float, float]],
+) -> list[Markup]:
+    """The text beside a point: below or above it, left or right; nothing where others are all around.
+
+    Args:
+        text: what it says.
+        plot: where the point is drawn.
+        x: of the point, in pixels.
+        y: of the point, in pixels.
+        marks: all points.
+        taken: where texts of about the same width begin and their baselines; the new one is added.
+    """
+    width = LETTER_WIDTH * len(text)
+    for left in (x + 8, x - 8 - width):
+        for base in (y + _LABEL_BELOW, y - 8):
+            is_inside = plot.left < left and left + width < plot.width and plot.top < base < plot.lower_edge
+            is_free = all(abs(left - a) > width or abs(base - b) >= _LABEL_BELOW for a, b in taken)
+            is_free &= not any(left - 5 < a < left + width + 5 and base - 15 < b < base + 5 for a, b in marks)
+            if is_inside and is_free:
+                taken.append((left, base))
+                return [element("text", {"class": "tick", "x": left, "y": base}, text)]
+    return []
 
 
 def _reach(spread: Document) -> tuple[float, float]:

@@ -76,6 +76,22 @@ def test_a_fitting_build_ends_with_the_documented_files(fitting: Ended) -> None:
     assert not fitting.output.with_name("fitting.edgeprune-work").exists()
 
 
+def test_the_report_has_what_its_pictures_show(fitting: Ended) -> None:
+    report = report_of(fitting)
+    counts = np.array(report["answers"]["counts"])
+    assert counts.sum() == report["answers"]["samples"] == report["data"]["counts"]["test"]
+    assert counts.trace() / counts.sum() == pytest.approx(report["pruned"]["accuracy"], abs=1e-6)
+    with np.load(fitting.output / "golden.npz") as golden:
+        assert [sample["answer"] for sample in report["samples"]] == [
+            str(number) for number in golden["output_0"].argmax(axis=-1)
+        ]
+    assert 0 < report["memory"]["total_bytes"] < report["pruned"]["arena_bytes"]
+    assert sum(layer["latency_ms_after"] for layer in report["layers"]) == pytest.approx(
+        report["pruned"]["latency_ms"], rel=0.15
+    )
+    assert report["deployment"]["steps"]
+
+
 def test_the_pruned_model_meets_the_budget_that_the_dense_one_breaks(
     fitting: Ended, budget_ms: float
 ) -> None:

@@ -19,9 +19,15 @@ def test_the_document_has_exactly_the_keys_it_promises():
     promised = """
         schema edgeprune model device data task settings budgets verdict sentence checks dense pruned
         provenance plans trials steps layers frozen equivalence sparsity quantization agreement engine ops
-        seed versions
+        seed versions answers samples memory deployment
     """
     assert list(make_report().to_json()) == promised.split()
+
+
+def test_a_report_of_before_these_parts_is_still_read():
+    later = ("answers", "samples", "memory", "deployment", "trials")
+    document = {key: value for key, value in make_report().to_json().items() if key not in later}
+    assert Report.from_json(document).answers is None
 
 
 @pytest.mark.parametrize("change", [{"schema": 2}, {"schema": None}, {"colour": "red"}])

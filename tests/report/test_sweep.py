@@ -26,7 +26,7 @@ def test_the_page_loads_nothing_and_has_a_chart_and_all_trials():
     assert page.tags.count("svg") >= 1
     assert page.tags.count("tr") == 1 + 7 + 1 + 21
     bars = [value for name, value in page.attributes if name == "class" and value == "error-bar"]
-    assert len(bars) == 7
+    assert len(bars) == 2 * 7  # in the wide chart and in the narrow one
 
 
 def test_reports_are_linked():

@@ -18,6 +18,9 @@ from edgeprune.keras_bridge.training.inference import (
 from edgeprune.keras_bridge.training.scores import Masks, Predictions, Score, Tally
 from edgeprune.keras_bridge.training.task import Task
 
+Watch = Callable[[Arrays, Predictions, Masks], None]
+"""Is shown labels and outputs of some samples, and which places of these count."""
+
 _LEAST_HALVED = 4
 _CHUNK_BYTES = 192 * 2**20
 """Inputs, as floats, that are run and scored at a time."""
@@ -65,13 +68,18 @@ class Evaluator:
         return first.of(outputs, batch.y, weights=batch.weights, masks=self._masks(batch))
 
     def score_all(
-        self, run: Callable[[Arrays], Predictions], *, scores: Sequence[Score] | None = None
+        self,
+        run: Callable[[Arrays], Predictions],
+        *,
+        scores: Sequence[Score] | None = None,
+        watch: Watch | None = None,
     ) -> dict[str, float]:
         """Every metric by its name, over as many samples at a time as memory has room for.
 
         Args:
             run: gives outputs for inputs, one float array per model output.
             scores: which metrics; all if not given.
+            watch: is shown labels, outputs and masks, too.
         """
         chosen = self.task.scores if scores is None else scores
         tallies: dict[str, Tally] = {score.name: score.start() for score in chosen}
@@ -79,6 +87,8 @@ class Evaluator:
             outputs, masks = run(batch.x), self._masks(batch)
             for tally in tallies.values():
                 tally.add(batch.y or (), outputs, weights=batch.weights, masks=masks)
+            if watch is not None:
+                watch(batch.y or (), outputs, masks)
         return {name: tally.result() for name, tally in tallies.items()}
 
     def chunks(self) -> Iterator[Batch]:

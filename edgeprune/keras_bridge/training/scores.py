@@ -114,7 +114,7 @@ class TableTally:
         """More samples; weights do not count."""
         for output in self.outputs:
             mask = None if masks is None else masks[output]
-            pair = _reduce(METRICS[self.name].takes, self.tasks[output], y[output], predictions[output], mask)
+            pair = pair_up(METRICS[self.name].takes, self.tasks[output], y[output], predictions[output], mask)
             self._parts.setdefault(output, []).append(pair)
 
     def result(self) -> float:
@@ -126,10 +126,18 @@ class TableTally:
         return float(np.mean(found))
 
 
-def _reduce(
+def pair_up(
     takes: str, task: OutputTask, y: Array, predictions: Array, mask: Array | None
 ) -> tuple[Array, Array]:
-    """What a metric of the table is given, without the places that do not count."""
+    """Predictions and labels as a metric of the table takes them, without the places that do not count.
+
+    Args:
+        takes: "classes" for numbers of the answers, "values" for outputs as they are, else scores of classes.
+        task: of the output.
+        y: labels of the output.
+        predictions: the output, as floats.
+        mask: which places count; None for all.
+    """
     y = np.asarray(y)
     if takes == "values":
         values = predictions.astype(np.float64)

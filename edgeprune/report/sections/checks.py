@@ -27,4 +27,4 @@ class CheckPart(TypedDict):
     at_least: bool
 
 
-CHECKS = Section(reads=("checks",), summarise=lambda report: report, template="checks.html")
+CHECKS = Section(reads=("checks", "sentence"), summarise=lambda report: report, template="checks.html")

@@ -17,8 +17,9 @@ class EquivalencePart(TypedDict):
 
 def _say(proofs: Sequence[EquivalencePart]) -> list[str]:
     worst = max(proofs, key=lambda proof: proof["error"])
+    rebuilds = f"{len(proofs)} rebuilds" if len(proofs) > 1 else "one rebuild"
     return [
-        f"Removing channels changed nothing else: in {len(proofs)} rebuilds the compacted model differed "
+        f"Removing channels changed nothing else: in {rebuilds} the compacted model differed "
         f"from the masked one by at most {worst['error']:.1e} of the output's range on "
         f"{worst['samples']} samples ({worst['tolerance']:.0e} allowed)."
     ]

@@ -1,6 +1,6 @@
 """Layers: channels and cost of each, before and after."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from edgeprune.report.section import Document, Section
 from edgeprune.units import NOTHING
@@ -19,6 +19,8 @@ class LayerPart(TypedDict):
     params_after: int
     instructions_before: float | None
     instructions_after: float | None
+    latency_ms_before: NotRequired[float | None]
+    latency_ms_after: NotRequired[float | None]
 
 
 def _summarise(report: Document) -> Document | None:

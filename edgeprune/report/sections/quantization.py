@@ -9,6 +9,8 @@ _SHOWN_DB = 60.0
 _POOR_DB = 20.0
 """Below it noise is more than a tenth of the signal."""
 _MANY_SATURATED = 0.01
+_WORST = 16
+"""Layers that have a bar: those with the most noise."""
 
 
 class RungPart(TypedDict):
@@ -69,6 +71,23 @@ def _summarise_ladder(report: Document) -> Document | None:
     return ladder if ladder and len(ladder["rungs"]) > 1 else None
 
 
+def _summarise_noise(report: Document) -> Document | None:
+    quantization: QuantizationPart | None = report["quantization"]
+    ladder = quantization["ladder"] if quantization else None
+    if not ladder or not ladder["tensors"]:
+        return None
+    known = [tensor for tensor in ladder["tensors"] if tensor["sqnr_db"] is not None]
+    worst = known[:_WORST]
+    if not worst:
+        return None
+    return {
+        "tensors": sorted(worst, key=lambda tensor: tensor["tensor"]),
+        "left_out": len(known) - len(worst),
+        "shown_db": _SHOWN_DB,
+        "poor_db": _POOR_DB,
+    }
+
+
 def _summarise_tensors(report: Document) -> Document | None:
     quantization: QuantizationPart | None = report["quantization"]
     ladder = quantization["ladder"] if quantization else None
@@ -94,5 +113,6 @@ def _say(quantization: QuantizationPart) -> list[str]:
 
 
 LADDER = Section(reads=("quantization",), summarise=_summarise_ladder, template="ladder.html")
+NOISE = Section(reads=("quantization",), summarise=_summarise_noise, template="noise.html")
 TENSORS = Section(reads=("quantization",), summarise=_summarise_tensors, template="tensors.html")
 QUANTIZED = Proof(reads="quantization", say=_say)

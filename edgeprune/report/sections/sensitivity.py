@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from markupsafe import Markup
 
-from edgeprune.report.charts import Panel, Point, draw_panel
+from edgeprune.report.charts import Panel, Point, draw_both, draw_panel
 from edgeprune.report.marks import Mark
 from edgeprune.report.section import Document
 from edgeprune.report.sections.steps import MARKS
@@ -56,7 +56,12 @@ def summarise_sensitivity(document: Document) -> Document:
         "title": f"Sensitivity of {document['model']}",
         "study": study,
         "families": families,
-        "ratios": [point["ratio"] for point in families[0]["points"]],
+        "columns": [
+            "group",
+            ("channels", "number"),
+            *((f"{point['ratio']:g}", "number") for point in families[0]["points"]),
+            ("largest ratio", "number"),
+        ],
         "charts": [_describe_chart(family, study) for family in families],
     }
 
@@ -86,7 +91,8 @@ def _draw_family(family: FamilyPart, study: SensitivityPart, *, title: str) -> M
         level_name="allowed",
         from_zero=False,
     )
-    return draw_panel(panel, names=[f"{point['ratio']:g}" for point in points])
+    names = [f"{point['ratio']:g}" for point in points]
+    return draw_both(lambda width: draw_panel(panel, names=names, width=width))
 
 
 def _mark(point: SensitivityPointPart) -> Mark:

@@ -1,9 +1,11 @@
 """The steps of the build: what became of the metric, and of the budget that was hardest to meet."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypedDict
 
-from edgeprune.report.charts import Panel, Point, draw_panel
+from markupsafe import Markup
+
+from edgeprune.report.charts import Panel, Point, draw_both, draw_panel
 from edgeprune.report.marks import Mark, draw_key
 from edgeprune.report.section import Document, Section
 from edgeprune.report.sections.budgets import BUDGET_FIGURES
@@ -49,7 +51,7 @@ def _summarise(report: Document) -> Document:
     panels = [panel for panel in (_panel_of_metric(report), _panel_of_cost(report)) if panel is not None]
     numbers = [str(step["step"]) for step in steps]
     drawn = [
-        {"title": panel.title, "chart": draw_panel(panel, names=numbers if panel is panels[-1] else [])}
+        {"title": panel.title, "chart": _draw(panel, numbers if panel is panels[-1] else [])}
         for panel in panels
     ]
     shown = [point.mark for panel in panels for point in panel.points if point.value is not None]
@@ -59,6 +61,10 @@ def _summarise(report: Document) -> Document:
         "panels": drawn,
         "key": [{"mark": draw_key(mark), "name": mark.name} for mark in dict.fromkeys(key)],
     }
+
+
+def _draw(panel: Panel, names: Sequence[str]) -> Markup:
+    return draw_both(lambda width: draw_panel(panel, names=names, width=width))
 
 
 def _panel_of_metric(report: Document) -> Panel | None:
@@ -77,7 +83,7 @@ def _panel_of_metric(report: Document) -> Panel | None:
 
 
 def _panel_of_cost(report: Document) -> Panel | None:
-    budget = _find_hardest(report)
+    budget = find_hardest(report)
     if budget is None:
         return None
     values = [(step, step["cost"].get(budget["name"])) for step in report["steps"]]
@@ -93,12 +99,16 @@ def _panel_of_cost(report: Document) -> Panel | None:
     )
 
 
+def mark_of(step: Document) -> Mark:
+    """How a step looks. A kind nobody drew a mark for must not cost a finished build its page."""
+    return MARKS.get(step["kind"]) or Mark(name=step["kind"], shape="dot", look="full")
+
+
 def _place(values: Iterable[tuple[Document, float | None]], unit: str) -> list[Point]:
     return [
         Point(
             value=value,
-            # A kind nobody drew a mark for must not cost a finished build its page.
-            mark=MARKS.get(step["kind"]) or Mark(name=step["kind"], shape="dot", look="full"),
+            mark=mark_of(step),
             label=format_quantity(value, unit),
             title=f"step {step['step']} ({step['kind']}, after {step['epochs']:g} epochs): "
             f"{format_quantity(value, unit)}",
@@ -107,7 +117,7 @@ def _place(values: Iterable[tuple[Document, float | None]], unit: str) -> list[P
     ]
 
 
-def _find_hardest(report: Document) -> Document | None:
+def find_hardest(report: Document) -> Document | None:
     """The budget that the dense model broke by the largest factor."""
     factors = [
         ((report["dense"].get(BUDGET_FIGURES[budget["name"]]) or 0.0) / budget["value"], -place)
