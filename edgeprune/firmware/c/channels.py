@@ -1,7 +1,7 @@
 """Per-channel records: bias, multiplier, rounding and shift of each output channel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from textwrap import indent
 from typing import Any
@@ -24,6 +24,38 @@ _ODD = 64
 _MOST_TURNS = 8
 """From channels with records of one form to those of the other within a layer."""
 _DEEPEST_SHIFT = 22  # so that a zero point shifted by it stays below 2^29
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Put:
+    """How Helium turns sums into outputs.
+
+    Attributes:
+        put: part of a kernel's name.
+        limits: its last arguments.
+        form: of `enum edgeprune_form`.
+    """
+
+    put: str
+    limits: str
+    form: str
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], *, is_odd: bool) -> "Put":
+        """What channels need.
+
+        Args:
+            values: of a template: low, high and out_zero.
+            is_odd: whether their records have the form of `requantize`.
+        """
+        low, high = values["low"], values["high"]
+        limits = f", {low}, {high}"
+        if is_odd:
+            return cls(put="odd", limits=limits, form="SHIFTS_EITHER_WAY")
+        form = "SHIFTS_RIGHT_OF_RELU" if low >= values["out_zero"] else "SHIFTS_RIGHT"
+        if (low, high) != (INT8_MIN, INT8_MAX):
+            return cls(put="between", limits=limits, form=form)
+        return cls(put="relu" if low >= values["out_zero"] else "full", limits="", form=form)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,16 +122,23 @@ class Channels:
         text = ""
         for first, last in pairwise(ends):
             last = min(last, up_to)
-            is_odd = bool(self.odd[first])
-            names = {"odd": "_odd" if is_odd else "", "is_odd": str(is_odd).lower()}
             if first < last:
-                text += render(template, **values, **names, first=first, last=last, count=last - first)
+                put = Put.of(values, is_odd=bool(self.odd[first]))
+                text += render(template, **values, **asdict(put), first=first, last=last, count=last - first)
         return text.rstrip()
 
-    def in_fours(self) -> Constant:
-        """The records for Helium: each field of four channels in a row; biases once, shifts to the left."""
+    def find_puts(self, values: Mapping[str, Any]) -> list[str]:
+        """Names of the ways in which `render_blocks` has channels put out."""
+        return sorted({Put.of(values, is_odd=is_odd).put for is_odd in self.odd.tolist()})
+
+    def in_fours(self, *, top: int = 24) -> Constant:
+        """The records for Helium: each field of four channels in a row; biases once, shifts to the left.
+
+        Args:
+            top: the bit that the lowest one of an output is shifted to.
+        """
         bias, multiplier, offset, right = self.values.T
-        fields = np.stack([bias // 2, multiplier, offset, -right])
+        fields = np.stack([bias // 2, multiplier, offset, top - right])
         fields = np.where(self.odd, self.plain.T, fields)
         rows = fields.reshape(4, -1, 4).swapaxes(0, 1).astype(np.int32)
         return Constant(name=self.name, values=np.ascontiguousarray(rows))

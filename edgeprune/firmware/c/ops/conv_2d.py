@@ -12,6 +12,7 @@ from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_
 from edgeprune.firmware.c.channels import (
     Channels,
     Filters,
+    Put,
     bound_sums,
     fold_input_zero,
     pack_channels,
@@ -86,6 +87,7 @@ class Convolution:
             "comment": describe(self.site),
             "pixels": self.window.pixels,
             "in_zero": f"({zero_point(self.site.input())})",
+            "out_zero": zero_point(self.site.output()),
             "requantize": channels.requantize,
             "low": low,
             "high": high,
@@ -290,9 +292,9 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
     values = {**convolution.values(channels), "runs": runs}
     whole = window.out_c // 4 * 4
     blocks = channels.render_blocks("conv_2d_mve_blocks.c", values, up_to=whole)
-    odd = "_odd" if channels.odd[-1] else ""
     if window.out_c % 4:
-        blocks += "\n" + render("conv_2d_mve_rest.c", **values, odd=odd).rstrip()
+        put = asdict(Put.of(values, is_odd=bool(channels.odd[-1])))
+        blocks += "\n" + render("conv_2d_mve_rest.c", **values, **put).rstrip()
     return Layer(
         function=render("conv_2d_mve.c", **values, blocks=blocks),
         inputs=site.op.inputs[:1],
@@ -303,8 +305,8 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
         ),
         kernels=(
             *channels.mve_kernels,
-            "convolve_two_mve",
-            *(["convolve_two_odd_mve"] if channels.is_mixed else []),
+            *("dot_4x2_mve", "convolve_two_mve"),
+            *(f"convolve_two_{put}_mve" for put in channels.find_puts(values)),
             *(["bytes"] if window.out_c % 4 else []),
         ),
         scratch_bytes=32 * runs,

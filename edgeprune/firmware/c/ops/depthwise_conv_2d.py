@@ -55,6 +55,7 @@ def emit(site: Site) -> Layer:
         "comment": describe(site),
         "multiplier": window.out_c // window.in_c,
         "in_zero": f"({zero_point(site.input())})",
+        "out_zero": zero_point(site.output()),
         "requantize": channels.requantize,
         "low": low,
         "high": high,

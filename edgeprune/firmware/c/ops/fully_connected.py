@@ -1,6 +1,7 @@
 """FULLY_CONNECTED."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from edgeprune.firmware.c.arithmetic import compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
     Filters,
+    Put,
     bound_sums,
     fold_input_zero,
     pack_channels,
@@ -16,7 +18,7 @@ from edgeprune.firmware.c.channels import (
     settle_constants,
 )
 from edgeprune.firmware.c.lanes import find_turns, pack_bytes, pack_halves, pack_lanes, pack_runs
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render
+from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.sparse import pack_if_sparse_rows
 
@@ -62,6 +64,7 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
         "inputs": inputs,
         "outputs": outputs,
         "requantize": channels.requantize,
+        "out_zero": zero_point(site.output()),
         "low": low,
         "high": high,
     }
@@ -200,8 +203,8 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
     values = {**values, "runs": -(-weights.shape[1] // 16)}
     blocks = channels.render_blocks("fully_connected_mve_blocks.c", values, up_to=len(weights) // 4 * 4)
     if len(weights) % 4:
-        odd = "_odd" if channels.odd[-1] else ""
-        blocks += "\n" + render("fully_connected_mve_rest.c", **values, odd=odd).rstrip()
+        put = asdict(Put.of(values, is_odd=bool(channels.odd[-1])))
+        blocks += "\n" + render("fully_connected_mve_rest.c", **values, **put).rstrip()
     return Layer(
         function=render("fully_connected_mve.c", **values, blocks=blocks),
         inputs=site.op.inputs[:1],
@@ -210,7 +213,7 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
         kernels=(
             *channels.mve_kernels,
             *("dot_4x1_mve", "connect_4x1_mve"),
-            *(["connect_4x1_odd_mve"] if channels.is_mixed else []),
+            *(f"connect_4x1_{put}_mve" for put in channels.find_puts(values)),
             *(["bytes"] if len(weights) % 4 else []),
         ),
         overlaps={site.op.inputs[0]: _find_slack(values)},
