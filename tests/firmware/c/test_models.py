@@ -69,6 +69,16 @@ def test_the_engine_takes_at_most_six_tenths_of_tflms_instructions(name, core, t
 
 
 @needs_qemu
+@pytest.mark.nightly
+def test_a_model_of_half_a_megabyte_runs_on_a_cortex_m55(tmp_path):
+    data = real_model("vww")
+    _, sizes, inputs, ours = run(data, "Cortex-M55", tmp_path)
+    theirs = run_tflm(data, inputs).outputs[0].raw
+    assert sizes.weights > 512 * 1024
+    np.testing.assert_array_equal(ours.outputs[0].reshape(-1), theirs.reshape(-1))
+
+
+@needs_qemu
 @pytest.mark.parametrize("core", ["Cortex-M0+", "Cortex-M7"])
 def test_four_fifths_of_zeros_save_instructions_and_flash(core, tmp_path):
     data = sparsify(real_model("resnet8"), 0.8)
