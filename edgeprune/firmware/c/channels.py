@@ -40,23 +40,6 @@ class Put:
     limits: str
     form: str
 
-    @classmethod
-    def of(cls, values: Mapping[str, Any], *, is_odd: bool) -> "Put":
-        """What channels need.
-
-        Args:
-            values: of a template: low, high and out_zero.
-            is_odd: whether their records have the form of `requantize`.
-        """
-        low, high = values["low"], values["high"]
-        limits = f", {low}, {high}"
-        if is_odd:
-            return cls(put="odd", limits=limits, form="SHIFTS_EITHER_WAY")
-        form = "SHIFTS_RIGHT_OF_RELU" if low >= values["out_zero"] else "SHIFTS_RIGHT"
-        if (low, high) != (INT8_MIN, INT8_MAX):
-            return cls(put="between", limits=limits, form=form)
-        return cls(put="relu" if low >= values["out_zero"] else "full", limits="", form=form)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Channels:
@@ -67,12 +50,16 @@ class Channels:
             for channels that it can serve; `_ODD` is added to the shift of those that only `requantize` can.
         odd: which these are.
         plain: the same in the form of `requantize`, whatever the channel, without `_ODD`.
+        is_relu: whether an activation cuts off all that is negative.
+        in_steps: whether the core has SMMLSR, and so `requantize_step.h` its form of the records.
         name: of the array.
     """
 
     values: Integers
     odd: NDArray[np.bool_]
     plain: Integers
+    is_relu: bool
+    in_steps: bool
     name: str = "channels"
 
     @property
@@ -83,13 +70,18 @@ class Channels:
     @property
     def requantize(self) -> str:
         """The C function that serves all of them."""
-        return "requantize_any" if self.is_mixed else "requantize_right"
+        return "requantize_any" if self.is_mixed else self.right
+
+    @property
+    def right(self) -> str:
+        """The C function that serves those that are not odd."""
+        return "requantize_relu" if self.is_relu else "requantize_right"
 
     @property
     def kernels(self) -> tuple[str, ...]:
         """Files of `templates/c/kernels` it needs."""
         more = ("rescale", "requantize", "requantize_any") if self.is_mixed else ()
-        return ("clamp", "requantize_right", *more)
+        return ("clamp", "requantize_step" if self.in_steps else "requantize_right", *more)
 
     @property
     def mve_kernels(self) -> tuple[str, ...]:
@@ -99,7 +91,12 @@ class Channels:
     @property
     def constant(self) -> Constant:
         """The records, one per channel."""
-        values = self.values.astype(np.int32)
+        bias, multiplier, offset, right = self.values.T
+        if self.in_steps:
+            shifts = np.where(self.odd, 0, right)
+            offset = offset >> shifts
+            right = np.where(self.odd, right, -(1 << (32 - shifts)))
+        values = np.stack([bias, multiplier, offset, right], axis=1).astype(np.int32)
         return Constant(name=self.name, values=values, ctype="struct edgeprune_channel")
 
     def alike(self, *, block: int) -> "Channels":
@@ -123,13 +120,29 @@ class Channels:
         for first, last in pairwise(ends):
             last = min(last, up_to)
             if first < last:
-                put = Put.of(values, is_odd=bool(self.odd[first]))
+                put = self.choose_put(values, is_odd=bool(self.odd[first]))
                 text += render(template, **values, **asdict(put), first=first, last=last, count=last - first)
         return text.rstrip()
 
     def find_puts(self, values: Mapping[str, Any]) -> list[str]:
         """Names of the ways in which `render_blocks` has channels put out."""
-        return sorted({Put.of(values, is_odd=is_odd).put for is_odd in self.odd.tolist()})
+        return sorted({self.choose_put(values, is_odd=is_odd).put for is_odd in self.odd.tolist()})
+
+    def choose_put(self, values: Mapping[str, Any], *, is_odd: bool) -> Put:
+        """How Helium puts out channels of one form.
+
+        Args:
+            values: of a template: low and high.
+            is_odd: which form their records have.
+        """
+        low, high = values["low"], values["high"]
+        limits = f", {low}, {high}"
+        if is_odd:
+            return Put(put="odd", limits=limits, form="SHIFTS_EITHER_WAY")
+        form = "SHIFTS_RIGHT_OF_RELU" if self.is_relu else "SHIFTS_RIGHT"
+        if (low, high) != (INT8_MIN, INT8_MAX):
+            return Put(put="between", limits=limits, form=form)
+        return Put(put="relu" if self.is_relu else "full", limits="", form=form)
 
     def in_fours(self, *, top: int = 24) -> Constant:
         """The records for Helium: each field of four channels in a row; biases once, shifts to the left.
@@ -231,15 +244,23 @@ def read_bias(site: Site, *, position: int, channels: int) -> Integers:
 
 
 def pack_channels(
-    *, bias: Integers, factors: tuple[Factor, ...], output_zero: Integers | int, largest_sum: Integers
+    site: Site,
+    *,
+    bias: Integers,
+    factors: tuple[Factor, ...],
+    output_zero: Integers | int,
+    largest_sum: Integers,
+    lowest: int | None = None,
 ) -> Channels:
     """The records, each in the form that the faster of both C functions reads, if the channel allows it.
 
     Args:
+        site: the op.
         bias: of each channel.
         factors: of each channel.
         output_zero: the output's zero point, or what each channel adds.
         largest_sum: an upper bound of each channel's sum, in absolute value, without the bias.
+        lowest: the activation's lower limit; None where there is none.
     """
     shifts = np.array([factor.shift for factor in factors], np.int64)
     multipliers = np.array([factor.multiplier for factor in factors], np.int64)
@@ -253,7 +274,14 @@ def pack_channels(
     )
     fast = np.stack([2 * bias, multipliers, offsets, right], axis=1)
     values = np.where(fits[:, None], fast, plain + np.array([0, 0, 0, _ODD]))
-    return Channels(values=values, odd=~fits, plain=plain)
+    is_cut = (multipliers == 0) | (np.asarray(output_zero) <= (-np.inf if lowest is None else lowest))
+    return Channels(
+        values=values,
+        odd=~fits,
+        plain=plain,
+        is_relu=bool(is_cut.all()),
+        in_steps=site.instructions != "plain",
+    )
 
 
 def render_by_channel(template: str, channels: Channels, values: Mapping[str, Any]) -> str:
@@ -264,7 +292,7 @@ def render_by_channel(template: str, channels: Channels, values: Mapping[str, An
         channels: all channels.
         values: for the template.
     """
-    right = render(template, **{**values, "requantize": "requantize_right"}).rstrip()
+    right = render(template, **{**values, "requantize": channels.right}).rstrip()
     if not channels.is_mixed:
         return right
     odd = render(template, **{**values, "requantize": "requantize"}).rstrip()

@@ -12,7 +12,6 @@ from edgeprune.firmware.c.arithmetic import Arithmetic, compute_narrow, compute_
 from edgeprune.firmware.c.channels import (
     Channels,
     Filters,
-    Put,
     bound_sums,
     fold_input_zero,
     pack_channels,
@@ -72,22 +71,27 @@ class Convolution:
         if folded:
             bias = fold_input_zero(self.site, self.weights, bias)
         return pack_channels(
+            self.site,
             bias=bias - excess,
             factors=self.filters.factors,
             output_zero=self.filters.zeros,
             largest_sum=bound_sums(self.weights) * (1 if folded else 2) + excess,
+            lowest=self.limits[0],
         )
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest output."""
+        return activation_range(self.site.op.options["fused_activation_function"], self.site.output())
 
     def values(self, channels: Channels) -> Mapping[str, Any]:
         """What every template of a convolution is filled with."""
-        activation = self.site.op.options["fused_activation_function"]
-        low, high = activation_range(activation, self.site.output())
+        low, high = self.limits
         return asdict(self.window) | {
             "name": self.site.label,
             "comment": describe(self.site),
             "pixels": self.window.pixels,
             "in_zero": f"({zero_point(self.site.input())})",
-            "out_zero": zero_point(self.site.output()),
             "requantize": channels.requantize,
             "low": low,
             "high": high,
@@ -237,8 +241,9 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     # Whole sums are doubled before they are scaled.
     is_whole = lanes.segment == lanes.pairs and 2 * bound_sums(convolution.weights).max() < 1 << 31
     if is_whole and (values["low"], values["high"]) == (INT8_MIN, INT8_MAX):
-        values |= {"between": "", "limits": ""}
-        kernels += ["convolve_4x2", "convolve_4x2_full"]
+        relu = "_relu" if channels.is_relu and turns is None else ""
+        values |= {"between": relu, "limits": ""}
+        kernels += ["convolve_4x2", f"convolve_4x2{relu or '_full'}"]
     elif is_whole:
         values |= {"between": "_between", "limits": f", {values['low']}, {values['high']}"}
         kernels += ["convolve_4x2", "convolve_4x2_between"]
@@ -279,7 +284,7 @@ def _emit_winograd(convolution: Convolution) -> Layer:
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=winograd.pack_winograd(weights)), channels.constant),
-        kernels=("clamp", "requantize_right", "bytes", "dsp", "winograd", "winograd_put", *odd),
+        kernels=(*channels.kernels, "bytes", "dsp", "winograd", "winograd_put", *odd),
         scratch_bytes=winograd.count_scratch_bytes(window),
         overlaps={site.op.inputs[0]: winograd.find_slack_bytes(window)},
     )
@@ -293,7 +298,7 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
     whole = window.out_c // 4 * 4
     blocks = channels.render_blocks("conv_2d_mve_blocks.c", values, up_to=whole)
     if window.out_c % 4:
-        put = asdict(Put.of(values, is_odd=bool(channels.odd[-1])))
+        put = asdict(channels.choose_put(values, is_odd=bool(channels.odd[-1])))
         blocks += "\n" + render("conv_2d_mve_rest.c", **values, **put).rstrip()
     return Layer(
         function=render("conv_2d_mve.c", **values, blocks=blocks),

@@ -43,19 +43,20 @@ def emit(site: Site) -> Layer:
     )
     taps = filters.weights.T.astype(np.int8)
     bias = fold_input_zero(site, filters.weights, filters.bias) if in_planes else filters.bias
+    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     channels = pack_channels(
+        site,
         bias=bias,
         factors=filters.factors,
         output_zero=filters.zeros,
         largest_sum=bound_sums(filters.weights) * (1 if in_planes else 2),
+        lowest=low,
     )
-    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     values = asdict(window) | {
         "name": site.label,
         "comment": describe(site),
         "multiplier": window.out_c // window.in_c,
         "in_zero": f"({zero_point(site.input())})",
-        "out_zero": zero_point(site.output()),
         "requantize": channels.requantize,
         "low": low,
         "high": high,

@@ -10,7 +10,6 @@ from edgeprune.firmware.c.arithmetic import compute_plain, is_plain
 from edgeprune.firmware.c.channels import (
     Channels,
     Filters,
-    Put,
     bound_sums,
     fold_input_zero,
     pack_channels,
@@ -18,7 +17,7 @@ from edgeprune.firmware.c.channels import (
     settle_constants,
 )
 from edgeprune.firmware.c.lanes import find_turns, pack_bytes, pack_halves, pack_lanes, pack_runs
-from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render, zero_point
+from edgeprune.firmware.c.layer import Constant, Layer, Site, describe, emits, render
 from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.sparse import pack_if_sparse_rows
 
@@ -50,13 +49,15 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
     """
     weights = filters.weights
     outputs, inputs = weights.shape
+    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     channels = pack_channels(
+        site,
         bias=fold_input_zero(site, weights, filters.bias),
         factors=filters.factors,
         output_zero=filters.zeros,
         largest_sum=bound_sums(weights),
+        lowest=low,
     )
-    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     values = {
         "name": site.label,
         "comment": describe(site),
@@ -64,7 +65,6 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
         "inputs": inputs,
         "outputs": outputs,
         "requantize": channels.requantize,
-        "out_zero": zero_point(site.output()),
         "low": low,
         "high": high,
     }
@@ -203,7 +203,7 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
     values = {**values, "runs": -(-weights.shape[1] // 16)}
     blocks = channels.render_blocks("fully_connected_mve_blocks.c", values, up_to=len(weights) // 4 * 4)
     if len(weights) % 4:
-        put = asdict(Put.of(values, is_odd=bool(channels.odd[-1])))
+        put = asdict(channels.choose_put(values, is_odd=bool(channels.odd[-1])))
         blocks += "\n" + render("fully_connected_mve_rest.c", **values, **put).rstrip()
     return Layer(
         function=render("fully_connected_mve.c", **values, blocks=blocks),

@@ -210,6 +210,6 @@ def _pack_channels(
                 raise site.refuse(f"its bias is {site.input(_BIASES[gate]).dtype}, not int32")
             bias[gate * units : (gate + 1) * units] += site.constant(_BIASES[gate])
     channels = pack_channels(
-        bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
+        site, bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
     )
     return replace(channels, name=f"{source}_channels")

@@ -4,5 +4,5 @@ static void convolve_4x2_between(const int32_t *weights, const int32_t *patches,
                                  int32_t low, int32_t high)
 {
     const struct sums_4x2 sums = dot_4x2(weights, patches, pairs);
-    put_4x2(&sums, channels, output, next, low, high);
+    put_4x2(&sums, channels, output, next, low, high, false);
 }

@@ -3,5 +3,5 @@ static void convolve_4x2(const int32_t *weights, const int32_t *patches, int32_t
                          const struct edgeprune_channel *channels, int8_t *output, int8_t *next)
 {
     const struct sums_4x2 sums = dot_4x2(weights, patches, pairs);
-    put_4x2(&sums, channels, output, next, INT8_MIN, INT8_MAX);
+    put_4x2(&sums, channels, output, next, INT8_MIN, INT8_MAX, false);
 }

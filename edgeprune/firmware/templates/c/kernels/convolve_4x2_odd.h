@@ -3,7 +3,7 @@ EDGEPRUNE_INLINE void put_two_odd(int32_t twice, int32_t next_twice, const struc
                                   int8_t *output, int8_t *next, int32_t low, int32_t high)
 {
     if (channel->shift < 32) {
-        put_two(twice, next_twice, channel, output, next, low, high);
+        put_two(twice, next_twice, channel, output, next, low, high, false);
     } else {
         *output = clamp_int8(requantize(twice / 2, channel), low, high);
         *next = clamp_int8(requantize(next_twice / 2, channel), low, high);
