@@ -241,7 +241,7 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     # Whole sums are doubled before they are scaled.
     is_whole = lanes.segment == lanes.pairs and 2 * bound_sums(convolution.weights).max() < 1 << 31
     if is_whole and (values["low"], values["high"]) == (INT8_MIN, INT8_MAX):
-        relu = "_relu" if channels.is_relu and turns is None else ""
+        relu = "_relu" if channels.is_relu else ""
         values |= {"between": relu, "limits": ""}
         kernels += ["convolve_4x2", f"convolve_4x2{relu or '_full'}"]
     elif is_whole:

@@ -1,7 +1,7 @@
 """DEPTHWISE_CONV_2D."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe
 from edgeprune.firmware.c.ops.conv_2d import emit_convolution
 from edgeprune.firmware.c.scaling import activation_range
 from edgeprune.firmware.c.window import Window, read_window
+
+_SIZES = ("in", "out", "kernel", "stride", "dilation")
 
 
 @emits("DEPTHWISE_CONV_2D")
@@ -119,12 +121,20 @@ def _emit_planes(
     """Channel by channel on a plane of 16-bit numbers, whose margin holds the padding."""
     is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3)
     in_pairs = is_3x3 and site.instructions != "plain" and window.stride_w in (1, 2)
+    pixels = {"in_x": window.in_c, "in_y": window.in_w * window.in_c}
+    pixels |= {"out_x": window.out_c, "out_y": window.out_w * window.out_c}
+    pixels |= {"tap_x": window.out_c, "tap_y": window.kernel_w * window.out_c}
+    is_turned = in_pairs and window.stride_h in (1, 2) and _count_pairs(_turn(window)) < _count_pairs(window)
+    if is_turned:
+        window = _turn(window)
+        pixels = {key[:-1] + ("y" if key[-1] == "x" else "x"): value for key, value in pixels.items()}
     # Two outputs of a row are computed at once; words start at even places.
     columns = -(-window.out_w // 2) * 2
     reached = (columns - 1) * window.stride_w + -(-window.kernel_w // 2) * 2
     plane_w = -(-max(reached, window.pad_left + window.in_w) // 2) * 2
     plane_h = max((window.out_h - 1) * window.stride_h + window.kernel_h, window.pad_top + window.in_h)
-    values = dict(values) | {
+    values = {**values, **asdict(window), **pixels} | {
+        "turned": "; its rows are columns of the image" if is_turned else "",
         "plane_h": plane_h,
         "plane_w": plane_w,
         "step": f"add_row_stride_{window.stride_w}",
@@ -153,3 +163,19 @@ def _emit_planes(
         scratch_bytes=2 * plane_h * plane_w,
         overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )
+
+
+def _turn(window: Window) -> Window:
+    """The same with rows for columns."""
+    return replace(
+        window,
+        **{f"{name}_h": getattr(window, f"{name}_w") for name in _SIZES},
+        **{f"{name}_w": getattr(window, f"{name}_h") for name in _SIZES},
+        pad_top=window.pad_left,
+        pad_left=window.pad_top,
+    )
+
+
+def _count_pairs(window: Window) -> int:
+    """Of two outputs in a row; the last may be half empty."""
+    return window.out_h * -(-window.out_w // 2)

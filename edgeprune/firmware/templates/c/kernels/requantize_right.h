@@ -5,7 +5,9 @@ EDGEPRUNE_INLINE int32_t requantize_doubled(int32_t twice_sum, const struct edge
 {
     const int32_t value = channel->bias + twice_sum;
     int32_t high;
-#if defined(EDGEPRUNE_SHORT_PRODUCTS)
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(value), "r"(channel->multiplier));
+#elif defined(EDGEPRUNE_SHORT_PRODUCTS)
     int32_t below;
     high = multiply_parts(value, channel->multiplier, &below);
     high += (below + 0x8000) >> 16;
