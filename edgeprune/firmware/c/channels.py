@@ -145,16 +145,24 @@ class Channels:
         return Put(put="relu" if self.is_relu else "full", limits="", form=form)
 
     def in_fours(self, *, top: int = 24) -> Constant:
-        """The records for Helium: each field of four channels in a row; biases once, shifts to the left.
+        """The records for Helium: each field of four channels in a row.
 
         Args:
             top: the bit that the lowest one of an output is shifted to.
         """
-        bias, multiplier, offset, right = self.values.T
-        fields = np.stack([bias // 2, multiplier, offset, top - right])
-        fields = np.where(self.odd, self.plain.T, fields)
+        fields = np.where(self.odd, self.plain.T, self._fields(top=top))
         rows = fields.reshape(4, -1, 4).swapaxes(0, 1).astype(np.int32)
         return Constant(name=self.name, values=np.ascontiguousarray(rows))
+
+    def in_rows(self) -> Constant:
+        """The same, one after the other; `_ODD` is added to the shift of odd ones."""
+        values = np.where(self.odd, (self.plain + np.array([0, 0, 0, _ODD])).T, self._fields(top=24))
+        return Constant(name=self.name, values=values.T.astype(np.int32), ctype="struct edgeprune_channel")
+
+    def _fields(self, *, top: int) -> Integers:
+        """(4, channels) of the fast form: biases once, shifts to the left."""
+        bias, multiplier, offset, right = self.values.T
+        return np.stack([bias // 2, multiplier, offset, top - right])
 
     def taken(self, places: Integers) -> "Channels":
         """These channels, in this order."""

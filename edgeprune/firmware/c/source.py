@@ -94,6 +94,11 @@ _KERNEL_ORDER = (
     "lstm_gates_mve",
     "depthwise_8_mve",
     "depthwise_3x3_mve",
+    "tiles_mve",
+    "tiles_full_mve",
+    "tiles_relu_mve",
+    "tiles_between_mve",
+    "tiles_odd_mve",
 )
 _PER_LINE = 16
 _CONSTANT_TYPES = {**C_TYPES, "int64": "int64_t"}

@@ -35,6 +35,8 @@ from edgeprune.firmware.c.sparse import count_windows, pack_if_sparse
 from edgeprune.firmware.c.window import Window, read_window
 
 _PARTS = ("naked", "parts_1x8")
+_MOST_ODD_BLOCKS = 4
+"""Blocks of channels that have C of their own; more are told apart while it runs."""
 _CLEARLY = 0.15
 """Of a layer's instructions, which are estimated, what a faster kernel saves at least."""
 
@@ -247,11 +249,15 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     elif is_whole:
         values |= {"between": "_between", "limits": f", {values['low']}, {values['high']}"}
         kernels += ["convolve_4x2", "convolve_4x2_between"]
+    few = turns is not None and np.count_nonzero(turns >= 0) <= _MOST_ODD_BLOCKS
     if turns is not None:
-        multiply = render(f"conv_2d_multiply_{'mixed' if is_whole else 'turned'}.c", **values)
-        constants.append(Constant(name="turns", values=turns))
         odd = ("rescale", "requantize", "convolve_4x2_odd", "bytes")
         kernels += odd if is_whole else ["add_sums_4x2"]
+    if turns is not None and is_whole and few:
+        multiply = _render_runs(turns, values, outputs=window.out_c)
+    elif turns is not None:
+        multiply = render(f"conv_2d_multiply_{'mixed' if is_whole else 'turned'}.c", **values)
+        constants.append(Constant(name="turns", values=turns))
     elif not is_whole:
         multiply = render("conv_2d_multiply_segments.c", **values)
         kernels.append("add_sums_4x2")
@@ -268,6 +274,20 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
         scratch_bytes=scratch_bytes,
         overlaps={site.op.inputs[0]: window.slack_bytes(pixels_at_once=2)},
     )
+
+
+def _render_runs(turns: NDArray[np.int8], values: Mapping[str, Any], *, outputs: int) -> str:
+    """C for one run of blocks after another, and for each odd block by itself."""
+    text, first = "", 0
+    for last in [*(4 * np.flatnonzero(turns >= 0)).tolist(), outputs]:
+        if first < last:
+            text += render("conv_2d_multiply_run.c", **values, first=first, count=last - first)
+        if last < outputs:
+            rest = "_rest" if last + 4 > outputs else ""
+            odd = {"first": last, "turns": int(turns[last // 4])}
+            text += render(f"conv_2d_multiply_odd{rest}.c", **values, **odd)
+        first = last + 4
+    return text
 
 
 def _emit_winograd(convolution: Convolution) -> Layer:

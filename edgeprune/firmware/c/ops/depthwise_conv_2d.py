@@ -18,7 +18,7 @@ from edgeprune.firmware.c.channels import (
 )
 from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.conv_2d import emit_convolution
-from edgeprune.firmware.c.scaling import activation_range
+from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.window import Window, read_window
 
 _SIZES = ("in", "out", "kernel", "stride", "dilation")
@@ -71,6 +71,8 @@ def emit(site: Site) -> Layer:
         and in_planes
         and (window.in_c == window.out_c and window.in_c % 8 == 0)
     )
+    if _fits_tiles(site, window) and in_planes:
+        return _emit_tiles(site, window, values, taps=filters.weights, channels=channels)
     if in_eights:
         channels = channels.alike(block=8)
         even_first = np.arange(window.out_c).reshape(-1, 4, 2).swapaxes(1, 2).reshape(-1)
@@ -89,6 +91,57 @@ def emit(site: Site) -> Layer:
     if in_planes:
         return _emit_planes(site, window, values, taps=constants[0], channels=channels)
     return _emit_loops(site, window, compute_narrow(site, taps, channels))
+
+
+def _fits_tiles(site: Site, window: Window) -> bool:
+    """Whether Helium can compute it in tiles, and their columns take little memory beside the image."""
+    return (
+        site.instructions == "mve"
+        and site.optimize == "speed"
+        and (window.kernel_h, window.kernel_w, window.stride_h, window.stride_w) == (3, 3, 1, 1)
+        and window.in_c == window.out_c
+        and min(window.out_h, window.out_w, window.in_c // 2) >= 2
+        and 4 * _count_column_bytes(window) <= window.in_h * window.in_w * window.in_c
+    )
+
+
+def _count_column_bytes(window: Window) -> int:
+    """Of the columns of a tile's rows, and one of the margin."""
+    return 64 * (window.out_w + 3)
+
+
+def _emit_tiles(
+    site: Site, window: Window, values: Mapping[str, Any], *, taps: Integers, channels: Channels
+) -> Layer:
+    """Two by two outputs at a time.
+
+    Args:
+        site: the op.
+        window: its window.
+        values: for the template.
+        taps: (channels, 9).
+        channels: their records.
+    """
+    columns = np.zeros((len(taps), 4, 4), np.int8)
+    columns[:, 1:, :3] = taps.reshape(-1, 3, 3).swapaxes(1, 2)
+    put = channels.choose_put(values, is_odd=False)
+    kind = "mixed" if channels.is_mixed else "put"
+    tiles = render(f"depthwise_conv_2d_mve_tiles_{kind}.c", **values, **asdict(put)).rstrip()
+    return Layer(
+        function=render("depthwise_conv_2d_mve_tiles.c", **values, tiles=tiles),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(
+            Constant(name="weights", values=np.pad(columns.reshape(-1), 4)),
+            channels.in_rows(),
+        ),
+        kernels=(
+            *channels.mve_kernels,
+            *("tiles_mve", f"tiles_{put.put}_mve"),
+            *(["tiles_odd_mve"] if channels.is_mixed else []),
+        ),
+        scratch_bytes=_count_column_bytes(window),
+    )
 
 
 def _emit_loops(site: Site, window: Window, arithmetic: Arithmetic) -> Layer:
