@@ -98,7 +98,6 @@ _KERNEL_ORDER = (
     "tiles_full_mve",
     "tiles_relu_mve",
     "tiles_between_mve",
-    "tiles_odd_mve",
 )
 _PER_LINE = 16
 _CONSTANT_TYPES = {**C_TYPES, "int64": "int64_t"}

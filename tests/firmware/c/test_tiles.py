@@ -7,10 +7,11 @@ from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.emulator import run_host_program, run_image
 from edgeprune.firmware.c.engine import write_engine
 from edgeprune.firmware.c.image import build_host_program, build_image
+from edgeprune.firmware.c.toolchain import COMPILER, WARNINGS, run_tool
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from tests.firmware.c.example import join, random_inputs
-from tests.firmware.c.examples_windows import depthwise, tile_examples
+from tests.firmware.c.examples_windows import conv_2d, depthwise, tile_examples
 from tests.firmware.c.test_ops import SANITIZERS, needs_gcc, needs_qemu, wrong_outputs
 from tests.firmware.c.test_sparse import kernels_of
 
@@ -46,6 +47,17 @@ def test_tiles_are_as_tflm_computes_them_here_and_on_the_core_itself(place, tmp_
     assert not wrong_outputs(
         names, run_image(elf, inputs, model=engine.program.model, board=board).outputs, expected
     )
+
+
+@needs_qemu
+@pytest.mark.parametrize("level", [["-O0"], ["-Os"], ["-O2", "-fno-omit-frame-pointer"]])
+def test_helium_kernels_find_registers_however_they_are_compiled(level, tmp_path):
+    """Those in assembly name twelve of them, and debuggers want R7 for the frame."""
+    data, _ = join([conv_2d("conv", outputs=9), depthwise("tiles", image=(26, 8, 16))])
+    engine = write_engine(data, directory=tmp_path, core=CORE)
+    source = next(path for path in engine.files if path.name == "model.c")
+    flags = [*find_board(CORE).flags, "-mthumb", *level, *WARNINGS]
+    run_tool(COMPILER, *flags, "-c", str(source), "-o", str(tmp_path / "model.o"))
 
 
 @pytest.mark.parametrize(

@@ -125,21 +125,22 @@ def _emit_tiles(
     columns = np.zeros((len(taps), 4, 4), np.int8)
     columns[:, 1:, :3] = taps.reshape(-1, 3, 3).swapaxes(1, 2)
     put = channels.choose_put(values, is_odd=False)
-    kind = "mixed" if channels.is_mixed else "put"
-    tiles = render(f"depthwise_conv_2d_mve_tiles_{kind}.c", **values, **asdict(put)).rstrip()
+    head, kernels = "", [*channels.mve_kernels, "tiles_mve"]
+    if channels.is_mixed:
+        head = render("depthwise_conv_2d_mve_tiles_mixed.c", **values, form=put.form)
+        kernel, sizes = f"{site.label}_tiles", ""
+    else:
+        kernel, sizes = f"tiles_{put.put}_mve", f", OUT_W, CHANNELS{put.limits}"
+        kernels.append(kernel)
     return Layer(
-        function=render("depthwise_conv_2d_mve_tiles.c", **values, tiles=tiles),
+        function=render("depthwise_conv_2d_mve_tiles.c", **values, head=head, kernel=kernel, sizes=sizes),
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(
             Constant(name="weights", values=np.pad(columns.reshape(-1), 4)),
             channels.in_rows(),
         ),
-        kernels=(
-            *channels.mve_kernels,
-            *("tiles_mve", f"tiles_{put.put}_mve"),
-            *(["tiles_odd_mve"] if channels.is_mixed else []),
-        ),
+        kernels=tuple(kernels),
         scratch_bytes=_count_column_bytes(window),
     )
 

@@ -148,10 +148,15 @@ EDGEPRUNE_INLINE void put_tiles(const int8_t *columns, const int8_t *weights, co
 
 EDGEPRUNE_INLINE void depthwise_tiles(const int8_t *columns, const int8_t *weights,
                                       const struct edgeprune_channel *records, int32_t channels, int8_t *output,
-                                      int32_t width, int32_t pixel, int32_t low, int32_t high, enum edgeprune_form form)
+                                      int32_t width, int32_t pixel, int32_t low, int32_t high, enum edgeprune_form form,
+                                      bool is_mixed)
 {
     for (int32_t channel = 0; channel < channels; ++channel) {
-        put_tiles(columns, weights, records, output, width, pixel, width * pixel, low, high, form);
+        if (is_mixed && (records->shift >= 32)) {
+            put_tiles(columns, weights, records, output, width, pixel, width * pixel, low, high, SHIFTS_EITHER_WAY);
+        } else {
+            put_tiles(columns, weights, records, output, width, pixel, width * pixel, low, high, form);
+        }
         columns += 4;
         weights += 16;
         ++records;
