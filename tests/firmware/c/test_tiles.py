@@ -85,6 +85,16 @@ def test_tiles_are_for_speed_on_helium(core, optimize, tmp_path):
     assert "tiles_mve" not in kernels_of(example, tmp_path, core=core, optimize=optimize)
 
 
+@needs_qemu
+def test_tiles_take_less_than_an_instruction_for_a_product(tmp_path):
+    data, _ = join([depthwise("tiles", image=(25, 5, 64), zeros=(-128, -128), activation="RELU")])
+    engine = write_engine(data, directory=tmp_path, core=CORE)
+    elf, _ = build_image(engine, directory=tmp_path / "image", board=find_board(CORE))
+    inputs = random_inputs(engine.program.model, samples=4)
+    run = run_image(elf, inputs, model=engine.program.model, board=find_board(CORE))
+    assert max(run.instructions) < 25 * 5 * 64 * 9
+
+
 def test_weights_of_a_channel_are_three_columns_after_zeros(tmp_path):
     example = depthwise("tiles", image=(26, 8, 16))
     engine = write_engine(join([example])[0], directory=tmp_path, core=CORE)
