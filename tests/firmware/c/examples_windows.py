@@ -264,7 +264,13 @@ def run_examples() -> Iterator[Example]:
             f"conv relu -1 to 1 around {zero}", image=(5, 5, 16), outputs=9, zeros=(3, zero), **between
         )
         yield depthwise(f"depthwise relu above {zero}", image=(5, 5, 8), zeros=(-3, zero), activation="RELU")
-    yield conv_2d("conv by halves", image=(4, 4, 2), kernel=(1, 1), outputs=8, out_scale=5e-4, largest=5)
+    for zero in (-128, -127, -126):  # where halves below zero, which are many, can be seen
+        halves = {"zeros": (3, zero), "out_scale": 0.05 * 0.004 * 16}
+        small = {"largest": 3, "per_channel": False, "bias": False}
+        yield conv_2d(
+            f"conv by halves from {zero}", image=(8, 8, 2), kernel=(1, 1), outputs=8, **small, **halves
+        )
+        yield depthwise(f"depthwise by halves from {zero}", image=(8, 8, 8), kernel=(1, 1), **halves)
     for height, width in ((5, 9), (9, 5), (8, 5), (5, 8)):
         for stride in ((1, 1), (2, 2), (1, 2), (2, 1), (3, 1)):
             for padding in PADDINGS:
