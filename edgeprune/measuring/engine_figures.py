@@ -142,7 +142,7 @@ def _find_obstacle(program: Program, profile: Profile) -> str:
     board = find_board(profile.core)
     layout = lay_out_board(board)
     needed = (
-        ("code", program.constant_bytes, layout.flash.size_bytes),
+        ("weights", program.constant_bytes, layout.weights.size_bytes),
         ("data", program.static_bytes, layout.ram.size_bytes),
     )
     for what, size, there in needed:

@@ -21,6 +21,8 @@ class EmulatedBoard:
         nanoseconds_per_tick: of SysTick.
         code: address and KiB of the memory that holds code and constants.
         data: address and KiB of the memory that holds everything else.
+        external: address and KiB of a memory that holds the weights in place of `code`; None where that is
+            large enough.
     """
 
     core: str
@@ -30,6 +32,12 @@ class EmulatedBoard:
     nanoseconds_per_tick: float = 40.0
     code: tuple[int, int] = (0x00000000, 4096)
     data: tuple[int, int] = (0x20000000, 4096)
+    external: tuple[int, int] | None = None
+
+    @property
+    def weights(self) -> tuple[int, int]:
+        """Address and KiB of the memory that holds the weights."""
+        return self.external or self.code
 
     def count_instructions(self, ticks: int) -> int:
         """Instructions in so many ticks of SysTick; exact to one tick."""
@@ -46,6 +54,7 @@ _CORTEX_M55 = EmulatedBoard(
     nanoseconds_per_tick=31.25,
     code=(0x00000000, 512),
     data=(0x20000000, 512),
+    external=(0x60000000, 64 * 1024),  # of its DDR
 )
 
 BOARDS = (

@@ -81,10 +81,14 @@ def build_images(project: EngineProject, *, profile: Profile) -> Images:
 
 def describe_misfit(sizes: ImageSizes, layout: Layout) -> str:
     """What an image needs more than a memory map has, as a clause; "" where it fits."""
-    wanted = (
-        ("flash", sizes.flash + sizes.golden, layout.flash.size_bytes),
+    constants = sizes.weights + sizes.golden
+    in_flash = sizes.code + (constants if layout.external is None else 0)
+    wanted = [
+        ("flash", in_flash, layout.flash.size_bytes),
         ("RAM", sizes.ram + LEAST_STACK_BYTES, layout.ram.size_bytes),
-    )
+    ]
+    if layout.external is not None:
+        wanted.append(("external memory", constants, layout.external.size_bytes))
     return ", ".join(
         f"{needed} bytes of {what}, not {there}" for what, needed, there in wanted if needed > there
     )

@@ -1,7 +1,7 @@
 """Per-channel records: bias, multiplier, rounding and shift of each output channel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from textwrap import indent
 from typing import Any
@@ -26,6 +26,21 @@ _MOST_TURNS = 8
 _DEEPEST_SHIFT = 22  # so that a zero point shifted by it stays below 2^29
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Put:
+    """How Helium turns sums into outputs.
+
+    Attributes:
+        put: part of a kernel's name.
+        limits: its last arguments.
+        form: of `enum edgeprune_form`.
+    """
+
+    put: str
+    limits: str
+    form: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Channels:
     """How a layer turns its sums into int8.
@@ -35,12 +50,16 @@ class Channels:
             for channels that it can serve; `_ODD` is added to the shift of those that only `requantize` can.
         odd: which these are.
         plain: the same in the form of `requantize`, whatever the channel, without `_ODD`.
+        is_relu: whether an activation cuts off all that is negative.
+        in_steps: whether the core has SMMLSR, and so `requantize_step.h` its form of the records.
         name: of the array.
     """
 
     values: Integers
     odd: NDArray[np.bool_]
     plain: Integers
+    is_relu: bool
+    in_steps: bool
     name: str = "channels"
 
     @property
@@ -51,13 +70,18 @@ class Channels:
     @property
     def requantize(self) -> str:
         """The C function that serves all of them."""
-        return "requantize_any" if self.is_mixed else "requantize_right"
+        return "requantize_any" if self.is_mixed else self.right
+
+    @property
+    def right(self) -> str:
+        """The C function that serves those that are not odd."""
+        return "requantize_relu" if self.is_relu else "requantize_right"
 
     @property
     def kernels(self) -> tuple[str, ...]:
         """Files of `templates/c/kernels` it needs."""
         more = ("rescale", "requantize", "requantize_any") if self.is_mixed else ()
-        return ("clamp", "requantize_right", *more)
+        return ("clamp", "requantize_step" if self.in_steps else "requantize_right", *more)
 
     @property
     def mve_kernels(self) -> tuple[str, ...]:
@@ -67,7 +91,12 @@ class Channels:
     @property
     def constant(self) -> Constant:
         """The records, one per channel."""
-        values = self.values.astype(np.int32)
+        bias, multiplier, offset, right = self.values.T
+        if self.in_steps:
+            shifts = np.where(self.odd, 0, right)
+            offset = offset >> shifts
+            right = np.where(self.odd, right, -(1 << (32 - shifts)))
+        values = np.stack([bias, multiplier, offset, right], axis=1).astype(np.int32)
         return Constant(name=self.name, values=values, ctype="struct edgeprune_channel")
 
     def alike(self, *, block: int) -> "Channels":
@@ -90,19 +119,50 @@ class Channels:
         text = ""
         for first, last in pairwise(ends):
             last = min(last, up_to)
-            is_odd = bool(self.odd[first])
-            names = {"odd": "_odd" if is_odd else "", "is_odd": str(is_odd).lower()}
             if first < last:
-                text += render(template, **values, **names, first=first, last=last, count=last - first)
+                put = self.choose_put(values, is_odd=bool(self.odd[first]))
+                text += render(template, **values, **asdict(put), first=first, last=last, count=last - first)
         return text.rstrip()
 
-    def in_fours(self) -> Constant:
-        """The records for Helium: each field of four channels in a row; biases once, shifts to the left."""
-        bias, multiplier, offset, right = self.values.T
-        fields = np.stack([bias // 2, multiplier, offset, -right])
-        fields = np.where(self.odd, self.plain.T, fields)
+    def find_puts(self, values: Mapping[str, Any]) -> list[str]:
+        """Names of the ways in which `render_blocks` has channels put out."""
+        return sorted({self.choose_put(values, is_odd=is_odd).put for is_odd in self.odd.tolist()})
+
+    def choose_put(self, values: Mapping[str, Any], *, is_odd: bool) -> Put:
+        """How Helium puts out channels of one form.
+
+        Args:
+            values: of a template: low and high.
+            is_odd: which form their records have.
+        """
+        low, high = values["low"], values["high"]
+        limits = f", {low}, {high}"
+        if is_odd:
+            return Put(put="odd", limits=limits, form="SHIFTS_EITHER_WAY")
+        form = "SHIFTS_RIGHT_OF_RELU" if self.is_relu else "SHIFTS_RIGHT"
+        if (low, high) != (INT8_MIN, INT8_MAX):
+            return Put(put="between", limits=limits, form=form)
+        return Put(put="relu" if self.is_relu else "full", limits="", form=form)
+
+    def in_fours(self, *, top: int = 24) -> Constant:
+        """The records for Helium: each field of four channels in a row.
+
+        Args:
+            top: the bit that the lowest one of an output is shifted to.
+        """
+        fields = np.where(self.odd, self.plain.T, self._fields(top=top))
         rows = fields.reshape(4, -1, 4).swapaxes(0, 1).astype(np.int32)
         return Constant(name=self.name, values=np.ascontiguousarray(rows))
+
+    def in_rows(self) -> Constant:
+        """The same, one after the other; `_ODD` is added to the shift of odd ones."""
+        values = np.where(self.odd, (self.plain + np.array([0, 0, 0, _ODD])).T, self._fields(top=24))
+        return Constant(name=self.name, values=values.T.astype(np.int32), ctype="struct edgeprune_channel")
+
+    def _fields(self, *, top: int) -> Integers:
+        """(4, channels) of the fast form: biases once, shifts to the left."""
+        bias, multiplier, offset, right = self.values.T
+        return np.stack([bias // 2, multiplier, offset, top - right])
 
     def taken(self, places: Integers) -> "Channels":
         """These channels, in this order."""
@@ -192,15 +252,23 @@ def read_bias(site: Site, *, position: int, channels: int) -> Integers:
 
 
 def pack_channels(
-    *, bias: Integers, factors: tuple[Factor, ...], output_zero: Integers | int, largest_sum: Integers
+    site: Site,
+    *,
+    bias: Integers,
+    factors: tuple[Factor, ...],
+    output_zero: Integers | int,
+    largest_sum: Integers,
+    lowest: int | None = None,
 ) -> Channels:
     """The records, each in the form that the faster of both C functions reads, if the channel allows it.
 
     Args:
+        site: the op.
         bias: of each channel.
         factors: of each channel.
         output_zero: the output's zero point, or what each channel adds.
         largest_sum: an upper bound of each channel's sum, in absolute value, without the bias.
+        lowest: the activation's lower limit; None where there is none.
     """
     shifts = np.array([factor.shift for factor in factors], np.int64)
     multipliers = np.array([factor.multiplier for factor in factors], np.int64)
@@ -214,7 +282,14 @@ def pack_channels(
     )
     fast = np.stack([2 * bias, multipliers, offsets, right], axis=1)
     values = np.where(fits[:, None], fast, plain + np.array([0, 0, 0, _ODD]))
-    return Channels(values=values, odd=~fits, plain=plain)
+    is_cut = (multipliers == 0) | (np.asarray(output_zero) <= (-np.inf if lowest is None else lowest))
+    return Channels(
+        values=values,
+        odd=~fits,
+        plain=plain,
+        is_relu=bool(is_cut.all()),
+        in_steps=site.instructions != "plain",
+    )
 
 
 def render_by_channel(template: str, channels: Channels, values: Mapping[str, Any]) -> str:
@@ -225,7 +300,7 @@ def render_by_channel(template: str, channels: Channels, values: Mapping[str, An
         channels: all channels.
         values: for the template.
     """
-    right = render(template, **{**values, "requantize": "requantize_right"}).rstrip()
+    right = render(template, **{**values, "requantize": channels.right}).rstrip()
     if not channels.is_mixed:
         return right
     odd = render(template, **{**values, "requantize": "requantize"}).rstrip()

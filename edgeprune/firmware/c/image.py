@@ -7,6 +7,7 @@ from edgeprune.files import writing
 from edgeprune.firmware.c.boards import EmulatedBoard
 from edgeprune.firmware.c.engine import Engine
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
+from edgeprune.firmware.c.layout import lay_out_board, place_weights
 from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import (
     WARNINGS,
@@ -46,6 +47,7 @@ def build_image(
         "code_length": f"{board.code[1]}K",
         "data_origin": f"{board.data[0]:#010x}",
         "data_length": f"{board.data[1]}K",
+        **place_weights(lay_out_board(board), region="weights", flash="code"),
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
         "reset": _call_reset(engine),

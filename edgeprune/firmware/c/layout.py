@@ -29,6 +29,7 @@ class Layout:
     Attributes:
         name: whose memory it is, for people.
         flash: holds code and constants.
+        external: holds weights and golden samples in place of the flash; None where that does.
         ram: holds everything else.
         boot_words: what the boot ROM looks for behind the vectors; empty where it wants nothing.
     """
@@ -37,15 +38,45 @@ class Layout:
     flash: Region
     ram: Region
     boot_words: tuple[int, ...] = ()
+    external: Region | None = None
+
+    @property
+    def weights(self) -> Region:
+        """Holds weights and golden samples."""
+        return self.external or self.flash
 
 
 def lay_out_board(board: EmulatedBoard) -> Layout:
     """The memory of an emulated board."""
+    external = board.external and _place("its external memory", board.external)
     return Layout(
         name=f"{board.machine} of qemu",
-        flash=Region(name="its code memory", origin=board.code[0], size_bytes=board.code[1] * _KIB),
-        ram=Region(name="its RAM", origin=board.data[0], size_bytes=board.data[1] * _KIB),
+        flash=_place("its code memory", board.code),
+        ram=_place("its RAM", board.data),
+        external=external,
     )
+
+
+def place_weights(layout: Layout, *, region: str, flash: str) -> dict[str, str]:
+    """Values of a linker script: where weights lie.
+
+    Args:
+        layout: of the memory.
+        region: what the script calls the memory of the weights.
+        flash: what it calls the flash.
+    """
+    external = layout.external
+    origin = f"{layout.weights.origin:#010x}"
+    if external is None:
+        alias = f'REGION_ALIAS("{region}", {flash})\n'
+        return {"weights_origin": origin, "external": "", "alias": alias}
+    memory = f"{region} (r) : ORIGIN = {origin}, LENGTH = {external.size_bytes}"
+    return {"weights_origin": origin, "external": f"\n    {memory}", "alias": ""}
+
+
+def _place(name: str, memory: tuple[int, int]) -> Region:
+    origin, size_kib = memory
+    return Region(name=name, origin=origin, size_bytes=size_kib * _KIB)
 
 
 def lay_out_device(profile: Profile) -> Layout | None:

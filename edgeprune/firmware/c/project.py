@@ -12,7 +12,7 @@ from edgeprune.firmware.c.emulator import find_command
 from edgeprune.firmware.c.engine import Engine, describe_file, write_engine
 from edgeprune.firmware.c.graph import CLOSE
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
-from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device
+from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device, place_weights
 from edgeprune.firmware.c.room import LEAST_STACK_BYTES, find_room
 from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import choose_level
@@ -161,6 +161,7 @@ def _render_script(layout: Layout) -> str:
         "flash_bytes": str(layout.flash.size_bytes),
         "ram_bytes": str(layout.ram.size_bytes),
         "stack_bytes": str(LEAST_STACK_BYTES),
+        **place_weights(layout, region="WEIGHTS", flash="FLASH"),
         "boot_words": "".join(f"\n        LONG({word:#010x})" for word in layout.boot_words),
     }
     return fill_template("c/board/memory.ld.in", {**_describe(layout), **sizes})
@@ -169,6 +170,7 @@ def _render_script(layout: Layout) -> str:
 def _describe(layout: Layout) -> dict[str, str]:
     return {
         "flash_name": _comment(layout.flash.name),
+        "weights_name": _comment(layout.weights.name),
         "flash_origin": f"{layout.flash.origin:#010x}",
         "ram_name": _comment(layout.ram.name),
         "ram_origin": f"{layout.ram.origin:#010x}",

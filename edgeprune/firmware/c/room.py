@@ -44,7 +44,7 @@ def find_room(profile: Profile, *, golden_bytes: int = 0) -> Room:
     flash = [profile.budgets.flash_kib]
     flash += [memory.block_kib - kept_kib for memory in profile.memory if "weights" in memory.holds]
     flash += [
-        board.code[1] - kept_kib - BOARD_MARGIN_BYTES / _KIB
+        board.weights[1] - kept_kib - BOARD_MARGIN_BYTES / _KIB
         for board in BOARDS
         if board.core.lower() == profile.core.lower()
     ]

@@ -19,6 +19,7 @@ GROUPS = (
     examples_windows.conv_examples,
     examples_windows.sparse_examples,
     examples_windows.depthwise_examples,
+    examples_windows.run_examples,
     examples_windows.padded_examples,
     examples_windows.pool_examples,
     examples_windows.transpose_conv_examples,

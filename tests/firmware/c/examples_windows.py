@@ -98,11 +98,12 @@ def depthwise(
     zeros=(3, -5),
     batches=1,
     out_scale=0.08,
+    largest=127,
     seed=0,
 ):
     rng = np.random.default_rng(seed)
     outputs = image[2] * multiplier
-    weights = rng.integers(-127, 128, (1, *kernel, outputs)).astype(np.int8)
+    weights = rng.integers(-largest, 128, (1, *kernel, outputs)).astype(np.int8)
     scales = rng.uniform(0.002, 0.006, outputs)
     size = [out_size(*each, padding) for each in zip(image[:2], kernel, stride, dilation, strict=True)]
     tensors = (
@@ -246,6 +247,37 @@ def conv_examples() -> Iterator[Example]:
     yield conv_2d("conv with weights of -128", largest=128, seed=3)
 
 
+def run_examples() -> Iterator[Example]:
+    """Runs of 16 inputs, one to six of them; activations whose lower limit is the zero point, or above."""
+    for inputs in (7, 16, 20, 33, 64, 70, 96):
+        for outputs in (4, 10):
+            name = f"conv 1x1 of {inputs} to {outputs}"
+            yield conv_2d(name, image=(3, 5, inputs), kernel=(1, 1), outputs=outputs, seed=inputs)
+            relu = {"zeros": (-128, -128), "activation": "RELU"}
+            yield conv_2d(f"{name} relu", image=(3, 5, inputs), kernel=(1, 1), outputs=outputs, **relu)
+    for zero in (-128, -127, 0, 100):
+        yield conv_2d(
+            f"conv relu above {zero}", image=(5, 5, 16), outputs=9, zeros=(-3, zero), activation="RELU"
+        )
+        between = {"activation": "RELU_N1_TO_1", "out_scale": 0.02}
+        yield conv_2d(
+            f"conv relu -1 to 1 around {zero}", image=(5, 5, 16), outputs=9, zeros=(3, zero), **between
+        )
+        yield depthwise(f"depthwise relu above {zero}", image=(5, 5, 8), zeros=(-3, zero), activation="RELU")
+    for zero in (-128, -127, -126):  # where halves below zero, which are many, can be seen
+        halves = {"zeros": (3, zero), "out_scale": 0.05 * 0.004 * 16}
+        small = {"largest": 3, "per_channel": False, "bias": False}
+        yield conv_2d(
+            f"conv by halves from {zero}", image=(8, 8, 2), kernel=(1, 1), outputs=8, **small, **halves
+        )
+        yield depthwise(f"depthwise by halves from {zero}", image=(8, 8, 8), kernel=(1, 1), **halves)
+    for height, width in ((5, 9), (9, 5), (8, 5), (5, 8)):
+        for stride in ((1, 1), (2, 2), (1, 2), (2, 1), (3, 1)):
+            for padding in PADDINGS:
+                name = f"depthwise {height}x{width} stride {stride} {padding}"
+                yield depthwise(name, image=(height, width, 5), stride=stride, padding=padding, seed=height)
+
+
 def sparse_examples() -> Iterator[Example]:
     for stride in ((1, 1), (2, 2)):
         for padding in PADDINGS:
@@ -297,6 +329,30 @@ def depthwise_examples() -> Iterator[Example]:
     yield depthwise("depthwise zero points high", zeros=(127, 127))
     yield depthwise("depthwise that saturates", out_scale=0.001)
     yield depthwise("depthwise that grows", out_scale=5e-5)
+
+
+def tile_examples() -> Iterator[Example]:
+    """Depthwise 3x3 of images that are large enough for Helium's tiles of 2x2 outputs."""
+    for channels in (4, 5, 16, 17, 31, 48):
+        height = -(-400 // channels)
+        for width in (6, 7):
+            name = f"depthwise tiles of {channels} channels, width {width}"
+            yield depthwise(name, image=(height, width, channels), seed=channels)
+    tall = {"image": (23, 9, 20)}
+    yield depthwise("depthwise tiles without padding", **tall, padding="VALID")
+    yield depthwise("depthwise tiles without padding, even", image=(24, 10, 20), padding="VALID")
+    yield depthwise("depthwise tiles of batches", **tall, batches=2)
+    yield depthwise("depthwise tiles relu", **tall, zeros=(-128, -128), activation="RELU")
+    yield depthwise("depthwise tiles relu from above", **tall, zeros=(127, -30), activation="RELU")
+    yield depthwise("depthwise tiles relu6", **tall, zeros=(5, -128), activation="RELU6", out_scale=0.04)
+    yield depthwise("depthwise tiles that saturate", **tall, out_scale=0.001)
+    yield depthwise("depthwise tiles that grow", **tall, out_scale=5e-5)
+    yield depthwise("depthwise tiles with weights of -128", **tall, largest=128)
+    yield depthwise("depthwise tiles of two columns", image=(40, 2, 40))
+    yield depthwise("depthwise tiles of two rows", image=(2, 40, 150))
+    for margins in (((1, 1), (1, 1)), ((3, 0), (0, 2)), ((0, 2), (3, 1)), ((6, 6), (0, 0))):
+        padded = depthwise(f"depthwise tiles behind a pad of {margins}", image=(29, 12, 20), padding="VALID")
+        yield behind_pad(padded, margins)
 
 
 def pool_examples() -> Iterator[Example]:

@@ -21,7 +21,15 @@ TFLM_INSTRUCTIONS = {
     "Cortex-M55": {"resnet8": 4.81e6, "kws": 1.79e6, "ad01": 0.150e6},
 }
 TFLM_ARENA_BYTES = {"resnet8": 55_092, "kws": 22_916, "ad01": 2_676}
-MOST = {"Cortex-M55": 0.8}
+MOST = {
+    ("Cortex-M4", "kws"): 0.40,
+    ("Cortex-M7", "kws"): 0.40,
+    ("Cortex-M7", "resnet8"): 0.36,
+    ("Cortex-M55", "resnet8"): 0.52,
+    ("Cortex-M55", "kws"): 0.45,
+    ("Cortex-M55", "ad01"): 0.61,
+}
+"""Of TFLM's instructions; 0.6 where nothing is said."""
 
 LARGE = ("vww", "person_detect")
 
@@ -58,14 +66,24 @@ def test_a_real_model_is_exact_on_a_cortex_m7(name, tmp_path):
     ],
 )
 @pytest.mark.parametrize("name", list(TFLM_ARENA_BYTES))
-def test_the_engine_takes_at_most_six_tenths_of_tflms_instructions(name, core, tmp_path):
+def test_the_engine_takes_at_most_so_much_of_tflms_instructions(name, core, tmp_path):
     engine, sizes, _, ours = run(real_model(name), core, tmp_path, samples=1)
-    assert ours.instructions[0] <= MOST.get(core, 0.6) * TFLM_INSTRUCTIONS[core][name]
+    assert ours.instructions[0] <= MOST.get((core, name), 0.6) * TFLM_INSTRUCTIONS[core][name]
     assert engine.program.plan.total_bytes <= 0.85 * TFLM_ARENA_BYTES[name]
     assert sizes.code <= 12 * 1024
     if name == "resnet8":
         by_winograd = core in ("Cortex-M4", "Cortex-M7")  # which takes 3.6 times the flash
         assert sizes.flash <= (220 if by_winograd else 96) * 1024
+
+
+@needs_qemu
+@pytest.mark.nightly
+def test_a_model_of_half_a_megabyte_runs_on_a_cortex_m55(tmp_path):
+    data = real_model("vww")
+    _, sizes, inputs, ours = run(data, "Cortex-M55", tmp_path)
+    theirs = run_tflm(data, inputs).outputs[0].raw
+    assert sizes.weights > 512 * 1024
+    np.testing.assert_array_equal(ours.outputs[0].reshape(-1), theirs.reshape(-1))
 
 
 @needs_qemu

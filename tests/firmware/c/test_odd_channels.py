@@ -17,6 +17,8 @@ from tests.firmware.c.test_ops import DIFFERENT, SANITIZERS, needs_gcc, needs_qe
 MOST = 1.05
 MOST_LIVE = 1.09
 """For odd channels that are no constants, where a layer has but few blocks of channels, of few products."""
+MOST_LIVE_HELIUM = 1.2
+"""The same, where a layer takes so few instructions that one odd channel counts the more."""
 CONSTANTS = ("without weights", "without weights, with a bias", "of tiny weights", "always at the limit")
 KINDS = (*CONSTANTS, "of a large scale", "with a weight of -128")
 
@@ -107,5 +109,7 @@ def test_odd_channels_are_exact_where_they_do_not_fill_their_block(odd, core, tm
 def test_a_layer_with_an_odd_channel_takes_what_its_twin_without_takes(op, core, tmp_path):
     live = run(layer(op, odd=""), core, tmp_path / "live")
     for kind in KINDS:
-        most = MOST if kind in CONSTANTS or op in ("3x3", "depthwise") else MOST_LIVE
+        is_live = kind not in CONSTANTS
+        most = MOST_LIVE if is_live and op in ("pointwise", "dense") else MOST
+        most = MOST_LIVE_HELIUM if is_live and core == "Cortex-M55" else most
         assert run(layer(op, odd=kind), core, tmp_path / kind) <= most * live, kind

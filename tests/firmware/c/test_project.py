@@ -23,6 +23,7 @@ from edgeprune.runtimes.golden import draw_inputs, record_golden
 from edgeprune.tflite.read import read_model
 from tests.firmware.c.example import join
 from tests.firmware.c.examples_elements import byte_examples
+from tests.firmware.c.examples_matrices import fully_connected
 from tests.firmware.c.examples_types import singles
 from tests.firmware.c.test_ops import needs_gcc, needs_qemu
 
@@ -80,6 +81,21 @@ def test_a_project_passes_on_every_core(core, tmp_path):
     assert 0 < run.stack_bytes < 1024
     assert run.instructions > 1e6
     assert images.sizes.ram >= project.engine.program.plan.total_bytes + 490 + 12
+
+
+@needs_qemu
+def test_weights_that_outgrow_the_code_memory_of_a_board_lie_outside_it(tmp_path):
+    profile = replace(load_profile("cortex-m7"), core="Cortex-M55")
+    data, _ = join([fully_connected("large", inputs=1024, outputs=600)])
+    project, _ = write(tmp_path, data, profile)
+    images = build_images(project, profile=profile)
+    layout = project.layouts["emulator"]
+    assert images.sizes.weights > layout.flash.size_bytes
+    assert run_golden_check(images).passed
+    assert not describe_misfit(images.sizes, layout)
+    assert describe_misfit(images.sizes, replace(layout, external=None)).endswith("of flash, not 524288")
+    small = replace(layout, external=replace(layout.external, size_bytes=1024))
+    assert describe_misfit(images.sizes, small).endswith("bytes of external memory, not 1024")
 
 
 @needs_qemu

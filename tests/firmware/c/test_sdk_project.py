@@ -123,7 +123,7 @@ def test_the_check_passes_here_and_fails_on_a_wrong_output(kind, tmp_path):
     said, code = run_here(tmp_path / "right", kind)
     assert (said.splitlines()[-1], code) == ("PASS", 0)
     assert f"runtime {ENGINE}" in said
-    assert "arena_used_bytes 8540 of 8540" in said
+    assert "arena_used_bytes 8420 of 8420" in said
     golden = draw_golden(data)
     golden.outputs[0][1, ..., 2] ^= 1
     write(tmp_path / "wrong", data, kind, golden=golden)

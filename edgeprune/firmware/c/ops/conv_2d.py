@@ -35,6 +35,8 @@ from edgeprune.firmware.c.sparse import count_windows, pack_if_sparse
 from edgeprune.firmware.c.window import Window, read_window
 
 _PARTS = ("naked", "parts_1x8")
+_MOST_ODD_BLOCKS = 4
+"""Blocks of channels that have C of their own; more are told apart while it runs."""
 _CLEARLY = 0.15
 """Of a layer's instructions, which are estimated, what a faster kernel saves at least."""
 
@@ -71,16 +73,22 @@ class Convolution:
         if folded:
             bias = fold_input_zero(self.site, self.weights, bias)
         return pack_channels(
+            self.site,
             bias=bias - excess,
             factors=self.filters.factors,
             output_zero=self.filters.zeros,
             largest_sum=bound_sums(self.weights) * (1 if folded else 2) + excess,
+            lowest=self.limits[0],
         )
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Smallest and largest output."""
+        return activation_range(self.site.op.options["fused_activation_function"], self.site.output())
 
     def values(self, channels: Channels) -> Mapping[str, Any]:
         """What every template of a convolution is filled with."""
-        activation = self.site.op.options["fused_activation_function"]
-        low, high = activation_range(activation, self.site.output())
+        low, high = self.limits
         return asdict(self.window) | {
             "name": self.site.label,
             "comment": describe(self.site),
@@ -235,16 +243,21 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     # Whole sums are doubled before they are scaled.
     is_whole = lanes.segment == lanes.pairs and 2 * bound_sums(convolution.weights).max() < 1 << 31
     if is_whole and (values["low"], values["high"]) == (INT8_MIN, INT8_MAX):
-        values |= {"between": "", "limits": ""}
-        kernels += ["convolve_4x2", "convolve_4x2_full"]
+        relu = "_relu" if channels.is_relu else ""
+        values |= {"between": relu, "limits": ""}
+        kernels += ["convolve_4x2", f"convolve_4x2{relu or '_full'}"]
     elif is_whole:
         values |= {"between": "_between", "limits": f", {values['low']}, {values['high']}"}
         kernels += ["convolve_4x2", "convolve_4x2_between"]
+    few = turns is not None and np.count_nonzero(turns >= 0) <= _MOST_ODD_BLOCKS
     if turns is not None:
-        multiply = render(f"conv_2d_multiply_{'mixed' if is_whole else 'turned'}.c", **values)
-        constants.append(Constant(name="turns", values=turns))
         odd = ("rescale", "requantize", "convolve_4x2_odd", "bytes")
         kernels += odd if is_whole else ["add_sums_4x2"]
+    if turns is not None and is_whole and few:
+        multiply = _render_runs(turns, values, outputs=window.out_c)
+    elif turns is not None:
+        multiply = render(f"conv_2d_multiply_{'mixed' if is_whole else 'turned'}.c", **values)
+        constants.append(Constant(name="turns", values=turns))
     elif not is_whole:
         multiply = render("conv_2d_multiply_segments.c", **values)
         kernels.append("add_sums_4x2")
@@ -263,6 +276,20 @@ def _emit_dsp(convolution: Convolution, lanes: LaneWeights) -> Layer:
     )
 
 
+def _render_runs(turns: NDArray[np.int8], values: Mapping[str, Any], *, outputs: int) -> str:
+    """C for one run of blocks after another, and for each odd block by itself."""
+    text, first = "", 0
+    for last in [*(4 * np.flatnonzero(turns >= 0)).tolist(), outputs]:
+        if first < last:
+            text += render("conv_2d_multiply_run.c", **values, first=first, count=last - first)
+        if last < outputs:
+            rest = "_rest" if last + 4 > outputs else ""
+            odd = {"first": last, "turns": int(turns[last // 4])}
+            text += render(f"conv_2d_multiply_odd{rest}.c", **values, **odd)
+        first = last + 4
+    return text
+
+
 def _emit_winograd(convolution: Convolution) -> Layer:
     site, window = convolution.site, convolution.window
     channels = convolution.pack_channels(folded=True)
@@ -277,7 +304,7 @@ def _emit_winograd(convolution: Convolution) -> Layer:
         inputs=site.op.inputs[:1],
         outputs=site.op.outputs,
         constants=(Constant(name="weights", values=winograd.pack_winograd(weights)), channels.constant),
-        kernels=("clamp", "requantize_right", "bytes", "dsp", "winograd", "winograd_put", *odd),
+        kernels=(*channels.kernels, "bytes", "dsp", "winograd", "winograd_put", *odd),
         scratch_bytes=winograd.count_scratch_bytes(window),
         overlaps={site.op.inputs[0]: winograd.find_slack_bytes(window)},
     )
@@ -290,9 +317,9 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
     values = {**convolution.values(channels), "runs": runs}
     whole = window.out_c // 4 * 4
     blocks = channels.render_blocks("conv_2d_mve_blocks.c", values, up_to=whole)
-    odd = "_odd" if channels.odd[-1] else ""
     if window.out_c % 4:
-        blocks += "\n" + render("conv_2d_mve_rest.c", **values, odd=odd).rstrip()
+        put = asdict(channels.choose_put(values, is_odd=bool(channels.odd[-1])))
+        blocks += "\n" + render("conv_2d_mve_rest.c", **values, **put).rstrip()
     return Layer(
         function=render("conv_2d_mve.c", **values, blocks=blocks),
         inputs=site.op.inputs[:1],
@@ -303,8 +330,8 @@ def _emit_mve(convolution: Convolution, channels: Channels) -> Layer:
         ),
         kernels=(
             *channels.mve_kernels,
-            "convolve_two_mve",
-            *(["convolve_two_odd_mve"] if channels.is_mixed else []),
+            *("dot_4x2_mve", "convolve_two_mve"),
+            *(f"convolve_two_{put}_mve" for put in channels.find_puts(values)),
             *(["bytes"] if window.out_c % 4 else []),
         ),
         scratch_bytes=32 * runs,

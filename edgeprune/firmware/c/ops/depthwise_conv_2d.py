@@ -1,7 +1,7 @@
 """DEPTHWISE_CONV_2D."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ from edgeprune.firmware.c.channels import (
 )
 from edgeprune.firmware.c.layer import IN_PLACE, Constant, Layer, Site, describe, emits, render, zero_point
 from edgeprune.firmware.c.ops.conv_2d import emit_convolution
-from edgeprune.firmware.c.scaling import activation_range
+from edgeprune.firmware.c.scaling import Integers, activation_range
 from edgeprune.firmware.c.window import Window, read_window
+
+_SIZES = ("in", "out", "kernel", "stride", "dilation")
 
 
 @emits("DEPTHWISE_CONV_2D")
@@ -43,13 +45,15 @@ def emit(site: Site) -> Layer:
     )
     taps = filters.weights.T.astype(np.int8)
     bias = fold_input_zero(site, filters.weights, filters.bias) if in_planes else filters.bias
+    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     channels = pack_channels(
+        site,
         bias=bias,
         factors=filters.factors,
         output_zero=filters.zeros,
         largest_sum=bound_sums(filters.weights) * (1 if in_planes else 2),
+        lowest=low,
     )
-    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     values = asdict(window) | {
         "name": site.label,
         "comment": describe(site),
@@ -67,6 +71,8 @@ def emit(site: Site) -> Layer:
         and in_planes
         and (window.in_c == window.out_c and window.in_c % 8 == 0)
     )
+    if _fits_tiles(site, window) and in_planes:
+        return _emit_tiles(site, window, values, taps=filters.weights, channels=channels)
     if in_eights:
         channels = channels.alike(block=8)
         even_first = np.arange(window.out_c).reshape(-1, 4, 2).swapaxes(1, 2).reshape(-1)
@@ -85,6 +91,58 @@ def emit(site: Site) -> Layer:
     if in_planes:
         return _emit_planes(site, window, values, taps=constants[0], channels=channels)
     return _emit_loops(site, window, compute_narrow(site, taps, channels))
+
+
+def _fits_tiles(site: Site, window: Window) -> bool:
+    """Whether Helium can compute it in tiles, and their columns take little memory beside the image."""
+    return (
+        site.instructions == "mve"
+        and site.optimize == "speed"
+        and (window.kernel_h, window.kernel_w, window.stride_h, window.stride_w) == (3, 3, 1, 1)
+        and window.in_c == window.out_c
+        and min(window.out_h, window.out_w, window.in_c // 2) >= 2
+        and 4 * _count_column_bytes(window) <= window.in_h * window.in_w * window.in_c
+    )
+
+
+def _count_column_bytes(window: Window) -> int:
+    """Of the columns of a tile's rows, and one of the margin."""
+    return 64 * (window.out_w + 3)
+
+
+def _emit_tiles(
+    site: Site, window: Window, values: Mapping[str, Any], *, taps: Integers, channels: Channels
+) -> Layer:
+    """Two by two outputs at a time.
+
+    Args:
+        site: the op.
+        window: its window.
+        values: for the template.
+        taps: (channels, 9).
+        channels: their records.
+    """
+    columns = np.zeros((len(taps), 4, 4), np.int8)
+    columns[:, 1:, :3] = taps.reshape(-1, 3, 3).swapaxes(1, 2)
+    put = channels.choose_put(values, is_odd=False)
+    head, kernels = "", [*channels.mve_kernels, "tiles_mve"]
+    if channels.is_mixed:
+        head = render("depthwise_conv_2d_mve_tiles_mixed.c", **values, form=put.form)
+        kernel, sizes = f"{site.label}_tiles", ""
+    else:
+        kernel, sizes = f"tiles_{put.put}_mve", f", OUT_W, CHANNELS{put.limits}"
+        kernels.append(kernel)
+    return Layer(
+        function=render("depthwise_conv_2d_mve_tiles.c", **values, head=head, kernel=kernel, sizes=sizes),
+        inputs=site.op.inputs[:1],
+        outputs=site.op.outputs,
+        constants=(
+            Constant(name="weights", values=np.pad(columns.reshape(-1), 4)),
+            channels.in_rows(),
+        ),
+        kernels=tuple(kernels),
+        scratch_bytes=_count_column_bytes(window),
+    )
 
 
 def _emit_loops(site: Site, window: Window, arithmetic: Arithmetic) -> Layer:
@@ -117,12 +175,20 @@ def _emit_planes(
     """Channel by channel on a plane of 16-bit numbers, whose margin holds the padding."""
     is_3x3 = (window.kernel_h, window.kernel_w) == (3, 3)
     in_pairs = is_3x3 and site.instructions != "plain" and window.stride_w in (1, 2)
+    pixels = {"in_x": window.in_c, "in_y": window.in_w * window.in_c}
+    pixels |= {"out_x": window.out_c, "out_y": window.out_w * window.out_c}
+    pixels |= {"tap_x": window.out_c, "tap_y": window.kernel_w * window.out_c}
+    is_turned = in_pairs and window.stride_h in (1, 2) and _count_pairs(_turn(window)) < _count_pairs(window)
+    if is_turned:
+        window = _turn(window)
+        pixels = {key[:-1] + ("y" if key[-1] == "x" else "x"): value for key, value in pixels.items()}
     # Two outputs of a row are computed at once; words start at even places.
     columns = -(-window.out_w // 2) * 2
     reached = (columns - 1) * window.stride_w + -(-window.kernel_w // 2) * 2
     plane_w = -(-max(reached, window.pad_left + window.in_w) // 2) * 2
     plane_h = max((window.out_h - 1) * window.stride_h + window.kernel_h, window.pad_top + window.in_h)
-    values = dict(values) | {
+    values = {**values, **asdict(window), **pixels} | {
+        "turned": "; its rows are columns of the image" if is_turned else "",
         "plane_h": plane_h,
         "plane_w": plane_w,
         "step": f"add_row_stride_{window.stride_w}",
@@ -151,3 +217,19 @@ def _emit_planes(
         scratch_bytes=2 * plane_h * plane_w,
         overlaps={site.op.inputs[0]: IN_PLACE} if same else {},
     )
+
+
+def _turn(window: Window) -> Window:
+    """The same with rows for columns."""
+    return replace(
+        window,
+        **{f"{name}_h": getattr(window, f"{name}_w") for name in _SIZES},
+        **{f"{name}_w": getattr(window, f"{name}_h") for name in _SIZES},
+        pad_top=window.pad_left,
+        pad_left=window.pad_top,
+    )
+
+
+def _count_pairs(window: Window) -> int:
+    """Of two outputs in a row; the last may be half empty."""
+    return window.out_h * -(-window.out_w // 2)

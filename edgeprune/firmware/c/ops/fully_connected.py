@@ -1,6 +1,7 @@
 """FULLY_CONNECTED."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -48,13 +49,15 @@ def emit_rows(site: Site, filters: Filters) -> Layer:
     """
     weights = filters.weights
     outputs, inputs = weights.shape
+    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     channels = pack_channels(
+        site,
         bias=fold_input_zero(site, weights, filters.bias),
         factors=filters.factors,
         output_zero=filters.zeros,
         largest_sum=bound_sums(weights),
+        lowest=low,
     )
-    low, high = activation_range(site.op.options["fused_activation_function"], site.output())
     values = {
         "name": site.label,
         "comment": describe(site),
@@ -200,8 +203,8 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
     values = {**values, "runs": -(-weights.shape[1] // 16)}
     blocks = channels.render_blocks("fully_connected_mve_blocks.c", values, up_to=len(weights) // 4 * 4)
     if len(weights) % 4:
-        odd = "_odd" if channels.odd[-1] else ""
-        blocks += "\n" + render("fully_connected_mve_rest.c", **values, odd=odd).rstrip()
+        put = asdict(channels.choose_put(values, is_odd=bool(channels.odd[-1])))
+        blocks += "\n" + render("fully_connected_mve_rest.c", **values, **put).rstrip()
     return Layer(
         function=render("fully_connected_mve.c", **values, blocks=blocks),
         inputs=site.op.inputs[:1],
@@ -210,7 +213,7 @@ def _emit_mve(site: Site, weights: Integers, values: Mapping[str, Any], channels
         kernels=(
             *channels.mve_kernels,
             *("dot_4x1_mve", "connect_4x1_mve"),
-            *(["connect_4x1_odd_mve"] if channels.is_mixed else []),
+            *(f"connect_4x1_{put}_mve" for put in channels.find_puts(values)),
             *(["bytes"] if len(weights) % 4 else []),
         ),
         overlaps={site.op.inputs[0]: _find_slack(values)},

@@ -59,6 +59,7 @@ def _choose_arithmetic(site: Site, weights: NDArray[Any]) -> Arithmetic:
     site.require("int8", site.input(_INPUT), site.input(1), site.output())
     rows = weights.reshape(len(weights), -1).astype(np.int64)
     channels = pack_channels(
+        site,
         bias=read_bias(site, position=_BIAS, channels=len(rows)),
         factors=read_factors(site, channels=len(rows), source=_INPUT),
         output_zero=zero_point(site.output()),

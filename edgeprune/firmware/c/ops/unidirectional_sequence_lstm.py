@@ -168,7 +168,7 @@ def _emit_gates(site: Site, source: str, places: tuple[int, ...], *, source_at: 
     lanes = None if site.instructions == "plain" else pack_lanes(weights, block=_BLOCK)
     records = channels.padded(to=_BLOCK).constant
     if site.instructions == "mve" and is_right:
-        template, records = "lstm_gates_mve.c", channels.padded(to=4).in_fours()
+        template, records = "lstm_gates_mve.c", channels.padded(to=4).in_fours(top=0)
         constant = Constant(name=name, values=pack_runs(weights))
         kernels = [*channels.mve_kernels, "dot_4x1_mve", "lstm_gates_mve"]
     elif lanes is not None and lanes.segment == lanes.pairs:
@@ -210,6 +210,6 @@ def _pack_channels(
                 raise site.refuse(f"its bias is {site.input(_BIASES[gate]).dtype}, not int32")
             bias[gate * units : (gate + 1) * units] += site.constant(_BIASES[gate])
     channels = pack_channels(
-        bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
+        site, bias=bias, factors=tuple(factors), output_zero=0, largest_sum=bound_sums(weights)
     )
     return replace(channels, name=f"{source}_channels")

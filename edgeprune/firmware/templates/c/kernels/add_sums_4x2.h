@@ -1,7 +1,7 @@
 /* Adds the sums of a part of the inputs to totals: for each channel, both pixels. */
 static void add_sums_4x2(const int32_t *weights, const int32_t *patches, int32_t pairs, int32_t totals[8])
 {
-    const struct sums_4x2 sums = dot_4x2(weights, patches, pairs);
+    const struct sums_4x2 sums = dot_4x2(&weights, patches, pairs);
     totals[0] += sums.a0;
     totals[1] += sums.a1;
     totals[2] += split_twice(sums.ab0, sums.a0) / 2;

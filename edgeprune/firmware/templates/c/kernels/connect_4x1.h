@@ -15,8 +15,8 @@ static void connect_four(const int32_t *weights, const int8_t *inputs, int32_t g
             c = smlad(sxtb16(second), lanes[i], c);
         }
     }
-    output[0] = clamp_int8(requantize_doubled(2 * a, &channels[0]), low, high);
-    output[1] = clamp_int8(requantize_doubled(split_twice(ab, a), &channels[1]), low, high);
-    output[2] = clamp_int8(requantize_doubled(2 * c, &channels[2]), low, high);
-    output[3] = clamp_int8(requantize_doubled(split_twice(cd, c), &channels[3]), low, high);
+    output[0] = clamp_int8(requantize_doubled(2 * a, &channels[0], false), low, high);
+    output[1] = clamp_int8(requantize_doubled(split_twice(ab, a), &channels[1], false), low, high);
+    output[2] = clamp_int8(requantize_doubled(2 * c, &channels[2], false), low, high);
+    output[3] = clamp_int8(requantize_doubled(split_twice(cd, c), &channels[3], false), low, high);
 }

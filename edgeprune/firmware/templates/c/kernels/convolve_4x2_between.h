@@ -1,8 +1,11 @@
 /* Four output channels of two pixels, with an activation that clamps. */
 static void convolve_4x2_between(const int32_t *weights, const int32_t *patches, int32_t pairs,
-                                 const struct edgeprune_channel *channels, int8_t *output, int8_t *next,
+                                 const struct edgeprune_channel *channels, int32_t count, int8_t *output, int8_t *next,
                                  int32_t low, int32_t high)
 {
-    const struct sums_4x2 sums = dot_4x2(weights, patches, pairs);
-    put_4x2(&sums, channels, output, next, low, high);
+    const int8_t *const last = &output[count];
+    for (; output != last; output += 4, next += 4, channels += 4) {
+        const struct sums_4x2 sums = dot_4x2(&weights, patches, pairs);
+        put_4x2(&sums, channels, output, next, low, high, false);
+    }
 }

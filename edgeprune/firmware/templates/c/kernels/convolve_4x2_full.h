@@ -1,7 +1,10 @@
 /* Four output channels of two pixels, with nothing to clamp but the type. */
 static void convolve_4x2(const int32_t *weights, const int32_t *patches, int32_t pairs,
-                         const struct edgeprune_channel *channels, int8_t *output, int8_t *next)
+                         const struct edgeprune_channel *channels, int32_t count, int8_t *output, int8_t *next)
 {
-    const struct sums_4x2 sums = dot_4x2(weights, patches, pairs);
-    put_4x2(&sums, channels, output, next, INT8_MIN, INT8_MAX);
+    const int8_t *const last = &output[count];
+    for (; output != last; output += 4, next += 4, channels += 4) {
+        const struct sums_4x2 sums = dot_4x2(&weights, patches, pairs);
+        put_4x2(&sums, channels, output, next, INT8_MIN, INT8_MAX, false);
+    }
 }

@@ -3,7 +3,7 @@ EDGEPRUNE_INLINE void put_two_odd(int32_t twice, int32_t next_twice, const struc
                                   int8_t *output, int8_t *next, int32_t low, int32_t high)
 {
     if (channel->shift < 32) {
-        put_two(twice, next_twice, channel, output, next, low, high);
+        put_two(twice, next_twice, channel, output, next, low, high, false);
     } else {
         *output = clamp_int8(requantize(twice / 2, channel), low, high);
         *next = clamp_int8(requantize(next_twice / 2, channel), low, high);
@@ -16,7 +16,7 @@ static void convolve_4x2_odd(const int32_t *weights, const int32_t *patches, int
                              const struct edgeprune_channel *channels, int32_t turns, int8_t output[4],
                              int8_t next[4], int32_t low, int32_t high)
 {
-    const struct sums_4x2 sums = dot_4x2(weights, patches, pairs);
+    const struct sums_4x2 sums = dot_4x2(&weights, patches, pairs);
     const int32_t a = turns & 1;
     const int32_t c = (turns & 2) / 2;
     put_two_odd(2 * sums.a0, 2 * sums.a1, &channels[0], &output[a], &next[a], low, high);

@@ -1,6 +1,7 @@
-/* The same for channels whose records have the other form. */
-static void convolve_two_odd_mve(const int8_t *weights, const int8_t *patches, int32_t runs, const int32_t *records,
-                                 int32_t count, int8_t *output, int8_t *next_output, int32_t low, int32_t high)
+/* For channels whose records have the other form. */
+EDGEPRUNE_APART void convolve_two_odd_mve(const int8_t *weights, const int8_t *patches, int32_t runs,
+                                          const int32_t *records, int32_t count, int8_t *output,
+                                          int8_t *next_output, int32_t low, int32_t high)
 {
-    convolve_two(weights, patches, runs, records, count, output, next_output, low, high, true);
+    convolve_two(weights, patches, runs, records, count, output, next_output, low, high, SHIFTS_EITHER_WAY);
 }

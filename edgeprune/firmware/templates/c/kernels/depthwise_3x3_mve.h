@@ -12,7 +12,7 @@ EDGEPRUNE_INLINE void add_tap_8(const int8_t *pixel, const int8_t *weight, int32
 
 static void depthwise_3x3_mve(const int8_t *rows, int32_t row_bytes, const int8_t *weights, const int32_t *records,
                               int8_t *output, int32_t channels, int32_t low, int32_t high, int32_t first_channel,
-                              int32_t last_channel, bool is_odd)
+                              int32_t last_channel, enum edgeprune_form form)
 {
     for (int32_t channel = first_channel; channel < last_channel; channel += 8) {
 #if defined(__ARM_FEATURE_MVE)
@@ -33,12 +33,12 @@ static void depthwise_3x3_mve(const int8_t *rows, int32_t row_bytes, const int8_
         add_tap_8(x, w, &even, &odd);
         add_tap_8(&x[channels], &w[channels], &even, &odd);
         add_tap_8(&x[2 * channels], &w[2 * channels], &even, &odd);
-        const int32x4_t first = requantize_four(even, &records[4 * channel], low, high, is_odd);
-        const int32x4_t second = requantize_four(odd, &records[4 * channel + 16], low, high, is_odd);
+        const int32x4_t first = requantize_four(even, &records[4 * channel], low, high, form);
+        const int32x4_t second = requantize_four(odd, &records[4 * channel + 16], low, high, form);
         vstrbq_s16(&output[channel - first_channel], vmovntq_s32(vmovnbq_s32(vdupq_n_s16(0), first), second));
 #else
         depthwise_8_mve(&rows[channel], row_bytes, &weights[channel], &records[4 * channel],
-                        &output[channel - first_channel], 3, 3, channels, low, high, is_odd);
+                        &output[channel - first_channel], 3, 3, channels, low, high, form);
 #endif
     }
 }

@@ -2,7 +2,7 @@
  * multiplies 16-bit lanes: channels 0, 2, 4, 6, then 1, 3, 5, 7. */
 EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, const int8_t *weights,
                                       const int32_t *records, int8_t *output, int32_t kernel_h, int32_t kernel_w,
-                                      int32_t channels, int32_t low, int32_t high, bool is_odd)
+                                      int32_t channels, int32_t low, int32_t high, enum edgeprune_form form)
 {
 #if defined(__ARM_FEATURE_MVE)
     int32x4_t even = vdupq_n_s32(0);
@@ -19,8 +19,8 @@ EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, con
             weights += channels;
         }
     }
-    const int32x4_t first = requantize_four(even, records, low, high, is_odd);
-    const int32x4_t second = requantize_four(odd, &records[16], low, high, is_odd);
+    const int32x4_t first = requantize_four(even, records, low, high, form);
+    const int32x4_t second = requantize_four(odd, &records[16], low, high, form);
     vstrbq_s16(output, vmovntq_s32(vmovnbq_s32(vdupq_n_s16(0), first), second));
 #else
     for (int32_t channel = 0; channel < 8; ++channel) {
@@ -29,8 +29,7 @@ EDGEPRUNE_INLINE void depthwise_8_mve(const int8_t *rows, int32_t row_bytes, con
             const int8_t pixel = rows[i / kernel_w * row_bytes + i % kernel_w * channels + channel];
             sum += pixel * weights[i * channels + channel];
         }
-        const int32_t value = requantize_one(sum, &records[channel % 2 * 16], channel / 2, is_odd);
-        output[channel] = clamp_int8(value, low, high);
+        output[channel] = requantize_one(sum, &records[channel % 2 * 16], channel / 2, low, high, form);
     }
 #endif
 }

@@ -24,20 +24,20 @@ EDGEPRUNE_INLINE void add_pair_4x2(const int32_t **weights, const int32_t **patc
     sums->c1 = smlad(c, x1, sums->c1);
 }
 
-/* `pairs` is even. */
-EDGEPRUNE_INLINE struct sums_4x2 dot_4x2(const int32_t *weights, const int32_t *patches, int32_t pairs)
+/* `pairs` is even. `weights` moves on to what comes after them. */
+EDGEPRUNE_INLINE struct sums_4x2 dot_4x2(const int32_t **weights, const int32_t *patches, int32_t pairs)
 {
     struct sums_4x2 sums = {0, 0, 0, 0, 0, 0, 0, 0};
     const int32_t *const last = &patches[2 * (pairs & ~3)];
     while (patches != last) {
-        add_pair_4x2(&weights, &patches, &sums);
-        add_pair_4x2(&weights, &patches, &sums);
-        add_pair_4x2(&weights, &patches, &sums);
-        add_pair_4x2(&weights, &patches, &sums);
+        add_pair_4x2(weights, &patches, &sums);
+        add_pair_4x2(weights, &patches, &sums);
+        add_pair_4x2(weights, &patches, &sums);
+        add_pair_4x2(weights, &patches, &sums);
     }
     if ((pairs & 2) != 0) {
-        add_pair_4x2(&weights, &patches, &sums);
-        add_pair_4x2(&weights, &patches, &sums);
+        add_pair_4x2(weights, &patches, &sums);
+        add_pair_4x2(weights, &patches, &sums);
     }
     return sums;
 }

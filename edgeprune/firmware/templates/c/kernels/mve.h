@@ -1,27 +1,40 @@
 /* Helium's vectors where the core has them; elsewhere the same in C. Runs of weights and inputs are filled up to
  * 16 bytes, with weights of 0. */
+enum edgeprune_form {
+    SHIFTS_RIGHT,
+    SHIFTS_RIGHT_OF_RELU, /* how a negative product is rounded does not matter: its output is the lower limit */
+    SHIFTS_EITHER_WAY
+};
+
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
 
-/* Four sums as outputs. `records` holds the biases of the four channels, then their multipliers, offsets and shifts;
- * these go to the left, and are negative. */
+/* Four sums as outputs. `records` holds the biases of the four channels, then their multipliers, offsets and shifts.
+ * An output starts with the top byte of its lane, where shifts to the left put it, saturated; shifts that go either
+ * way leave it below. */
 EDGEPRUNE_INLINE int32x4_t requantize_four(int32x4_t sums, const int32_t *records, int32_t low, int32_t high,
-                                           bool is_odd)
+                                           enum edgeprune_form form)
 {
     const int32x4_t biased = vaddq_s32(sums, vldrwq_s32(records));
-    if (is_odd) { /* shifts go either way */
+    int32x4_t value;
+    if (form == SHIFTS_EITHER_WAY) {
         const int32x4_t shift = vldrwq_s32(&records[12]);
         const int32x4_t left = vmaxq_s32(shift, vdupq_n_s32(0));
         const int32x4_t right = vminq_s32(shift, vdupq_n_s32(0));
         const int32x4_t doubled = vqrdmulhq_s32(vshlq_s32(biased, left), vldrwq_s32(&records[4]));
         const int32x4_t away = vshrq_n_s32(vandq_s32(doubled, right), 31); /* halves go away from zero */
-        const int32x4_t scaled = vaddq_s32(vrshlq_s32(vaddq_s32(doubled, away), right), vldrwq_s32(&records[8]));
-        return vminq_s32(vmaxq_s32(scaled, vdupq_n_s32(low)), vdupq_n_s32(high));
+        value = vaddq_s32(vrshlq_s32(vaddq_s32(doubled, away), right), vldrwq_s32(&records[8]));
+    } else {
+        int32x4_t product = vqrdmulhq_s32(biased, vldrwq_s32(&records[4]));
+        if (form == SHIFTS_RIGHT) {
+            product = vaddq_s32(product, vshrq_n_s32(product, 31));
+        }
+        const int32x4_t rounded = vaddq_s32(product, vldrwq_s32(&records[8]));
+        value = vshrq_n_s32(vqshlq_s32(rounded, vldrwq_s32(&records[12])), 24);
+        if ((low == INT8_MIN) && (high == INT8_MAX)) {
+            return value;
+        }
     }
-    const int32x4_t product = vqrdmulhq_s32(biased, vldrwq_s32(&records[4]));
-    const int32x4_t signs = vshrq_n_s32(product, 31);
-    const int32x4_t rounded = vaddq_s32(vaddq_s32(product, signs), vldrwq_s32(&records[8]));
-    const int32x4_t value = vshlq_s32(rounded, vldrwq_s32(&records[12]));
     return vminq_s32(vmaxq_s32(value, vdupq_n_s32(low)), vdupq_n_s32(high));
 }
 
@@ -63,22 +76,16 @@ EDGEPRUNE_INLINE void fill_vectors(int8_t *to, int8_t value, int32_t count)
     }
 }
 #else
-EDGEPRUNE_INLINE int32_t requantize_one(int32_t sum, const int32_t *records, int32_t place, bool is_odd)
+EDGEPRUNE_INLINE int8_t requantize_one(int32_t sum, const int32_t *records, int32_t place, int32_t low, int32_t high,
+                                       enum edgeprune_form form)
 {
-    if (is_odd) {
-        const int32_t biased = add_wrapping(sum, records[place]);
-        return add_wrapping(rescale(biased, records[4 + place], records[12 + place]), records[8 + place]);
+    if (form == SHIFTS_EITHER_WAY) {
+        const int32_t value = rescale(add_wrapping(sum, records[place]), records[4 + place], records[12 + place]);
+        return clamp_int8(add_wrapping(value, records[8 + place]), low, high);
     }
     const int32_t product = multiply_high(sum + records[place], records[4 + place]);
-    return (product + (product >> 31) + records[8 + place]) >> -records[12 + place];
-}
-
-EDGEPRUNE_INLINE void put_four_sums(const int32_t sums[4], const int32_t *records, int8_t *output, int32_t low,
-                                    int32_t high, bool is_odd)
-{
-    for (int32_t i = 0; i < 4; ++i) {
-        output[i] = clamp_int8(requantize_one(sums[i], records, i, is_odd), low, high);
-    }
+    const int32_t away = (form == SHIFTS_RIGHT) ? product >> 31 : 0;
+    return clamp_int8((product + away + records[8 + place]) >> (24 - records[12 + place]), low, high);
 }
 
 EDGEPRUNE_INLINE void copy_vectors(int8_t *to, const int8_t *from, int32_t count)
@@ -95,3 +102,16 @@ EDGEPRUNE_INLINE void fill_vectors(int8_t *to, int8_t value, int32_t count)
     }
 }
 #endif
+
+EDGEPRUNE_INLINE void put_four(const int32_t sums[4], const int32_t *records, int8_t *output, int32_t low, int32_t high,
+                               enum edgeprune_form form)
+{
+#if defined(__ARM_FEATURE_MVE)
+    const int32x4_t packed = pack_sums(sums[0], sums[1], sums[2], sums[3]);
+    vstrbq_s32(output, requantize_four(packed, records, low, high, form));
+#else
+    for (int32_t i = 0; i < 4; ++i) {
+        output[i] = requantize_one(sums[i], records, i, low, high, form);
+    }
+#endif
+}

@@ -1,7 +1,7 @@
 /* An int32 sum as an int8 output, where the compiler has seen that the channel only shifts right, by at least
  * one bit, and that twice the sum fits 32 bits: `bias` is doubled, and `offset` holds the rounding and the zero
  * point. */
-EDGEPRUNE_INLINE int32_t requantize_doubled(int32_t twice_sum, const struct edgeprune_channel *channel)
+EDGEPRUNE_INLINE int32_t requantize_doubled(int32_t twice_sum, const struct edgeprune_channel *channel, bool is_relu)
 {
     const int32_t value = channel->bias + twice_sum;
     int32_t high;
@@ -14,10 +14,17 @@ EDGEPRUNE_INLINE int32_t requantize_doubled(int32_t twice_sum, const struct edge
 #else
     high = (int32_t)(((int64_t)value * channel->multiplier + INT64_C(0x80000000)) >> 32);
 #endif
-    return (high + (high >> 31) + channel->offset) >> channel->shift;
+    const int32_t away = is_relu ? 0 : high >> 31; /* what is below a RELU's limit may be rounded either way */
+    return (high + away + channel->offset) >> channel->shift;
 }
 
 EDGEPRUNE_INLINE int32_t requantize_right(int32_t sum, const struct edgeprune_channel *channel)
 {
-    return requantize_doubled(2 * sum, channel);
+    return requantize_doubled(2 * sum, channel, false);
+}
+
+/* The same where a RELU cuts off what is negative. */
+EDGEPRUNE_INLINE int32_t requantize_relu(int32_t sum, const struct edgeprune_channel *channel)
+{
+    return requantize_doubled(2 * sum, channel, true);
 }

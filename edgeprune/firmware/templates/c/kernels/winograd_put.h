@@ -8,10 +8,10 @@ static void winograd_put(const int32_t sums[128], const struct edgeprune_channel
             int32_t quadruples[4];
             winograd_outputs(&sums[2 * channel + tile], quadruples);
             int8_t *const first = &output[2 * tile * pixel + channel];
-            first[0] = clamp_int8(requantize_doubled(quadruples[0] >> 1, &record), INT8_MIN, INT8_MAX);
-            first[pixel] = clamp_int8(requantize_doubled(quadruples[1] >> 1, &record), INT8_MIN, INT8_MAX);
-            first[row] = clamp_int8(requantize_doubled(quadruples[2] >> 1, &record), INT8_MIN, INT8_MAX);
-            first[row + pixel] = clamp_int8(requantize_doubled(quadruples[3] >> 1, &record), INT8_MIN, INT8_MAX);
+            first[0] = clamp_int8(requantize_doubled(quadruples[0] >> 1, &record, false), INT8_MIN, INT8_MAX);
+            first[pixel] = clamp_int8(requantize_doubled(quadruples[1] >> 1, &record, false), INT8_MIN, INT8_MAX);
+            first[row] = clamp_int8(requantize_doubled(quadruples[2] >> 1, &record, false), INT8_MIN, INT8_MAX);
+            first[row + pixel] = clamp_int8(requantize_doubled(quadruples[3] >> 1, &record, false), INT8_MIN, INT8_MAX);
         }
     }
 }

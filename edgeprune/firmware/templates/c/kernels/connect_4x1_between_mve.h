@@ -1,0 +1,6 @@
+/* With an activation that clamps. */
+static void connect_4x1_between_mve(const int8_t *weights, const int8_t *inputs, int32_t count,
+                                    const int32_t *records, int8_t *output, int32_t low, int32_t high)
+{
+    connect_4x1(weights, inputs, count, records, output, low, high, SHIFTS_RIGHT);
+}

@@ -1,0 +1,7 @@
+/* The same where what is negative ends as INT8_MIN. */
+EDGEPRUNE_APART void convolve_two_relu_mve(const int8_t *weights, const int8_t *patches, int32_t runs,
+                                           const int32_t *records, int32_t count, int8_t *output,
+                                           int8_t *next_output)
+{
+    convolve_two(weights, patches, runs, records, count, output, next_output, INT8_MIN, INT8_MAX, SHIFTS_RIGHT_OF_RELU);
+}

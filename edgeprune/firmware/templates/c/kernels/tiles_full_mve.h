@@ -1,0 +1,7 @@
+/* With nothing to clamp but the type. */
+EDGEPRUNE_APART void tiles_full_mve(const int8_t *columns, const int8_t *weights,
+                                    const struct edgeprune_channel *records, int32_t channels, int8_t *output,
+                                    int32_t width, int32_t pixel)
+{
+    depthwise_tiles(columns, weights, records, channels, output, width, pixel, INT8_MIN, INT8_MAX, SHIFTS_RIGHT, false);
+}
