@@ -29,7 +29,7 @@ def test_the_least_latency_is_found_and_its_trials_are_in_the_report(place: Path
     latency = next(check for check in report.checks if check["name"] == "latency")
     assert latency["note"] == "the least that was found"
     assert report.settings["minimize"] == "latency"
-    assert "<h2>The least latency</h2>" in (tmp_path / "out" / "report.html").read_text()
+    assert "<h3>The least latency</h3>" in (tmp_path / "out" / "report.html").read_text()
     epochs = [trial["epochs"] for trial in report.trials if trial["cost"] is not None]
     assert epochs[0] == 4
     assert all(taken == 2 for taken in epochs[1:])

@@ -30,6 +30,7 @@ def _summarise(report: Document) -> Document | None:
     return {
         **deployment,
         "device": report["device"]["name"],
+        "title": "How to deploy this" if report["device"]["runtime"] == "litert" else "How to flash this",
         "verdict": report["verdict"],
         "script": "\n".join(step["command"] for step in deployment["steps"] if step["command"]),
     }

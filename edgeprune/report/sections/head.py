@@ -49,7 +49,8 @@ def _summarise(report: Document) -> Document:
 def _say_runtime(device: Document) -> tuple[str, str]:
     kernels = device["kernel_library"]
     runtime = str(device["runtime"])
-    return _RUNTIMES.get(runtime, runtime), f"{kernels} kernels" if kernels else ""
+    is_own = runtime == "c"  # its kernels are its own
+    return _RUNTIMES.get(runtime, runtime), f"{kernels} kernels" if kernels and not is_own else ""
 
 
 def say_budgets(checks: Sequence[Document], *, state: str) -> str:
