@@ -13,7 +13,9 @@ import edgeprune
 from edgeprune.keras_bridge.training.determinism import fix_seeds
 from tests.e2e.setups import Setup, detector, keywords, segmenter
 
-EPOCHS, BATCH = 8, 20
+BATCH = 20
+POINT = 0.01
+"""Less than this is not told from seeds on 45 to 60 test samples."""
 SEEDS = range(3)
 
 
@@ -34,11 +36,13 @@ def load_training_data(setup: Setup) -> dict[str, Any]:
     return {"x": arrays["x_train"], "y": heads or arrays["y_train"], "batch_size": BATCH}
 
 
-def train_from_scratch(architecture: keras.Model, data: dict[str, Any], seed: int) -> keras.Model:
+def train_from_scratch(
+    architecture: keras.Model, data: dict[str, Any], *, epochs: int, seed: int
+) -> keras.Model:
     fix_seeds(seed)
     model = keras.models.clone_model(architecture)
     model.compile_from_config(architecture.get_compile_config())
-    model.fit(**data, epochs=3 * EPOCHS, verbose=0)
+    model.fit(**data, epochs=epochs, verbose=0)
     return model
 
 
@@ -68,18 +72,14 @@ def test_a_build_loses_no_more_than_training_from_scratch(
     built, scratch = [], []
     for seed in SEEDS:
         output = tmp_path / f"out{seed}"
-        edgeprune.build(
-            setup.model,
-            output=output,
-            latency_ms=fraction * dense,
-            epochs=EPOCHS,
-            max_drop=10.0,
-            seed=seed,
-            **common,
+        result = edgeprune.build(
+            setup.model, output=output, latency_ms=fraction * dense, max_drop=10.0, seed=seed, **common
         )
+        epochs = round(3 * result.report.steps[-1]["epochs"])
         with keras.saving.custom_object_scope(setup.custom):
             pruned = keras.models.load_model(output / "model.keras")
             built.append(score(setup, pruned))
-            scratch.append(score(setup, train_from_scratch(pruned, data, seed)))
-    print(f"{make.__name__}: built {np.round(built, 4)}, from scratch {np.round(scratch, 4)}")
-    assert np.mean(built) >= np.mean(scratch) - np.std(scratch)
+            scratch.append(score(setup, train_from_scratch(pruned, data, epochs=epochs, seed=seed)))
+    told = f"built {np.round(built, 4)}, from scratch {np.round(scratch, 4)}"
+    print(f"{make.__name__}, {epochs} epochs from scratch: {told}")
+    assert np.mean(built) >= np.mean(scratch) - POINT
