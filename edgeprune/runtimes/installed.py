@@ -110,7 +110,7 @@ def installed_tools() -> list[Tool]:
         Tool(
             name=name,
             kind="package",
-            version=_package_version(name),
+            version=package_version(name),
             purpose=purpose,
             fix=_pip(requirement) + (f" ({where})" if where else ""),
             requirement=requirement,
@@ -147,7 +147,8 @@ def _is_offered(name: str) -> bool:
     return is_pc if name == "tflite-micro" else True
 
 
-def _package_version(name: str) -> str | None:
+def package_version(name: str) -> str | None:
+    """Of a distribution; None where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -156,7 +157,7 @@ def _package_version(name: str) -> str | None:
 
 def _find_obstacle(name: str) -> str:
     """Why it cannot be loaded; for runtimes alone, which break where others' packages are updated."""
-    return explain_unusable(name) if name in LITERT_PACKAGES and _package_version(name) else ""
+    return explain_unusable(name) if name in LITERT_PACKAGES and package_version(name) else ""
 
 
 def _program_version(command: str) -> str | None:

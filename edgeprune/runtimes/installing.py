@@ -6,9 +6,8 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from edgeprune.runtimes.installed import Tool
+from edgeprune.runtimes.installed import Tool, package_version
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +94,6 @@ def _list_pip(tools: Sequence[Tool]) -> list[str]:
         return []
     python = shlex.quote(sys.executable)
     ours = f"{python} -m pip install"
-    if find_spec("pip") is None and shutil.which("uv"):
+    if package_version("pip") is None and shutil.which("uv"):
         ours = f"uv pip install --python {python}"
     return [f"{ours} {' '.join(wanted)}"]

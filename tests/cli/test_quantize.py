@@ -37,7 +37,7 @@ def test_a_file_a_table_and_a_page_come_of_it(edgeprune, digits, tmp_path):
     assert read_model(output.read_bytes(), where="output").inputs[0].dtype == "uint8"
     text = page.read_text("utf-8")
     assert "Where accuracy goes, worst first" in text
-    assert "The ladder" in text
+    assert "Quantized with care" in text
 
 
 def test_the_document_has_rungs_and_every_activation(edgeprune, digits):

@@ -39,6 +39,17 @@ def test_one_hot_labels_and_ignored_classes_are_understood():
     assert ignoring.result()["counts"] == [[1, 0], [0, 0]]
 
 
+def test_numbers_that_are_no_class_stand_for_no_label():
+    found = tally()
+    found.add((np.array([0, 255, -1]),), (np.eye(2)[[1, 1, 1]],), None)
+    answers = found.result()
+    assert (answers["counts"], answers["samples"]) == ([[0, 1], [0, 0]], 1)
+    assert answers["confused"] == [{"label": "0", "answer": "1", "count": 1}]
+    void = tally()
+    void.add((np.array([255]),), (np.eye(2)[[1]],), None)
+    assert void.result() is None
+
+
 def test_a_yes_is_what_is_more_than_a_half():
     found = tally(label_kind="binary", output_kind="binary")
     found.add((np.array([[0], [1], [1]]),), (np.array([[0.4], [0.6], [0.3]]),), None)

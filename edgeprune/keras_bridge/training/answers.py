@@ -41,7 +41,9 @@ class AnswerTally:
             return
         found, true = pair_up("classes", self.task, y[0], predictions[0], mask)
         self._classes = predictions[0].shape[-1] if self.task.output_kind == "classes" else 2
-        pairs, counts = np.unique(np.stack([true, found]).astype(np.int64), axis=1, return_counts=True)
+        both = np.stack([true, found]).astype(np.int64).reshape(2, -1)
+        known = (both[0] >= 0) & (both[0] < self._classes)  # others stand for no label, 255 for example
+        pairs, counts = np.unique(both[:, known], axis=1, return_counts=True)
         for (label, answer), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
             self._counts[label, answer] += count
 
