@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeprune.build.file_metadata import compose_annotation, describe_origin, hash_origin
 from edgeprune.build.job import Job, describe_settings
+from edgeprune.config.budgets import BUDGETS
 from edgeprune.device.figures import Figure
 from edgeprune.device.profile import Profile
 from edgeprune.encoding.choices import Compressed
@@ -27,7 +28,7 @@ from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import Arrived, require_zeros
-from edgeprune.units import format_metric, format_quantity
+from edgeprune.units import format_metric
 from edgeprune.version import __version__
 
 if TYPE_CHECKING:
@@ -79,9 +80,8 @@ class Artefact:
     @property
     def told(self) -> str:
         """The figures that people look at first, for one line."""
-        shown = {"flash": "flash_bytes", "RAM": "ram_bytes", "latency": "latency_ms"}
-        found = [(name, self.figures[key]) for name, key in shown.items() if key in self.figures]
-        costs = [f"{name} {format_quantity(one.value, one.unit)}" for name, one in found if one.value]
+        found = [(kind, self.figures.get(kind.figure)) for kind in BUDGETS.values()]
+        costs = [kind.say(figure.value) for kind, figure in found if figure and figure.value]
         return ", ".join([f"{self.metric} {format_metric(self.metrics[self.metric])}", *costs])
 
     @property

@@ -10,6 +10,7 @@ from typing import Literal
 
 from edgeprune.config.figures import FIGURES
 from edgeprune.errors import RecipeError
+from edgeprune.units import format_quantity
 
 Origin = Literal["flag", "recipe", "profile", "device", "minimize", "none"]
 """Who asked for a budget; "flag" is a flag or an argument of the API, "minimize" the search for the least."""
@@ -49,6 +50,10 @@ class BudgetKind:
     def label(self) -> str:
         """What people call it within a sentence."""
         return FIGURES[self.figure].label
+
+    def say(self, amount: float) -> str:
+        """An amount of it, in units of the figure, for example "latency 25.3 ms"."""
+        return f"{self.label} {format_quantity(amount, self.unit)}"
 
 
 BUDGETS: Mapping[str, BudgetKind] = {

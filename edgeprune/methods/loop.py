@@ -26,7 +26,6 @@ from edgeprune.methods.start import Start, describe_step
 from edgeprune.progress import Checkpoints, Progress
 from edgeprune.report.sections.equivalence import EquivalencePart
 from edgeprune.report.sections.steps import StepPart
-from edgeprune.units import format_quantity
 
 if TYPE_CHECKING:
     import keras
@@ -201,7 +200,9 @@ def shrink(start: Start, *, pruner: Pruner, recovery: Recovery, schedule: str, t
                     run.tell(progress, recovery, duration=trainer.duration)
                     tuner = None
         run.save(trainer.work, drop=evaluator.drop(before=reference, after=score))
-        progress.advance(0, detail=f"validation {evaluator.task.metric} {score:.3f}, {_tell(run.cost)}")
+        costs = [BUDGETS[name].say(amount) for name, amount in run.cost.items()]
+        told = ", ".join([f"validation {evaluator.task.metric} {score:.3f}", *costs])
+        progress.advance(0, detail=told)
     settled, score = settle_batch_norm(run.model, evaluator, source=training.source, seed=recovery.seed)
     note = "kept BatchNorm statistics" if settled is run.model else "re-estimated BatchNorm statistics"
     run.model = settled
@@ -354,12 +355,6 @@ class _Run:
             gains=Gains(**state["gains"]),
             count=count,
         )
-
-
-def _tell(cost: Price) -> str:
-    """What the model costs now of each budget, for a line."""
-    kinds = {BUDGETS[name]: value for name, value in cost.items()}
-    return ", ".join(f"{kind.label} {format_quantity(value, kind.unit)}" for kind, value in kinds.items())
 
 
 def _judge(

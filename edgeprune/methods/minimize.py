@@ -23,7 +23,7 @@ from edgeprune.methods.method import Applied, Asked
 from edgeprune.methods.start import Start
 from edgeprune.progress import Checkpoints
 from edgeprune.report.sections.minimized import TrialPart
-from edgeprune.units import format_drop, format_quantity
+from edgeprune.units import format_drop
 
 if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Trainer
@@ -83,7 +83,7 @@ def find_least(asked: Asked, *, kind: str, max_drop: float, trainer: Trainer) ->
         number, is_first = len(trials) + 1, not trained
         narrowing = trainer if is_first else _in_half(trainer, epochs)
         narrowing = replace(narrowing, work=Numbered(trainer.work, number))
-        trainer.progress.note(f"trial {number}: {_say(kind, budget)}")
+        trainer.progress.note(f"trial {number}: {BUDGETS[kind].say(budget)}")
         try:
             applied = _narrow(asked, good[0].applied, kind=kind, budget=budget, trainer=narrowing)
         except InfeasibleError as error:
@@ -102,7 +102,7 @@ def find_least(asked: Asked, *, kind: str, max_drop: float, trainer: Trainer) ->
             low = budget
         taken = applied.steps[-1]["epochs"]
         trials.append(_describe(budget, cost=cost, drop=drop, epochs=taken, is_good=is_good))
-        trainer.progress.note(f"{_say(kind, cost)} loses {format_drop(drop)} of at most {max_drop:g}")
+        trainer.progress.note(f"{BUDGETS[kind].say(cost)} loses {format_drop(drop)} of at most {max_drop:g}")
     return Minimized(good=tuple(good), trials=tuple(trials))
 
 
@@ -150,10 +150,6 @@ def _start_from(smallest: Applied, asked: Asked) -> Start:
 
 def _in_half(trainer: Trainer, epochs: int) -> Trainer:
     return replace(trainer, epochs=max(1, epochs // 2), duration=AS_GIVEN)
-
-
-def _say(kind: str, cost: float) -> str:
-    return f"{BUDGETS[kind].label} {format_quantity(cost, BUDGETS[kind].unit)}"
 
 
 def _describe(
