@@ -3,11 +3,12 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 import click
 
+from edgeprune.cli.interrupts import was_interrupted
 from edgeprune.progress import Progress
 from edgeprune.terminal.progress import Manner, watch
 
@@ -47,10 +48,43 @@ def _manner_option(manner: Manner, help_text: str) -> click.Option:
     return click.Option(flags, is_flag=True, expose_value=False, callback=keep, help=help_text)
 
 
-def show_progress() -> AbstractContextManager[Progress]:
+@contextmanager
+def show_progress() -> Iterator[Progress]:
     """What the command on hand tells of its work on stderr, as much as was asked for."""
     manner: Manner = click.get_current_context().meta.get(_MANNER, "usual")
-    return watch(manner=manner)
+    with watch(manner=manner) as shown:
+        yield Heeding(shown)
+
+
+class Heeding:
+    """Progress that raises KeyboardInterrupt where work goes on though there was one."""
+
+    def __init__(self, outer: Progress) -> None:
+        """Pass all on to `outer`."""
+        self._outer = outer
+
+    def stage(self, name: str, *, total: int = 0) -> None:
+        """A stage begins."""
+        _heed()
+        self._outer.stage(name, total=total)
+
+    def advance(self, steps: int = 1, *, detail: str = "") -> None:
+        """Some steps are done."""
+        _heed()
+        self._outer.advance(steps, detail=detail)
+
+    def note(self, text: str) -> None:
+        """Something to read."""
+        self._outer.note(text)
+
+    def warn(self, text: str) -> None:
+        """Something not to be overlooked."""
+        self._outer.warn(text)
+
+
+def _heed() -> None:
+    if was_interrupted():
+        raise KeyboardInterrupt
 
 
 @contextmanager

@@ -19,7 +19,8 @@ def watch_interrupts() -> None:
     """Remember each Ctrl-C from now on, which raises KeyboardInterrupt as always.
 
     Where it comes in code whose errors Python drops (a `__del__`, a weak reference's callback), it is raised
-    once more after that. Where it is ignored, as for background jobs of a shell, it stays so.
+    once more after that; where an extension or a user's own function drops it, see `Heeding` in
+    `command.py`. Where it is ignored, as for background jobs of a shell, it stays so.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _note)

@@ -156,6 +156,24 @@ def test_ctrl_c_before_any_stage_says_that_nothing_is_kept(tiny: Path) -> None:
     assert list(tiny.glob("*early*")) == []
 
 
+def test_a_ctrl_c_that_others_swallow_ends_the_build_all_the_same(tiny: Path, tmp_path) -> None:
+    """An own training loop that ends early on it, or an extension that drops the error."""
+    (tmp_path / "own.py").write_text(
+        "import os, signal, time\n"
+        "def train(model, epochs, callbacks):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(10)\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+    )
+    process = start(tiny, tmp_path / "out", "--train", f"{tmp_path / 'own.py'}:train")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "error: interrupted; " in said
+    assert not (tmp_path / "out").exists()
+
+
 def check_damage(tiny: Path, place: Path, whole: dict[str, bytes], capfd, kind: str) -> None:
     work = place_of_work(place / "out")
     shutil.copytree(place_of_work(tiny / "interrupted"), work)
