@@ -1,18 +1,23 @@
 """Structured pruning of the architectures in `keras.applications`, with random weights: one row each.
 
-    python scripts/bench_applications.py [--output bench.json] [--models MobileNet,ResNet50]
+    python scripts/bench_applications.py --output docs/figures/applications.json [--models MobileNet,VGG16]
 
 Each model is pruned by `edgeprune prune --ratio 0.5 --scope local` in a process of its own, loaded again and
-converted to int8. Seconds and memory are those beyond importing TensorFlow.
+converted to int8. Seconds and memory are those beyond importing TensorFlow. The file has a row per model with
+its commit and date; rows of other models stay. The documentation's table is made from it.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from benchmarks.rows import find_commit, now
+from documentation.markdown import table
 
 MODELS = {
     "MobileNet": 0.6,
@@ -34,6 +39,7 @@ MODELS = {
 LARGEST_ERROR = 1e-4
 LARGEST_SECONDS = 60
 LARGEST_MIB = 4096
+HEADS = ("model", "params", "kept", "MMACs", "removed", "error", "int8 KiB", "seconds", "MiB", "holds")
 
 
 def main() -> int:
@@ -46,22 +52,31 @@ def main() -> int:
     if arguments.one:
         print(json.dumps(prune_one(arguments.one)))
         return 0
-    rows = []
-    print("| model | params | kept | MMACs | removed | error | int8 KiB | seconds | MiB | holds |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for name in arguments.models.split(","):
-        run = subprocess.run(
-            [sys.executable, __file__, "--one", name], stdout=subprocess.PIPE, text=True, check=False
-        )
-        if run.returncode:
-            print(f"| {name} | failed with exit code {run.returncode} | | | | | | | | no |", flush=True)
-            rows.append({"model": name, "holds": False})
-            continue
-        row = json.loads(run.stdout.splitlines()[-1])
-        rows.append(row)
-        print(format_row(row), flush=True)
-        arguments.output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(row["holds"] for row in rows) else 1
+    rows = read_rows(arguments.output)
+    names = arguments.models.split(",")
+    for name in names:
+        rows[name] = run_one(name) | {"commit": find_commit(), "date": now()}
+        print(*format_cells(rows[name]), sep="  ", flush=True)
+        arguments.output.write_text(json.dumps(list(rows.values()), indent=2) + "\n", encoding="utf-8")
+    print("\n" + format_table(list(rows.values())))
+    return 0 if all(rows[name]["holds"] for name in names) else 1
+
+
+def read_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Model → its row in the file; nothing where there is no file."""
+    if not path.exists():
+        return {}
+    return {row["model"]: row for row in json.loads(path.read_text("utf-8"))}
+
+
+def run_one(name: str) -> dict[str, Any]:
+    """The row of one model, from a process of its own."""
+    command = [sys.executable, __file__, "--one", name]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if run.returncode:
+        return {"model": name, "holds": False, "why": f"failed with exit code {run.returncode}"}
+    row: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return row
 
 
 def prune_one(name: str) -> dict[str, Any]:
@@ -121,14 +136,27 @@ def prune_one(name: str) -> dict[str, Any]:
     }
 
 
-def format_row(row: dict[str, Any]) -> str:
-    """One line of the table, in Markdown."""
-    return (
-        f"| {row['model']} | {row['params_before'] / 1e6:.2f} M | {row['params_after'] / 1e6:.2f} M | "
-        f"{row['macs_before'] / 1e6:.0f} | {100 * row['removed']:.0f} % | {row['error']:.0e} | "
-        f"{row['tflite_bytes'] / 1024:.0f} | {row['seconds']:.0f} | {row['mib']:.0f} | "
-        f"{'yes' if row['holds'] else 'NO'} |"
-    )
+def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table, in Markdown."""
+    return table(HEADS, [format_cells(row) for row in rows])
+
+
+def format_cells(row: Mapping[str, Any]) -> list[str]:
+    """One line of the table."""
+    if "why" in row:
+        return [row["model"], row["why"], *[""] * (len(HEADS) - 3), "no"]
+    return [
+        row["model"],
+        f"{row['params_before'] / 1e6:.2f} M",
+        f"{row['params_after'] / 1e6:.2f} M",
+        f"{row['macs_before'] / 1e6:.0f}",
+        f"{100 * row['removed']:.0f} %",
+        f"{row['error']:.0e}",
+        f"{row['tflite_bytes'] / 1024:.0f}",
+        f"{row['seconds']:.0f}",
+        f"{row['mib']:.0f}",
+        "yes" if row["holds"] else "no",
+    ]
 
 
 if __name__ == "__main__":

@@ -3,22 +3,23 @@
 From the same weights, with the same data, teacher and number of steps:
 
     dense        fine-tuned as long
-    sparse       80 % of the weights in kernels zero, along a polynomial schedule
+    zeros        80 % of the weights in kernels zero, along a polynomial schedule
     clusters     16 values for the weights of each output
-    structured   channels removed until the next step would cost more accuracy than the zeros did
+    channels     removed until the next step would cost more accuracy than the zeros did
     both         half of that way by channels, then 80 % zeros in what is left
 
-Models: MLPerf Tiny's ResNet-8 on CIFAR-10; a DS-CNN on log-mel features of spoken digits and the
+Models: a converged ResNet-8 on CIFAR-10; a DS-CNN on log-mel features of spoken digits and the
 FC-AutoEncoder's architecture on windows of them, which this script trains first (the autoencoder's own data
 are not at hand, so its figure is the reconstruction error). Targets: TFLM on a Cortex-M7 and
 an Ethos-U55-128, with int8 files, and XNNPACK on this machine, with float files, whose weights are stored
 without zeros where XNNPACK's sparse kernels take them; time is measured. Needs ../shared beside the checkout.
 
-    python scripts/bench_sparsity.py --output bench.json [--models resnet8,dscnn,autoencoder] [--epochs 16]
+    python scripts/bench_sparsity.py --output docs/figures/sparsity.json [--models resnet8,dscnn,autoencoder]
+
+Rows of other models, targets and variants stay in the file; the documentation's table is made from it.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ from typing import Any
 
 import numpy as np
 from benchmarks.recovering import Course
+from benchmarks.rows import find_commit, now
 from benchmarks.sounds import log_mel
+from benchmarks.stored import StoredRow, add_row, format_cells, format_table, read_rows
 from benchmarks.subjects import SHARED, build_autoencoder, build_dscnn
 
 from edgeprune.build.artefact import Artefact, make_artefact
@@ -56,28 +59,11 @@ HOST = "host, XNNPACK"
 TARGETS = ("cortex-m7", "cortex-m55-ethos-u55-128", HOST)
 SPARSITY = 0.8
 VALUES = 16
+VARIANTS = ("dense", "clusters", "zeros", "channels", "both")
 FRACTIONS = (0.75, 0.5, 0.35, 0.25, 0.18)
 """Flash beside the code, as fractions of the dense model's, that are tried with channels alone."""
 TOLERANCE = 0.002
 """By how much of the metric channels may be worse than zeros and still count as equal."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    model: str
-    target: str
-    variant: str
-    stored_bytes: int
-    arena_bytes: float | None
-    latency_ms: float | None
-    metric: str
-    value: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The row as JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def main() -> None:
@@ -85,13 +71,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--output", type=Path, default=Path("bench_sparsity.json"))
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--targets", default=";".join(TARGETS), help="separated by semicolons")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if not SHARED.is_dir():
         sys.exit("bench_sparsity: ../shared, with the models and data, is not beside this checkout")
-    rows: list[Row] = []
+    if unknown := sorted({*arguments.variants.split(",")} - {*VARIANTS}):
+        sys.exit(f"bench_sparsity: unknown variant {unknown[0]}; known: {', '.join(VARIANTS)}")
     with TemporaryDirectory() as folder:
         for name in arguments.models.split(","):
             model, data = MODELS[name](Path(folder))
@@ -105,37 +93,99 @@ def main() -> None:
                 seed=arguments.seed,
                 whole_layers=False,
             )
-            for row in run_model(name, request, arguments.targets.split(";")):
-                rows.append(row)
-                print(format_row(row), flush=True)
-                document = json.dumps([r.to_json() for r in rows], indent=2) + "\n"
-                arguments.output.write_text(document, encoding="utf-8")
-    head = "| model | target | variant | stored KiB | arena KiB | latency ms | metric |"
-    print("\n" + "\n".join([head, "|---|---|---|---|---|---|---|", *map(format_row, rows)]))
+            bench = Bench(
+                name=name,
+                job=_without_budgets(open_job(request, progress=Silent())),
+                targets=tuple(arguments.targets.split(";")),
+                variants=frozenset(arguments.variants.split(",")),
+            )
+            for row in bench.run():
+                print(*format_cells(row), sep="  ", flush=True)
+                add_row(arguments.output, row)
+    print("\n" + format_table(read_rows(arguments.output)))
 
 
-def run_model(name: str, request: BuildRequest, targets: list[str]) -> Iterator[Row]:
-    """Yields the rows of one model as they are done."""
-    job = _without_budgets(open_job(request, progress=Silent()))
-    started = time.monotonic()
-    dense = Course(job, progress=Silent()).finish(copy_model(job.inputs.teacher))
-    yield from measure_everywhere(name, "dense", dense.model, job, targets)
-    sparse = make_sparse(job.inputs.teacher, job)
-    yield from measure_everywhere(name, "sparse", sparse.model, job, targets, applied=sparse)
-    trainer = make_trainer(job, progress=Silent())
-    clustered = ClustersMethod().apply(job.inputs.teacher, Clustering(values=VALUES), trainer=trainer)
-    yield from measure_everywhere(name, "clusters", clustered.model, job, targets, applied=clustered)
-    goal = job.inputs.validation.score_model(sparse.model)
-    given = make_artefact(job.inputs.model, job)
-    fraction, model = narrow_to(goal, given, job=job)
-    if model is not None:
-        yield from measure_everywhere(name, f"structured to {fraction:g}", model, job, targets)
-    halfway = (1 + fraction) / 2
-    narrow = narrow_once(halfway, given, job=replace(job, request=replace(job.request, epochs=_half(job))))
-    if narrow is not None:
-        both = make_sparse(narrow, replace(job, request=replace(job.request, epochs=_half(job))))
-        yield from measure_everywhere(name, "both", both.model, job, targets, applied=both)
-    print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """One model, and what is made of it for which targets."""
+
+    name: str
+    job: Job
+    targets: tuple[str, ...]
+    variants: frozenset[str]
+
+    def run(self) -> Iterator[StoredRow]:
+        """The rows as they are done."""
+        job, started = self.job, time.monotonic()
+        if "dense" in self.variants:
+            dense = Course(job, progress=Silent()).finish(copy_model(job.inputs.teacher))
+            yield from self.measure("dense", dense.model)
+        trainer = make_trainer(job, progress=Silent())
+        if "clusters" in self.variants:
+            clustered = ClustersMethod().apply(job.inputs.teacher, Clustering(values=VALUES), trainer=trainer)
+            yield from self.measure("clusters", clustered.model, applied=clustered)
+        if self.variants & {"zeros", "channels", "both"}:
+            sparse = make_sparse(job.inputs.teacher, job)
+            yield from self.measure("zeros", sparse.model, applied=sparse)
+            yield from self._narrow(goal=job.inputs.validation.score_model(sparse.model))
+        print(f"{self.name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+    def _narrow(self, *, goal: float) -> Iterator[StoredRow]:
+        """With channels removed until it would be worse than the goal; and by half of that, then zeros."""
+        if not self.variants & {"channels", "both"}:
+            return
+        job, given = self.job, make_artefact(self.job.inputs.model, self.job)
+        fraction, model = narrow_to(goal, given, job=job)
+        if model is not None:
+            yield from self.measure("channels", model)
+        halved = replace(job, request=replace(job.request, epochs=_half(job)))
+        if "both" in self.variants:
+            narrow = narrow_once((1 + fraction) / 2, given, job=halved)
+            if narrow is not None:
+                both = make_sparse(narrow, halved)
+                yield from self.measure("half the channels, then zeros", both.model, applied=both)
+
+    def measure(self, variant: str, model: Any, *, applied: Applied | None = None) -> Iterator[StoredRow]:
+        """A row for each target."""
+        for target in self.targets:
+            if target == HOST:
+                yield self._measure_here(variant, model)
+                continue
+            there = replace(self.job, profile=load_profile(target))
+            try:
+                artefact = make_artefact(model, there, applied=applied)
+            except EdgepruneError as error:
+                print(f"{self.name}, {variant} on {target}: {error.message}", file=sys.stderr)
+                continue
+            compiled = artefact.measured.compiled
+            yield self._make_row(
+                variant,
+                target,
+                stored_bytes=len(compiled.tflite) if compiled else len(artefact.flashed),
+                arena_bytes=artefact.figures["arena_bytes"].value,
+                latency_ms=artefact.figures["latency_ms"].value,
+                value=artefact.figures["accuracy"].value or 0.0,
+            )
+
+    def _measure_here(self, variant: str, model: Any) -> StoredRow:
+        """The float file on this machine, without its zeros where that is faster, and its time."""
+        tflite = strip(convert(model, scheme="none"))
+        choice = choose_sparse(tflite, profile=load_profile("pixel-6"))
+        test = self.job.inputs.test
+        outputs = run_litert(tflite, test.inputs).outputs
+        return self._make_row(
+            f"{variant}, float",
+            HOST,
+            stored_bytes=len(choice.tflite),
+            arena_bytes=None,
+            latency_ms=time_litert(choice.tflite).median_ms,
+            value=test.score_outputs([output.values for output in outputs]),
+        )
+
+    def _make_row(self, variant: str, target: str, **measured: Any) -> StoredRow:
+        metric = self.job.inputs.task.metric
+        measured |= {"commit": find_commit(), "date": now()}
+        return StoredRow(model=self.name, target=target, variant=variant, metric=metric, **measured)
 
 
 def make_sparse(model: Any, job: Job) -> Applied:
@@ -171,71 +221,9 @@ def narrow_once(fraction: float, given: Artefact, *, job: Job) -> Any:
         return None
 
 
-def measure_everywhere(
-    name: str,
-    variant: str,
-    model: Any,
-    job: Job,
-    targets: list[str],
-    *,
-    applied: Applied | None = None,
-) -> Iterator[Row]:
-    """A row for each target."""
-    for target in targets:
-        if target == HOST:
-            yield measure_here(name, variant, model, job)
-            continue
-        there = replace(job, profile=load_profile(target))
-        try:
-            artefact = make_artefact(model, there, applied=applied)
-        except EdgepruneError as error:
-            print(f"{name}, {variant} on {target}: {error.message}", file=sys.stderr)
-            continue
-        compiled = artefact.measured.compiled
-        stored = len(compiled.tflite) if compiled else len(artefact.flashed)
-        yield Row(
-            model=name,
-            target=target,
-            variant=variant,
-            stored_bytes=stored,
-            arena_bytes=artefact.figures["arena_bytes"].value,
-            latency_ms=artefact.figures["latency_ms"].value,
-            metric=job.inputs.task.metric,
-            value=artefact.figures["accuracy"].value or 0.0,
-        )
-
-
-def measure_here(name: str, variant: str, model: Any, job: Job) -> Row:
-    """The row of this machine: the float file, without its zeros where that is faster, and its time."""
-    tflite = strip(convert(model, scheme="none"))
-    choice = choose_sparse(tflite, profile=load_profile("pixel-6"))
-    outputs = run_litert(tflite, job.inputs.test.inputs).outputs
-    return Row(
-        model=name,
-        target=HOST,
-        variant=variant,
-        stored_bytes=len(choice.tflite),
-        arena_bytes=None,
-        latency_ms=time_litert(choice.tflite).median_ms,
-        metric=job.inputs.task.metric,
-        value=job.inputs.test.score_outputs([output.values for output in outputs]),
-    )
-
-
-def format_row(row: Row) -> str:
-    """One line of Markdown."""
-    arena = "–" if row.arena_bytes is None else f"{row.arena_bytes / 1024:.1f}"
-    latency = "–" if row.latency_ms is None else f"{row.latency_ms:.3g}"
-    return (
-        f"| {row.model} | {row.target} | {row.variant} | {row.stored_bytes / 1024:.1f} | {arena} | "
-        f"{latency} | {row.metric} {row.value:.4f} |"
-    )
-
-
 def prepare_resnet8(folder: Path) -> tuple[Path, Path]:
-    """MLPerf Tiny's image classification model, as published, and CIFAR-10."""
-    models = SHARED / "models/mlperf_tiny/image_classification"
-    return models / "pretrainedResnet.h5", SHARED / "data/cifar10_20k.npz"
+    """MLPerf Tiny's image classification model, converged on these 20,000 pictures of CIFAR-10."""
+    return SHARED / "models/resnet8_cifar20k.keras", SHARED / "data/cifar10_20k.npz"
 
 
 def prepare_dscnn(folder: Path) -> tuple[Path, Path]:
