@@ -100,7 +100,8 @@ def prune_one(name: str) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         path, output = Path(folder, "model.keras"), Path(folder, "pruned.keras")
         keras.utils.set_random_seed(0)
-        getattr(keras.applications, name)(weights=None).save(path)
+        sized = {"input_shape": (224, 224, 3)} if name.startswith("MobileNetV3") else {}  # else any size
+        getattr(keras.applications, name)(weights=None, **sized).save(path)
         keras.backend.clear_session()
         imported, started = peak_mib(), time.monotonic()
         result = prune(

@@ -1,10 +1,13 @@
 """Tables of figures, from the files that scripts wrote: `docs/figures/`, and what estimates go by."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import bench_applications as applications
+from benchmarks import stored
 from benchmarks.rows import RowFile
 from benchmarks.tables import format_tables
 
@@ -32,16 +35,26 @@ def write_engine() -> str:
         for row in rows
         if not row["why"]
     ]
-    commits = ", ".join(sorted({row["commit"] for row in rows}))
-    dates = ", ".join(sorted({row["date"] for row in rows}))
     exact = sum(row["bit_exact"] is True for row in rows)
-    said = f"{exact} of {len(rows)} are bit-exact. Sizes in bytes. Commit {commits}, {dates}."
+    said = f"{exact} of {len(rows)} are bit-exact. Sizes in bytes. {_say_when(rows)}"
     return f"{table(heads, cells)}\n\n{said}"
 
 
 def write_pruning() -> str:
     """Accuracy at fractions of the dense model's latency, as `scripts/bench_pruning.py` found it."""
     return format_tables(RowFile(FIGURES / "pruning.jsonl").read())
+
+
+def write_stored() -> str:
+    """What zeros, clusters and channels leave to store, as `scripts/bench_sparsity.py` found it."""
+    rows = stored.read_rows(FIGURES / "sparsity.json")
+    return f"{stored.format_table(rows)}\n\n{_say_when([asdict(row) for row in rows])}"
+
+
+def write_applications() -> str:
+    """Architectures with half of their channels, as `scripts/bench_applications.py` found them."""
+    rows = list(applications.read_rows(FIGURES / "applications.json").values())
+    return f"{applications.format_table(rows)}\n\n{_say_when(rows)}"
 
 
 def write_instruction_errors() -> str:
@@ -65,10 +78,18 @@ def write_flash_errors() -> str:
 TABLES: Mapping[str, Callable[[], str]] = {
     "engine": write_engine,
     "pruning": write_pruning,
+    "stored": write_stored,
+    "applications": write_applications,
     "instruction errors": write_instruction_errors,
     "flash errors": write_flash_errors,
 }
 """What stands for each `<!-- table: NAME -->`."""
+
+
+def _say_when(rows: Sequence[Mapping[str, Any]]) -> str:
+    commits = ", ".join(sorted({row["commit"] for row in rows}))
+    dates = ", ".join(sorted({row["date"].partition(" ")[0] for row in rows}))
+    return f"Commit {commits}, {dates}."
 
 
 def _count(value: float | None) -> str:
