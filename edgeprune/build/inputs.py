@@ -326,6 +326,8 @@ def _prepare(
         )
         if text
     ]
+    if note:
+        progress.note(note)
     for doubt in doubts:
         progress.warn(doubt)
     notes = [*data.notes, *calibration.warnings, note, *doubts]
@@ -436,6 +438,7 @@ def _make_teacher(
         after,
         (
             f"BatchNorm statistics re-estimated on the training data take the original's validation {metric} "
-            f"from {before:.4f} to {after:.4f}: pruning starts from, and recovery follows, that model."
+            f"from {before:.4f} to {after:.4f}: pruning starts from that model, recovery follows it, and the "
+            "result is held against it."
         ),
     )

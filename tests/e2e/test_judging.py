@@ -8,8 +8,10 @@ import pytest
 from e2e.conftest import DIGITS
 
 import edgeprune
+from edgeprune.build.artefact import make_artefact
 from edgeprune.build.job import Job, open_job
 from edgeprune.build.request import BuildRequest
+from edgeprune.build.verify import find_reference
 from edgeprune.errors import InfeasibleError
 from edgeprune.methods.loop import SETTLED_STEPS, Segment, _judge
 from edgeprune.progress import Silent
@@ -19,6 +21,20 @@ from edgeprune.progress import Silent
 def job(place: Path) -> Job:
     request = BuildRequest(model=place / "small.keras", device="cortex-m7", data=str(DIGITS))
     return open_job(request, progress=Silent())
+
+
+class Noted(Silent):
+    """Keeps what a user would be told, and warned of."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 def judge(model: keras.Model, segment: Segment, job: Job) -> float:
@@ -41,14 +57,26 @@ def test_a_student_is_judged_with_statistics_that_suit_it(place: Path, job: Job)
     np.testing.assert_array_equal(np.asarray(batch_norm.moving_mean), stale)
 
 
-class Noted(Silent):
-    """Keeps what a user would be warned of."""
+def test_a_result_is_held_against_the_original_as_it_could_be(place: Path, job: Job, tmp_path: Path) -> None:
+    model = keras.saving.load_model(place / "small.keras")
+    (batch_norm,) = (layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    batch_norm.moving_mean.assign(3 * np.asarray(batch_norm.moving_mean)[::-1])
+    model.save(tmp_path / "lagging.keras")
+    progress = Noted()
+    request = BuildRequest(
+        model=tmp_path / "lagging.keras", device="cortex-m7", data=str(DIGITS), accept=("input-range",)
+    )
+    lagging = open_job(request, progress=progress)
 
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
+    given = make_artefact(lagging.inputs.model, lagging)
+    held_against, what = find_reference(lagging.inputs, given)
+    assert given.float_accuracy < 0.7
+    assert held_against == pytest.approx(job.inputs.test.score_model(job.inputs.model), abs=0.05)
+    assert "estimated anew" in what
+    assert any("BatchNorm statistics re-estimated" in note for note in progress.notes)
 
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
+    sound = make_artefact(job.inputs.model, job)
+    assert find_reference(job.inputs, sound) == (sound.float_accuracy, "the original's accuracy")
 
 
 def test_a_student_that_stays_at_chance_is_given_up(place: Path, tmp_path: Path) -> None:
