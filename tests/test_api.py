@@ -19,7 +19,7 @@ from edgeprune.commands.check import CheckResult
 from edgeprune.config.build_options import BuildOptions
 from edgeprune.config.tables import describe_fields
 from edgeprune.errors import ModelError, OutputError, RecipeError
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summary
 from tests.small_models import dense_int8
 
 ROOT = Path(__file__).parents[1]
@@ -124,9 +124,19 @@ def test_a_notebook_sees_a_table_whose_text_is_escaped():
         unsupported=("<script>",),
     )
     assert "<script>" not in hostile._repr_html_()
-    page = draw_result("a < b & <script>", figures={"latency_ms": 9.76}, checks=())
+    page = Summary("a < b & <script>", figures={"latency_ms": 9.76}).to_html()
     assert "a &lt; b &amp; &lt;script&gt;" in page
     assert "<td>latency</td><td>9.76 ms</td>" in page
+
+
+def test_print_shows_the_same_and_not_the_arrays(capsys):
+    checked = edgeprune.check(dense_int8(), device="cortex-m7", latency_ms=5)
+    print(checked)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["figure", "value", "provenance"]
+    assert ["check", "value", "budget", "verdict"] in [line.split() for line in lines]
+    assert lines[-1] == checked.sentence
+    assert all(len(line) < 80 for line in lines[:-1])
 
 
 def test_devices_are_chosen_as_on_the_command_line():

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from edgeprune.build.output import write_output
 from edgeprune.build.report import Outcome
 from edgeprune.device.figures import Check, Figure
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.report.schema import Report
 
 if TYPE_CHECKING:
     import keras
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class BuildResult:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
+class BuildResult(Summarized):
     """What `edgeprune build` made.
 
     Attributes:
@@ -72,8 +72,9 @@ class BuildResult:
         """The document of `build --json`, and `report.json`."""
         return self.report.to_json()
 
-    def _repr_html_(self) -> str:
-        return draw_result(
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(
             self.sentence,
             figures=self.report.pruned,
             checks=self.report.checks,

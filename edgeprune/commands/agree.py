@@ -9,7 +9,7 @@ from edgeprune.config.build_options import DataSource
 from edgeprune.errors import ModelError
 from edgeprune.files import FileSource, name_file, read_file
 from edgeprune.graph.layergraph import Array
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.runtimes.agreement import (
     Comparison,
     choose_sample_count,
@@ -24,8 +24,8 @@ from edgeprune.tflite.model import NUMPY_TYPES, Model, Tensor
 from edgeprune.tflite.read import read_model
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AgreeResult:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class AgreeResult(Summarized):
     """What `edgeprune agree` found.
 
     Attributes:
@@ -93,8 +93,9 @@ class AgreeResult:
             "sentence": self.sentence,
         }
 
-    def _repr_html_(self) -> str:
-        return draw_result(self.sentence)
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(self.sentence)
 
 
 def _describe_gap(found: Agreement) -> str:

@@ -18,7 +18,7 @@ from edgeprune.device.record import PLACES, Place, Record, describe_ops
 from edgeprune.errors import DataError, DeviceError, ToolMissingError
 from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
 from edgeprune.progress import Progress, Silent
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.runtimes.serial_port import listen
 from edgeprune.runtimes.timing import time_litert
 from edgeprune.tflite.ops import op_shapes
@@ -92,8 +92,8 @@ class BenchRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BenchResult:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class BenchResult(Summarized):
     """What `edgeprune bench` measured.
 
     Attributes:
@@ -120,8 +120,9 @@ class BenchResult:
         write_file(Path(output), self.record.to_json().encode(), force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
-        return draw_result(f"{self.record.latency_ms:.4g} ms on {self.record.on} with {self.record.runtime}.")
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(f"{self.record.latency_ms:.4g} ms on {self.record.on} with {self.record.runtime}.")
 
 
 def bench(request: BenchRequest, *, progress: Progress | None = None) -> BenchResult:

@@ -23,7 +23,7 @@ from edgeprune.errors import EdgepruneError, RecipeError, ToolError
 from edgeprune.files import FileSource, name_file, read_file, refuse_special
 from edgeprune.measuring.backend import check_ops, measure
 from edgeprune.measuring.defaults import read_ops
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.runtimes.processes import count_cores
 from edgeprune.tflite.delegates import DELEGATES, Delegation, plan_delegation
 
@@ -31,8 +31,8 @@ _DELEGATES: Mapping[str, tuple[str, ...]] = {"mcu": (), "sbc": ("xnnpack",), "ph
 """Delegates that a kind of device offers."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckResult:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class CheckResult(Summarized):
     """What `edgeprune check` found.
 
     Attributes:
@@ -93,9 +93,10 @@ class CheckResult:
             **({} if self.comparison is None else {"baseline": self.comparison.to_json()}),
         }
 
-    def _repr_html_(self) -> str:
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
         document = self.to_json()
-        return draw_result(
+        return Summary(
             self.sentence,
             figures=document["figures"],
             provenance=document["provenance"],
@@ -103,8 +104,8 @@ class CheckResult:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceChecks:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class DeviceChecks(Summarized):
     """One file on many devices.
 
     Attributes:
@@ -152,8 +153,9 @@ class DeviceChecks:
             **({} if self.comparison is None else {"baseline": self.comparison.to_json()}),
         }
 
-    def _repr_html_(self) -> str:
-        return draw_result(self.sentence)
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(self.sentence)
 
 
 def check(

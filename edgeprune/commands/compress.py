@@ -12,13 +12,13 @@ from edgeprune.encoding.choices import Compressed
 from edgeprune.encoding.xnnpack_sparse import SparseChoice
 from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
 from edgeprune.measuring.backend import backend_of, check_ops
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompressResult:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class CompressResult(Summarized):
     """What `edgeprune compress` did.
 
     Attributes:
@@ -73,9 +73,10 @@ class CompressResult:
         write_file(Path(output), self.tflite, force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
         document = self.to_json()
-        return draw_result(
+        return Summary(
             document["sentence"],
             figures={name: figure.value for name, figure in self.figures.items()},
             provenance={name: figure.to_json() for name, figure in self.figures.items()},

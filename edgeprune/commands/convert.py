@@ -25,7 +25,7 @@ from edgeprune.measuring.schemes import refuse_scheme
 from edgeprune.progress import Progress
 from edgeprune.quantization.first_loss import find_first_loss
 from edgeprune.quantization.shortage import describe_shortage
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.runtimes.litert_choice import choose_litert
 from edgeprune.runtimes.litert_host import run_litert
@@ -88,8 +88,8 @@ class ConvertRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class ConvertResult:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
+class ConvertResult(Summarized):
     """What `edgeprune convert` did.
 
     Attributes:
@@ -143,9 +143,10 @@ class ConvertResult:
         write_file(Path(output), self.tflite, force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
         document = self.to_json()
-        return draw_result(
+        return Summary(
             document["sentence"] or f"{len(self.tflite):,} bytes, {self.scheme}.",
             figures={name: figure.value for name, figure in self.figures.items()},
             provenance={name: figure.to_json() for name, figure in self.figures.items()},

@@ -26,7 +26,7 @@ from edgeprune.methods.sensitivity import study_sensitivity
 from edgeprune.progress import Progress
 from edgeprune.prune.limits import Limits
 from edgeprune.report.html import render_sensitivity
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.report.sections.frozen import FrozenPart
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.model.trace import Traced
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inspection:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Inspection(Summarized):
     """What `edgeprune inspect` found.
 
     Attributes:
@@ -62,9 +62,10 @@ class Inspection:
         """The document of `inspect --json`."""
         return {"schema": 1, **{name: getattr(self, name) for name in self.__slots__}}
 
-    def _repr_html_(self) -> str:
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
         prunable = sum(1 for layer in self.layers if layer["status"] == "prunable")
-        return draw_result(
+        return Summary(
             f"{self.model} on {self.device}: {prunable} of {len(self.layers)} layers can be pruned.",
             figures=self.totals,
         )

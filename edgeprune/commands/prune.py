@@ -24,15 +24,15 @@ from edgeprune.methods.repairing import Repair, repair_cut
 from edgeprune.progress import Progress
 from edgeprune.prune.limits import Limits
 from edgeprune.prune.ratio import remove_ratio
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.report.sections.frozen import FrozenPart
 
 if TYPE_CHECKING:
     import keras
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class PruneResult:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
+class PruneResult(Summarized):
     """What `edgeprune prune --ratio` did.
 
     Attributes:
@@ -91,15 +91,16 @@ class PruneResult:
         write_model(self.model, Path(output), force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
-        return draw_result(
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(
             f"{self.params_before:,} → {self.params_after:,} parameters, equal to the masked model.",
             figures={name: figure.value for name, figure in self.figures.items()},
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class DeadResult:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
+class DeadResult(Summarized):
     """What `edgeprune prune --dead-only` did.
 
     Attributes:
@@ -140,8 +141,9 @@ class DeadResult:
         write_model(self.model, Path(output), force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
-        return draw_result(
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(
             f"{self.stripped.describe()}.",
             figures={name: figure.value for name, figure in self.figures.items()},
         )

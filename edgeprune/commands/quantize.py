@@ -31,7 +31,7 @@ from edgeprune.quantization.ladder import (
     plan_ladder,
 )
 from edgeprune.report.html import render_quantization
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.tflite.notes import list_notes
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.rewriting.rewrite import in_ops_of
@@ -79,8 +79,8 @@ class QuantizeRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class QuantizeResult:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
+class QuantizeResult(Summarized):
     """What `edgeprune quantize` did.
 
     Attributes:
@@ -155,8 +155,9 @@ class QuantizeResult:
         write_file(Path(output), self.tflite, force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
-        return draw_result(
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(
             self._say(),
             figures={name: figure.value for name, figure in self.figures.items()},
             provenance={name: figure.to_json() for name, figure in self.figures.items()},

@@ -20,7 +20,7 @@ from edgeprune.measuring.backend import backend_of
 from edgeprune.methods.method import require_worth
 from edgeprune.methods.sparsity import Sparsified, Zeroing, sparsify, sparsify_at_once
 from edgeprune.progress import Progress
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.tflite.read import read_model
 from edgeprune.tflite.strip import strip
 from edgeprune.tflite.zeros import require_zeros
@@ -63,8 +63,8 @@ class SparsifyRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class SparsifyResult:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
+class SparsifyResult(Summarized):
     """What `edgeprune sparsify` did.
 
     Attributes:
@@ -120,8 +120,9 @@ class SparsifyResult:
         write_model(self.model, Path(output), force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
-        return draw_result(
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(
             f"{self.sparse.sparsity:.1%} of the weights in kernels are zero.",
             figures={name: figure.value for name, figure in self.figures.items()},
             provenance={name: figure.to_json() for name, figure in self.figures.items()},

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.tflite.parts import Part, list_parts
 from edgeprune.tflite.strip import strip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StripResult:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class StripResult(Summarized):
     """What `edgeprune strip` did.
 
     Attributes:
@@ -47,9 +47,10 @@ class StripResult:
         write_file(Path(output), self.tflite, force=force)
         return Path(output)
 
-    def _repr_html_(self) -> str:
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
         before, after = (sum(part.bytes for part in parts) for parts in (self.before, self.after))
-        return draw_result(f"{before:,} → {after:,} bytes; it computes the same.")
+        return Summary(f"{before:,} → {after:,} bytes; it computes the same.")
 
 
 def strip_file(

@@ -15,7 +15,7 @@ from edgeprune.build.request import BuildRequest, repeat_request
 from edgeprune.build.workdir import BEST, place_of_work
 from edgeprune.errors import InfeasibleError, ModelError, RecipeError
 from edgeprune.progress import Progress, Silent
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.version import __version__
 
 
@@ -40,8 +40,8 @@ class Rebuilt:
         return not self.differing
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VerifyResult:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class VerifyResult(Summarized):
     """What `edgeprune verify` found.
 
     Attributes:
@@ -115,8 +115,9 @@ class VerifyResult:
             "sentence": self.sentence,
         }
 
-    def _repr_html_(self) -> str:
-        return draw_result(self.sentence)
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(self.sentence)
 
 
 def verify_folder(

@@ -5,7 +5,7 @@ from typing import Any
 
 from edgeprune.errors import ModelError
 from edgeprune.files import FileSource, name_file, read_file
-from edgeprune.report.notebook import draw_result
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.tflite.attached import read_attached
 from edgeprune.tflite.metadata import ENTRY, ModelMetadata, read_metadata
 from edgeprune.tflite.model import Model
@@ -13,8 +13,8 @@ from edgeprune.tflite.outline import Outline, outline_model
 from edgeprune.tflite.read import read_model
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileView:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class FileView(Summarized):
     """What `edgeprune view` found.
 
     Attributes:
@@ -58,13 +58,14 @@ class FileView:
             "notes": list(self.notes),
         }
 
-    def _repr_html_(self) -> str:
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
         counts: dict[str, int] = {}
         for graph in self.outline.subgraphs:
             for op in graph.ops:
                 counts[op.name] = counts.get(op.name, 0) + 1
         ops = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-        return draw_result(f"{self.outline.size_bytes:,} bytes: {ops}.")
+        return Summary(f"{self.outline.size_bytes:,} bytes: {ops}.")
 
 
 def view_file(file: FileSource) -> FileView:

@@ -10,6 +10,7 @@ from edgeprune.errors import DataError
 from edgeprune.files import write_file
 from edgeprune.progress import Progress
 from edgeprune.report.markup import element, join
+from edgeprune.report.notebook import Summarized, Summary
 from edgeprune.report.schema import format_json
 from edgeprune.report.sweep import render_sweep
 from edgeprune.sweeps.front import Front, find_fronts
@@ -19,8 +20,8 @@ from edgeprune.version import __version__
 RESULTS = ("sweep.json", "sweep.html", "sweep.parquet")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SweepResult:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class SweepResult(Summarized):
     """What a sweep found.
 
     Attributes:
@@ -58,6 +59,10 @@ class SweepResult:
             "fronts": [front.to_json() for front in self.fronts],
             "rows": [row.to_json() for row in self.rows],
         }
+
+    def summarize(self) -> Summary:
+        """What notebooks and `print` show."""
+        return Summary(self.sentence)
 
     def _repr_html_(self) -> str:
         return element("div", {}, join(element("p", {}, front.sentence) for front in self.fronts))

@@ -47,6 +47,7 @@ said |= {
     "latency_ms": built.figures["latency_ms"].value,
     "source": built.figures["latency_ms"].source,
     "html": built._repr_html_(),
+    "text": str(built),
     "document": built.to_json(),
     "parameters": [model.count_params(), built.model.count_params(), pruned.model.count_params()],
     "best": [type(best).__name__, best.fits, len(best.tflite) > 0],
@@ -135,6 +136,8 @@ def test_what_the_api_saves_is_what_the_command_line_writes_but_for_where_it_cam
 
 def test_a_notebook_shows_figures_budgets_and_the_verdict(session: dict[str, Any]) -> None:
     page = session["html"]
+    assert session["text"].endswith(session["document"]["sentence"])
+    assert len(session["text"]) < 3000
     assert "<td>latency</td>" in page
     assert "0.22 ms" in page
     assert session["document"]["sentence"] in html.unescape(page)
