@@ -115,24 +115,39 @@ def _find(
     if known is None:
         names = [*METRICS, LOSS, *(score.name for score, _ in own)]
         raise UnknownNameError("metric", name, names, listing="edgeprune list metrics")
-    places = (outputs.index(output),) if output else tuple(range(len(tasks)))
+    places = (outputs.index(output),) if output else _find_places(known, tasks)
     for place in places:
-        _require(known, name, tasks[place])
+        _require(known, name, tasks[place], among=tasks)
     chosen = _table(known, tasks, places, origin="from --metric")
     return chosen if mode is None else _directed(chosen, mode)
 
 
-def _require(known: str, flag: str, task: OutputTask) -> None:
-    if applies(METRICS[known], task) and not (known == "agreement" and task.label_kind != "none"):
+def _find_places(known: str, tasks: tuple[OutputTask, ...]) -> tuple[int, ...]:
+    """The outputs that a metric is meant of where none is named: all, or the only one that has it."""
+    able = tuple(place for place, task in enumerate(tasks) if _has(known, task))
+    return able if len(able) == 1 else tuple(range(len(tasks)))
+
+
+def _has(known: str, task: OutputTask) -> bool:
+    return applies(METRICS[known], task) and not (known == "agreement" and task.label_kind != "none")
+
+
+def _require(known: str, flag: str, task: OutputTask, *, among: tuple[OutputTask, ...]) -> None:
+    if _has(known, task):
         return
     possible = [name for name, m in METRICS.items() if name != "agreement" and applies(m, task)]
     if task.label_kind == "none":
         possible = [_default_name(task)]
+    able = [f"{other.name}={flag}" for other in among if _has(known, other)]
+    of_which, fix = "this model's outputs", f"use one of {', '.join(possible)}"
+    if len(among) > 1:
+        of_which = f"the output '{task.name}'"
+        fix = f"name an output that has it, {' or '.join(able)}" if able else fix
     raise RecipeError(
-        f"--metric {flag} cannot be computed from this model's outputs and labels",
+        f"--metric {flag} cannot be computed from {of_which} and labels",
         where="--metric",
         why=f"the labels are of the kind '{task.label_kind}', the outputs are {task.output_kind}",
-        fix=f"use one of {', '.join(possible)}",
+        fix=fix,
     )
 
 

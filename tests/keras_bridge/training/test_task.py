@@ -103,6 +103,17 @@ def test_a_metric_that_cannot_be_computed_is_refused() -> None:
         resolve(build(3, "softmax"), CLASSES, metric="agreement")
 
 
+def test_a_metric_is_meant_of_the_one_output_that_has_it() -> None:
+    image = keras.Input((4,))
+    heads = [layers.Dense(2, name="centre"), layers.Dense(3, activation="softmax", name="shape")]
+    model = keras.Model(image, [head(image) for head in heads])
+    data = prepare(model, (np.zeros((6, 4), np.float32),), [np.full((6, 2), 0.5), np.asarray(CLASSES)])
+    assert resolve_task(model, data, metric="accuracy").metric == "shape_accuracy"
+    assert resolve_task(model, data, metric="rmse").metric == "centre_rmse"
+    with pytest.raises(RecipeError, match="output 'centre' .*name an output that has it, shape=f1"):
+        resolve_task(model, data, metric="centre=f1")
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "acc", keras.metrics.CategoricalAccuracy()])
 def test_a_compiled_one_hot_loss_takes_class_numbers(metric: Any) -> None:
     task = resolve(build(3, "softmax", loss="categorical_crossentropy", metrics=[metric]), CLASSES)
