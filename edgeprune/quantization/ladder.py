@@ -193,7 +193,7 @@ def climb_ladder(model: keras.Model, asked: Requirements, *, progress: Progress)
         return metric, evaluator.drop(before=dense, after=metric)
 
     def pays(candidate: bytes, current: bytes) -> bool:
-        """Whether it is better on either half of the samples: one answer of a few is chance."""
+        """Whether it is better on each half of the samples: one answer of a few is chance."""
         name = evaluator.task.metric
         halves = halve_evaluator(evaluator)
         pairs = [[judge_file(f, half).metrics[name] for f in (current, candidate)] for half in halves]

@@ -25,7 +25,14 @@ from edgeprune.report.sections.minimized import MINIMIZED
 from edgeprune.report.sections.origin import ORIGIN
 from edgeprune.report.sections.plans import PLANS
 from edgeprune.report.sections.proofs import gather_proofs
-from edgeprune.report.sections.quantization import LADDER, NOISE, QUANTIZED, TENSORS, summarise_errors
+from edgeprune.report.sections.quantization import (
+    LADDER,
+    NOISE,
+    QUANTIZED,
+    TENSORS,
+    summarise_errors,
+    summarise_rungs,
+)
 from edgeprune.report.sections.samples import SAMPLES
 from edgeprune.report.sections.sensitivity import summarise_sensitivity
 from edgeprune.report.sections.sparsity import SPARSITY
@@ -90,7 +97,8 @@ def render_quantization(document: Document) -> str:
         document: as `QuantizeResult.to_json` gives it.
     """
     page = {"title": f"Quantization of {document['model']}", "unfolded": True}
-    return render("quantization.html", {**document, **summarise_errors(document), **page})
+    shown = summarise_rungs(document) | summarise_errors(document)
+    return render("quantization.html", {**document, **shown, **page})
 
 
 def render_sensitivity(document: Document) -> str:

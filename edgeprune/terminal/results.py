@@ -8,6 +8,7 @@ from edgeprune.config.figures import FIGURES
 from edgeprune.report.schema import Report
 from edgeprune.report.sections.budgets import BudgetPart
 from edgeprune.report.sections.figures import Numbers
+from edgeprune.report.sections.quantization import NOT_TRIED, judge
 from edgeprune.terminal.tables import Column, format_table, wrap
 from edgeprune.units import (
     NOTHING,
@@ -82,8 +83,13 @@ def describe_ladder(ladder: Mapping[str, Any], *, metric: str) -> str:
     kept = [rung for rung in tried if rung["kept"]]
     lost = f"Plain int8 loses {format_drop(first['drop'])} of {metric} on validation data"
     if not kept:
-        names = ", ".join(rung["name"] for rung in tried if rung["drop"] is not None)
-        return f"{lost}; nothing that was tried loses less: {names}."
+        verdicts = judge(ladder["rungs"])[1:]
+        names = [
+            f"{rung['name']} ({verdict})"
+            for rung, verdict in zip(tried, verdicts, strict=True)
+            if verdict != NOT_TRIED
+        ]
+        return f"{lost}; nothing that was tried is surely better: {', '.join(names)}."
     return f"{lost}, {format_drop(kept[-1]['drop'])} after {', '.join(rung['name'] for rung in kept)}."
 
 

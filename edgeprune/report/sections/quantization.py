@@ -1,5 +1,7 @@
 """What quantizing did: the ladder that was climbed, and the error of each activation."""
 
+import math
+from collections.abc import Sequence
 from typing import TypedDict
 
 from edgeprune.report.section import Document, Proof, Section
@@ -11,6 +13,9 @@ _POOR_DB = 20.0
 _MANY_SATURATED = 0.01
 _WORST = 16
 """Layers that have a bar: those with the most noise."""
+
+
+NOT_TRIED, CHANCE = "not tried", "perhaps by chance"
 
 
 class RungPart(TypedDict):
@@ -68,7 +73,31 @@ def _summarise_ladder(report: Document) -> Document | None:
     quantization: QuantizationPart | None = report["quantization"]
     ladder = quantization["ladder"] if quantization else None
     # The first rung is the plain file: by itself it is no ladder.
-    return ladder if ladder and len(ladder["rungs"]) > 1 else None
+    return summarise_rungs(ladder) if ladder and len(ladder["rungs"]) > 1 else None
+
+
+def summarise_rungs(ladder: Document) -> Document:
+    """The variables of `ladder.html`."""
+    rungs = ladder["rungs"]
+    judged = [{**rung, "verdict": verdict} for rung, verdict in zip(rungs, judge(rungs), strict=True)]
+    return {"rungs": judged, "float_metric": ladder["float_metric"]}
+
+
+def judge(rungs: Sequence[RungPart]) -> list[str]:
+    """Why each was kept or not.
+
+    One that loses less and was not kept did so on one half of the validation samples alone, see `climb`.
+    """
+    verdicts, best = [], math.inf
+    for rung in rungs:
+        if rung["drop"] is None:
+            verdicts.append(NOT_TRIED)
+        elif rung["kept"]:
+            best = rung["drop"]
+            verdicts.append("kept")
+        else:
+            verdicts.append(CHANCE if rung["drop"] < best else "no better")
+    return verdicts
 
 
 def _summarise_noise(report: Document) -> Document | None:

@@ -110,7 +110,7 @@ def test_a_metric_is_meant_of_the_one_output_that_has_it() -> None:
     data = prepare(model, (np.zeros((6, 4), np.float32),), [np.full((6, 2), 0.5), np.asarray(CLASSES)])
     assert resolve_task(model, data, metric="accuracy").metric == "shape_accuracy"
     assert resolve_task(model, data, metric="rmse").metric == "centre_rmse"
-    with pytest.raises(RecipeError, match="output 'centre' .*name an output that has it, shape=f1"):
+    with pytest.raises(RecipeError, match=r"output 'centre' .*name an output that has it, shape=f1"):
         resolve_task(model, data, metric="centre=f1")
 
 
