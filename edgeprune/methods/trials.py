@@ -76,9 +76,9 @@ def try_methods(
     best = min(lost, key=lambda name: lost[name] + LEAST_GAIN * (found[name].factors is not None))
     chosen = found[best]
     where = "at the same flash" if methods and not rest else "within the same budgets"
-    told = ", ".join(f"{name} {drop:.4f}" for name, drop in lost.items())
+    told = ", ".join(f"{name} {_compare(drop)}" for name, drop in lost.items())
     length = "an epoch" if epochs == 1 else f"{epochs} epochs"
-    told = f"lost after {length} on trial, {where}, of {evaluator.task.metric}: {told}"
+    told = f"tried for {length}, {where}; beside the original's {evaluator.task.metric}: {told}"
     if found[min(lost, key=lambda name: lost[name])].factors is not None and chosen.factors is None:
         told += f"; low rank is taken where it loses {LEAST_GAIN:g} less"
     if ALONE not in lost:
@@ -95,6 +95,10 @@ def try_methods(
         setting=chosen.setting,
         note=f"{name[0].upper()}{name[1:]}: {told}.",
     )
+
+
+def _compare(drop: float) -> str:
+    return f"{abs(drop):.4f} {'worse' if drop > 0 else 'better'}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
