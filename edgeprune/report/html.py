@@ -97,7 +97,7 @@ def render_quantization(document: Document) -> str:
         document: as `QuantizeResult.to_json` gives it.
     """
     page = {"title": f"Quantization of {document['model']}", "unfolded": True}
-    shown = summarise_rungs(document) | summarise_errors(document)
+    shown = {**summarise_rungs(document), **summarise_errors(document)}
     return render("quantization.html", {**document, **shown, **page})
 
 
