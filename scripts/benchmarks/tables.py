@@ -88,11 +88,9 @@ def format_entry(entry: Entry, *, reference: Entry | None) -> str:
         str(run.epochs) if run.epochs else DASH,
         run.budget.replace(":", " ") or DASH,
         run.label,
-        _format_metric(entry.value, metric=entry.metric, spread=entry.spread)
-        if entry.done
-        else first.outcome,
+        format_metric(entry.value, metric=entry.metric, spread=entry.spread) if entry.done else first.outcome,
         format_loss(entry, reference),
-        _format_metric(entry.float_value, metric=entry.metric),
+        format_metric(entry.float_value, metric=entry.metric),
         _format_number(entry.figure("latency_ms")),
         _format_number(entry.figure("flash_bytes"), scale=1024),
         _format_number(entry.figure("ram_bytes"), scale=1024),
@@ -143,7 +141,8 @@ def _rank(entry: Entry, models: Sequence[str], budgets: Sequence[str]) -> tuple[
     return models.index(run.model), run.epochs if run.method != AS_GIVEN else 0, place, run.epochs, value
 
 
-def _format_metric(value: float | None, *, metric: str, spread: float | None = None) -> str:
+def format_metric(value: float | None, *, metric: str, spread: float | None = None) -> str:
+    """A mean, and how far it scatters."""
     if value is None:
         return DASH
     scale = _scale(metric)

@@ -8,6 +8,7 @@ from typing import Any
 
 import bench_applications as applications
 from benchmarks import stored
+from benchmarks.ablations import format_ablations
 from benchmarks.rows import RowFile
 from benchmarks.tables import format_tables
 
@@ -45,6 +46,11 @@ def write_pruning() -> str:
     return format_tables(RowFile(FIGURES / "pruning.jsonl").read())
 
 
+def write_ablations() -> str:
+    """What each part of a build is worth."""
+    return format_ablations(RowFile(FIGURES / "ablations.jsonl").read())
+
+
 def write_stored() -> str:
     """What zeros, clusters and channels leave to store, as `scripts/bench_sparsity.py` found it."""
     rows = stored.read_rows(FIGURES / "sparsity.json")
@@ -78,6 +84,7 @@ def write_flash_errors() -> str:
 TABLES: Mapping[str, Callable[[], str]] = {
     "engine": write_engine,
     "pruning": write_pruning,
+    "ablations": write_ablations,
     "stored": write_stored,
     "applications": write_applications,
     "instruction errors": write_instruction_errors,

@@ -4,6 +4,7 @@ import json
 import re
 from statistics import fmean
 
+import bench_applications
 import pytest
 from documentation.blocks import PAGES, ROOT
 from documentation.figures import DEVICE_TABLES, FIGURES, TABLES
@@ -55,6 +56,22 @@ def test_readme_says_of_accuracy_what_the_builds_gave():
         assert said == f"{100 * fmean(row['value'] for row in found):.2f}"
         assert {row["date"].partition(" ")[0] for row in found} == {date}
         assert f"{said} ±" in TABLES["pruning"]()
+
+
+def test_every_run_with_a_part_left_out_is_in_the_table():
+    rows = [json.loads(line) for line in (FIGURES / "ablations.jsonl").read_text("utf-8").splitlines()]
+    asked = {
+        tuple(str(row["run"][name]) for name in ("model", "epochs", "budget", "options")) for row in rows
+    }
+    table, _, _ = TABLES["ablations"]().rpartition("\n\n")
+    assert table.count(" %") == len(asked)
+
+
+def test_every_architecture_is_in_the_table():
+    rows = json.loads((FIGURES / "applications.json").read_text("utf-8"))
+    table = TABLES["applications"]()
+    assert {row["model"] for row in rows} == {*bench_applications.MODELS}
+    assert all(f"| {row['model']} | {row['params_before'] / 1e6:.2f} M |" in table for row in rows)
 
 
 def test_the_table_of_the_engine_has_every_row_with_its_commit_and_date(engine):
