@@ -28,7 +28,7 @@ def load_training_data(setup: Setup) -> dict[str, Any]:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return {"x": getattr(module, function)()[0]}
+        return {"x": getattr(module, function)()[0], "shuffle": False}  # the stream shuffles itself
     arrays = np.load(file)
     heads = {
         name.removeprefix("y_train_"): arrays[name] for name in arrays.files if name.startswith("y_train_")
