@@ -12,6 +12,8 @@ from edgeprune.tflite.model import Model, Op, Subgraph, Tensor
 
 _F, _I8, _U8 = "float32", "int8", "uint8"
 _ALL, _FLOAT, _SIGNED = (_F, _I8, _U8), (_F,), (_F, _I8)
+_UNPACKING = ("DEQUANTIZE", "DENSIFY")
+"""Of a constant: XNNPACK does it once, before the first inference."""
 _CLAMPS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 _INPUTS_AT_MOST = 5
 
@@ -155,9 +157,17 @@ def _judge_xnnpack(op: Op, subgraph: Subgraph) -> str:
         return "its beta is not 1"
     if op.name == "CONCATENATION" and len(op.inputs) > _INPUTS_AT_MOST:
         return f"it joins at most {_INPUTS_AT_MOST}"
-    if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D") and not subgraph.tensors[op.inputs[1]].is_constant:
+    if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D") and not _is_static(op.inputs[1], subgraph):
         return "its weights are computed"
     return ""
+
+
+def _is_static(index: int, subgraph: Subgraph) -> bool:
+    """Whether a tensor is constant, or a constant in another form: float16 weights, say."""
+    if subgraph.tensors[index].is_constant:
+        return True
+    made_by = next((op for op in subgraph.ops if index in op.outputs), None)
+    return made_by is not None and made_by.name in _UNPACKING and _is_static(made_by.inputs[0], subgraph)
 
 
 def _judge_gpu(op: Op, subgraph: Subgraph) -> str:

@@ -92,6 +92,25 @@ def test_weights_in_half_precision_are_the_gpus_own():
     assert (found.taken, found.partitions) == (2, 1)
 
 
+def convolution(weights):
+    """A 1×1 convolution whose weights the op before it makes: of a constant, or of an input."""
+    tensors = [tensor((1, 4, 4, 2), "FLOAT32"), weights, tensor((3, 1, 1, 2), "FLOAT32")]
+    tensors += [tensor((3,), "FLOAT32", data=np.zeros(3, np.float32)), tensor((1, 4, 4, 3), "FLOAT32")]
+    options = load_schema().Conv2DOptionsT()
+    options.strideH = options.strideW = 1
+    ops = [("DEQUANTIZE", (1,), (2,), None), ("CONV_2D", (0, 2, 3), (4,), options)]
+    fed = [0] if weights.content is not None else [0, 1]
+    return model(tensors, ops, inputs=fed, outputs=[4])
+
+
+def test_weights_in_half_precision_are_constant_for_xnnpack():
+    half = np.ones((3, 1, 1, 2), np.float16)
+    found = plan(convolution(tensor(half.shape, "FLOAT16", data=half)))
+    assert (found.taken, found.partitions) == (2, 1)
+    fed = plan(convolution(tensor(half.shape, "FLOAT16")))
+    assert (1, "CONV_2D", "its weights are computed") in fed.left
+
+
 def test_a_gpu_leaves_what_is_not_on_its_list():
     assert plan(chain("RELU", "CEIL", "RELU"), "gpu").left == ((1, "CEIL", "it has no kernel"),)
     assert plan(chain("RELU", "ELU", "HARD_SWISH"), "gpu").left == ()
@@ -135,7 +154,10 @@ def test_the_table_says_what_litert_says(tmp_path):
         ),
         *("RELU_N1_TO_1", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH", "ZEROS_LIKE"),
     )
-    files = {}
+    half = np.ones((3, 1, 1, 2), np.float16)
+    path = tmp_path / "half.tflite"
+    path.write_bytes(convolution(tensor(half.shape, "FLOAT16", data=half)))
+    files = {str(path): path}
     for name in names:
         for dtype in ("FLOAT32", "INT8"):
             path = tmp_path / f"{name}.{dtype}.tflite"
@@ -146,5 +168,6 @@ def test_the_table_says_what_litert_says(tmp_path):
     asked = ask(files)
     compared = {path: said for path, said in asked.items() if said != "fails"}
     assert len(compared) > 30
+    assert str(tmp_path / "half.tflite") in compared
     for path, said in compared.items():
         assert plan(files[path].read_bytes()).partitions == int(said), path
