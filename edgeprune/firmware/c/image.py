@@ -5,10 +5,10 @@ from pathlib import Path
 
 from edgeprune.files import writing
 from edgeprune.firmware.c.boards import EmulatedBoard
+from edgeprune.firmware.c.calls import name_ends
 from edgeprune.firmware.c.engine import Engine
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import lay_out_board, place_weights
-from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import (
     WARNINGS,
     ImageSizes,
@@ -50,7 +50,8 @@ def build_image(
         **place_weights(lay_out_board(board), region="weights", flash="code"),
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
-        "reset": _call_reset(engine),
+        "reset_once": _call_reset(engine, once=True),
+        "reset": _call_reset(engine, once=False),
         "reads": " ||\n            ".join(
             f"(move_bytes(READ, input_file, {name}, sizeof {name}) != 0)"
             for name in ends
@@ -101,7 +102,8 @@ def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] 
             invoke=f"edgeprune_{engine.name}_invoke",
             buffers="\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
             arguments=", ".join(ends),
-            reset=_call_reset(engine),
+            reset_once=_call_reset(engine, once=True),
+            reset=_call_reset(engine, once=False),
             reads=" &&\n           ".join(
                 f"(fread({name}, sizeof {name}, 1, stdin) == 1)" for name in ends if name.startswith("input")
             ),
@@ -120,6 +122,8 @@ def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] 
     return program
 
 
-def _call_reset(engine: Engine) -> str:
-    """Samples are unrelated, so each starts from nothing."""
-    return f"edgeprune_{engine.name}_reset();\n        " if engine.program.model.is_stateful else ""
+def _call_reset(engine: Engine, *, once: bool) -> str:
+    """Samples are unrelated, so each starts from nothing; but variables of resources go on, as in TFLM."""
+    model = engine.program.model
+    call = f"edgeprune_{engine.name}_reset();\n" + " " * (4 if once else 8)
+    return call if model.is_stateful and model.has_resources == once else ""

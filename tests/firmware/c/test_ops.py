@@ -22,6 +22,9 @@ from tests.firmware.c.examples import all_examples
 from tests.firmware.c.examples_windows import conv_2d, depthwise
 
 SANITIZERS = ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+CONTROL = ("IF", "WHILE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+"""Ops that need more than one op around them; see test_control.py."""
+
 # The cores whose kernels differ; the others run the same sources.
 DIFFERENT = ("Cortex-M0+", "Cortex-M7", "Cortex-M55")
 
@@ -79,7 +82,7 @@ def test_every_example_is_as_tflm_computes_it_on_the_core_itself(reference, core
 
 
 def test_every_op_has_an_example():
-    assert {example.op for example in all_examples()} | {"TILE"} == set(EMITTERS)
+    assert {example.op for example in all_examples()} | {"TILE", *CONTROL} == set(EMITTERS)
 
 
 @needs_gcc
