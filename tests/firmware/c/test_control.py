@@ -1,5 +1,7 @@
 """IF, WHILE and variables: as TFLM runs them, bit for bit, from the first sample to the last."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from shared_cases import case_file
@@ -101,7 +103,43 @@ def counting():
     return with_subgraphs(main, adds, reads, begin)
 
 
+def ordering(*, in_branch):
+    """What is read first is wanted last: the arena would be smaller if it were read behind the detour."""
+    handle, row, wide = tensor((), "RESOURCE"), tensor((1, 64), "FLOAT32"), tensor((1, 256), "FLOAT32")
+    axis = tensor((1,), "INT32", data=np.array([1], np.int32))
+    assign = ("IF", (7, 4, 0), (8,), IF) if in_branch else ("ASSIGN_VARIABLE", (4, 0), (), None)
+    main = (
+        [row, row, wide, tensor((1, 1), "FLOAT32"), handle, row, axis, tensor((1,), "BOOL"), row],
+        [
+            ("CALL_ONCE", (), (), ONCE),
+            ("VAR_HANDLE", (), (4,), COUNTER),
+            ("READ_VARIABLE", (4,), (1,), None),
+            assign,
+            ("CONCATENATION", (0, 0, 0, 0), (2,), options_of("Concatenation", axis=1)),
+            ("SUM", (2, 6), (3,), options_of("Reducer", keep_dims=True)),
+            ("ADD", (1, 3), (5,), options_of("Add")),
+        ],
+        ([0, 7], [5, 8] if in_branch else [5]),
+    )
+    then = (
+        [handle, row, row],
+        [("ASSIGN_VARIABLE", (0, 1), (), None), ("NEG", (1,), (2,), None)],
+        ([0, 1], [2]),
+    )
+    otherwise = ([handle, row, row], [("NEG", (1,), (2,), None)], ([0, 1], [2]))
+    start = tensor((1, 64), "FLOAT32", data=np.ones(64, np.float32))
+    begin = (
+        [handle, start],
+        [("VAR_HANDLE", (), (0,), COUNTER), ("ASSIGN_VARIABLE", (0, 1), (), None)],
+        ([], []),
+    )
+    return with_subgraphs(main, then, otherwise, begin)
+
+
 FILES = {"a loop": looping, "two branches": branching, "a variable": counting}
+FILES |= {
+    f"an order, {kind}": partial(ordering, in_branch=kind == "branch") for kind in ("assigned", "branch")
+}
 SHARED = ("loop_1", "while_simple", "nested_if", "running_sum", "accumulator", "ssd_post")
 
 
