@@ -140,7 +140,7 @@ FILES = {"a loop": looping, "two branches": branching, "a variable": counting}
 FILES |= {
     f"an order, {kind}": partial(ordering, in_branch=kind == "branch") for kind in ("assigned", "branch")
 }
-SHARED = ("loop_1", "while_simple", "nested_if", "running_sum", "accumulator", "ssd_post")
+SHARED = ("loop_1", "while_simple", "nested_if", "running_sum", "accumulator", "ssd_post", "loop_no_input")
 
 
 def make_inputs(data, *, samples=6):
