@@ -165,7 +165,7 @@ def run_engine(
         file=file,
         profile=profile,
         target=target,
-        samples=samples,
+        samples=len(outputs[0]),
         differing=differing,
         figures=figures,
         layers=layers,

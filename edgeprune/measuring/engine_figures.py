@@ -19,8 +19,9 @@ from edgeprune.firmware.c.boards import instructions_of as extensions_of
 from edgeprune.firmware.c.build import Images, build_images
 from edgeprune.firmware.c.emulator import PROGRAM
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
-from edgeprune.firmware.c.graph import Program, compile_model
+from edgeprune.firmware.c.graph import compile_model
 from edgeprune.firmware.c.layout import lay_out_board
+from edgeprune.firmware.c.program import Program
 from edgeprune.firmware.c.project import write_engine_project
 from edgeprune.firmware.c.room import (
     BOARD_MARGIN_BYTES,

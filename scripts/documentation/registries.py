@@ -6,6 +6,7 @@ from typing import Any
 from documentation.markdown import code, escape, page, table
 from edgeprune.firmware.c import ops as _emitters  # noqa: F401  (importing it registers them)
 from edgeprune.firmware.c.layer import EMITTERS
+from edgeprune.firmware.c.resources import SETTLED
 from edgeprune.graph.layers.rules import RULES
 from edgeprune.keras_bridge.training.losses import LOSSES
 from edgeprune.keras_bridge.training.metrics import METRICS
@@ -42,9 +43,9 @@ def write_ops() -> str:
         "options included."
     )
     heads = ["op", "TFLM", "C engine", "LiteRT, versions"]
-    names = sorted({*OPS, *EMITTERS})
+    names, compiled = sorted({*OPS, *EMITTERS}), {*EMITTERS, *SETTLED}
     rows = [
-        [code(name), _tell_tflm(OPS.get(name)), _YES if name in EMITTERS else "", _tell_litert(OPS.get(name))]
+        [code(name), _tell_tflm(OPS.get(name)), _YES if name in compiled else "", _tell_litert(OPS.get(name))]
         for name in names
     ]
     return page("Ops", intro, table(heads, rows))

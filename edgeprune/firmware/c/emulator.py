@@ -64,7 +64,7 @@ def run_image(
         root = Path(folder)
         (root / "input.bin").write_bytes(_interleave(inputs))
         ended = emulate(elf, board=board, directory=root, timeout_seconds=timeout_seconds)
-        samples = len(inputs[0])
+        samples = _count_samples(inputs)
         outputs = (root / "output.bin").read_bytes() if (root / "output.bin").exists() else b""
         ticks, marks = _read_numbers(root / "ticks.bin"), _read_numbers(root / "layers.bin")
     if ended.returncode != 0 or len(ticks) != samples + 1:
@@ -154,10 +154,17 @@ def run_host_program(
     if ended.returncode != 0:
         why = ended.stderr.decode(errors="replace").strip()[:1500]
         raise ToolFailedError("the generated program crashed", where=str(program), why=why)
-    return _separate(ended.stdout, model, len(inputs[0]))
+    return _separate(ended.stdout, model, _count_samples(inputs))
+
+
+def _count_samples(inputs: tuple[Array, ...]) -> int:
+    """A model without inputs makes one."""
+    return len(inputs[0]) if inputs else 1
 
 
 def _interleave(inputs: tuple[Array, ...]) -> bytes:
+    if not inputs:
+        return bytes(1)  # as `image.py` has the program read it
     return b"".join(array[sample].tobytes() for sample in range(len(inputs[0])) for array in inputs)
 
 

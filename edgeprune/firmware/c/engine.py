@@ -8,8 +8,9 @@ from pathlib import Path
 from edgeprune.errors import RecipeError
 from edgeprune.files import writing
 from edgeprune.firmware.c.boards import instructions_of
-from edgeprune.firmware.c.graph import Program, compile_model
+from edgeprune.firmware.c.graph import compile_model
 from edgeprune.firmware.c.layer import Optimize
+from edgeprune.firmware.c.program import Program
 from edgeprune.firmware.c.room import Room
 from edgeprune.firmware.c.source import format_sources
 from edgeprune.tflite.read import read_model

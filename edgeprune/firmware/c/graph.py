@@ -1,89 +1,31 @@
 """A model as layers with places: every op compiled, every tensor somewhere in memory."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from edgeprune.errors import OpError
 from edgeprune.firmware.c import ops as _ops  # noqa: F401  (registers the emitters)
+from edgeprune.firmware.c.calls import format_routine, list_copies
 from edgeprune.firmware.c.folding import fold_shapes
-from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Site
-from edgeprune.firmware.c.memory import Block, MemoryPlan, plan_memory
-from edgeprune.firmware.c.ops.floats import LIBRARY
+from edgeprune.firmware.c.layer import C_TYPES, EMITTERS, Instructions, Layer, Optimize, Routine, Site
+from edgeprune.firmware.c.memory import Block, plan_memory
 from edgeprune.firmware.c.ordering import Task, find_order
+from edgeprune.firmware.c.outputs import copy_constants
 from edgeprune.firmware.c.padding import fold_padding
+from edgeprune.firmware.c.program import Program, Step
+from edgeprune.firmware.c.resources import Settled, settle_resources
 from edgeprune.firmware.c.room import Room, bound_tflm_arena, choose_faster
 from edgeprune.tflite.decode.unpack import unpack_constants
-from edgeprune.tflite.model import Model, Op
+from edgeprune.tflite.model import Model
 from edgeprune.tflite.validity.require import require_valid
 
 _MOST_BYTES = 1 << 28
 """Of a tensor: no microcontroller has so many, and all places in it are numbers of 32 bits."""
 CLOSE = 1e-5
 """Within what, absolute and relative, floats are the same where they come from a C library's functions."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Step:
-    """One op of the compiled model, in the order of execution.
-
-    Attributes:
-        op: the op.
-        label: name of its C function.
-        layer: what its emitter made of it.
-    """
-
-    op: Op
-    label: str
-    layer: Layer
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Program:
-    """A model, compiled and placed.
-
-    Attributes:
-        model: the model, without ops that others do on the way.
-        steps: its ops.
-        roots: tensor → the tensor whose memory it is, where ops only give it another name.
-        homes: root → ("input" or "output", place) where it lies in the caller's memory.
-        blocks, plan: the arena.
-        tensor_blocks: tensor → its block.
-        scratch_blocks: step → its scratch block.
-        saves: instructions that layers by faster kernels save, estimated.
-    """
-
-    model: Model
-    steps: tuple[Step, ...]
-    roots: Mapping[int, int]
-    homes: Mapping[int, tuple[str, int]]
-    blocks: tuple[Block, ...]
-    plan: MemoryPlan
-    tensor_blocks: Mapping[int, int]
-    scratch_blocks: Mapping[int, int]
-    saves: float = 0.0
-
-    @property
-    def constant_bytes(self) -> int:
-        """Of `weights.c`."""
-        return sum(step.layer.constant_bytes for step in self.steps)
-
-    @property
-    def static_bytes(self) -> int:
-        """Of arena, state, inputs and outputs."""
-        model = self.model
-        kept = (*(tensor for tensor in model.tensors if tensor.is_variable), *model.inputs, *model.outputs)
-        return self.plan.total_bytes + sum(tensor.bytes for tensor in kept)
-
-    @property
-    def calls_library(self) -> bool:
-        """Whether floats may differ in their last bits from one C library to the next."""
-        return any(LIBRARY in step.layer.kernels for step in self.steps)
-
-    def root(self, tensor: int) -> int:
-        """The tensor whose memory it is."""
-        return self.roots.get(tensor, tensor)
 
 
 def compile_model(
@@ -107,11 +49,14 @@ def compile_model(
         OpError: the C engine lacks an op, or what the op asks for.
         ModelError: a dimension is open, and what its shape says instead does not go with the others.
     """
-    model = _fold(model)
-    sites = _list_sites(model, prefix=prefix, instructions=instructions, optimize=optimize)
-    steps = tuple(Step(op=site.op, label=site.label, layer=_compile(site)) for site in sites)
-    _check_ends(model)
-    room = room or Room()
+    settled = _fold(model)
+    steps = _compile_steps(settled.model, prefix=prefix, instructions=instructions, optimize=optimize)
+    _check_ends(settled.model)
+    return replace(_choose(settled.model, steps, room or Room()), starts=settled.starts)
+
+
+def _choose(model: Model, steps: tuple[Step, ...], room: Room) -> Program:
+    """The program with as many faster layers as there is room for."""
     places = choose_faster([step.layer for step in steps], flash_bytes=room.flash_bytes)
     while places:
         faster = _replace_layers(model, steps, places)
@@ -119,6 +64,49 @@ def compile_model(
             return faster
         places.remove(max(places, key=lambda place: faster.steps[place].layer.scratch_bytes))
     return _place(model, steps)
+
+
+def _compile_steps(
+    model: Model, *, prefix: str, instructions: Instructions, optimize: Optimize, graph: int = 0
+) -> tuple[Step, ...]:
+    sites = _list_sites(model, prefix=prefix, instructions=instructions, optimize=optimize, graph=graph)
+    return tuple(Step(op=site.op, label=site.label, layer=_compile(site)) for site in sites)
+
+
+def _compile_graph(model: Model, site: Site, index: int) -> Routine:
+    """A subgraph as a function, for an op that runs it; its names begin with that op's.
+
+    Args:
+        model: the file, folded.
+        site: the op.
+        index: of the subgraph.
+
+    Raises:
+        OpError: as `compile_model`.
+    """
+    graph = model.subgraphs[index]
+    name = f"{site.label}_graph_{index}"
+    steps = _compile_steps(
+        model, prefix=name, instructions=site.instructions, optimize=site.optimize, graph=index
+    )
+    program = _place(replace(model, subgraphs=(graph,)), steps)
+    layers = [step.layer for step in steps]
+    used = {tensor for layer in layers for tensor in (*layer.inputs, *layer.outputs) if tensor >= 0}
+    return Routine(
+        name=name,
+        function="".join(layer.function for layer in layers) + format_routine(program, name=name),
+        constants=tuple(
+            replace(constant, name=f"{step.label}_{constant.name}".removeprefix(f"{site.label}_"))
+            for step in steps
+            for constant in step.layer.constants
+        ),
+        kernels=frozenset(kernel for layer in layers for kernel in layer.kernels)
+        | ({"bytes"} if any(list_copies(program)) else set()),
+        arena_bytes=program.plan.total_bytes,
+        variables=frozenset(tensor for tensor in used if graph.tensors[tensor].is_variable).union(
+            *(layer.variables for layer in layers)
+        ),
+    )
 
 
 def _fits_ram(program: Program, room: Room) -> bool:
@@ -144,7 +132,7 @@ def list_refusals(model: Model) -> tuple[tuple[str, OpError], ...]:
     Raises:
         ModelError: as `compile_model`.
     """
-    model = _fold(model)
+    model = _fold(model).model
     refusals = []
     for site in _list_sites(model):
         try:
@@ -170,15 +158,18 @@ def _list_sites(
     prefix: str = "model",
     instructions: Instructions = "mve",
     optimize: Optimize = "speed",
+    graph: int = 0,
 ) -> Iterator[Site]:
-    for op in model.ops:
+    for op in model.subgraphs[graph].ops:
         yield Site(
             op=op,
-            tensors=model.tensors,
-            where=model.where,
+            tensors=model.subgraphs[graph].tensors,
+            where=f"{model.where}: subgraph {graph}" if graph else model.where,
             instructions=instructions,
             prefix=prefix,
             optimize=optimize,
+            graphs=model.subgraphs,
+            compile_graph=partial(_compile_graph, model),
         )
 
 
@@ -196,21 +187,22 @@ def _compile(site: Site) -> Layer:
     return layer
 
 
-def _fold(model: Model) -> Model:
+def _fold(model: Model) -> Settled:
     """The model, checked, without ops that are done while compiling, or by others on the way."""
     model = unpack_constants(model)
     require_valid(model, are_final=True)
     folded = fold_shapes(model)
     if folded is not model:
         require_valid(folded, are_final=True)  # what was computed before is a constant now, and can be judged
-    return fold_padding(folded)
+    return settle_resources(copy_constants(fold_padding(folded)))
 
 
 def _check_extent(site: Site) -> None:
     """Raises OpError where there is nothing to compute, for which C has no arrays, or far too much."""
     if not site.op.outputs:
         raise site.refuse("it has no output")
-    for tensor in (*site.op.inputs, *site.op.outputs):
+    given = site.op.inputs[:1] if site.op.name == "RESHAPE" else site.op.inputs  # a scalar has no dimensions
+    for tensor in (*given, *site.op.outputs):
         if tensor >= 0 and not site.tensors[tensor].elements:
             raise site.refuse(f"tensor {tensor} has no elements")
         if tensor >= 0 and site.tensors[tensor].bytes > _MOST_BYTES:
@@ -233,19 +225,6 @@ def _check_numbers(site: Site, layer: Layer) -> None:
 
 
 def _check_ends(model: Model) -> None:
-    if not model.inputs:
-        raise OpError(
-            "the C engine has no models without inputs",
-            where=model.where,
-            fix="leave it out of the application: its outputs are always the same",
-        )
-    for tensor in model.outputs:
-        if tensor.is_constant:
-            raise OpError(
-                "the C engine has no outputs that are constants",
-                where=f"{model.where}: tensor {tensor.index} '{tensor.name}'",
-                fix="leave it out of the model, which cannot change it, or use --runtime tflm",
-            )
     for tensor in (*model.inputs, *model.outputs):
         if tensor.dtype not in C_TYPES:
             raise OpError(
@@ -289,12 +268,14 @@ def _list_tasks(model: Model, steps: tuple[Step, ...], root: Callable[[int], int
     last_user: dict[int, int] = {}
     for place, step in enumerate(steps):
         layer = step.layer
-        reads = tuple(root(tensor) for tensor in layer.inputs if tensor >= 0)
-        variables = [tensor for tensor in reads if model.tensors[tensor].is_variable]
+        reads = {root(tensor) for tensor in layer.inputs if tensor >= 0}
+        writes = set() if layer.is_alias else {root(tensor) for tensor in layer.outputs}
+        state = {tensor for tensor in reads | writes if model.tensors[tensor].is_variable}
+        variables = sorted(state | layer.variables)
         tasks.append(
             Task(
-                reads=reads,
-                writes=() if layer.is_alias else tuple(map(root, layer.outputs)),
+                reads=tuple(reads - state),
+                writes=tuple(writes - state),
                 after=tuple(last_user[tensor] for tensor in variables if tensor in last_user),
                 scratch_bytes=layer.scratch_bytes,
                 overlaps={root(tensor): slack for tensor, slack in layer.overlaps.items()},

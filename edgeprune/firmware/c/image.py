@@ -1,14 +1,14 @@
 """C sources and a small program around them, linked for an emulated board or for this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgeprune.files import writing
 from edgeprune.firmware.c.boards import EmulatedBoard
+from edgeprune.firmware.c.calls import name_ends
 from edgeprune.firmware.c.engine import Engine
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import lay_out_board, place_weights
-from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import (
     WARNINGS,
     ImageSizes,
@@ -17,6 +17,7 @@ from edgeprune.firmware.c.toolchain import (
     read_sizes,
     run_tool,
 )
+from edgeprune.tflite.model import Tensor
 
 
 def build_image(
@@ -48,13 +49,12 @@ def build_image(
         "data_origin": f"{board.data[0]:#010x}",
         "data_length": f"{board.data[1]}K",
         **place_weights(lay_out_board(board), region="weights", flash="code"),
-        "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
+        "buffers": _define_buffers(ends),
         "arguments": ", ".join(ends),
-        "reset": _call_reset(engine),
+        "reset_once": _call_reset(engine, once=True),
+        "reset": _call_reset(engine, once=False),
         "reads": " ||\n            ".join(
-            f"(move_bytes(READ, input_file, {name}, sizeof {name}) != 0)"
-            for name in ends
-            if name.startswith("input")
+            f"(move_bytes(READ, input_file, {name}, sizeof {name}) != 0)" for name in _name_reads(ends)
         ),
         "writes": "\n".join(
             f"        (void)move_bytes(WRITE, output_file, {name}, sizeof {name});"
@@ -99,11 +99,12 @@ def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] 
         source = render(
             "board/host.c",
             invoke=f"edgeprune_{engine.name}_invoke",
-            buffers="\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
+            buffers=_define_buffers(ends),
             arguments=", ".join(ends),
-            reset=_call_reset(engine),
+            reset_once=_call_reset(engine, once=True),
+            reset=_call_reset(engine, once=False),
             reads=" &&\n           ".join(
-                f"(fread({name}, sizeof {name}, 1, stdin) == 1)" for name in ends if name.startswith("input")
+                f"(fread({name}, sizeof {name}, 1, stdin) == 1)" for name in _name_reads(ends)
             ),
             writes="\n".join(
                 f"        (void)fwrite({name}, sizeof {name}, 1, stdout);"
@@ -120,6 +121,19 @@ def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] 
     return program
 
 
-def _call_reset(engine: Engine) -> str:
-    """Samples are unrelated, so each starts from nothing."""
-    return f"edgeprune_{engine.name}_reset();\n        " if engine.program.model.is_stateful else ""
+def _define_buffers(ends: Mapping[str, Tensor]) -> str:
+    """Inputs and outputs, and the byte that stands for a sample of a model without inputs."""
+    lines = [f"static {C_TYPES[tensor.dtype]} {name}[{tensor.elements}];" for name, tensor in ends.items()]
+    return "\n".join([*lines, *(["static uint8_t nothing[1];"] if "nothing" in _name_reads(ends) else [])])
+
+
+def _name_reads(ends: Mapping[str, Tensor]) -> list[str]:
+    """The buffers that a sample fills: the inputs, or a byte where there are none."""
+    return [name for name in ends if name.startswith("input")] or ["nothing"]
+
+
+def _call_reset(engine: Engine, *, once: bool) -> str:
+    """Samples are unrelated, so each starts from nothing; but variables of resources go on, as in TFLM."""
+    model = engine.program.model
+    call = f"edgeprune_{engine.name}_reset();\n" + " " * (4 if once else 8)
+    return call if model.is_stateful and model.has_resources == once else ""

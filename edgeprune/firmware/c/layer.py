@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from edgeprune.errors import OpError
 from edgeprune.registry import Registry
-from edgeprune.tflite.model import Op, Tensor, constant_values
+from edgeprune.tflite.model import Op, Subgraph, Tensor, constant_values
 
 Instructions = Literal["plain", "dsp", "mve"]
 """What kernels may use: C alone; SMLAD and SXTB16; or Helium's vectors as well."""
 
 IN_PLACE = None
+
+LIBRARY = "math"
+"""The kernel of layers that call a C library's functions."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_./:-]+")
 """What of a name does not go into a comment: stars, above all, which might end it."""
@@ -46,6 +49,27 @@ class _Options(dict[str, Any]):
         raise self.site.refuse(f"the file does not say its {key}")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Routine:
+    """A subgraph, compiled: a C function of its inputs, its outputs, and its arena if it has one.
+
+    Attributes:
+        name: of the function.
+        function: its definition, after those of its layers.
+        constants: arrays it reads.
+        kernels: files of `templates/c/kernels` it calls.
+        arena_bytes: what it works in.
+        variables: tensors of the state that it reads or writes.
+    """
+
+    name: str
+    function: str
+    constants: tuple["Constant", ...]
+    kernels: frozenset[str]
+    arena_bytes: int
+    variables: frozenset[int]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
     """One op of the model, as its emitter sees it.
@@ -57,6 +81,8 @@ class Site:
         instructions: what the core can execute.
         prefix: start of every name in the generated C, so that several models can be linked together.
         optimize: what a choice between kernels goes by.
+        graphs: all subgraphs of the model.
+        compile_graph: compiles one of them, by its index, for an op that runs it.
     """
 
     op: Op
@@ -65,6 +91,8 @@ class Site:
     instructions: Instructions
     prefix: str = "model"
     optimize: Optimize = "speed"
+    graphs: tuple[Subgraph, ...] = ()
+    compile_graph: "Callable[[Site, int], Routine] | None" = None
 
     def __post_init__(self) -> None:
         """Make an option that the file does not have an OpError where it is asked for."""
@@ -175,6 +203,7 @@ class Layer:
             so many bytes after it (at least so many before it, if negative), because the function has read
             what it overwrites; `IN_PLACE` where only the very same address will do.
         faster: the same op by a kernel that takes more flash; None where there is none.
+        variables: tensors of the state that it reads or writes beside its inputs and outputs.
     """
 
     function: str
@@ -185,6 +214,7 @@ class Layer:
     scratch_bytes: int = 0
     overlaps: Mapping[int, int | None] = field(default_factory=dict)
     faster: "Faster | None" = None
+    variables: frozenset[int] = frozenset()
 
     @property
     def is_alias(self) -> bool:

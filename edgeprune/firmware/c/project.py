@@ -8,13 +8,13 @@ from zlib import crc32
 
 from edgeprune.device.profile import Profile
 from edgeprune.firmware.c.boards import NANOSECONDS_PER_INSTRUCTION, EmulatedBoard, find_board
+from edgeprune.firmware.c.calls import name_ends
 from edgeprune.firmware.c.emulator import find_command
 from edgeprune.firmware.c.engine import Engine, describe_file, write_engine
 from edgeprune.firmware.c.graph import CLOSE
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device, place_weights
 from edgeprune.firmware.c.room import LEAST_STACK_BYTES, find_room
-from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.c.toolchain import choose_level
 from edgeprune.firmware.golden import format_samples
 from edgeprune.firmware.rendering import fill_template, render_folder, write_texts
@@ -203,6 +203,8 @@ def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[st
         for name, tensor in ends.items()
     }
     reset = ["    edgeprune_model_reset();"] if model.is_stateful else []
+    if model.has_resources:  # what went before the first sample is forgotten; then they are one sequence
+        reset = ["    if (sample == 0) {", "        edgeprune_model_reset();", "    }"]
     inputs = [name for name in ends if name.startswith("input")]
     outputs = [name for name in ends if name.startswith("output")]
     fills = [f"    (void)memcpy({name}, golden_{name}[sample], sizeof {name});" for name in inputs]

@@ -6,11 +6,12 @@ from pathlib import Path
 from edgeprune.device.profile import Profile
 from edgeprune.device.record import ENGINE
 from edgeprune.firmware.c.boards import instructions_of
+from edgeprune.firmware.c.calls import name_ends
 from edgeprune.firmware.c.engine import Engine, write_engine
-from edgeprune.firmware.c.graph import Program, compile_model
+from edgeprune.firmware.c.graph import compile_model
 from edgeprune.firmware.c.layer import Optimize
+from edgeprune.firmware.c.program import Program
 from edgeprune.firmware.c.room import CODE_HIGH, Room, find_room, guess_code_bytes
-from edgeprune.firmware.c.source import name_ends
 from edgeprune.firmware.golden import FittedGolden, fit_golden
 from edgeprune.firmware.project import ProjectKind, render_kind
 from edgeprune.firmware.rendering import write_texts
@@ -65,6 +66,10 @@ def write_sdk_project(
         room=Room(flash_bytes=0),
     )
     room_bytes = profile.flash_kib and profile.flash_kib * 1024 - _guess_flash_bytes(least)
+    if least.model.has_resources:
+        golden = golden.take(
+            1
+        )  # the check resets the model before each, and the later ones go on from the first
     fitted = fit_golden(golden, room_bytes=room_bytes, is_exact=not least.calls_library)
     engine = write_engine(
         tflite,

@@ -1,13 +1,22 @@
 """A compiled model as C99: `model.h`, `model.c`, `weights.h`, `weights.c`."""
 
-import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgeprune.firmware.c.graph import Program, Step
+from edgeprune.firmware.c.calls import (
+    Memory,
+    define_pointers,
+    format_calls,
+    format_parameters,
+    list_copies,
+    number_end,
+)
 from edgeprune.firmware.c.layer import C_TYPES, Constant, format_float, read_template, render, zero_point
-from edgeprune.tflite.model import Model, Tensor
+from edgeprune.firmware.c.program import Program, Step
+from edgeprune.tflite.model import Tensor
 from edgeprune.version import __version__
 
 _KERNEL_ORDER = (
@@ -100,6 +109,7 @@ _KERNEL_ORDER = (
     "tiles_between_mve",
 )
 _PER_LINE = 16
+_ARENA = Memory(bytes="arena.bytes", words="arena.words", fence="EDGEPRUNE_FENCE()")
 _CONSTANT_TYPES = {**C_TYPES, "int64": "int64_t"}
 
 
@@ -118,7 +128,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
         "model.h": render(
             "model.h",
             **values,
-            parameters=_parameters(model),
+            parameters=format_parameters(model),
             sizes="\n".join(
                 _define_sizes(name.upper(), "INPUT", model.inputs)
                 + _define_sizes(name.upper(), "OUTPUT", model.outputs)
@@ -129,13 +139,13 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
         "model.c": render(
             "model.c",
             **values,
-            parameters=_parameters(model),
+            parameters=format_parameters(model),
             kernels="\n".join(_read_kernels(program)),
             functions="\n".join(step.layer.function for step in program.steps if step.layer.function),
             arena=_define_arena(program),
             state=_define_state(program),
-            pointers="\n".join(_define_pointers(program)),
-            calls=_format_calls(program),
+            pointers="\n".join(define_pointers(program, _ARENA)),
+            calls=format_calls(program, _ARENA),
             reset=_define_reset(program, name),
         ),
         "weights.h": render(
@@ -147,32 +157,10 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
     }
 
 
-def name_ends(model: Model) -> dict[str, Tensor]:
-    """Name of each argument of the invoke function → its tensor, inputs first."""
-    sides = (("input", model.inputs), ("output", model.outputs))
-    return {
-        _number(side, place, tensors): tensor
-        for side, tensors in sides
-        for place, tensor in enumerate(tensors)
-    }
-
-
-def _parameters(model: Model) -> str:
-    """The arguments of the invoke function."""
-    return ", ".join(
-        f"{'const ' if name.startswith('input') else ''}{C_TYPES[tensor.dtype]} *{name}"
-        for name, tensor in name_ends(model).items()
-    )
-
-
-def _number(word: str, place: int, of: tuple[Tensor, ...]) -> str:
-    return word if len(of) == 1 else f"{word}_{place}"
-
-
 def _define_sizes(upper: str, side: str, tensors: tuple[Tensor, ...]) -> list[str]:
     lines = []
     for place, tensor in enumerate(tensors):
-        macro = f"EDGEPRUNE_{upper}_{_number(side, place, tensors)}"
+        macro = f"EDGEPRUNE_{upper}_{number_end(side, place, tensors)}"
         shape = "x".join(map(str, tensor.shape))
         lines.append(f"#define {macro}_ELEMENTS {tensor.elements} /* {shape} {tensor.dtype} */")
         if tensor.scales.size == 1:
@@ -187,7 +175,7 @@ def _read_kernels(program: Program) -> Iterator[str]:
         used.add("multiply")
     if used & {"rescale", "dsp"}:
         used.add("wrapping")
-    if any(_copies(program)):
+    if any(list_copies(program)):
         used.add("bytes")
     for kernel in _KERNEL_ORDER:
         if kernel in used:
@@ -208,72 +196,25 @@ def _variables(program: Program) -> list[Tensor]:
 
 
 def _define_state(program: Program) -> str:
-    lines = [f"static {C_TYPES[t.dtype]} state_{t.index}[{t.elements}];\n" for t in _variables(program)]
-    return "".join(lines)
+    lines = []
+    for tensor in _variables(program):
+        ctype, elements = C_TYPES[tensor.dtype], tensor.elements
+        lines.append(f"static {ctype} state_{tensor.index}[{elements}];\n")
+        if tensor.index in program.starts:
+            values = _format_values(program.starts[tensor.index])
+            lines.append(f"static const {ctype} start_{tensor.index}[{elements}] = {{\n{values}\n}};\n")
+    return "".join(lines) + ("\n" if lines else "")
 
 
 def _define_reset(program: Program, name: str) -> str:
-    """A function that sets every variable to what stands for 0."""
+    """A function that sets every variable to what it begins with."""
     resets = [
-        render("reset_state.c", state=f"state_{t.index}", elements=t.elements, zero=zero_point(t))
+        render("reset_start.c", place=t.index)
+        if t.index in program.starts
+        else render("reset_state.c", state=f"state_{t.index}", elements=t.elements, zero=zero_point(t))
         for t in _variables(program)
     ]
     return render("reset.c", name=name, resets="".join(resets)) if resets else ""
-
-
-def _define_pointers(program: Program) -> Iterator[str]:
-    for tensor, block in program.tensor_blocks.items():
-        record = program.model.tensors[tensor]
-        ctype = C_TYPES[record.dtype]
-        where = f"&arena.bytes[{program.plan.offsets[block]}]"
-        cast = where if ctype == "int8_t" else f"({ctype} *)(void *){where}"
-        shape = "x".join(map(str, record.shape))
-        yield f"    {ctype} *const tensor_{tensor} = {cast}; /* {shape} */"
-
-
-def _format_calls(program: Program) -> str:
-    """The calls; what none of them reads is named as such, for compilers that ask."""
-    calls = "\n".join(_calls(program))
-    unused = [name for name in name_ends(program.model) if not re.search(rf"\b{name}\b", calls)]
-    return "\n".join([*(f"    (void){name};" for name in unused), calls])
-
-
-def _calls(program: Program) -> Iterator[str]:
-    for now, step in enumerate(program.steps):
-        layer = step.layer
-        if layer.is_alias:
-            continue
-        arguments = [
-            _point(program, step, place, tensor) for place, tensor in enumerate(layer.inputs) if tensor >= 0
-        ]
-        arguments += [_point(program, step, 0, tensor) for tensor in layer.outputs]
-        if now in program.scratch_blocks:
-            arguments.append(f"&arena.words[{program.plan.offsets[program.scratch_blocks[now]] // 4}]")
-        yield f"    {step.label}({', '.join(arguments)});\n    EDGEPRUNE_FENCE();"
-    yield from _copies(program)
-
-
-def _point(program: Program, step: Step, place: int, tensor: int) -> str:
-    """The C expression of a tensor."""
-    model, root = program.model, program.root(tensor)
-    if root in program.homes:
-        return _name_end(program, *program.homes[root])
-    if model.tensors[root].is_constant:
-        return f"{step.label}_operand_{place}"
-    return f"state_{root}" if model.tensors[root].is_variable else f"tensor_{root}"
-
-
-def _name_end(program: Program, side: str, place: int) -> str:
-    return _number(side, place, program.model.inputs if side == "input" else program.model.outputs)
-
-
-def _copies(program: Program) -> Iterator[str]:
-    """Calls for outputs that no layer writes, because they are an input or another output."""
-    for place, output in enumerate(program.model.outputs):
-        home = program.homes[program.root(output.index)]
-        if home != ("output", place):
-            target, source = _name_end(program, "output", place), _name_end(program, *home)
-            yield f"    copy_bytes({target}, {source}, {output.bytes});"
 
 
 def _declare(step: Step, constant: Constant) -> str:
@@ -287,16 +228,21 @@ def _define(step: Step, constant: Constant) -> str:
     if constant.ctype:  # records
         lines = ["    {" + ", ".join(map(_literal, row)) + "}," for row in values.tolist()]
     else:
-        is_float = values.dtype == np.float32
-        flat = [
-            format_float(value) if is_float else _literal(value)
-            for value in (values.reshape(-1) if is_float else values.reshape(-1).tolist())
-        ]
-        lines = [
-            "    " + " ".join(f"{each}," for each in flat[start : start + _PER_LINE])
-            for start in range(0, len(flat), _PER_LINE)
-        ]
+        lines = [_format_values(values)]
     return f"{_declare(step, constant)} = {{\n" + "\n".join(lines) + "\n};"
+
+
+def _format_values(values: NDArray[Any]) -> str:
+    """The lines of an array's elements."""
+    is_float = values.dtype == np.float32
+    flat = [
+        format_float(value) if is_float else _literal(value)
+        for value in (values.reshape(-1) if is_float else values.reshape(-1).tolist())
+    ]
+    return "\n".join(
+        "    " + " ".join(f"{each}," for each in flat[start : start + _PER_LINE])
+        for start in range(0, len(flat), _PER_LINE)
+    )
 
 
 def _literal(value: int) -> str:

@@ -25,6 +25,8 @@ MOST = {
     ("Cortex-M4", "kws"): 0.40,
     ("Cortex-M7", "kws"): 0.40,
     ("Cortex-M7", "resnet8"): 0.36,
+    ("Cortex-M4", "ad01"): 0.50,
+    ("Cortex-M7", "ad01"): 0.50,
     ("Cortex-M55", "resnet8"): 0.52,
     ("Cortex-M55", "kws"): 0.45,
     ("Cortex-M55", "ad01"): 0.61,

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from math import prod
 
 from edgeprune.firmware.c.broadcast import Loops, fold_loops, name_loops, row_strides
-from edgeprune.firmware.c.layer import C_TYPES, Layer, Site, describe, emits, format_float, render, zero_point
+from edgeprune.firmware.c.layer import (
+    C_TYPES,
+    Constant,
+    Layer,
+    Site,
+    describe,
+    emits,
+    format_float,
+    render,
+    zero_point,
+)
 from edgeprune.tflite.model import BITS
 
 _LONG_RUN = 12
@@ -36,12 +46,12 @@ class Move:
 @emits("CONCATENATION")
 def emit_concatenation(site: Site) -> Layer:
     """Inputs one after the other along one dimension; all have the output's scale."""
-    shape = site.output().shape
+    shape = site.output().shape or (1,)
     axis = int(site.op.options["axis"]) % len(shape)
     strides = row_strides(shape)
     moves, start = [], 0
     for place in range(len(site.op.inputs)):
-        box = site.input(place).shape
+        box = site.input(place).shape or (1,)
         moves.append(
             Move(
                 source=place,
@@ -190,8 +200,6 @@ def emit_moves(site: Site, moves: Sequence[Move], *, sources: Sequence[int], hea
     for tensor in tensors:
         if tensor.dtype not in _ELEMENT_BYTES:
             raise site.refuse(f"it moves elements of type {tensor.dtype}")
-        if tensor.is_constant:
-            raise site.refuse("one of its inputs is a constant")
     parameters = [f"const {C_TYPES[site.input(at).dtype]} *input_{at}" for at in sources]
     parameters += [f"{C_TYPES[site.output(at).dtype]} *output_{at}" for at in range(len(site.op.outputs))]
     runs = head + "".join(_render_move(site, move) for move in moves)
@@ -206,6 +214,11 @@ def emit_moves(site: Site, moves: Sequence[Move], *, sources: Sequence[int], hea
         function=function,
         inputs=tuple(site.op.inputs[at] for at in sources),
         outputs=site.op.outputs,
+        constants=tuple(
+            Constant(name=f"operand_{place}", values=site.constant(at).reshape(-1))
+            for place, at in enumerate(sources)
+            if site.input(at).is_constant
+        ),
         kernels=("bytes",) if "copy_bytes" in runs else (),
     )
 

@@ -6,11 +6,17 @@ Where they call functions of `math.h`, the last bits of an output are those of i
 import numpy as np
 
 from edgeprune.firmware.c.arithmetic import limit_float
-from edgeprune.firmware.c.layer import Layer, Site, describe, elementwise, emits, format_float, render
+from edgeprune.firmware.c.layer import (
+    LIBRARY,
+    Layer,
+    Site,
+    describe,
+    elementwise,
+    emits,
+    format_float,
+    render,
+)
 from edgeprune.firmware.c.operands import emit_pairs
-
-LIBRARY = "math"
-"""The kernel of layers that call a C library's functions."""
 
 _PAIRS = {
     "ADD": "*a + *b",

@@ -8,6 +8,7 @@ import numpy as np
 from edgeprune.firmware.c.channels import Channels, bound_sums, pack_channels
 from edgeprune.firmware.c.lanes import pack_bytes, pack_lanes, pack_runs
 from edgeprune.firmware.c.layer import (
+    LIBRARY,
     Constant,
     Layer,
     Site,
@@ -18,7 +19,6 @@ from edgeprune.firmware.c.layer import (
     scale,
     zero_point,
 )
-from edgeprune.firmware.c.ops.floats import LIBRARY
 from edgeprune.firmware.c.scaling import Factor, Integers, quantize_factor
 from edgeprune.firmware.c.sigmoid import make_sigmoid_table
 from edgeprune.tflite.model import Tensor

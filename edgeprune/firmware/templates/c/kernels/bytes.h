@@ -3,14 +3,16 @@ static inline void copy_bytes(void *to, const void *from, int32_t count)
 {
     int8_t *target = (int8_t *)to;
     const int8_t *source = (const int8_t *)from;
-    int32_t left = count;
 #if defined(__ARM_FEATURE_UNALIGNED)
-    for (; left >= 4; left -= 4, target += 4, source += 4) {
+    for (const int8_t *const last = &source[count & ~3]; source != last; source += 4, target += 4) {
         (void)memcpy(target, source, 4);
     }
+    const int32_t left = count & 3;
+#else
+    const int32_t left = count;
 #endif
-    for (int32_t i = 0; i < left; ++i) {
-        target[i] = source[i];
+    for (const int8_t *const last = &source[left]; source != last; ++source, ++target) {
+        *target = *source;
     }
 }
 

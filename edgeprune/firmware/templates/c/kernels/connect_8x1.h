@@ -2,7 +2,8 @@
 static void connect_8x1(const int32_t *weights, const int8_t *inputs, int32_t groups,
                         const struct edgeprune_channel *channels, int8_t *output, int32_t low, int32_t high)
 {
-    const struct sums_8x1 sums = dot_8x1(weights, inputs, groups);
+    struct sums_8x1 sums;
+    dot_8x1(weights, inputs, groups, &sums);
     output[0] = clamp_int8(requantize_doubled(2 * sums.a, &channels[0], false), low, high);
     output[1] = clamp_int8(requantize_doubled(split_twice(sums.ab, sums.a), &channels[1], false), low, high);
     output[2] = clamp_int8(requantize_doubled(2 * sums.c, &channels[2], false), low, high);

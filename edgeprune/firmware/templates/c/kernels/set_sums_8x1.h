@@ -1,7 +1,8 @@
 /* The sums of eight output channels. */
 static void set_sums_8x1(const int32_t *weights, const int8_t *inputs, int32_t groups, int32_t totals[8])
 {
-    const struct sums_8x1 sums = dot_8x1(weights, inputs, groups);
+    struct sums_8x1 sums;
+    dot_8x1(weights, inputs, groups, &sums);
     totals[0] = sums.a;
     totals[1] = split_twice(sums.ab, sums.a) / 2;
     totals[2] = sums.c;
