@@ -4,10 +4,10 @@ Ours are read from the image that ran in qemu; TFLM's are those of ../shared/dat
 emulator (its flash is not in there). Each model on each core is measured once: a second call goes on where
 the first one stopped, unless the model or edgeprune's sources for the engine have changed since.
 
-    python scripts/bench_engine.py --output bench_engine [--models resnet8,kws] [--cores Cortex-M7]
+    python scripts/bench_engine.py --output bench_engine [--models resnet8,kws] [--cores Cortex-M7] [--cycles]
 
 writes bench_engine.json, bench_engine.md (the table) and bench_engine.svg (bars: the fraction of TFLM's
-instructions).
+instructions). With --cycles, cycles stand beside the instructions: estimated, by the core's published timing.
 """
 
 import argparse
@@ -16,18 +16,26 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import strftime
 from typing import Any
 
 from benchmarks.rows import find_commit
 
 from edgeprune.commands.run import run_engine
+from edgeprune.device.profile import load_profile
 from edgeprune.errors import EdgepruneError
 from edgeprune.files import whole_file
 from edgeprune.firmware import c as engine_package
+from edgeprune.firmware.c.boards import find_board
+from edgeprune.firmware.c.cycles.estimate import estimate_layers
+from edgeprune.firmware.c.engine import write_engine
+from edgeprune.firmware.c.room import find_room
+from edgeprune.measuring.runtime import choose_runtime
 from edgeprune.report.charts import Bar, draw_bars
+from edgeprune.runtimes.golden import draw_inputs
 from edgeprune.terminal.progress import watch
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +71,7 @@ class Row:
         key: hash of the model and of the engine's sources.
         bit_exact: whether every output was that of TFLM's reference kernels.
         instructions: of one inference.
+        cycles: that these are estimated to take; None where nobody asked.
         weights_bytes, code_bytes: flash.
         arena_bytes, ram_bytes, stack_bytes: RAM, `ram_bytes` with all of it.
         tflm_instructions, tflm_arena_bytes: of TFLM with CMSIS-NN.
@@ -75,6 +84,7 @@ class Row:
     key: str
     bit_exact: bool | None = None
     instructions: float | None = None
+    cycles: float | None = None
     weights_bytes: float | None = None
     code_bytes: float | None = None
     arena_bytes: float | None = None
@@ -101,6 +111,7 @@ def main() -> None:
     parser.add_argument("--models", default="", help="parts of names, separated by commas; all if not given")
     parser.add_argument("--cores", default=",".join(CORES))
     parser.add_argument("--samples", type=int, default=2)
+    parser.add_argument("--cycles", action="store_true", help="estimate cycles, too")
     arguments = parser.parse_args()
     if not SHARED.is_dir():
         sys.exit("bench_engine: ../shared, with the models and data, is not beside this checkout")
@@ -121,6 +132,8 @@ def main() -> None:
             row = known.get((name_model(file), core))
             if row is None or row.key != key:
                 row = measure(file, core, key=key, samples=arguments.samples, tflm=tflm)
+            if arguments.cycles and row.cycles is None and not row.why:
+                row = replace(row, cycles=estimate_cycles(file, core))
             rows.append(row)
             write_results(arguments.output, rows)
             progress.advance(detail=f"{short_name(row)} on {core}")
@@ -162,6 +175,17 @@ def measure(
     row |= {name: run.figures[name].value for name in MEASURED}
     weights_bytes = (run.figures["flash_bytes"].value or 0) - (row["code_bytes"] or 0)
     return Row(**row, bit_exact=run.bit_exact, weights_bytes=weights_bytes)
+
+
+def estimate_cycles(file: Path, core: str) -> float:
+    """Cycles of one inference, estimated on the image whose instructions `measure` counts."""
+    profile = choose_runtime(load_profile(CORES[core]), "c")
+    with TemporaryDirectory(prefix="edgeprune-") as folder:
+        root = Path(folder)
+        engine = write_engine(file.read_bytes(), directory=root, core=core, room=find_room(profile))
+        inputs = draw_inputs(engine.program.model, samples=1, seed=0)
+        layers = estimate_layers(engine, inputs, directory=root / "traced", board=find_board(core))
+    return float(sum(layer.cycles for layer in layers))
 
 
 def read_tflm() -> dict[tuple[str, str], dict[str, float]]:
@@ -213,17 +237,17 @@ def write_results(output: Path, rows: Sequence[Row]) -> None:
 
 def format_table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    head = (
-        "| model | core | instructions | of TFLM's | weights | code | arena | TFLM's | RAM | stack | exact |"
-    )
-    lines = [head, "|---|---" + "|--:" * 8 + "|---|"]
+    names = ["of TFLM's", "cycles (estimated)", "weights", "code", "arena", "TFLM's", "RAM", "stack"]
+    head = f"| model | core | instructions | {' | '.join(names)} | exact |"
+    lines = [head, "|---|---" + "|--:" * 9 + "|---|"]
     for row in rows:
         cells: list[Any] = [short_name(row), row.core]
         if row.why:
-            lines.append(f"| {cells[0]} | {row.core} | {row.why} |" + " |" * 8)
+            lines.append(f"| {cells[0]} | {row.core} | {row.why} |" + " |" * 9)
             continue
         cells += [f"{row.instructions:,.0f}", "–" if row.ratio is None else f"{row.ratio:.2f}"]
-        sizes = (
+        numbers = (
+            row.cycles,
             row.weights_bytes,
             row.code_bytes,
             row.arena_bytes,
@@ -231,7 +255,7 @@ def format_table(rows: Sequence[Row]) -> str:
             row.ram_bytes,
             row.stack_bytes,
         )
-        cells += ["–" if size is None else f"{size:,.0f}" for size in sizes]
+        cells += ["–" if number is None else f"{number:,.0f}" for number in numbers]
         cells.append("yes" if row.bit_exact else "NO")
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)

@@ -62,7 +62,7 @@ def run_image(
     """
     with TemporaryDirectory(prefix="edgeprune-") as folder:
         root = Path(folder)
-        (root / "input.bin").write_bytes(_interleave(inputs))
+        (root / "input.bin").write_bytes(interleave(inputs))
         ended = emulate(elf, board=board, directory=root, timeout_seconds=timeout_seconds)
         samples = _count_samples(inputs)
         outputs = (root / "output.bin").read_bytes() if (root / "output.bin").exists() else b""
@@ -142,7 +142,7 @@ def run_host_program(
     try:
         ended = subprocess.run(
             [str(program)],
-            input=_interleave(inputs),
+            input=interleave(inputs),
             capture_output=True,
             timeout=timeout_seconds,
             check=False,
@@ -162,7 +162,8 @@ def _count_samples(inputs: tuple[Array, ...]) -> int:
     return len(inputs[0]) if inputs else 1
 
 
-def _interleave(inputs: tuple[Array, ...]) -> bytes:
+def interleave(inputs: tuple[Array, ...]) -> bytes:
+    """What `input.bin` holds: sample by sample, input by input."""
     if not inputs:
         return bytes(1)  # as `image.py` has the program read it
     return b"".join(array[sample].tobytes() for sample in range(len(inputs[0])) for array in inputs)

@@ -246,5 +246,5 @@ def _format_values(values: NDArray[Any]) -> str:
 
 
 def _literal(value: int) -> str:
-    # -2147483648 is the negation of a number that does not fit.
-    return "INT32_MIN" if value == np.iinfo(np.int32).min else str(value)
+    # -2147483648 is the negation of a number that does not fit; True is no word of C.
+    return "INT32_MIN" if value == np.iinfo(np.int32).min else str(int(value))

@@ -193,3 +193,8 @@ def comparing_examples() -> Iterator[Example]:
             yield Example(
                 name=f"select {dtype} {when}", op="SELECT_V2", tensors=tensors, inputs=(0, 1, 2), outputs=(3,)
             )
+    mask = tensor((1, 4), "BOOL", data=np.array([[True, False, False, True]]))
+    tensors = (mask, int8((3, 4)), int8((3, 4)), int8((3, 4)))
+    yield Example(
+        name="select by a constant", op="SELECT_V2", tensors=tensors, inputs=(0, 1, 2), outputs=(3,)
+    )
