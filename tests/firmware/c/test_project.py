@@ -244,6 +244,51 @@ def test_names_of_classes_stand_in_a_header(tmp_path):
     assert said.splitlines() == ['a "b"', "naïve", "??/"]
 
 
+APPLICATION = """
+#include <cstdio>
+
+#include "model/model.h"
+
+int main() {
+    static int8_t input[EDGEPRUNE_MODEL_INPUT_ELEMENTS], output[EDGEPRUNE_MODEL_OUTPUT_ELEMENTS];
+    input[0] = 1;
+    input[1] = 2;
+    edgeprune_model_invoke(input, output);
+    std::printf("%d %d %d", output[0], output[1], output[2]);
+}
+"""
+
+
+@needs_gcc
+def test_an_application_in_cpp_calls_the_model_and_places_its_arena(tmp_path):
+    write(tmp_path, real_model("kws"), load_profile("cortex-m7"))
+    (tmp_path / "main.cc").write_text(APPLICATION)
+    section = '-DEDGEPRUNE_ARENA_SECTION=".bss.edgeprune_arena"'
+    for file in ("model", "weights"):
+        compiled = ["gcc", "-c", "-Wall", "-Wextra", "-Werror", section, f"model/{file}.c"]
+        subprocess.run(compiled, cwd=tmp_path, check=True)
+    linked = ["g++", "-Wall", "-Wextra", "-Werror", "main.cc", "model.o", "weights.o", "-o", "main"]
+    subprocess.run(linked, cwd=tmp_path, check=True)
+    ended = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True)
+    assert len(ended.stdout.split()) == 3
+    symbols = subprocess.run(
+        ["objdump", "-t", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert [
+        line
+        for line in symbols.stdout.splitlines()
+        if line.endswith(" arena") and ".bss.edgeprune_arena" in line
+    ]
+
+
+def test_the_header_says_how_real_numbers_are_stored_where_they_are(tmp_path):
+    write(tmp_path / "int8", dense_int8(), load_profile("cortex-m7"))
+    write(tmp_path / "float", join(singles("float32", "TANH"))[0], load_profile("cortex-m7"))
+    said = "value / scale + zero point"
+    assert said in (tmp_path / "int8/model/model.h").read_text()
+    assert said not in (tmp_path / "float/model/model.h").read_text()
+
+
 @needs_qemu
 def test_an_image_for_the_rp2350_defines_itself_to_the_boot_rom(tmp_path):
     profile = load_profile("raspberry-pi-pico-2")
