@@ -106,6 +106,7 @@ def test_data_give_the_golden_inputs(edgeprune, dense, tmp_path):
         (("--project", "android", "--device", "raspberry-pi-4"), "ship the .tflite file"),
         (("--project", "cmake", "--device", "cortex-m55-ethos-u55-128"), "has an NPU"),
         (("--project", "cmake", "--device", "cortex-m77"), "did you mean"),
+        (("--runtime", "c", "--device", "esp32"), "give --project for the SDK"),
     ],
 )
 def test_what_cannot_be_written_ends_in_3_with_a_sentence(edgeprune, dense, tmp_path, arguments, said):
@@ -193,6 +194,19 @@ def test_a_project_of_the_c_engine_keeps_to_what_its_build_had_to(edgeprune, tmp
     assert "its report.json is damaged" in " ".join(ended.err.split())
 
 
+def test_what_is_no_source_is_told_so(edgeprune, built, dense, tmp_path):
+    (tmp_path / "golden.npz").write_bytes(b"PK")
+    ended = edgeprune("firmware", tmp_path / "golden.npz", "--runtime", "c")
+    assert (ended.code, "is no .tflite file" in ended.err) == (3, True)
+    project = tmp_path / "tflm"
+    arguments = ("--project", "cmake", "--device", "cortex-m4", "--output", project)
+    assert edgeprune("firmware", dense, *arguments).code == 0
+    ended = edgeprune("run", project)
+    assert (ended.code, "no model.tflite in the folder" in ended.err) == (3, True)
+    ended = edgeprune("check", built, "--device", "cortex-m4")
+    assert (ended.code, f"give {built}/model.tflite" in ended.err) == (3, True)
+
+
 def test_only_a_complete_project_is_built(edgeprune, dense, tmp_path):
     arguments = ("--runtime", "c", "--device", "cortex-m7", "--output", tmp_path / "project")
     ended = edgeprune("firmware", dense, *arguments, "--project", "pico", "--build")
@@ -200,6 +214,7 @@ def test_only_a_complete_project_is_built(edgeprune, dense, tmp_path):
     assert "built with their own SDK" in " ".join(ended.err.split())
     assert not (tmp_path / "project").exists()
     assert edgeprune("firmware", dense, *arguments, "--project", "android").code == 2
+    assert "--runtime c" in edgeprune("firmware", dense, "--build", *arguments[2:]).err
 
 
 def test_firmware_imports_no_tensorflow(dense, tmp_path):

@@ -182,10 +182,11 @@ def _comment(text: str) -> str:
     return one_line(text).replace("*/", "")
 
 
-def _render_comparers(*, exact: bool, close: bool) -> str:
+def _render_comparers(*, exact: bool, close: bool, is_rounded: bool) -> str:
     """The functions that compare an output with what is expected, those that are called."""
     text = render("board/compare.c") if exact else ""
-    return text + (render("board/compare_close.c", relative=f"{CLOSE}F") if close else "")
+    relative = f"{CLOSE if is_rounded else 0.0}F"
+    return text + (render("board/compare_close.c", relative=relative) if close else "")
 
 
 def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[str, str]:
@@ -206,12 +207,12 @@ def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[st
     inputs = [name for name in ends if name.startswith("input")]
     outputs = [name for name in ends if name.startswith("output")]
     fills = [f"    (void)memcpy({name}, golden_{name}[sample], sizeof {name});" for name in inputs]
-    close = [name for name in outputs if is_rounded and ends[name].dtype == "float32"]
+    close = [name for name in outputs if ends[name].dtype == "float32"]
     comparisons = [
         f"compare_close(sample, {place}, golden_{name}[sample], {name}, {ends[name].elements})"
         if name in close
         else f"compare(sample, {place}, golden_{name}[sample], {name}, {ends[name].elements},\n"
-        f"                   sizeof {name}[0])"
+        f"                   sizeof {name}[0], {str(ends[name].dtype.startswith('int')).lower()})"
         for place, name in enumerate(outputs)
     ]
     return {
@@ -220,7 +221,9 @@ def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[st
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
         "prepare": "\n".join([*reset, *fills]),
-        "comparers": _render_comparers(exact=len(close) < len(outputs), close=bool(close)),
+        "comparers": _render_comparers(
+            exact=len(close) < len(outputs), close=bool(close), is_rounded=is_rounded
+        ),
         "comparisons": " &&\n           ".join(comparisons),
         "golden_declarations": "\n".join(f"extern const {each};" for each in declared.values()),
         "golden_definitions": "\n".join(
