@@ -1,6 +1,7 @@
 """`edgeprune firmware` on real files and on a folder like a build's."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from edgeprune.runtimes.golden import (
 )
 from edgeprune.tflite.read import read_model
 from tests.cli.test_imports import imported_by
+from tests.firmware.c.test_ops import needs_qemu
 
 
 @pytest.fixture
@@ -192,6 +194,17 @@ def test_a_project_of_the_c_engine_keeps_to_what_its_build_had_to(edgeprune, tmp
     ended = edgeprune("firmware", folder, "--runtime", "c", "--output", tmp_path / "damaged")
     assert ended.code == 3
     assert "its report.json is damaged" in " ".join(ended.err.split())
+
+
+@needs_qemu
+def test_an_image_of_the_c_engine_is_held_against_the_budgets(edgeprune, dense, tmp_path):
+    profile = tmp_path / "small.toml"
+    shipped = (Path(__file__).parents[2] / "device_profiles" / "cortex-m4.toml").read_text()
+    profile.write_text(shipped.replace("flash_kib = 256", "flash_kib = 2"))
+    for device, code, said in (("cortex-m4", 0, "It fits cortex-m4"), (profile, 1, "flash")):
+        arguments = ("--runtime", "c", "--device", device, "--build", "--output", tmp_path / str(code))
+        ended = edgeprune("firmware", dense, *arguments)
+        assert (ended.code, said in ended.out) == (code, True)
 
 
 def test_what_is_no_source_is_told_so(edgeprune, built, dense, tmp_path):

@@ -114,6 +114,7 @@ def write_engine_project(
             "tick_ns": f"{board.nanoseconds_per_tick:g}",
             "per_tick": f"{board.nanoseconds_per_tick / NANOSECONDS_PER_INSTRUCTION:g}",
             "on_board": _describe_board(profile, on_device),
+            "labels": "| `model/labels.h` | names of the classes |\n" if golden.labels else "",
             **_render_golden(golden, model, is_rounded=engine.program.calls_library),
         },
     )

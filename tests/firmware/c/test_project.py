@@ -1,5 +1,6 @@
 """Projects of the C engine: complete, passing in the emulator and here, and failing where they must."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -18,6 +19,7 @@ from edgeprune.firmware.c.boards import BOARDS
 from edgeprune.firmware.c.build import build_images, describe_misfit, refuse_misfit
 from edgeprune.firmware.c.emulator import emulate
 from edgeprune.firmware.c.golden_run import run_golden_check
+from edgeprune.firmware.c.model_costs import describe_model_costs
 from edgeprune.firmware.c.project import write_engine_project
 from edgeprune.runtimes.golden import draw_inputs, record_golden
 from edgeprune.tflite.read import read_model
@@ -168,6 +170,23 @@ def test_without_semihosting_the_check_ends_all_the_same(tmp_path):
 
 
 @needs_qemu
+def test_a_project_says_what_its_model_takes_without_the_check(tmp_path):
+    profile = load_profile("cortex-m4")
+    project, _ = write(tmp_path, real_model("kws"), profile)
+    images = build_images(project, profile=profile)
+    run = run_golden_check(images)
+    describe_model_costs(images, run)
+    said = json.loads((tmp_path / "edgeprune.json").read_text())
+    costs = said["model"]
+    assert said["device"] == "cortex-m4"
+    assert 1000 < costs["code_bytes"] < images.sizes.code - 500  # start-up and the check take the rest
+    assert costs["weights_bytes"] == images.sizes.weights
+    assert costs["ram_bytes"] == project.engine.program.plan.total_bytes
+    assert costs["stack_bytes"] == run.stack_bytes
+    assert f"| code | {costs['code_bytes']} | flash |" in (tmp_path / "README.md").read_text()
+
+
+@needs_qemu
 @needs_cmake
 def test_cmake_makes_the_same_code(tmp_path):
     profile = mapped()
@@ -234,6 +253,7 @@ def test_names_of_classes_stand_in_a_header(tmp_path):
     data, profile = dense_int8(), load_profile("cortex-m7")
     _, golden = write(tmp_path / "plain", data, profile)
     assert not (tmp_path / "plain/model/labels.h").exists()
+    assert "labels.h" not in (tmp_path / "plain/README.md").read_text()
     write(tmp_path / "p", data, profile, golden=replace(golden, labels=('a "b"', "naïve", "??/")))
     (tmp_path / "main.c").write_text(
         '#include <stdio.h>\n#include "p/model/labels.h"\nint main(void) {\n'
