@@ -37,6 +37,13 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico", "android")
 )
 @options.optimize
 @click.option(
+    "--name",
+    default="model",
+    show_default=True,
+    metavar="NAME",
+    help="With --runtime c, for cmake: what the model is called in C; two in one image need two names.",
+)
+@click.option(
     "--output",
     type=click.Path(path_type=Path),
     help="The folder to write.  [default: the source's name and the project's]",

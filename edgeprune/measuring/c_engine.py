@@ -211,7 +211,12 @@ class CEngine(DefaultBackend):
     ) -> Project:
         """All it takes to run on the core, built and run if that is asked for."""
         project = write_engine_project(
-            folder, file, golden=golden, profile=self.profile, optimize=options.optimize
+            folder,
+            file,
+            golden=golden,
+            profile=self.profile,
+            optimize=options.optimize,
+            name=options.name,
         )
         images: Images | None = None
         run: GoldenRun | None = None

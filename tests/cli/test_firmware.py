@@ -109,6 +109,8 @@ def test_data_give_the_golden_inputs(edgeprune, dense, tmp_path):
         (("--project", "cmake", "--device", "cortex-m55-ethos-u55-128"), "has an NPU"),
         (("--project", "cmake", "--device", "cortex-m77"), "did you mean"),
         (("--runtime", "c", "--device", "esp32"), "give --project for the SDK"),
+        (("--runtime", "c", "--device", "cortex-m4", "--name", "my model"), "C identifier"),
+        (("--project", "pico", "--device", "cortex-m4", "--name", "kws"), "only C for cmake"),
     ],
 )
 def test_what_cannot_be_written_ends_in_3_with_a_sentence(edgeprune, dense, tmp_path, arguments, said):

@@ -63,7 +63,13 @@ class EngineProject:
 
 
 def write_engine_project(
-    directory: Path, tflite: bytes, *, golden: Golden, profile: Profile, optimize: Optimize = "speed"
+    directory: Path,
+    tflite: bytes,
+    *,
+    golden: Golden,
+    profile: Profile,
+    optimize: Optimize = "speed",
+    name: str = "model",
 ) -> EngineProject:
     """Writes a project; the same arguments give the same files.
 
@@ -73,9 +79,10 @@ def write_engine_project(
         golden: samples for the check.
         profile: the device.
         optimize: what choices between kernels, and the compiler, go by.
+        name: what the model is called in C: functions and macros start with `edgeprune_<name>_`.
 
     Raises:
-        RecipeError: the C engine makes no images for the device's core.
+        RecipeError: the C engine makes no images for the device's core, or the name is no C identifier.
         OpError: the C engine lacks an op of the model.
         OutputError: a file cannot be written.
         DataError: a golden sample cannot be written down.
@@ -85,6 +92,7 @@ def write_engine_project(
     engine = write_engine(
         tflite,
         directory=directory / "model",
+        name=name,
         core=profile.core,
         optimize=optimize,
         room=find_room(profile, golden_bytes=stored),
@@ -122,6 +130,7 @@ def write_engine_project(
     if golden.labels:
         names = "\n".join(f"    {quote(label)}," for label in golden.labels)
         texts["model/labels.h"] = render("labels.h", facts=facts, count=len(golden.labels), labels=names)
+    texts = {path: _rename(text, name) for path, text in texts.items()}
     texts[DESCRIPTION] = (
         json.dumps(
             {
@@ -147,6 +156,12 @@ def write_engine_project(
         optimize=optimize,
         device=profile.id,
     )
+
+
+def _rename(text: str, name: str) -> str:
+    """A text of the templates, in which the model is called "model", with its name in C."""
+    named = text.replace("edgeprune_model_", f"edgeprune_{name}_")
+    return named.replace("EDGEPRUNE_MODEL_", f"EDGEPRUNE_{name.upper()}_")
 
 
 def _describe_board(profile: Profile, layout: Layout | None) -> str:

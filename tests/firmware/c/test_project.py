@@ -45,12 +45,12 @@ def mapped(*, flash_kib=256.0, flashing=None):
     return replace(profile, memory=memory, flashing=flashing)
 
 
-def write(folder, data, profile, *, golden=None):
+def write(folder, data, profile, *, golden=None, name="model"):
     if golden is None:
         model = read_model(data, where="made")
         inputs = draw_inputs(model, samples=2, seed=0)
         golden = record_golden(data, inputs, samples=2, origin="Drawn by a test")
-    return write_engine_project(folder, data, golden=golden, profile=profile), golden
+    return write_engine_project(folder, data, golden=golden, profile=profile, name=name), golden
 
 
 @needs_qemu
@@ -301,6 +301,45 @@ def test_an_application_in_cpp_calls_the_model_and_places_its_arena(tmp_path):
         for line in symbols.stdout.splitlines()
         if line.endswith(" arena") and ".bss.edgeprune_arena" in line
     ]
+
+
+TWO_MODELS = """
+#include "one/model/labels.h"
+#include "one/model/model.h"
+#include "two/model/model.h"
+
+int main(void) {
+    static int8_t in[EDGEPRUNE_TWO_INPUT_ELEMENTS], out[EDGEPRUNE_TWO_OUTPUT_ELEMENTS];
+    edgeprune_one_invoke(in, out);
+    edgeprune_two_invoke(in, out);
+    return EDGEPRUNE_ONE_LABELS - 3;
+}
+"""
+
+
+@needs_gcc
+def test_two_models_of_different_names_are_linked_into_one_program(tmp_path):
+    profile = load_profile("cortex-m7")
+    _, golden = write(tmp_path / "plain", dense_int8(), profile)
+    write(tmp_path / "one", dense_int8(), profile, golden=replace(golden, labels="abc"), name="one")
+    write(tmp_path / "two", real_model("kws"), profile, name="two")
+    (tmp_path / "main.c").write_text(TWO_MODELS)
+    models = [
+        str(tmp_path / name / "model" / f"{file}.c")
+        for name in ("one", "two")
+        for file in ("model", "weights")
+    ]
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "main.c", *models, "-lm", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run([tmp_path / "main"], check=True)
+
+
+@needs_qemu
+def test_a_model_with_a_name_passes_its_check(tmp_path):
+    profile = load_profile("cortex-m4")
+    project, _ = write(tmp_path, dense_int8(), profile, name="gestures")
+    assert run_golden_check(build_images(project, profile=profile)).passed
+    assert "edgeprune_gestures_invoke" in (tmp_path / "README.md").read_text()
 
 
 def test_the_header_says_how_real_numbers_are_stored_where_they_are(tmp_path):
