@@ -915,6 +915,7 @@ def firmware(
     project: str | None = None,
     build: bool = False,
     optimize: Literal["speed", "size", "ram"] = "speed",
+    name: str = "model",
     device: str | None = None,
     data: DataSource | None = None,
     samples: int = 4,
@@ -929,6 +930,7 @@ def firmware(
         project: what it is written for: a build system, by default cmake with the C engine, or "android".
         build: with the C engine, for cmake: build images, and run the check in an emulator.
         optimize: what the C engine's choices between kernels, and the compiler, go by.
+        name: what the C engine calls the model in C, for cmake: two models in one image need two names.
         device: a profile's id or file; if not given, the build's.
         data: where golden inputs come from; else the build's test data, or random inputs.
         samples: number of golden samples.
@@ -938,6 +940,10 @@ def firmware(
         raise RecipeError("it is not said for which build system", where="project", fix="give project")
     if runtime != "c" and build:
         raise RecipeError("it is built with the project's own SDK", where="build", fix="give runtime='c'")
+    if name != "model" and (runtime != "c" or project not in (None, "cmake")):
+        raise RecipeError(
+            "only C for cmake has names of its own", where="name", fix="give runtime='c' and no project"
+        )
     from edgeprune.commands.firmware import FirmwareRequest, write_firmware
     from edgeprune.measuring.records import ProjectOptions
 
@@ -948,7 +954,7 @@ def firmware(
         device=device,
         data=data,
         samples=samples,
-        options=ProjectOptions(kind=project, build=build, optimize=optimize),
+        options=ProjectOptions(kind=project, build=build, optimize=optimize, name=name),
         force=force,
     )
     return write_firmware(request)

@@ -17,8 +17,19 @@ _RANDOM_SEED = 0
 
 
 def find_file(source: Path) -> Path:
-    """The `.tflite` file itself, or that of a folder, as it was before weights were encoded."""
-    return source / "model.tflite" if source.is_dir() else source
+    """The `.tflite` file itself, or that of a folder, as it was before weights were encoded.
+
+    Raises ModelError where the folder has none.
+    """
+    if not source.is_dir():
+        return source
+    if not (source / "model.tflite").is_file():
+        raise ModelError(
+            "there is no model.tflite in the folder",
+            where=str(source),
+            fix="give a .tflite file, or the folder that a build or 'edgeprune firmware --runtime c' wrote",
+        )
+    return source / "model.tflite"
 
 
 def find_flashed_file(source: Path) -> Path:
@@ -38,9 +49,15 @@ def find_device(source: Path) -> str:
     """The device that a build or a project was for.
 
     Raises:
-        RecipeError: it is a file, which does not say.
-        ModelError: the folder does not say either.
+        RecipeError: it is a `.tflite` file, which does not say.
+        ModelError: it is another file, or the folder does not say either.
     """
+    if not source.is_dir() and source.suffix != ".tflite":
+        raise ModelError(
+            "is no .tflite file and no folder of a build",
+            where=str(source),
+            fix="give the folder that a build wrote, or a .tflite file with --device",
+        )
     if not source.is_dir():
         raise RecipeError(
             "a .tflite file does not say which device it is for", where=str(source), fix="give --device"

@@ -23,7 +23,7 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         # `main` looks for --json and --verbose itself, because errors on the way here need them, too.
         self.params += [
-            _manner_option("quiet", "Only warnings and errors."),
+            _manner_option("quiet", "Only the answer, warnings and errors."),
             _manner_option("verbose", "All that there is, libraries' own talk too."),
             click.Option(
                 ["--json"],

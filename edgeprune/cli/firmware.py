@@ -37,6 +37,13 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico", "android")
 )
 @options.optimize
 @click.option(
+    "--name",
+    default="model",
+    show_default=True,
+    metavar="NAME",
+    help="With --runtime c, for cmake: what the model is called in C; two in one image need two names.",
+)
+@click.option(
     "--output",
     type=click.Path(path_type=Path),
     help="The folder to write.  [default: the source's name and the project's]",
@@ -71,12 +78,12 @@ def firmware(
     """
     if runtime is not None and project == "android":
         raise click.UsageError("An Android library runs LiteRT; leave --runtime out.")
-    if runtime != "c" and project is None:
-        raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
     if build and (runtime != "c" or project not in (None, "cmake")):
         raise click.UsageError(
             "--build needs --runtime c and a project for cmake; others are built with their own SDK."
         )
+    if runtime != "c" and project is None:
+        raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
     from edgeprune import api
 
     result = api.firmware(source, runtime=runtime, project=project, build=build, **asked)

@@ -61,7 +61,9 @@ def flash(
     plan = result.plan
     step = f"cp {shlex.quote(str(plan.image))} {shlex.quote(str(plan.volume))}"
     if plan.command:
-        step = f"cd {shlex.quote(str(plan.directory))} && {shlex.join(plan.command)}"
+        step = shlex.join(plan.command)
+        if plan.method == "esptool":  # its arguments are in a file that names others beside it
+            step = f"cd {shlex.quote(str(plan.directory))} && {step}"
     done = f"{plan.image.name} is on {result.profile.id}." if result.done else "Not done: this is a dry run."
     document = result.to_json()
     note = [wrap(document["note"])] if document["note"] else []

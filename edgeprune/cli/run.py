@@ -48,7 +48,7 @@ _LABELS = {
 @options.optimize
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
 def run(file: Path, *, device: str | None, target: Target, optimize: Optimize, samples: int) -> Answer:
-    """Compile a .tflite file (or that of a build or project) to C, run it, and compare every output.
+    """Compile a .tflite file (or that of a build or C project) to C, run it, and compare every output.
 
     What runs it is edgeprune's own C engine. Samples are random; the reference is TFLM with its reference
     kernels. Exit 1 if any output differs.

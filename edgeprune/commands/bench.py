@@ -19,7 +19,7 @@ from edgeprune.errors import DataError, DeviceError, ToolMissingError
 from edgeprune.files import FileSource, name_file, read_file, refuse_existing, write_file
 from edgeprune.progress import Progress, Silent
 from edgeprune.report.notebook import Summarized, Summary
-from edgeprune.runtimes.serial_port import listen
+from edgeprune.runtimes.serial_port import listen, require_pyserial
 from edgeprune.runtimes.timing import time_litert
 from edgeprune.tflite.ops import op_shapes
 from edgeprune.tflite.read import read_model
@@ -29,6 +29,9 @@ PHONE_FOLDER = PurePosixPath("/data/local/tmp")
 BENCHMARK_MODEL = str(PHONE_FOLDER / "benchmark_model")
 TEST = "edgeprune.model.test/androidx.test.runner.AndroidJUnitRunner"
 """The test of an Android library that `edgeprune firmware` wrote, once it is installed on a phone."""
+_TIMERS = (10**3, 10**6, 10**9)
+"""Ticks per second of what counts time and not the clock: in milli-, micro- or nanoseconds."""
+_SAME_CLOCK = 0.01
 _PHONE_SECONDS = 600.0
 _LIST_TESTS = ("adb", "shell", "pm", "list", "instrumentation")  # fails on Linux boards, which have no pm
 _STATUS = "INSTRUMENTATION_STATUS: edgeprune="
@@ -48,6 +51,7 @@ class Times:
         arena_bytes: what TFLM used, None elsewhere.
         golden: whether the outputs were the golden ones, None where none were compared.
         is_identified: whether the program on a board said that it runs this very file.
+        ticks_per_second: of what the device counted, as it said; 0 where it did not count.
     """
 
     runtime: str
@@ -59,6 +63,7 @@ class Times:
     arena_bytes: int | None = None
     golden: bool | None = None
     is_identified: bool = True
+    ticks_per_second: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,11 +157,15 @@ def bench(request: BenchRequest, *, progress: Progress | None = None) -> BenchRe
         with _in_a_file(request.file) as path:
             times = time_on_phone(path, data=data, runs=request.runs, threads=request.threads)
     else:
+        require_pyserial()
         told.stage(f"listen to {request.port}; press the board's reset button if it has run already")
         lines = listen(request.port, baud=request.baud, seconds=request.wait_seconds, ends=("PASS", "FAIL"))
         times = read_console(lines, data=data, where=request.port)
         if not times.is_identified:
             told.warn(f"the board did not say which model it runs; it is taken to be {Path(where).name}")
+        clock_mhz = request.clock_mhz or profile.clock_mhz
+        if clock_mhz and (doubt := doubt_ticks(times.ticks_per_second, clock_mhz=clock_mhz)):
+            told.warn(doubt)
     record = _make_record(
         request, times, data=data, profile=profile, counts=describe_ops(op_shapes(model), profile)
     )
@@ -233,6 +242,24 @@ def read_console(lines: Sequence[str], *, data: bytes, where: str) -> Times:
         arena_bytes=int(arena[1]) if arena else None,
         golden=True,
         is_identified=model is not None,
+        ticks_per_second=int(ticks[2]),
+    )
+
+
+def doubt_ticks(ticks_per_second: int, *, clock_mhz: float) -> str:
+    """Why a time may be wrong that was counted in ticks; "" where they are those of the clock, or a timer's.
+
+    A project counts with the core's clock, and takes the emulated board's for it until it is told another.
+    """
+    if (
+        ticks_per_second in _TIMERS
+        or abs(ticks_per_second - clock_mhz * 1e6) <= _SAME_CLOCK * clock_mhz * 1e6
+    ):
+        return ""
+    return (
+        f"the board says that it counts {ticks_per_second} ticks per second, and its clock is "
+        f"{clock_mhz:g} MHz: if it counts with its clock, the time is wrong until the project is built with "
+        "that number (EDGEPRUNE_TICKS_PER_SECOND of --runtime c); --clock-mhz is for another clock"
     )
 
 

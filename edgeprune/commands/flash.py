@@ -6,8 +6,9 @@ from typing import Any
 
 from edgeprune.build.project_source import find_device
 from edgeprune.device.profile import Profile, load_profile
-from edgeprune.errors import RecipeError
+from edgeprune.errors import ModelError, RecipeError
 from edgeprune.firmware.flashing import METHODS, FlashPlan, Method, find_image, flash_image, plan_flash
+from edgeprune.firmware.load_addresses import refuse_other_memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +61,8 @@ def flash(
         is_dry_run: only plan it.
 
     Raises:
-        InputError: the folder holds no image, or it is not known how the device is flashed.
+        InputError: the folder holds no image, or one for another device, or it is not known how the device
+            is flashed.
         ToolError: the tool is missing, or failed.
     """
     profile = load_profile(device or find_device(folder))
@@ -75,7 +77,24 @@ def flash(
             fix=f"give --method ({', '.join(METHODS)}), and --target where the tool asks for it",
         )
     target = target if target is not None else (known.target if known and known.method == chosen else "")
-    plan = plan_flash(find_image(folder, chosen), method=chosen, target=target, volume=volume, port=port)
+    image = find_image(folder, chosen)
+    _refuse_other_board(image.parent.parent, profile)
+    refuse_other_memory(image, profile)
+    plan = plan_flash(image, method=chosen, target=target, volume=volume, port=port)
     if not is_dry_run:
         flash_image(plan)
     return FlashResult(profile=profile, plan=plan, done=not is_dry_run)
+
+
+def _refuse_other_board(project: Path, profile: Profile) -> None:
+    """Raises RecipeError where a project says that it is for another device."""
+    try:
+        made_for = find_device(project)
+    except ModelError:  # it does not say
+        return
+    if made_for != profile.id:
+        raise RecipeError(
+            f"the project is built for {made_for}, not {profile.id}",
+            where=str(project),
+            fix=f"make one for it, with 'edgeprune firmware ... --device {profile.id}', or leave --board out",
+        )

@@ -34,8 +34,12 @@ def read_file(source: FileSource) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
+        within = path / "model.tflite"
         raise ModelError(
-            "the file cannot be read", where=str(path), why=error.strerror or str(error), fix="check the path"
+            "the file cannot be read",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix=f"give {within}" if within.is_file() else "check the path",
         ) from error
 
 

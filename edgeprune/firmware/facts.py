@@ -1,11 +1,22 @@
 """What a project's build files have to know of the device: chip, flash, memory outside the chip, FPU."""
 
+import re
+
 from edgeprune.device.profile import Profile
 
 _DEFAULT_PARTITION_BYTES = 1 << 20
 """The application partition of ESP-IDF where a project has no table of its own."""
 _BEFORE_PARTITION_BYTES = 0x10000
 """Boot loader, partition table and NVS."""
+_MPS2 = {
+    "Cortex-M0": ("cortex-m0plus", "mps2-an385"),
+    "Cortex-M0+": ("cortex-m0plus", "mps2-an385"),
+    "Cortex-M3": ("cortex-m3", "mps2-an385"),
+    "Cortex-M4": ("cortex-m4", "mps2-an386"),
+    "Cortex-M7": ("cortex-m7", "mps2-an500"),
+}
+"""Core → its toolchain in a CMake project, and the board of QEMU with the memory of `platform/mps2`."""
+_STAND_IN = "Cortex-M7"
 _SIZES_MIB = (1, 2, 4, 8, 16, 32, 64, 128)
 """Sizes of flash that ESP-IDF has an option for."""
 
@@ -31,7 +42,15 @@ def describe_device(profile: Profile, *, image_bytes: float) -> dict[str, str]:
             "CONFIG_PARTITION_TABLE_CUSTOM=y",
             'CONFIG_PARTITION_TABLE_CUSTOM_FILENAME="partitions.csv"',
         ]
+    toolchain, machine = _MPS2.get(profile.core, _MPS2[_STAND_IN])
+    revision = re.search(r"\b[0-9a-f]{7,40}\b", profile.runtime.version)
     return {
+        "toolchain": toolchain,
+        "machine": machine,
+        "stand_in": ""
+        if profile.core in _MPS2
+        else f" `platform/mps2` is for no board with a {profile.core}: a {_STAND_IN} stands for it.",
+        "tflm_checkout": f" && git -C tflite-micro checkout {revision[0]}" if revision else "",
         "esp_target": target or "<chip>",
         "esp_options": "".join(f"{option}\n" for option in options),
         "zephyr_options": "CONFIG_FPU=y\n" if {"fpu", "mve"} & set(profile.instructions) else "",

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgeprune.device.check import narrow_profile, resolve_budgets
+from edgeprune.device.check import check_budgets, narrow_profile, resolve_budgets, verdict
 from edgeprune.device.estimate import measure_size
-from edgeprune.device.figures import Figure, unavailable
+from edgeprune.device.figures import Check, Figure, unavailable
 from edgeprune.device.layer_costs import describe_layers
 from edgeprune.device.power import add_energy
 from edgeprune.device.profile import Profile
@@ -16,6 +16,7 @@ from edgeprune.firmware.c.boards import find_board
 from edgeprune.firmware.c.build import Images, build_images, refuse_misfit
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.graph import list_refusals, require_compilable
+from edgeprune.firmware.c.model_costs import describe_model_costs
 from edgeprune.firmware.c.project import write_engine_project
 from edgeprune.firmware.c.sdk_project import write_sdk_project
 from edgeprune.firmware.project import PROJECTS, ProjectKind
@@ -24,7 +25,7 @@ from edgeprune.graph.layergraph import LayerGraph
 from edgeprune.measuring.backend import BACKENDS
 from edgeprune.measuring.defaults import DefaultBackend, read_ops, refuse_runtime, require_room
 from edgeprune.measuring.deployment import list_flashing
-from edgeprune.measuring.engine_figures import figure_engine_file
+from edgeprune.measuring.engine_figures import figure_engine_file, figure_image
 from edgeprune.measuring.engine_image import build_final_image
 from edgeprune.measuring.records import (
     Finished,
@@ -210,19 +211,28 @@ class CEngine(DefaultBackend):
     ) -> Project:
         """All it takes to run on the core, built and run if that is asked for."""
         project = write_engine_project(
-            folder, file, golden=golden, profile=self.profile, optimize=options.optimize
+            folder,
+            file,
+            golden=golden,
+            profile=self.profile,
+            optimize=options.optimize,
+            name=options.name,
         )
         images: Images | None = None
         run: GoldenRun | None = None
+        held: list[Check] = []
         placed: dict[str, str] = {}
         if options.build:
             images = build_images(project, profile=self.profile)
             refuse_misfit(images)
             run = run_golden_check(images)
+            if run.passed:
+                describe_model_costs(images, run)
+                held = self._check_image(images, run, golden=golden)
             every = {"emulator": images.emulator, **images.device}
             placed = {ending: path.relative_to(folder).as_posix() for ending, path in every.items()}
         arena_bytes = project.engine.program.plan.total_bytes
-        passed = run is None or run.passed
+        passed = (run is None or run.passed) and all(check.ok for check in held)
         return Project(
             runtime=self.runtime,
             kind="cmake",
@@ -234,12 +244,22 @@ class CEngine(DefaultBackend):
                 "images": None if images is None else placed,
                 "sizes": None if images is None else asdict(images.sizes),
                 "run": None if run is None else asdict(run),
+                "checks": [check.to_json() for check in held],
                 "ok": passed,
             },
-            built_said=_describe_images(images, run, placed=placed, device=self.profile.id),
+            built_said=(
+                *_describe_images(images, run, placed=placed, device=self.profile.id),
+                *([f"It {verdict(tuple(held), self.profile.id)}"] if held else []),
+            ),
             readme_says="says how to build and run it; --build does both.",
             ok=passed,
         )
+
+    def _check_image(self, images: Images, run: GoldenRun, *, golden: Golden) -> list[Check]:
+        """Flash and RAM of an image against the budgets."""
+        figures = figure_image(images, run, samples=golden.samples, profile=self.profile)
+        checks = check_budgets(figures, resolve_budgets(self.profile), self.profile)
+        return [check for check in checks if check.name in ("flash", "ram")]
 
 
 def _say_arena(arena_bytes: int) -> str:

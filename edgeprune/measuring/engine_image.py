@@ -12,6 +12,7 @@ from edgeprune.errors import ToolMissingError
 from edgeprune.firmware.c.build import build_images
 from edgeprune.firmware.c.golden_run import GoldenRun, run_golden_check
 from edgeprune.firmware.c.layer_counts import count_layers
+from edgeprune.firmware.c.model_costs import describe_model_costs
 from edgeprune.firmware.c.project import EngineProject, write_engine_project
 from edgeprune.measuring.engine_figures import figure_image
 from edgeprune.measuring.records import Finished, Samples
@@ -59,6 +60,7 @@ def build_final_image(
             )
             facts |= {"sizes": asdict(images.sizes), "layers": [asdict(layer) for layer in layers]}
             if run.passed:
+                describe_model_costs(images, run)
                 found = figure_image(images, run, samples=stored.samples, profile=profile)
         files = {
             path.relative_to(folder).as_posix(): path.read_bytes()

@@ -166,11 +166,13 @@ class ProjectOptions:
         build: whether its images are built, and run in an emulator.
         optimize: what choices between kernels, and the compiler, go by.
         budgets: what a build had to keep to, by the keys of `BUDGETS`; the profile's where it says nothing.
+        name: what the C engine calls the model in C.
     """
 
     kind: str | None = None
     build: bool = False
     optimize: Optimize = "speed"
+    name: str = "model"
     budgets: Mapping[str, float] = field(default_factory=dict)
 
 

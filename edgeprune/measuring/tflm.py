@@ -56,6 +56,10 @@ from edgeprune.units import format_quantity
 
 _USUAL_PROJECT = {"esptool": "esp-idf", "uf2": "pico"}
 """The project for boards that are flashed so; CMake for all others."""
+_BUILD = {
+    "cmake": "Put the board's start-up code and linker script in the place of platform/mps2, which is that "
+    "of QEMU's board, and build it"
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +128,10 @@ class Tflm(DefaultBackend):
                 "say": "Write a firmware project with the model in it.",
                 "command": f"edgeprune firmware . --project {kind} --output ../firmware",
             },
-            {"say": "Build it, as the project's README.md says.", "command": ""},
+            {
+                "say": f"{_BUILD.get(kind, 'Build it')}, as the project's README.md says.",
+                "command": "",
+            },
             *list_flashing("../firmware", self.profile),
         )
 
@@ -281,7 +288,10 @@ def _predict_arena(measured: Figure) -> Figure:
     """The arena of an application, which does not record what is allocated."""
     if measured.value is None:
         raise ToolFailedError("the size of the tensor arena is not known", why=measured.evidence)
-    evidence = f"{measured.evidence}, less {RECORDING_BYTES} bytes for recording that"
+    evidence = (
+        f"{measured.evidence}; {RECORDING_BYTES} bytes less than in a build's report and tflm/, which count "
+        "what TFLM's recording allocators take as well"
+    )
     return replace(measured, value=measured.value - RECORDING_BYTES, evidence=evidence)
 
 

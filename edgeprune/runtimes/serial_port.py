@@ -14,6 +14,12 @@ _POLL_SECONDS = 0.2
 _LONGEST_LINE = 4096
 
 
+def require_pyserial() -> None:
+    """Raises ToolMissingError where it is not installed."""
+    if serial is None:
+        raise ToolMissingError("pyserial is not installed", fix="pip install 'edgeprune[serial]'")
+
+
 def listen(port: str, *, baud: int, seconds: float, ends: Sequence[str]) -> list[str]:
     """What a board writes until one of the lines in `ends`.
 
@@ -29,8 +35,7 @@ def listen(port: str, *, baud: int, seconds: float, ends: Sequence[str]) -> list
         ToolMissingError: pyserial is not installed.
         DeviceError: the port cannot be opened, is lost, or falls silent; what was heard is in the message.
     """
-    if serial is None:
-        raise ToolMissingError("pyserial is not installed", fix="pip install 'edgeprune[serial]'")
+    require_pyserial()
     lines: list[str] = []
     until, rest = time.monotonic() + seconds, b""
     try:
@@ -56,5 +61,7 @@ def listen(port: str, *, baud: int, seconds: float, ends: Sequence[str]) -> list
         f"the board did not finish within {seconds:g} s",
         where=port,
         why=heard,
-        fix="press its reset button while edgeprune waits, check --baud, or wait longer with --wait",
+        fix="press its reset button while edgeprune waits, check --baud, or wait longer with --wait; an "
+        "image of --runtime c prints by semihosting until platform_write() in its platform/arm/platform.c "
+        "writes to a UART",
     )

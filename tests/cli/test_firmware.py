@@ -1,6 +1,7 @@
 """`edgeprune firmware` on real files and on a folder like a build's."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from edgeprune.runtimes.golden import (
 )
 from edgeprune.tflite.read import read_model
 from tests.cli.test_imports import imported_by
+from tests.firmware.c.test_ops import needs_qemu
 
 
 @pytest.fixture
@@ -106,6 +108,9 @@ def test_data_give_the_golden_inputs(edgeprune, dense, tmp_path):
         (("--project", "android", "--device", "raspberry-pi-4"), "ship the .tflite file"),
         (("--project", "cmake", "--device", "cortex-m55-ethos-u55-128"), "has an NPU"),
         (("--project", "cmake", "--device", "cortex-m77"), "did you mean"),
+        (("--runtime", "c", "--device", "esp32"), "give --project for the SDK"),
+        (("--runtime", "c", "--device", "cortex-m4", "--name", "my model"), "C identifier"),
+        (("--project", "pico", "--device", "cortex-m4", "--name", "kws"), "only C for cmake"),
     ],
 )
 def test_what_cannot_be_written_ends_in_3_with_a_sentence(edgeprune, dense, tmp_path, arguments, said):
@@ -193,6 +198,30 @@ def test_a_project_of_the_c_engine_keeps_to_what_its_build_had_to(edgeprune, tmp
     assert "its report.json is damaged" in " ".join(ended.err.split())
 
 
+@needs_qemu
+def test_an_image_of_the_c_engine_is_held_against_the_budgets(edgeprune, dense, tmp_path):
+    profile = tmp_path / "small.toml"
+    shipped = (Path(__file__).parents[2] / "device_profiles" / "cortex-m4.toml").read_text()
+    profile.write_text(shipped.replace("flash_kib = 256", "flash_kib = 2"))
+    for device, code, said in (("cortex-m4", 0, "It fits cortex-m4"), (profile, 1, "flash")):
+        arguments = ("--runtime", "c", "--device", device, "--build", "--output", tmp_path / str(code))
+        ended = edgeprune("firmware", dense, *arguments)
+        assert (ended.code, said in ended.out) == (code, True)
+
+
+def test_what_is_no_source_is_told_so(edgeprune, built, dense, tmp_path):
+    (tmp_path / "golden.npz").write_bytes(b"PK")
+    ended = edgeprune("firmware", tmp_path / "golden.npz", "--runtime", "c")
+    assert (ended.code, "is no .tflite file" in ended.err) == (3, True)
+    project = tmp_path / "tflm"
+    arguments = ("--project", "cmake", "--device", "cortex-m4", "--output", project)
+    assert edgeprune("firmware", dense, *arguments).code == 0
+    ended = edgeprune("run", project)
+    assert (ended.code, "no model.tflite in the folder" in ended.err) == (3, True)
+    ended = edgeprune("check", built, "--device", "cortex-m4")
+    assert (ended.code, f"give {built}/model.tflite" in ended.err) == (3, True)
+
+
 def test_only_a_complete_project_is_built(edgeprune, dense, tmp_path):
     arguments = ("--runtime", "c", "--device", "cortex-m7", "--output", tmp_path / "project")
     ended = edgeprune("firmware", dense, *arguments, "--project", "pico", "--build")
@@ -200,6 +229,7 @@ def test_only_a_complete_project_is_built(edgeprune, dense, tmp_path):
     assert "built with their own SDK" in " ".join(ended.err.split())
     assert not (tmp_path / "project").exists()
     assert edgeprune("firmware", dense, *arguments, "--project", "android").code == 2
+    assert "--runtime c" in edgeprune("firmware", dense, "--build", *arguments[2:]).err
 
 
 def test_firmware_imports_no_tensorflow(dense, tmp_path):

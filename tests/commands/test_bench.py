@@ -9,7 +9,14 @@ import pytest
 from serial_board import serial_board
 from small_models import dense_int8
 
-from edgeprune.commands.bench import BenchRequest, bench, phone_commands, read_benchmark_model, read_console
+from edgeprune.commands.bench import (
+    BenchRequest,
+    bench,
+    doubt_ticks,
+    phone_commands,
+    read_benchmark_model,
+    read_console,
+)
 from edgeprune.device.record import read_record
 from edgeprune.errors import DataError, DeviceError, OutputError, ToolMissingError
 from edgeprune.runtimes.serial_port import listen
@@ -29,6 +36,14 @@ def test_the_console_of_the_golden_check_gives_time_and_arena():
     times = read_console(CONSOLE, data=DATA, where="here")
     assert times.median_ms == pytest.approx(3465065 / 25e6 * 1e3)
     assert (times.arena_bytes, times.golden, times.runtime) == (12932, True, "TFLM")
+
+
+@pytest.mark.parametrize(
+    ("ticks_per_second", "clock_mhz", "is_doubted"),
+    [(25_000_000, 120, True), (120_000_000, 120, False), (119_500_000, 120, False), (1_000_000, 120, False)],
+)
+def test_ticks_that_are_not_the_clocks_are_doubted(ticks_per_second, clock_mhz, is_doubted):
+    assert ("EDGEPRUNE_TICKS_PER_SECOND" in doubt_ticks(ticks_per_second, clock_mhz=clock_mhz)) == is_doubted
 
 
 def test_another_model_on_the_board_is_told():

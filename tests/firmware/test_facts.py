@@ -24,6 +24,24 @@ def test_zephyr_uses_the_fpu_where_there_is_one(device: str) -> None:
     assert ("CONFIG_FPU=y" in project(dense_int8(), "zephyr", device=device)["prj.conf"]) == has_fpu
 
 
+@pytest.mark.parametrize(
+    ("device", "toolchain", "machine"),
+    [
+        ("nucleo-l4r5zi", "cortex-m4", "mps2-an386"),
+        ("raspberry-pi-pico", "cortex-m0plus", "mps2-an385"),
+        ("nucleo-h563zi", "cortex-m7", "mps2-an500"),
+    ],
+)
+def test_cmake_is_told_the_core_its_board_of_qemu_and_the_revision_of_tflm(
+    device: str, toolchain: str, machine: str
+) -> None:
+    readme = project(dense_int8(), "cmake", device=device)["README.md"]
+    assert f"cmake/toolchains/{toolchain}.cmake" in readme
+    assert f"qemu-system-arm -M {machine} " in readme
+    assert ("a Cortex-M7 stands for it" in readme) == (device == "nucleo-h563zi")
+    assert "tflite-micro checkout 90b983c\n" in readme
+
+
 @pytest.mark.parametrize("device", sorted(CHIPS))
 def test_esp_idf_knows_chip_and_flash(device: str) -> None:
     profile: Profile = DEVICES[device]

@@ -104,5 +104,5 @@ def find_board(core: str) -> EmulatedBoard:
             return board
     raise RecipeError(
         f"the C engine makes images for {', '.join(board.core for board in BOARDS)}, not for {core}",
-        fix="use --runtime tflm, or choose another device",
+        fix="give --project for the SDK of the device, where there is one; or use --runtime tflm",
     )

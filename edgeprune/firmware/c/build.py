@@ -11,7 +11,14 @@ from edgeprune.files import writing
 from edgeprune.firmware.c.layout import Layout
 from edgeprune.firmware.c.project import EMULATOR, FIRMWARE, EngineProject
 from edgeprune.firmware.c.room import LEAST_STACK_BYTES
-from edgeprune.firmware.c.toolchain import ImageSizes, compile_sources, link, read_sizes, run_tool
+from edgeprune.firmware.c.toolchain import (
+    ImageSizes,
+    compile_sources,
+    link,
+    read_object_sizes,
+    read_sizes,
+    run_tool,
+)
 from edgeprune.firmware.uf2 import FAMILIES, format_uf2
 
 BUILD_FOLDER = "build"
@@ -28,12 +35,16 @@ class Images:
         device: ending → file for the device: elf, hex, bin and, where its boot loader takes it, uf2; empty
             where the profile does not say where its memories are, or where the image does not fit them.
         sizes: of the image; the same for both.
+        model_code_bytes: code of the model alone, as compiled, without the compiler's library.
+        model_ram_bytes: its arena and state.
     """
 
     project: EngineProject
     emulator: Path
     device: Mapping[str, Path]
     sizes: ImageSizes
+    model_code_bytes: int
+    model_ram_bytes: int
 
 
 def build_images(project: EngineProject, *, profile: Profile) -> Images:
@@ -62,6 +73,7 @@ def build_images(project: EngineProject, *, profile: Profile) -> Images:
     emulator = folder / f"{EMULATOR}.elf"
     link(compiled, script=project.script(EMULATOR), output=emulator, board=project.board)
     sizes = read_sizes(emulator)
+    code_bytes, ram_bytes = read_object_sizes(next(each for each in compiled if each.stem == "model"))
     device: dict[str, Path] = {}
     layout = project.layouts.get(FIRMWARE)
     if layout is not None and not describe_misfit(sizes, layout):
@@ -76,7 +88,14 @@ def build_images(project: EngineProject, *, profile: Profile) -> Images:
             image = device["bin"].read_bytes()
             device["uf2"].write_bytes(format_uf2(image, address=layout.flash.origin, family=family))
     shutil.rmtree(objects)
-    return Images(project=project, emulator=emulator, device=device, sizes=sizes)
+    return Images(
+        project=project,
+        emulator=emulator,
+        device=device,
+        sizes=sizes,
+        model_code_bytes=code_bytes,
+        model_ram_bytes=ram_bytes,
+    )
 
 
 def describe_misfit(sizes: ImageSizes, layout: Layout) -> str:

@@ -63,7 +63,13 @@ class EngineProject:
 
 
 def write_engine_project(
-    directory: Path, tflite: bytes, *, golden: Golden, profile: Profile, optimize: Optimize = "speed"
+    directory: Path,
+    tflite: bytes,
+    *,
+    golden: Golden,
+    profile: Profile,
+    optimize: Optimize = "speed",
+    name: str = "model",
 ) -> EngineProject:
     """Writes a project; the same arguments give the same files.
 
@@ -73,9 +79,10 @@ def write_engine_project(
         golden: samples for the check.
         profile: the device.
         optimize: what choices between kernels, and the compiler, go by.
+        name: what the model is called in C: functions and macros start with `edgeprune_<name>_`.
 
     Raises:
-        RecipeError: the C engine makes no images for the device's core.
+        RecipeError: the C engine makes no images for the device's core, or the name is no C identifier.
         OpError: the C engine lacks an op of the model.
         OutputError: a file cannot be written.
         DataError: a golden sample cannot be written down.
@@ -85,6 +92,7 @@ def write_engine_project(
     engine = write_engine(
         tflite,
         directory=directory / "model",
+        name=name,
         core=profile.core,
         optimize=optimize,
         room=find_room(profile, golden_bytes=stored),
@@ -114,6 +122,7 @@ def write_engine_project(
             "tick_ns": f"{board.nanoseconds_per_tick:g}",
             "per_tick": f"{board.nanoseconds_per_tick / NANOSECONDS_PER_INSTRUCTION:g}",
             "on_board": _describe_board(profile, on_device),
+            "labels": "| `model/labels.h` | names of the classes |\n" if golden.labels else "",
             **_render_golden(golden, model, is_rounded=engine.program.calls_library),
         },
     )
@@ -121,6 +130,7 @@ def write_engine_project(
     if golden.labels:
         names = "\n".join(f"    {quote(label)}," for label in golden.labels)
         texts["model/labels.h"] = render("labels.h", facts=facts, count=len(golden.labels), labels=names)
+    texts = {path: _rename(text, name) for path, text in texts.items()}
     texts[DESCRIPTION] = (
         json.dumps(
             {
@@ -146,6 +156,12 @@ def write_engine_project(
         optimize=optimize,
         device=profile.id,
     )
+
+
+def _rename(text: str, name: str) -> str:
+    """A text of the templates, in which the model is called "model", with its name in C."""
+    named = text.replace("edgeprune_model_", f"edgeprune_{name}_")
+    return named.replace("EDGEPRUNE_MODEL_", f"EDGEPRUNE_{name.upper()}_")
 
 
 def _describe_board(profile: Profile, layout: Layout | None) -> str:
@@ -182,10 +198,11 @@ def _comment(text: str) -> str:
     return one_line(text).replace("*/", "")
 
 
-def _render_comparers(*, exact: bool, close: bool) -> str:
+def _render_comparers(*, exact: bool, close: bool, is_rounded: bool) -> str:
     """The functions that compare an output with what is expected, those that are called."""
     text = render("board/compare.c") if exact else ""
-    return text + (render("board/compare_close.c", relative=f"{CLOSE}F") if close else "")
+    relative = f"{CLOSE if is_rounded else 0.0}F"
+    return text + (render("board/compare_close.c", relative=relative) if close else "")
 
 
 def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[str, str]:
@@ -208,12 +225,12 @@ def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[st
     inputs = [name for name in ends if name.startswith("input")]
     outputs = [name for name in ends if name.startswith("output")]
     fills = [f"    (void)memcpy({name}, golden_{name}[sample], sizeof {name});" for name in inputs]
-    close = [name for name in outputs if is_rounded and ends[name].dtype == "float32"]
+    close = [name for name in outputs if ends[name].dtype == "float32"]
     comparisons = [
         f"compare_close(sample, {place}, golden_{name}[sample], {name}, {ends[name].elements})"
         if name in close
         else f"compare(sample, {place}, golden_{name}[sample], {name}, {ends[name].elements},\n"
-        f"                   sizeof {name}[0])"
+        f"                   sizeof {name}[0], {str(ends[name].dtype.startswith('int')).lower()})"
         for place, name in enumerate(outputs)
     ]
     return {
@@ -222,7 +239,9 @@ def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[st
         "buffers": "\n".join(f"static {C_TYPES[t.dtype]} {name}[{t.elements}];" for name, t in ends.items()),
         "arguments": ", ".join(ends),
         "prepare": "\n".join([*reset, *fills]),
-        "comparers": _render_comparers(exact=len(close) < len(outputs), close=bool(close)),
+        "comparers": _render_comparers(
+            exact=len(close) < len(outputs), close=bool(close), is_rounded=is_rounded
+        ),
         "comparisons": " &&\n           ".join(comparisons),
         "golden_declarations": "\n".join(f"extern const {each};" for each in declared.values()),
         "golden_definitions": "\n".join(

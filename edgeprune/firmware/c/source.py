@@ -129,6 +129,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
             "model.h",
             **values,
             parameters=format_parameters(model),
+            quantization=read_template("quantization.h") if _is_quantized(model) else "",
             sizes="\n".join(
                 _define_sizes(name.upper(), "INPUT", model.inputs)
                 + _define_sizes(name.upper(), "OUTPUT", model.outputs)
@@ -163,10 +164,19 @@ def _define_sizes(upper: str, side: str, tensors: tuple[Tensor, ...]) -> list[st
         macro = f"EDGEPRUNE_{upper}_{number_end(side, place, tensors)}"
         shape = "x".join(map(str, tensor.shape))
         lines.append(f"#define {macro}_ELEMENTS {tensor.elements} /* {shape} {tensor.dtype} */")
-        if tensor.scales.size == 1:
+        if _has_scale(tensor):
             lines.append(f"#define {macro}_SCALE {format_float(tensor.scales[0])}")
             lines.append(f"#define {macro}_ZERO_POINT ({zero_point(tensor)})")
     return lines
+
+
+def _is_quantized(model: Model) -> bool:
+    """Whether an input or output stands for real numbers by a scale and a zero point."""
+    return any(map(_has_scale, (*model.inputs, *model.outputs)))
+
+
+def _has_scale(tensor: Tensor) -> bool:
+    return tensor.scales.size == 1
 
 
 def _read_kernels(program: Program) -> Iterator[str]:
@@ -187,7 +197,8 @@ def _define_arena(program: Program) -> str:
     total = program.plan.total_bytes
     if not total:
         return ""
-    return f"static union {{\n    int32_t words[{total // 4}];\n    int8_t bytes[{total}];\n}} arena;\n"
+    words = f"int32_t words[{total // 4}];"
+    return f"EDGEPRUNE_ARENA static union {{\n    {words}\n    int8_t bytes[{total}];\n}} arena;\n"
 
 
 def _variables(program: Program) -> list[Tensor]:

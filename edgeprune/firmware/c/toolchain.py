@@ -129,6 +129,12 @@ def read_sizes(elf: Path) -> ImageSizes:
     )
 
 
+def read_object_sizes(compiled: Path) -> tuple[int, int]:
+    """Bytes of code and constants in an object, and of its static memory."""
+    text, data, cleared = map(int, run_tool("arm-none-eabi-size", str(compiled)).splitlines()[-1].split()[:3])
+    return text + data, data + cleared
+
+
 def run_tool(tool: str, *arguments: str) -> str:
     """What the tool wrote to stdout.
 

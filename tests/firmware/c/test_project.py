@@ -1,5 +1,6 @@
 """Projects of the C engine: complete, passing in the emulator and here, and failing where they must."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -18,6 +19,7 @@ from edgeprune.firmware.c.boards import BOARDS
 from edgeprune.firmware.c.build import build_images, describe_misfit, refuse_misfit
 from edgeprune.firmware.c.emulator import emulate
 from edgeprune.firmware.c.golden_run import run_golden_check
+from edgeprune.firmware.c.model_costs import describe_model_costs
 from edgeprune.firmware.c.project import write_engine_project
 from edgeprune.runtimes.golden import draw_inputs, record_golden
 from edgeprune.tflite.read import read_model
@@ -43,12 +45,12 @@ def mapped(*, flash_kib=256.0, flashing=None):
     return replace(profile, memory=memory, flashing=flashing)
 
 
-def write(folder, data, profile, *, golden=None):
+def write(folder, data, profile, *, golden=None, name="model"):
     if golden is None:
         model = read_model(data, where="made")
         inputs = draw_inputs(model, samples=2, seed=0)
         golden = record_golden(data, inputs, samples=2, origin="Drawn by a test")
-    return write_engine_project(folder, data, golden=golden, profile=profile), golden
+    return write_engine_project(folder, data, golden=golden, profile=profile, name=name), golden
 
 
 @needs_qemu
@@ -102,11 +104,12 @@ def test_weights_that_outgrow_the_code_memory_of_a_board_lie_outside_it(tmp_path
 def test_a_wrong_golden_output_fails(tmp_path):
     profile = load_profile("cortex-m7")
     _, golden = write(tmp_path / "right", dense_int8(), profile)
+    got = int(golden.outputs[0][1].reshape(-1)[2])
     golden.outputs[0][1, ..., 2] ^= 1
     project, _ = write(tmp_path / "wrong", dense_int8(), profile, golden=golden)
     run = run_golden_check(build_images(project, profile=profile))
     assert not run.passed
-    assert run.said == "sample 1, output 0, element 2: not as expected\nFAIL"
+    assert run.said == f"sample 1, output 0, element 2: expected {got ^ 1}, got {got}\nFAIL"
 
 
 @needs_qemu
@@ -167,6 +170,23 @@ def test_without_semihosting_the_check_ends_all_the_same(tmp_path):
 
 
 @needs_qemu
+def test_a_project_says_what_its_model_takes_without_the_check(tmp_path):
+    profile = load_profile("cortex-m4")
+    project, _ = write(tmp_path, real_model("kws"), profile)
+    images = build_images(project, profile=profile)
+    run = run_golden_check(images)
+    describe_model_costs(images, run)
+    said = json.loads((tmp_path / "edgeprune.json").read_text())
+    costs = said["model"]
+    assert said["device"] == "cortex-m4"
+    assert 1000 < costs["code_bytes"] < images.sizes.code - 500  # start-up and the check take the rest
+    assert costs["weights_bytes"] == images.sizes.weights
+    assert costs["ram_bytes"] == project.engine.program.plan.total_bytes
+    assert costs["stack_bytes"] == run.stack_bytes
+    assert f"| code | {costs['code_bytes']} | flash |" in (tmp_path / "README.md").read_text()
+
+
+@needs_qemu
 @needs_cmake
 def test_cmake_makes_the_same_code(tmp_path):
     profile = mapped()
@@ -189,6 +209,7 @@ def test_the_check_runs_on_this_machine_too(tmp_path):
         subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     ended = subprocess.run([tmp_path / "build/golden_check"], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "PASS")
+    assert "ticks" not in ended.stdout  # nothing is timed here
 
 
 @pytest.mark.skipif(shutil.which("clang") is None, reason="no clang here")
@@ -232,6 +253,7 @@ def test_names_of_classes_stand_in_a_header(tmp_path):
     data, profile = dense_int8(), load_profile("cortex-m7")
     _, golden = write(tmp_path / "plain", data, profile)
     assert not (tmp_path / "plain/model/labels.h").exists()
+    assert "labels.h" not in (tmp_path / "plain/README.md").read_text()
     write(tmp_path / "p", data, profile, golden=replace(golden, labels=('a "b"', "naïve", "??/")))
     (tmp_path / "main.c").write_text(
         '#include <stdio.h>\n#include "p/model/labels.h"\nint main(void) {\n'
@@ -242,6 +264,90 @@ def test_names_of_classes_stand_in_a_header(tmp_path):
     subprocess.run(["gcc", *flags, "main.c", "-o", "names"], cwd=tmp_path, check=True)
     said = subprocess.run([tmp_path / "names"], capture_output=True, check=True).stdout.decode()
     assert said.splitlines() == ['a "b"', "naïve", "??/"]
+
+
+APPLICATION = """
+#include <cstdio>
+
+#include "model/model.h"
+
+int main() {
+    static int8_t input[EDGEPRUNE_MODEL_INPUT_ELEMENTS], output[EDGEPRUNE_MODEL_OUTPUT_ELEMENTS];
+    input[0] = 1;
+    input[1] = 2;
+    edgeprune_model_invoke(input, output);
+    std::printf("%d %d %d", output[0], output[1], output[2]);
+}
+"""
+
+
+@needs_gcc
+def test_an_application_in_cpp_calls_the_model_and_places_its_arena(tmp_path):
+    write(tmp_path, real_model("kws"), load_profile("cortex-m7"))
+    (tmp_path / "main.cc").write_text(APPLICATION)
+    section = '-DEDGEPRUNE_ARENA_SECTION=".bss.edgeprune_arena"'
+    for file in ("model", "weights"):
+        compiled = ["gcc", "-c", "-Wall", "-Wextra", "-Werror", section, f"model/{file}.c"]
+        subprocess.run(compiled, cwd=tmp_path, check=True)
+    linked = ["g++", "-Wall", "-Wextra", "-Werror", "main.cc", "model.o", "weights.o", "-o", "main"]
+    subprocess.run(linked, cwd=tmp_path, check=True)
+    ended = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True)
+    assert len(ended.stdout.split()) == 3
+    symbols = subprocess.run(
+        ["objdump", "-t", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert [
+        line
+        for line in symbols.stdout.splitlines()
+        if line.endswith(" arena") and ".bss.edgeprune_arena" in line
+    ]
+
+
+TWO_MODELS = """
+#include "one/model/labels.h"
+#include "one/model/model.h"
+#include "two/model/model.h"
+
+int main(void) {
+    static int8_t in[EDGEPRUNE_TWO_INPUT_ELEMENTS], out[EDGEPRUNE_TWO_OUTPUT_ELEMENTS];
+    edgeprune_one_invoke(in, out);
+    edgeprune_two_invoke(in, out);
+    return EDGEPRUNE_ONE_LABELS - 3;
+}
+"""
+
+
+@needs_gcc
+def test_two_models_of_different_names_are_linked_into_one_program(tmp_path):
+    profile = load_profile("cortex-m7")
+    _, golden = write(tmp_path / "plain", dense_int8(), profile)
+    write(tmp_path / "one", dense_int8(), profile, golden=replace(golden, labels="abc"), name="one")
+    write(tmp_path / "two", real_model("kws"), profile, name="two")
+    (tmp_path / "main.c").write_text(TWO_MODELS)
+    models = [
+        str(tmp_path / name / "model" / f"{file}.c")
+        for name in ("one", "two")
+        for file in ("model", "weights")
+    ]
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "main.c", *models, "-lm", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run([tmp_path / "main"], check=True)
+
+
+@needs_qemu
+def test_a_model_with_a_name_passes_its_check(tmp_path):
+    profile = load_profile("cortex-m4")
+    project, _ = write(tmp_path, dense_int8(), profile, name="gestures")
+    assert run_golden_check(build_images(project, profile=profile)).passed
+    assert "edgeprune_gestures_invoke" in (tmp_path / "README.md").read_text()
+
+
+def test_the_header_says_how_real_numbers_are_stored_where_they_are(tmp_path):
+    write(tmp_path / "int8", dense_int8(), load_profile("cortex-m7"))
+    write(tmp_path / "float", join(singles("float32", "TANH"))[0], load_profile("cortex-m7"))
+    said = "value / scale + zero point"
+    assert said in (tmp_path / "int8/model/model.h").read_text()
+    assert said not in (tmp_path / "float/model/model.h").read_text()
 
 
 @needs_qemu

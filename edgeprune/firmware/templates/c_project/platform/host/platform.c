@@ -19,7 +19,7 @@ uint32_t platform_ticks(void)
 
 uint32_t platform_ticks_per_second(void)
 {
-    return 1;
+    return 0;
 }
 
 void platform_paint_stack(void)
