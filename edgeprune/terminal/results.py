@@ -101,6 +101,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         # Why it is broken; for a budget of the device, the margin says it all.
         if check["value"] is None or not (check["ok"] or check["name"] in BUDGETS)
     ]
+    lines += [wrap(f"{check['name']}: {check['note']}") for check in checks if _is_undecided(check)]
     lines += [_warn_of_interval(check) for check in checks if check["verdict"] == "uncertain"]
     return "\n".join([*lines, "", wrap(sentence)])
 
@@ -153,9 +154,14 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
     return "\n".join([format_table(columns, rows), "", *notes])
 
 
+def _is_undecided(check: Mapping[str, Any]) -> bool:
+    """Whether something was found that this machine cannot judge."""
+    return check["budget"] is None and check["value"] is not None and check["name"] not in BUDGETS
+
+
 def _word_verdict(check: Mapping[str, Any]) -> str:
     if check["budget"] is None:
-        return "no budget"
+        return "undecided" if _is_undecided(check) else "no budget"
     if check["name"] in BUDGETS:
         return str({"exceeds": "EXCEEDS", "unknown": "UNKNOWN"}.get(check["verdict"], check["verdict"]))
     return "holds" if check["ok"] else "BROKEN"

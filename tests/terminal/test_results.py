@@ -54,6 +54,14 @@ def test_without_a_budget_there_is_no_verdict():
     assert "no budget" in text
 
 
+def test_what_this_machine_cannot_judge_is_undecided_and_says_why():
+    figure = Figure(value=0.0, unit="steps", source="simulated", evidence="")
+    check = Check(name="agreement", figure=figure, budget=None, note="newer LiteRT rounds otherwise")
+    text = format_checks([check.to_json()], sentence="")
+    assert line_of(text, "agreement  ")[-1] == "undecided"
+    assert "agreement: newer LiteRT rounds otherwise" in text
+
+
 def test_an_error_metric_is_judged_downwards():
     figure = Figure(value=0.3, unit="", source="simulated", evidence="")
     report = make_report(
