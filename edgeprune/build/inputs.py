@@ -252,7 +252,7 @@ def open_inputs(
             "there is no test set",
             where=loaded.source,
             why="the artefact's accuracy is checked on samples that no decision looked at",
-            fix="add x_test (and y_test) to the data",
+            fix="add x_test (and y_test) to the data, or from Python give (train, test)",
         )
     require_divisible(options.batch_size or USUAL_BATCH, strategy)
     progress.stage("study the original model")
