@@ -82,6 +82,14 @@ class Inputs:
     notes: tuple[str, ...]
 
     @property
+    def batch_said(self) -> int | str:
+        """Samples per step, for people: a stream keeps its own batches unless a size is asked for."""
+        from edgeprune.keras_bridge.data.batches import Stream
+
+        train = self.data.train
+        return "the stream's own" if isinstance(train, Stream) and train.resize is None else self.batch_size
+
+    @property
     def representative(self) -> tuple[Array, ...]:
         """Calibration inputs, one array per model input."""
         return self.calibration.inputs

@@ -182,7 +182,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         },
         "augmentation": job.inputs.augmentation.describe(),
         "optimizer": f"{job.inputs.optimizing.describe()}, {_COURSES[job.duration.is_open]}",
-        "batch_size": job.inputs.batch_size,
+        "batch_size": job.inputs.batch_said,
         **({"precision": job.inputs.policy} if job.inputs.policy != "float32" else {}),
         **({"train": job.request.train} if job.request.train else {}),
         **({"replicas": strategy.num_replicas_in_sync} if strategy else {}),

@@ -60,7 +60,7 @@ def format_report(report: Report) -> str:
             figures = (format_metric(before), format_metric(after), _difference(before, after))
             rows.append([f"{part['name']}, {form}", *figures, "", ""])
     checks = format_checks(report.checks, sentence=report.sentence)
-    parts = [format_table(columns, rows)]
+    parts = [format_table(columns, rows), *_say_direction(report)]
     if report.sparsity:
         sentences = [report.sparsity["why"], *report.sparsity["stored"]]
         parts.append("\n".join(wrap(sentence) for sentence in sentences if sentence))
@@ -69,6 +69,13 @@ def format_report(report: Report) -> str:
         metric = report.task["metric"] if report.task else "the metric"
         parts.append(wrap(describe_ladder(ladder, metric=metric)))
     return "\n\n".join([*parts, checks])
+
+
+def _say_direction(report: Report) -> list[str]:
+    """A line on the metrics that are errors, if there are any."""
+    metrics = report.task.get("metrics", []) if report.task else []
+    errors = [part["name"] for part in metrics if not part["higher_is_better"]]
+    return [wrap(f"Less is better: {', '.join(errors)}.")] if errors else []
 
 
 def describe_ladder(ladder: Mapping[str, Any], *, metric: str) -> str:

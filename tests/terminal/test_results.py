@@ -73,6 +73,17 @@ def test_an_error_metric_is_judged_downwards():
     assert line_of(text, "mae, int8")[:2] == ["mae,", "int8"]
 
 
+def test_errors_are_named_as_such_below_the_figures():
+    numbers = dict.fromkeys(("dense_float", "dense", "pruned_float", "pruned"), 0.5)
+    metrics = [
+        {"name": name, "higher_is_better": name == "accuracy", **numbers}
+        for name in ("mae", "accuracy", "loss")
+    ]
+    task = {"loss": "mse", "metric": "mae", "higher_is_better": False, "origin": "flag", "metrics": metrics}
+    assert "Less is better: mae, loss." in format_report(make_report(task=task)).splitlines()
+    assert "Less is better" not in format_report(make_report())
+
+
 def test_figures_show_their_interval_and_evidence():
     origin = {"latency_ms": {"source": "estimated", "evidence": "by hand", "low": 9.0, "high": 12.0}}
     text = format_figures({"latency_ms": 10.0, "macs": None}, provenance=origin)
