@@ -90,6 +90,12 @@ class Inputs:
         return "the stream's own" if isinstance(train, Stream) and train.resize is None else self.batch_size
 
     @property
+    def numbered_outputs(self) -> str:
+        """Which output of the file is which of the model's, where there are several; else ""."""
+        names = [output.name for output in self.task.outputs]
+        return ", ".join(f"{i} is {name}" for i, name in enumerate(names)) if len(names) > 1 else ""
+
+    @property
     def representative(self) -> tuple[Array, ...]:
         """Calibration inputs, one array per model input."""
         return self.calibration.inputs

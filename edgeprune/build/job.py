@@ -165,6 +165,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "schedule": job.request.schedule,
         "scheme": job.request.scheme,
         "io_type": choose_io_type(job.request.scheme, job.request.io_type),
+        **({"outputs": job.inputs.numbered_outputs} if job.inputs.numbered_outputs else {}),
         "representative": f"{calibration.samples} samples {calibration.selection}",
         "epochs": "as long as it gains" if job.duration.goes_on else job.epochs,
         **({"max_minutes": job.duration.minutes} if job.duration.minutes else {}),
