@@ -12,7 +12,7 @@ what they need when they are called, so that `check` and its like answer without
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -58,7 +58,9 @@ Shape = str | Sequence[int]
 """Of an input without the batch: (224, 224, 3), or "224,224,3"."""
 Watched = Progress | bool | None
 """Who is told about progress: an object; True for text on stderr, False for nobody; None for text where
-somebody looks at it, in a terminal or a notebook."""
+somebody looks at it, in a terminal or a notebook, and for warnings alone elsewhere."""
+Custom = str | Callable[..., Any]
+"""A class or function of one's own, or where it is: "module:object", "file.py:object"."""
 
 
 def build(  # noqa: D417  (the options are documented where they are declared)
@@ -78,7 +80,7 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     train: str | None = None,
     mixed_precision: bool | None = None,
     distribute: Distribute | None = None,
-    custom: Sequence[str] | None = None,
+    custom: Custom | Sequence[Custom] | None = None,
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
@@ -144,7 +146,11 @@ def build(  # noqa: D417  (the options are documented where they are declared)
     from edgeprune.build.request import make_request
     from edgeprune.commands.build import build as take_road
 
-    asked |= {"input_shape": _write_shapes(input_shape), "layers": None if layers is None else dict(layers)}
+    asked |= {
+        "custom": _name_custom(custom),
+        "input_shape": _write_shapes(input_shape),
+        "layers": None if layers is None else dict(layers),
+    }
     request = make_request(asked, recipe=None if recipe is None else Path(recipe))
     with _tell(progress) as told:
         return take_road(request, progress=told)
@@ -340,7 +346,7 @@ def convert(
     representative_samples: int | None = None,
     steps_per_epoch: int | None = None,
     accept: Sequence[Acceptable] = (),
-    custom: Sequence[str] = (),
+    custom: Custom | Sequence[Custom] = (),
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
@@ -364,7 +370,7 @@ def convert(
         representative_samples: how many.
         steps_per_epoch: batches that are read of data that never end.
         accept: doubts that are known.
-        custom: "module:object" of layers, functions and layer rules.
+        custom: layers and functions, or "module:object" of them or of layer rules.
         trust: whether code inside a model file may run.
         input_shape: of inputs that the model leaves open.
         weights: the file of weights of a `.json` config.
@@ -420,7 +426,7 @@ def prune(
     min_channels: int = 1,
     round_to: int = 1,
     seed: int = 0,
-    custom: Sequence[str] = (),
+    custom: Custom | Sequence[Custom] = (),
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
@@ -449,7 +455,7 @@ def prune(
         min_channels: no group of channels gets narrower.
         round_to: widths become multiples of this.
         seed: of random choices.
-        custom: "module:object" of layers, functions and layer rules.
+        custom: layers and functions, or "module:object" of them or of layer rules.
         trust: whether code inside a model file may run.
         input_shape: of inputs that the model leaves open.
         weights: the file of weights of a `.json` config.
@@ -530,7 +536,7 @@ def sparsify(
     steps_per_epoch: int | None = None,
     train: str | None = None,
     seed: int = 0,
-    custom: Sequence[str] = (),
+    custom: Custom | Sequence[Custom] = (),
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
@@ -565,7 +571,7 @@ def sparsify(
         steps_per_epoch: batches in an epoch, for data that never end.
         train: a training loop of one's own, "module:function" of train(model, epochs, callbacks).
         seed: of everything random.
-        custom: "module:object" of layers, functions and layer rules.
+        custom: layers and functions, or "module:object" of them or of layer rules.
         trust: whether code inside a model file may run.
         input_shape: of inputs that the model leaves open.
         weights: the file of weights of a `.json` config.
@@ -633,7 +639,7 @@ def quantize(
     steps_per_epoch: int | None = None,
     train: str | None = None,
     seed: int = 0,
-    custom: Sequence[str] = (),
+    custom: Custom | Sequence[Custom] = (),
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
@@ -661,7 +667,7 @@ def quantize(
         steps_per_epoch: batches in an epoch, for data that never end.
         train: a training loop of one's own, "module:function" of train(model, epochs, callbacks).
         seed: of everything random.
-        custom: "module:object" of layers, functions and layer rules.
+        custom: layers and functions, or "module:object" of them or of layer rules.
         trust: whether code inside a model file may run.
         input_shape: of inputs that the model leaves open.
         weights: the file of weights of a `.json` config.
@@ -714,7 +720,7 @@ def inspect(
     batch_size: int | None = None,
     steps_per_epoch: int | None = None,
     seed: int = 0,
-    custom: Sequence[str] = (),
+    custom: Custom | Sequence[Custom] = (),
     trust: bool | None = None,
     input_shape: Sequence[Shape] | None = None,
     weights: PathLike | None = None,
@@ -736,7 +742,7 @@ def inspect(
         batch_size: samples per batch.
         steps_per_epoch: batches in an epoch, for data that never end.
         seed: of the samples chosen.
-        custom: "module:object" of layers, functions and layer rules.
+        custom: layers and functions, or "module:object" of them or of layer rules.
         trust: whether code inside a model file may run.
         input_shape: of inputs that the model leaves open.
         weights: the file of weights of a `.json` config.
@@ -1032,25 +1038,47 @@ def _write_shapes(shapes: Sequence[Shape] | None) -> tuple[str, ...]:
     return tuple(shape if isinstance(shape, str) else ",".join(map(str, shape)) for shape in shapes or ())
 
 
+def _name_custom(custom: Custom | Sequence[Custom] | None) -> tuple[str, ...] | None:
+    """Where each object is, as `--custom` has it; None where nothing is said."""
+    if custom is None:
+        return None
+    given = custom if isinstance(custom, list | tuple) else [custom]
+    return tuple(item if isinstance(item, str) else _name_object(item) for item in given)
+
+
+def _name_object(item: Any) -> str:
+    module, name = getattr(item, "__module__", None), getattr(item, "__qualname__", "<nameless>")
+    if not module or "<" in name:
+        raise RecipeError(
+            f"{item!r} has no place that it can be imported from",
+            where="custom",
+            fix="give a class or function from the top of a module or of this program, or its place as text, "
+            "'module:object' or 'file.py:object'",
+        )
+    return f"{module}:{name}"
+
+
 def _load(
-    custom: Sequence[str], trust: bool | None, shapes: Sequence[Shape] | None, weights: PathLike | None
+    custom: Custom | Sequence[Custom],
+    trust: bool | None,
+    shapes: Sequence[Shape] | None,
+    weights: PathLike | None,
 ) -> LoadOptions:
     return parse_load_options(
-        custom=custom, trust=trust, input_shape=_write_shapes(shapes), weights=_path(weights)
+        custom=_name_custom(custom), trust=trust, input_shape=_write_shapes(shapes), weights=_path(weights)
     )
 
 
 @contextmanager
 def _tell(watched: Watched) -> Iterator[Progress]:
     """Who is told about progress; see `Watched`."""
-    if watched is None:
-        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    if not isinstance(watched, bool):
-        yield watched
-    elif watched:
+    if watched is False:
+        yield Silent()
+    elif watched is None or watched is True:
         from edgeprune.terminal.progress import watch
 
-        with watch() as shown:
+        is_seen = watched or sys.stderr.isatty() or "ipykernel" in sys.modules
+        with watch(manner="usual" if is_seen else "quiet") as shown:
             yield shown
     else:
-        yield Silent()
+        yield watched

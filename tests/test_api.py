@@ -47,7 +47,8 @@ def test_its_types_are_those_of_the_options():
     for name, hint in HINTS.items():
         given, wanted = unite(hints[name]), unite(hint)
         if name in ("layers", "input_shape", "custom", "keep", "accept"):  # any sequence or mapping will do
-            assert get_origin(next(iter(given))) in (collections.abc.Sequence, collections.abc.Mapping), name
+            origins = set(map(get_origin, given))
+            assert origins & {collections.abc.Sequence, collections.abc.Mapping}, name
         else:
             assert wanted <= given, name
 
@@ -96,6 +97,29 @@ def test_a_wrong_value_is_refused_before_any_work():
         edgeprune.build(device="cortex-m7", clusters=16, final_sparsity=0.5)
     with pytest.raises(RecipeError, match="cannot be resumed"):
         edgeprune.build(device="cortex-m7", scheme="int8", resume=True, progress=False)
+
+
+class Halved:
+    """Something of the user's own."""
+
+
+def test_custom_objects_come_as_they_are_or_by_their_place():
+    place = f"{__name__}:Halved"
+    assert api._name_custom(None) is None
+    assert api._name_custom(Halved) == api._name_custom(place) == (place,)
+    assert api._name_custom([Halved, "mine.py:Thing"]) == (place, "mine.py:Thing")
+    for nameless in (lambda x: x, 5):
+        with pytest.raises(RecipeError, match=r"'file\.py:object'"):
+            edgeprune.build(device="cortex-m7", custom=nameless)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("watched", "said"), [(None, "warning: odd\n"), (False, "")])
+def test_a_script_is_told_warnings_unless_it_wants_none(capsys, watched, said):
+    with api._tell(watched) as progress:
+        progress.stage("work")
+        progress.note("dull")
+        progress.warn("odd")
+    assert capsys.readouterr().err == said
 
 
 def test_files_come_by_path_or_by_their_bytes_and_results_save_themselves(tmp_path):

@@ -82,6 +82,20 @@ class Inputs:
     notes: tuple[str, ...]
 
     @property
+    def batch_said(self) -> int | str:
+        """Samples per step, for people: a stream keeps its own batches unless a size is asked for."""
+        from edgeprune.keras_bridge.data.batches import Stream
+
+        train = self.data.train
+        return "the stream's own" if isinstance(train, Stream) and train.resize is None else self.batch_size
+
+    @property
+    def numbered_outputs(self) -> str:
+        """Which output of the file is which of the model's, where there are several; else ""."""
+        names = [output.name for output in self.task.outputs]
+        return ", ".join(f"{i} is {name}" for i, name in enumerate(names)) if len(names) > 1 else ""
+
+    @property
     def representative(self) -> tuple[Array, ...]:
         """Calibration inputs, one array per model input."""
         return self.calibration.inputs
@@ -252,7 +266,7 @@ def open_inputs(
             "there is no test set",
             where=loaded.source,
             why="the artefact's accuracy is checked on samples that no decision looked at",
-            fix="add x_test (and y_test) to the data",
+            fix="add x_test (and y_test) to the data, or from Python give (train, test)",
         )
     require_divisible(options.batch_size or USUAL_BATCH, strategy)
     progress.stage("study the original model")

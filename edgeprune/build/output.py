@@ -42,14 +42,18 @@ def write_output(path: Path, outcome: Outcome, *, report: Report, force: bool) -
 
 def _release(outcome: Outcome) -> Release:
     """What the device's backend packages."""
-    pruned = outcome.pruned
+    pruned, outputs = outcome.pruned, outcome.inputs.numbered_outputs
     return Release(
         file=pruned.flashed,
         measured=pruned.measured,
         figures=pruned.figures,
         finished=outcome.finished,
         samples=take_test_samples(outcome.inputs),
-        made_from={"Device": outcome.profile.id, "Pruned from": outcome.inputs.source},
+        made_from={
+            "Device": outcome.profile.id,
+            "Pruned from": outcome.inputs.source,
+            **({"Outputs": outputs} if outputs else {}),
+        },
     )
 
 

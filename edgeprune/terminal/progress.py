@@ -65,10 +65,13 @@ class Stage:
         """Start the clock. `total` is 0 where the number of steps is not known."""
         self.name, self.total, self.done, self.detail = printable(name), total, 0, ""
         self._now, self._start = now, now()
+        self._first: tuple[int, float] | None = None
 
     def advance(self, steps: int, detail: str) -> None:
         """Count steps; an empty detail keeps the last one."""
         self.done += steps
+        if steps and self._first is None:
+            self._first = self.done, self._now()
         self.detail = printable(detail) or self.detail
 
     @property
@@ -83,10 +86,15 @@ class Stage:
 
     @property
     def remaining(self) -> str:
-        """For example "1:05 left"; empty where that cannot be known."""
-        if not self.total or not self.done or self.done >= self.total:
+        """For example "1:05 left"; empty where that cannot be known.
+
+        The first step does not count: functions are compiled in it, which may take a hundred times as long.
+        """
+        if self._first is None or self.done == self._first[0] or self.done >= self.total:
             return ""
-        return f"{format_seconds(self.elapsed_seconds / self.done * (self.total - self.done))} left"
+        first, then = self._first
+        per_step = (self._now() - then) / (self.done - first)
+        return f"{format_seconds(per_step * (self.total - self.done))} left"
 
 
 class ProgressBar:

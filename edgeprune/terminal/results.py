@@ -61,7 +61,7 @@ def format_report(report: Report) -> str:
             figures = (format_metric(before), format_metric(after), _difference(before, after))
             rows.append([f"{part['name']}, {form}", *figures, "", ""])
     checks = format_checks(report.checks, sentence=report.sentence)
-    parts = [format_table(columns, rows)]
+    parts = [format_table(columns, rows), *_say_direction(report)]
     if report.sparsity:
         sentences = [report.sparsity["why"], *report.sparsity["stored"]]
         parts.append("\n".join(wrap(sentence) for sentence in sentences if sentence))
@@ -70,6 +70,13 @@ def format_report(report: Report) -> str:
         metric = report.task["metric"] if report.task else "the metric"
         parts.append(wrap(describe_ladder(ladder, metric=metric)))
     return "\n\n".join([*parts, checks])
+
+
+def _say_direction(report: Report) -> list[str]:
+    """A line on the metrics that are errors, if there are any."""
+    metrics = report.task.get("metrics", []) if report.task else []
+    errors = [part["name"] for part in metrics if not part["higher_is_better"]]
+    return [wrap(f"Less is better: {', '.join(errors)}.")] if errors else []
 
 
 def describe_ladder(ladder: Mapping[str, Any], *, metric: str) -> str:
@@ -107,6 +114,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         # Why it is broken; for a budget of the device, the margin says it all.
         if check["value"] is None or not (check["ok"] or check["name"] in BUDGETS)
     ]
+    lines += [wrap(f"{check['name']}: {check['note']}") for check in checks if _is_undecided(check)]
     lines += [_warn_of_interval(check) for check in checks if check["verdict"] == "uncertain"]
     return "\n".join([*lines, "", wrap(sentence)])
 
@@ -159,9 +167,14 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
     return "\n".join([format_table(columns, rows), "", *notes])
 
 
+def _is_undecided(check: Mapping[str, Any]) -> bool:
+    """Whether something was found that this machine cannot judge."""
+    return check["budget"] is None and check["value"] is not None and check["name"] not in BUDGETS
+
+
 def _word_verdict(check: Mapping[str, Any]) -> str:
     if check["budget"] is None:
-        return "no budget"
+        return "undecided" if _is_undecided(check) else "no budget"
     if check["name"] in BUDGETS:
         return str({"exceeds": "EXCEEDS", "unknown": "UNKNOWN"}.get(check["verdict"], check["verdict"]))
     return "holds" if check["ok"] else "BROKEN"

@@ -87,9 +87,15 @@ def test_a_terminal_gets_a_bar_with_the_time_left():
     bar = ProgressBar(stream, color=False, now=clock)
     bar.stage("recover", total=4)
     clock.seconds = 30.0
+    bar.advance(1, detail="compiled")
+    last = stream.getvalue().rsplit("\r\x1b[K", 1)[1]
+    assert last == "recover  [######..................]  25%  compiled", (
+        "the first step takes longer than others"
+    )
+    clock.seconds = 35.0
     bar.advance(1, detail="loss 0.5")
     last = stream.getvalue().rsplit("\r\x1b[K", 1)[1]
-    assert last == "recover  [######..................]  25%  1:30 left  loss 0.5"
+    assert last == "recover  [############............]  50%  10 s left  loss 0.5"
 
 
 def test_a_bar_is_redrawn_at_most_ten_times_per_second():

@@ -54,6 +54,14 @@ def test_without_a_budget_there_is_no_verdict():
     assert "no budget" in text
 
 
+def test_what_this_machine_cannot_judge_is_undecided_and_says_why():
+    figure = Figure(value=0.0, unit="steps", source="simulated", evidence="")
+    check = Check(name="agreement", figure=figure, budget=None, note="newer LiteRT rounds otherwise")
+    text = format_checks([check.to_json()], sentence="")
+    assert line_of(text, "agreement  ")[-1] == "undecided"
+    assert "agreement: newer LiteRT rounds otherwise" in text
+
+
 def test_an_error_metric_is_judged_downwards():
     figure = Figure(value=0.3, unit="", source="simulated", evidence="")
     report = make_report(
@@ -63,6 +71,17 @@ def test_an_error_metric_is_judged_downwards():
     text = format_report(report)
     assert line_of(text, "accuracy") == ["accuracy", "0.3000", "0.3100", "+0.0100", "simulated", "holds"]
     assert line_of(text, "mae, int8")[:2] == ["mae,", "int8"]
+
+
+def test_errors_are_named_as_such_below_the_figures():
+    numbers = dict.fromkeys(("dense_float", "dense", "pruned_float", "pruned"), 0.5)
+    metrics = [
+        {"name": name, "higher_is_better": name == "accuracy", **numbers}
+        for name in ("mae", "accuracy", "loss")
+    ]
+    task = {"loss": "mse", "metric": "mae", "higher_is_better": False, "origin": "flag", "metrics": metrics}
+    assert "Less is better: mae, loss." in format_report(make_report(task=task)).splitlines()
+    assert "Less is better" not in format_report(make_report())
 
 
 def test_figures_show_their_interval_and_evidence():

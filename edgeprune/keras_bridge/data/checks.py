@@ -76,6 +76,12 @@ def flatten_labels(y: NDArray[Any], *, output: Port) -> NDArray[Any]:
     return y
 
 
+def _recall_order(outputs: Sequence[Port]) -> str:
+    if len(outputs) < 2:
+        return ""
+    return f" (a tuple is taken in the model's order: {', '.join(output.name for output in outputs)})"
+
+
 def _are_whole(y: NDArray[Any]) -> bool:
     return y.dtype.kind == "f" and bool((np.rint(y) == y).all())
 
@@ -87,7 +93,7 @@ def check_labels(
     output: Port,
     part: str,
     where: str,
-    several: bool = False,
+    outputs: Sequence[Port] = (),
     start: int = 0,
 ) -> None:
     """Refuse labels that cannot belong to an output of the model.
@@ -98,13 +104,13 @@ def check_labels(
         output: of the model; a loss of one's own takes labels of any shape.
         part: "train", "val" or "test".
         where: the source, for messages.
-        several: whether the model has several outputs, so that this one's name is told.
+        outputs: all of the model; of several, this one's name is told.
         start: number of the first sample, for messages.
 
     Raises:
         DataError: a wrong type, shape or number, NaN, or class numbers that the output does not have.
     """
-    key = f"y_{part}" + (f"_{output.name}" if several else "")
+    key = f"y_{part}" + (f"_{output.name}" if len(outputs) > 1 else "")
     if y.dtype.kind not in "uifb":
         raise DataError(
             f"{key} is of the type {y.dtype}, not numbers",
@@ -127,7 +133,8 @@ def check_labels(
         raise DataError(
             f"{key} has the shape {_describe(y.shape[1:])} per sample, the model's output {_describe(shape)}",
             where=where,
-            fix=f"give class numbers from 0 to {(classes or 1) - 1}, or labels of the output's shape",
+            fix=f"give class numbers from 0 to {(classes or 1) - 1}, or labels of the output's shape"
+            + _recall_order(outputs),
         )
     if y.dtype.kind == "f":
         raise DataError(

@@ -1,6 +1,6 @@
 """Data to prune with: read from wherever they are, checked against the model, split, ready to use."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from edgeprune.keras_bridge.data.inspection import Inspection
 from edgeprune.keras_bridge.data.label_facts import LabelFacts
 from edgeprune.keras_bridge.data.named_arrays import find_classes
 from edgeprune.keras_bridge.data.npz import read_npz
-from edgeprune.keras_bridge.data.parts import Interface, RawData
+from edgeprune.keras_bridge.data.parts import Interface, Port, RawData
 from edgeprune.keras_bridge.data.streams import Reading, Unread, open_stream
 from edgeprune.keras_bridge.data.tables import TABLE_SUFFIXES, read_table
 from edgeprune.progress import Progress, Silent
@@ -178,6 +178,9 @@ def prepare_data(
             where=raw.source,
             fix=f"add y_{bare[0]}, or leave all labels out",
         )
+    for i, output in enumerate(interface.outputs):
+        facts = {name: found[i] for name in labelled if (found := seen[name].facts) is not None}
+        _refuse_mixed_labels(facts, output=output, where=raw.source)
     if labelled and "train" not in labelled:
         notes.append("The training data have no labels: recovery follows the original model's outputs.")
     if not labelled:
@@ -320,6 +323,21 @@ def _bound(given: Source, *, seed: int) -> tuple[Batch, str]:
         )
     )
     return given.take(rows), note
+
+
+def _refuse_mixed_labels(facts: Mapping[str, LabelFacts], *, output: Port, where: str) -> None:
+    """Refuse one-hot labels in one part and class numbers in another; facts are by the part's name."""
+    shape = tuple(output.shape[1:])
+    one_hot = [name for name, fact in facts.items() if fact.are_one_hot and fact.shape == shape]
+    numbers = [name for name, fact in facts.items() if fact.are_integers and fact.shape == shape[:-1]]
+    if one_hot and numbers:
+        raise DataError(
+            f"y_{one_hot[0]} is one-hot, but y_{numbers[0]} has class numbers",
+            where=where,
+            why=f"they are labels of the output '{output.name}'",
+            fix=f"turn y_{one_hot[0]} into class numbers, y.argmax(axis=-1), or y_{numbers[0]} into one-hot "
+            f"rows, keras.utils.to_categorical(y, {shape[-1]})",
+        )
 
 
 def _merge(facts: Sequence[tuple[LabelFacts, ...] | None]) -> tuple[LabelFacts, ...] | None:

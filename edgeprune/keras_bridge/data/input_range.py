@@ -4,6 +4,7 @@ A model does not say what it expects, so it is asked: where there are labels, by
 given and on the data scaled as people scale data; else by the statistics that its layers kept from training.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -30,23 +31,31 @@ _NO_WORSE = 0.02
 _SCALE_TOLERATED = 8.0
 """Layers may see values this many times larger or smaller than in training; domains differ, too."""
 _SAME_SCALE = 1.6
+_ROUGHLY = 5.0
+"""How far statistics may be from a usual scaling that is worth naming: they see the data through filters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaling:
-    """x · factor + offset, and what range the data then have, for messages."""
+    """x · factor + offset, and what range the data then have, for messages.
+
+    Not every scaling is a usual one: the last is only what a layer's statistics say.
+    """
 
     factor: float
     offset: float
     range: str
+    is_usual: bool = True
 
     def apply(self, inputs: Arrays) -> Arrays:
         """The scaled inputs, as float32."""
         return tuple((x.astype(np.float32) * self.factor + self.offset).astype(np.float32) for x in inputs)
 
     def describe(self) -> str:
-        """For example "times 255", "divided by 127.5 less 1"."""
-        said = f"times {self.factor:g}" if self.factor >= 1 else f"divided by {1 / self.factor:g}"
+        """For example "times 255", "divided by 127.5 less 1", "divided by about 70"."""
+        number = max(self.factor, 1 / self.factor)
+        size = f"{number:g}" if self.is_usual else f"about {_round(number):g}"
+        said = f"times {size}" if self.factor >= 1 else f"divided by {size}"
         if self.offset:
             said += f" {'plus' if self.offset > 0 else 'less'} {abs(self.offset):g}"
         return said
@@ -96,9 +105,18 @@ def require_input_range(
         f"the data's values lie in {low:g}..{high:g}, but the model seems to expect {scalings[best].range}",
         where=where,
         why="; ".join(reasons),
-        fix=f"scale the data as for the model's training (here: {scalings[best].describe()}), or pass "
+        fix=f"scale the data as for the model's training (here: {_advise(scalings, best)}), or pass "
         "--accept input-range if they are meant to be so",
     )
+
+
+def _advise(scalings: Sequence[Scaling], best: int) -> str:
+    """The scaling, and where it is a rough one the usual ones near it."""
+    chosen = scalings[best]
+    near = [s for s in scalings if s.is_usual and 1 / _ROUGHLY < s.factor / chosen.factor < _ROUGHLY]
+    if chosen.is_usual or not near:
+        return chosen.describe()
+    return f"{chosen.describe()}; usual are {' and '.join(scaling.describe() for scaling in near)}"
 
 
 def _is_rescaled(model: keras.Model, low: float, high: float) -> bool:
@@ -122,9 +140,14 @@ def _list_scalings(low: float, high: float, *, scale: float | None) -> list[Scal
         if (a, b) != (start, end):
             found.append(Scaling(factor=factor, offset=a - start * factor, range=f"{a:g}..{b:g}"))
     if scale is not None:
-        factor = float(f"{scale:.2g}")
-        found.append(Scaling(factor=factor, offset=0.0, range=f"about {low * factor:g}..{high * factor:g}"))
+        about = f"about {_round(low * scale):g}..{_round(high * scale):g}"
+        found.append(Scaling(factor=scale, offset=0.0, range=about, is_usual=False))
     return found
+
+
+def _round(number: float) -> float:
+    """To one digit: statistics know no more."""
+    return float(f"{number:.1g}")
 
 
 def _matches(scaling: Scaling, scale: float | None) -> bool:

@@ -57,7 +57,7 @@ class Inspection:
                 output=output,
                 part=part,
                 where=where,
-                several=len(outputs) > 1,
+                outputs=outputs,
                 start=self._seen,
             )
         for weights in batch.weights or ():
@@ -137,9 +137,13 @@ class Inspection:
         check_inputs(lengths, inputs=interface.inputs, part=self._part, where=self._where)
         for y, output in zip(whole.y or (), interface.outputs, strict=whole.y is not None):
             if y.ndim == 0 or len(y) != len(whole):
-                several = len(interface.outputs) > 1
                 check_labels(
-                    y, samples=len(whole), output=output, part=self._part, where=self._where, several=several
+                    y,
+                    samples=len(whole),
+                    output=output,
+                    part=self._part,
+                    where=self._where,
+                    outputs=interface.outputs,
                 )
         for weights in whole.weights or ():
             if weights.ndim == 0 or len(weights) != len(whole):

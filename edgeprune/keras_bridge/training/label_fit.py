@@ -92,7 +92,7 @@ def fit_labels(
         function = bind(make_loss(name, from_logits=from_logits), labels="one_hot")
         origin += ", in its form for one-hot labels, since that is what the labels are"
     else:
-        kind = _settle_kind(name, kind, labels, activation=activation, where=where)
+        kind = _settle_kind(name, kind, labels, activation=activation, where=where, output=output)
     return Fit(
         loss=function,
         loss_name=name,
@@ -188,7 +188,9 @@ def _infer(kind: LabelKind, labels: LabelFacts, *, activation: str, output: str)
     )
 
 
-def _settle_kind(name: str, kind: LabelKind, labels: LabelFacts, *, activation: str, where: str) -> LabelKind:
+def _settle_kind(
+    name: str, kind: LabelKind, labels: LabelFacts, *, activation: str, where: str, output: str
+) -> LabelKind:
     """How labels of this kind are meant under this loss; DataError where they make no sense."""
     match LOSSES[name].labels, kind:
         case "sparse", "sparse":
@@ -205,12 +207,12 @@ def _settle_kind(name: str, kind: LabelKind, labels: LabelFacts, *, activation: 
             return "regression"
     low, high = labels.low, labels.high
     raise DataError(
-        f"the labels do not fit the loss {name}",
+        f"the labels{f' of the output {output!r}' if output else ''} do not fit the loss {name}",
         where=where,
-        why=f"it takes {_WANTED[LOSSES[name].labels]}; they look {kind}, from {low:g} to {high:g}",
+        why=f"it takes {_WANTED[LOSSES[name].labels]}; they are {_FOUND[kind]}, from {low:g} to {high:g}",
         fix="map them to 0 and 1: (y + 1) / 2"
         if (low, high) == (-1, 1)
-        else "change the labels, or give --loss",
+        else "change the labels, or give the loss that they are for",
     )
 
 
@@ -220,6 +222,9 @@ _WANTED: dict[LabelKind, str] = {
     "binary": "0 or 1 per output",
     "regression": "values of the output's shape",
 }
+
+
+_FOUND = {"sparse": "class numbers", "one_hot": "one-hot", "binary": "0 or 1", "regression": "values"}
 
 
 def _judge_output(kind: LabelKind, *, activation: str) -> OutputKind:

@@ -2,7 +2,8 @@
 
 from typing import TypedDict
 
-from edgeprune.report.section import Section
+from edgeprune.config.budgets import BUDGETS
+from edgeprune.report.section import Document, Section
 
 
 class CheckPart(TypedDict):
@@ -27,4 +28,21 @@ class CheckPart(TypedDict):
     at_least: bool
 
 
-CHECKS = Section(reads=("checks", "sentence"), summarise=lambda report: report, template="checks.html")
+def _summarise(report: Document) -> Document:
+    checks = [{**check, "said": say_verdict(check)} for check in report["checks"]]
+    return {"checks": checks, "sentence": report["sentence"]}
+
+
+def say_verdict(check: Document) -> str:
+    """The verdict in a word or two, as the command line has it: a budget fits, another check holds."""
+    is_budget = check["name"] in BUDGETS
+    if check["budget"] is None:
+        return "no budget" if is_budget or check["value"] is None else "undecided"
+    if check["verdict"] == "uncertain":
+        return "uncertain: measure it"
+    if is_budget:
+        return str(check["verdict"])
+    return "holds" if check["ok"] else "broken"
+
+
+CHECKS = Section(reads=("checks", "sentence"), summarise=_summarise, template="checks.html")

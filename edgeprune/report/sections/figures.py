@@ -66,8 +66,8 @@ def describe_metric(report: Document) -> Document | None:
         report: its `checks`, `dense`, `pruned` and `task`.
 
     Returns:
-        "name", "before" and "after" as text, "change", and "tone", a class of the style sheet; None where
-        either number is unknown.
+        "name", "before" and "after" as text, "change", "is_score" where more is better, and "tone", a class
+        of the style sheet; None where either number is unknown.
     """
     before, after = report["dense"].get("float_accuracy"), report["pruned"].get("accuracy")
     if before is None or after is None:
@@ -81,6 +81,7 @@ def describe_metric(report: Document) -> Document | None:
         "before": _say_metric(before, is_share=is_share),
         "after": _say_metric(after, is_share=is_share),
         "change": _say_difference(before, after, is_share=is_share),
+        "is_score": is_score,
         "tone": "good" if lost <= 0 else "bad" if _is_too_bad(report) else "unsure",
     }
 
@@ -99,7 +100,8 @@ def say_change(report: Document) -> str:
         return f"{name} is as before: {metric['after']}."
     up = metric["change"].startswith("+")
     amount = metric["change"].lstrip("+−")
-    return f"{name} {'rose' if up else 'fell'} by {amount}, from {metric['before']} to {metric['after']}."
+    changed = f"{name} {'rose' if up else 'fell'} by {amount}, from {metric['before']} to {metric['after']}"
+    return f"{changed}." if metric["is_score"] else f"{changed} (less is better)."
 
 
 def _say_metric(value: float, *, is_share: bool) -> str:

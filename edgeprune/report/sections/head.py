@@ -41,7 +41,7 @@ def _summarise(report: Document) -> Document:
         "state": state,
         "headline": f"{_SAID[state]} {device['name']}: {say_budgets(checks, state=state)}.",
         "change": say_change(report),
-        "model": report["model"]["name"],
+        "model": f"{report['model']['source']} ({report['model']['name']})",
         "facts": [fact for fact in (device["core"], clock, *_say_runtime(device)) if fact],
     }
 

@@ -282,6 +282,16 @@ def test_labels_of_only_one_of_several_outputs_are_refused(
     assert refusal(lambda: load(changes, interface=takes(gives=(FIVE, ONE)))).what == said
 
 
+def test_one_hot_labels_beside_class_numbers_are_refused_with_both_remedies(
+    load: Callable[..., Data],
+) -> None:
+    error = refusal(lambda: load({"y_train": np.eye(5)[np.arange(50) % 5]}))
+    assert error.what == "y_train is one-hot, but y_test has class numbers"
+    assert "'kind'" in error.why
+    assert "y.argmax(axis=-1)" in error.fix
+    assert "keras.utils.to_categorical(y, 5)" in error.fix
+
+
 def test_one_training_sample_is_not_enough_to_hold_out_any(load: Callable[..., Data]) -> None:
     error = refusal(lambda: load({"x_train": np.zeros((1, 3)), "y_train": np.zeros(1, int)}))
     assert "x_val" in error.fix

@@ -94,8 +94,21 @@ def test_signed_data_for_a_model_of_bytes_are_refused(of_bytes: keras.Model) -> 
 def test_data_of_an_unusual_range_are_told_by_the_statistics_of_training() -> None:
     model = trained(16 * X)
     check(model, 16 * X)
-    with pytest.raises(DataError, match=r"but the model seems to expect about 0\.\.1\d .*times 1\d"):
+    with pytest.raises(DataError, match=r"but the model seems to expect about 0\.\.20 .*times about 20"):
         check(model, X)
+
+
+def test_statistics_that_fit_no_usual_scaling_name_those_near_it(of_units: keras.Model) -> None:
+    model = keras.models.clone_model(of_units)
+    model.set_weights(of_units.get_weights())
+    norm = next(layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+    norm.moving_mean.assign(4 * norm.moving_mean)
+    norm.moving_variance.assign(16 * norm.moving_variance)
+    with pytest.raises(DataError) as caught:
+        check(model, 255 * X, labels=False)
+    assert (
+        "here: divided by about 60; usual are divided by 255 and divided by 127.5 less 1)" in caught.value.fix
+    )
 
 
 @pytest.mark.parametrize("labels", [True, False])

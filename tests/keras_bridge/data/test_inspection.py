@@ -131,3 +131,8 @@ def test_labels_of_each_output_are_measured_apart() -> None:
     assert [facts.are_integers for facts in look.facts] == [True, False]
     with pytest.raises(DataError, match="y_train_out_0 holds 3, 4, 5, but"):
         inspect((None, 3), (None, 1)).look(batch_of(X, (Y + 3, Y / 10)))
+
+
+def test_labels_in_another_order_are_told_the_models() -> None:
+    with pytest.raises(DataError, match=r"taken in the model's order: out_0, out_1"):
+        inspect((None, 3), (None, 2)).look(batch_of(X, (np.eye(2)[Y % 2], Y)))

@@ -13,6 +13,7 @@ import pytest
 from keras import layers
 from random_pruning import prune_at_random
 
+import edgeprune
 from edgeprune.config.load_options import LoadOptions, parse_load_options
 from edgeprune.errors import ModelError, RecipeError
 from edgeprune.graph.channels import name_channels
@@ -90,6 +91,11 @@ def test_a_custom_layer_is_kept_and_the_rest_is_pruned(mine: Any, tmp_path: Path
     assert "no rule for layers_of_mine.Doubled" in channels.kept_layers["twice"]
     assert compacted.graph.shapes[compacted.graph.nodes[0].outputs[0]][-1] == 6
     assert compacted.graph.params < model.count_params()
+
+
+def test_from_python_the_class_itself_will_do(mine: Any, tmp_path: Path) -> None:
+    path = saved(mine.Doubled(name="twice"), path=tmp_path / "model.keras")
+    assert edgeprune.convert(path, scheme="none", custom=mine.Doubled, progress=False).tflite
 
 
 def test_a_custom_layer_with_a_rule_is_pruned_through(mine: Any, tmp_path: Path) -> None:

@@ -44,7 +44,12 @@ def test_what_no_budget_limits_is_said_in_words():
         (0.8294, 0.8121, {}, "Accuracy fell by 1.7 points, from 82.9 % to 81.2 %."),
         (0.8, 0.9, {}, "Accuracy rose by 10.0 points, from 80.0 % to 90.0 %."),
         (0.8, 0.8, {}, "Accuracy is as before: 80.0 %."),
-        (2.0, 2.5, {"metric": "mse", "higher_is_better": False}, "Mse rose by 25.0%, from 2.0000 to 2.5000."),
+        (
+            2.0,
+            2.5,
+            {"metric": "mse", "higher_is_better": False},
+            "Mse rose by 25.0%, from 2.0000 to 2.5000 (less is better).",
+        ),
         (None, 0.8, {}, ""),
     ],
 )
@@ -58,3 +63,4 @@ def test_the_headline_is_one_sentence_on_the_budget_and_one_on_the_metric():
     page = draw_section(HEAD, {key: report[key] for key in HEAD.reads})
     assert "May fit Cortex-M7 (generic): latency is between 55.9 ms and 68.3 ms" in page
     assert "Accuracy fell by 1.7 points" in page
+    assert "pretrainedResnet.h5 (pretrainedResnet)" in page
