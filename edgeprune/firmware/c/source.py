@@ -16,7 +16,7 @@ from edgeprune.firmware.c.calls import (
 )
 from edgeprune.firmware.c.layer import C_TYPES, Constant, format_float, read_template, render, zero_point
 from edgeprune.firmware.c.program import Program, Step
-from edgeprune.tflite.model import Tensor
+from edgeprune.tflite.model import Model, Tensor
 from edgeprune.version import __version__
 
 _KERNEL_ORDER = (
