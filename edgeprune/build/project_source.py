@@ -1,6 +1,8 @@
 """What firmware is made from: a build's output directory, a project's, or a `.tflite` file."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +84,35 @@ def find_budgets(source: Path) -> dict[str, float]:
     Raises:
         ModelError: its report is damaged.
     """
-    report = source / "report.json"
-    if not report.is_file():
-        return {}
-    try:
-        checks = json.loads(report.read_text("utf-8")).get("checks", ())
-        limits = {check["name"]: check["budget"] for check in checks}
+    with _reading(source):
+        limits = {check["name"]: check["budget"] for check in _read_report(source).get("checks", ())}
         return {
             kind.key: limits[name] / kind.scale
             for name, kind in BUDGETS.items()
             if limits.get(name) is not None
         }
+
+
+def find_shortfall(source: Path) -> str:
+    """What a build says that did not meet its budgets; "" of one that did, and for what is no build.
+
+    Raises:
+        ModelError: its report is damaged.
+    """
+    with _reading(source):
+        report = _read_report(source)
+        return "" if report.get("verdict", True) else str(report["sentence"])
+
+
+def _read_report(source: Path) -> dict[str, Any]:
+    report = source / "report.json"
+    return dict(json.loads(report.read_text("utf-8"))) if report.is_file() else {}
+
+
+@contextmanager
+def _reading(source: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             "is no output of edgeprune build",

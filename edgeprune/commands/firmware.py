@@ -11,6 +11,7 @@ from edgeprune.build.project_source import (
     find_file,
     find_flashed_file,
     find_golden,
+    find_shortfall,
 )
 from edgeprune.device.profile import Profile, load_profile
 from edgeprune.files import read_file, refuse_existing, whole_directory
@@ -59,6 +60,7 @@ class FirmwareResult:
         profile: the device.
         project: what is in it.
         files: paths in it.
+        shortfall: what the build says that did not meet its budgets; "" for all else.
     """
 
     file: Path
@@ -66,11 +68,12 @@ class FirmwareResult:
     profile: Profile
     project: Project
     files: tuple[str, ...]
+    shortfall: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether the project's check passed, or none was asked for."""
-        return self.project.ok
+        """Whether the project's check passed, or none was asked for, and the build met its budgets."""
+        return self.project.ok and not self.shortfall
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -79,6 +82,7 @@ class FirmwareResult:
         return (
             f"{self.output}: {len(self.files)} files, {project.title} for {self.profile.id}.",
             *project.costs_said,
+            *([f"The build that it is of: {self.shortfall}"] if self.shortfall else []),
             f"Golden samples: {golden.samples}. {golden.origin}",
             *(project.built_said or (f"{self.output / 'README.md'} {project.readme_says}",)),
         )
@@ -140,4 +144,11 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
         )
         _leave_record(folder, project, profile)
         files = tuple(sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()))
-    return FirmwareResult(file=file, output=output, profile=profile, project=project, files=files)
+    return FirmwareResult(
+        file=file,
+        output=output,
+        profile=profile,
+        project=project,
+        files=files,
+        shortfall=find_shortfall(source),
+    )

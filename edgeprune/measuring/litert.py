@@ -170,7 +170,9 @@ class Litert(DefaultBackend):
             raise OpError(f"LiteRT cannot run {Path(name).name}", where=name, why=measured.unsupported[0])
         golden = take_golden(file, measured.model, run_litert)
         write_files(folder, render_android(file, measured.model, golden=golden, profile=self.profile))
-        checks = check_budgets(measured.figures, resolve_budgets(self.profile), self.profile)
+        checks = check_budgets(
+            measured.figures, resolve_budgets(self.profile, asked=options.budgets), self.profile
+        )
         latency = measured.figures["latency_ms"]
         return Project(
             runtime=self.runtime,

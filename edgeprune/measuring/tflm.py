@@ -251,7 +251,7 @@ class Tflm(DefaultBackend):
             image_bytes=(flash.value or 0.0) + fitted.bytes,
         )
         write_texts(folder, texts)
-        budgets = resolve_budgets(self.profile)
+        budgets = resolve_budgets(self.profile, asked=options.budgets)
         held = [
             check
             for check in check_budgets(measured.figures, budgets, self.profile)
