@@ -81,7 +81,7 @@ def require_input_range(
     if low == high or _is_rescaled(model, low, high):
         return
     layer, scale = find_scale(model, samples.inputs)
-    scalings = _list_scalings(low, high, scale=scale)
+    scalings = _list_scalings(low, high, scale=scale, rescaling=_find_rescaling(model))
     given, scores = _score(model, samples, task), [0.0] * len(scalings)
     if given is not None:
         scores = [_score(model, samples, task, scaling) or 0.0 for scaling in scalings]
@@ -129,12 +129,29 @@ def _is_rescaled(model: keras.Model, low: float, high: float) -> bool:
     return False
 
 
-def _list_scalings(low: float, high: float, *, scale: float | None) -> list[Scaling]:
-    """From the range the data seem to have to the other usual ones; last by what a layer's statistics say."""
+def _find_rescaling(model: keras.Model) -> tuple[float, float] | None:
+    """Factor and offset of the model's Rescaling layer; None where there is none, or one for each channel."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Rescaling) and np.size(layer.scale) == np.size(layer.offset) == 1:
+            return (float(layer.scale), float(layer.offset)) if layer.scale else None
+    return None
+
+
+def _list_scalings(
+    low: float, high: float, *, scale: float | None, rescaling: tuple[float, float] | None
+) -> list[Scaling]:
+    """From the range the data seem to have to others: what a Rescaling layer makes them of, the usual ones,
+    and last what a layer's statistics say.
+    """
     fitting = ((a, b) for a, b in _USUAL if a <= low and high <= b and high - low >= _COVERED * (b - a))
     largest = max(abs(low), abs(high))
     start, end = next(fitting, (0.0 if low >= 0 else -largest, largest))
     found = []
+    if rescaling is not None:
+        factor, offset = 1 / rescaling[0], -rescaling[1] / rescaling[0]
+        least, most = (round(edge * factor + offset, 6) for edge in (start, end))
+        if least in (0, -most):  # no data begin elsewhere
+            found.append(Scaling(factor=factor, offset=offset, range=f"{least:g}..{most:g}"))
     for a, b in _USUAL:
         factor = (b - a) / (end - start)
         if (a, b) != (start, end):

@@ -140,6 +140,20 @@ def test_a_rescaling_layer_says_what_it_expects(first: layers.Layer) -> None:
         check(model, X, labels=False)
 
 
+@pytest.mark.parametrize(
+    ("first", "span"), [(layers.Rescaling(1 / 16), 16), (layers.Rescaling(1 / 8, -1), 16)]
+)
+def test_data_that_were_rescaled_already_are_told_by_the_layer(first: layers.Layer, span: int) -> None:
+    keras.utils.set_random_seed(0)
+    model = network(norm=False, first=first)
+    model.compile(optimizer=keras.optimizers.Adam(5e-3), loss="sparse_categorical_crossentropy")
+    model.fit(span * X, Y, epochs=8, batch_size=32, verbose=0)
+    check(model, span * X)
+    done = np.asarray(first(span * X))
+    with pytest.raises(DataError, match=r"seems to expect 0\.\.16 .*times (16|8 plus 8)"):
+        check(model, done)
+
+
 def test_a_normalization_layer_says_what_it_expects() -> None:
     first = layers.Normalization(axis=None, mean=80.0, variance=90.0**2)
     with pytest.raises(DataError, match=r"0\.\.1, but the model seems to expect 0\.\.255"):
