@@ -140,8 +140,9 @@ def _find_rescaling(model: keras.Model) -> tuple[float, float] | None:
 def _list_scalings(
     low: float, high: float, *, scale: float | None, rescaling: tuple[float, float] | None
 ) -> list[Scaling]:
-    """From the range the data seem to have to others: what a Rescaling layer makes them of, the usual ones,
-    and last what a layer's statistics say.
+    """From the range the data seem to have to others.
+
+    First to what a Rescaling layer makes this range of, then to the usual ones, last by a layer's statistics.
     """
     fitting = ((a, b) for a, b in _USUAL if a <= low and high <= b and high - low >= _COVERED * (b - a))
     largest = max(abs(low), abs(high))
