@@ -83,6 +83,11 @@ def format_drop(drop: float) -> str:
     return f"{drop:.4f}" if abs(drop) >= 1e-4 else f"{drop:.0e}"
 
 
+def say_drop(drop: float) -> str:
+    """A drop as a clause: "loses 0.0077", or "gains 0.0020" where there is none."""
+    return f"gains {format_drop(-drop)}" if drop < 0 else f"loses {format_drop(drop)}"
+
+
 def format_metric(value: float) -> str:
     """A metric: four places, or six digits where it is large."""
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.6g}"

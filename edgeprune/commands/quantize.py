@@ -37,7 +37,7 @@ from edgeprune.tflite.read import read_model
 from edgeprune.tflite.rewriting.rewrite import in_ops_of
 from edgeprune.tflite.schemes import SCHEMES, choose_io_type
 from edgeprune.tflite.strip import strip
-from edgeprune.units import format_drop, format_metric
+from edgeprune.units import format_drop, format_metric, say_drop
 
 if TYPE_CHECKING:
     import keras
@@ -169,10 +169,14 @@ class QuantizeResult(Summarized):
             step.name for step in self.ladder.steps[1:] if step.kept and (not wide or step.name == RECOVERY)
         ]
         by = f" after {', '.join(kept)}" if kept else ""
-        return (
+        found = (
             f"{self.ladder.scheme}{by}: {self.metric} {format_metric(self.after)} on {self.samples} test "
-            f"samples, where the float model has {format_metric(self.before)}. "
-            f"The {'relative ' if self.relative else ''}drop of {format_drop(self.drop)} is "
+            f"samples, where the float model has {format_metric(self.before)}."
+        )
+        if self.drop < 0:
+            return f"{found} It {say_drop(self.drop)}; a drop of {self.max_drop:g} was allowed."
+        return (
+            f"{found} The {'relative ' if self.relative else ''}drop of {format_drop(self.drop)} is "
             f"{'within' if self.ok else 'more than'} the {self.max_drop:g} allowed."
         )
 

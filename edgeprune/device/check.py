@@ -172,7 +172,9 @@ def verdict(checks: tuple[Check, ...], device: str) -> str:
     broken = [c for c in checks if not c.ok]
     uncertain = [c for c in checks if c.verdict == "uncertain"]
     if broken:
-        return f"does not fit {device}: {'; '.join(_describe_miss(c) for c in broken)}."
+        is_known = any(c.figure.value is not None for c in broken)
+        begun = f"does not fit {device}" if is_known else f"is not known to fit {device}"
+        return f"{begun}: {'; '.join(_describe_miss(c) for c in broken)}."
     tightest = find_tightest(checks)
     if tightest is None:
         return f"runs on {device}; no budget was asked for."

@@ -23,7 +23,7 @@ from edgeprune.methods.method import Applied, Asked
 from edgeprune.methods.start import Start
 from edgeprune.progress import Checkpoints
 from edgeprune.report.sections.minimized import TrialPart
-from edgeprune.units import format_drop
+from edgeprune.units import say_drop
 
 if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Trainer
@@ -102,7 +102,7 @@ def find_least(asked: Asked, *, kind: str, max_drop: float, trainer: Trainer) ->
             low = budget
         taken = applied.steps[-1]["epochs"]
         trials.append(_describe(budget, cost=cost, drop=drop, epochs=taken, is_good=is_good))
-        trainer.progress.note(f"{BUDGETS[kind].say(cost)} loses {format_drop(drop)} of at most {max_drop:g}")
+        trainer.progress.note(f"{BUDGETS[kind].say(cost)} {say_drop(drop)}; at most {max_drop:g} may be lost")
     return Minimized(good=tuple(good), trials=tuple(trials))
 
 

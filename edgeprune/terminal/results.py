@@ -17,6 +17,7 @@ from edgeprune.units import (
     format_quantity,
     format_ratio,
     format_signed,
+    say_drop,
     short_unit,
 )
 
@@ -97,7 +98,7 @@ def describe_ladder(ladder: Mapping[str, Any], *, metric: str) -> str:
             if verdict != NOT_TRIED
         ]
         return f"{lost}; nothing that was tried is surely better: {', '.join(names)}."
-    return f"{lost}, {format_drop(kept[-1]['drop'])} after {', '.join(rung['name'] for rung in kept)}."
+    return f"{lost}, and {say_drop(kept[-1]['drop'])} after {', '.join(rung['name'] for rung in kept)}."
 
 
 def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:

@@ -109,7 +109,7 @@ def test_what_the_ladder_gained_is_said_in_a_sentence() -> None:
         {"name": "bias correction", "drop": 0.01, "kept": True},
     ]
     assert describe_ladder({"rungs": rungs}, metric="accuracy") == (
-        "Plain int8 loses 0.0500 of accuracy on validation data, 0.0100 after bias correction."
+        "Plain int8 loses 0.0500 of accuracy on validation data, and loses 0.0100 after bias correction."
     )
     lucky = {"name": "bias correction", "drop": 0.04, "kept": False}
     failed = {"name": "int16x8", "drop": None, "kept": False}
