@@ -16,6 +16,8 @@ SETTLED = ("VAR_HANDLE", "CALL_ONCE")
 """Ops of which nothing is left to run."""
 
 _ACCESSES = ("READ_VARIABLE", "ASSIGN_VARIABLE")
+_ENDS = {"VAR_HANDLE": (0, 1), "READ_VARIABLE": (1, 1), "ASSIGN_VARIABLE": (2, 0)}
+"""How many inputs and outputs an op has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -81,6 +83,9 @@ class _Handles:
         """Finds those of a subgraph, and of all that it runs."""
         known = self.by_graph.setdefault(place, {})
         for op in self.model.subgraphs[place].ops:
+            ends = (len([tensor for tensor in op.inputs if tensor >= 0]), len(op.outputs))
+            if ends != _ENDS.get(op.name, ends):
+                raise self.refuse(op, why=f"it has {ends[0]} inputs and {ends[1]} outputs")
             if op.name == "VAR_HANDLE":
                 name = f"{op.options.get('container')}/{op.options.get('shared_name')}"
                 self._note(known, op.outputs[0], name, op)
@@ -118,19 +123,21 @@ class _Handles:
 
 
 def _find_kinds(handles: _Handles) -> dict[str, Tensor]:
-    """Variable → a tensor that is read from it or assigned to it."""
+    """Variable → a tensor that is read from it or assigned to it, if that happens more than once."""
     kinds: dict[str, Tensor] = {}
+    used: set[str] = set()
     for place, known in handles.by_graph.items():
         graph = handles.model.subgraphs[place]
         for op in graph.ops:
             if op.name not in _ACCESSES:
                 continue
             value = graph.tensors[op.outputs[0] if op.name == "READ_VARIABLE" else op.inputs[1]]
+            used |= set() if place in handles.once else {known[op.inputs[0]]}
             kind = kinds.setdefault(known[op.inputs[0]], replace(value, data=None))
             if (kind.dtype, kind.elements) != (value.dtype, value.elements):
                 sizes = [f"{each.elements} elements of {each.dtype}" for each in (kind, value)]
                 raise handles.refuse(op, why=f"its variable has {sizes[0]}, and here {sizes[1]}")
-    return kinds
+    return {name: kind for name, kind in kinds.items() if name in used}
 
 
 def _rewrite(

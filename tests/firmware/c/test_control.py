@@ -232,6 +232,30 @@ def test_a_variable_of_two_sizes_is_refused(tmp_path):
         write_engine(with_subgraphs(main), directory=tmp_path)
 
 
+def test_a_subgraph_that_is_given_a_variable_here_and_a_value_there_is_refused(tmp_path):
+    handle, value = tensor((), "RESOURCE"), tensor(*FLOATS)
+    twice = options_of("If", then_subgraph_index=1, else_subgraph_index=1)
+    main = (
+        [value, tensor((1,), "BOOL"), handle, value, value],
+        [
+            ("VAR_HANDLE", (), (2,), COUNTER),
+            ("IF", (1, 2, 0), (3,), twice),
+            ("IF", (1, 0, 0), (4,), twice),
+        ],
+        ([0, 1], [3, 4]),
+    )
+    branch = ([handle, value, value], [("READ_VARIABLE", (0,), (2,), None)], ([0, 1], [2]))
+    with pytest.raises(OpError, match="subgraph 1 has 1 inputs and 1 outputs"):
+        write_engine(with_subgraphs(main, branch), directory=tmp_path)
+
+
+def test_a_variable_without_a_handle_is_refused(tmp_path):
+    handle, value = tensor((), "RESOURCE"), tensor(*FLOATS)
+    main = ([value, handle, value], [("READ_VARIABLE", (1,), (2,), None)], ([0, 1], [2]))
+    with pytest.raises(OpError, match="its variable comes from outside the model"):
+        write_engine(with_subgraphs(main), directory=tmp_path)
+
+
 def test_ends_that_do_not_go_together_are_refused(tmp_path):
     ends = [tensor(*FLOATS), tensor(*FLOATS)]
     main = ([tensor((1,), "BOOL"), *ends], [("IF", (0, 1), (2,), IF)], ([0, 1], [2]))

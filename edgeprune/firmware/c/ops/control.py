@@ -116,9 +116,9 @@ def _end(site: Site, graph: int, tensor: int) -> Tensor:
 def _require_ends(site: Site, index: int, *, given: Sequence[Tensor], made: Sequence[Tensor]) -> None:
     """Raises OpError where a subgraph's ends are of other types or sizes than what the op hands over."""
     graph = site.graphs[index]
-    for outer, inner in zip(given, graph.inputs, strict=True):
-        _require_same(site, outer, _end(site, index, inner))
-    for outer, inner in zip(made, graph.outputs, strict=False):
+    if len(given) != len(graph.inputs) or (made and len(made) != len(graph.outputs)):
+        raise site.refuse(f"subgraph {index} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs")
+    for outer, inner in zip((*given, *made), (*graph.inputs, *graph.outputs), strict=False):
         _require_same(site, outer, _end(site, index, inner))
 
 

@@ -4,10 +4,10 @@ static void add_sums_4x2(const int32_t *weights, const int32_t *patches, int32_t
     const struct sums_4x2 sums = dot_4x2(&weights, patches, pairs);
     totals[0] += sums.a0;
     totals[1] += sums.a1;
-    totals[2] += split_twice(sums.ab0, sums.a0) / 2;
-    totals[3] += split_twice(sums.ab1, sums.a1) / 2;
+    totals[2] += split_once(sums.ab0, sums.a0);
+    totals[3] += split_once(sums.ab1, sums.a1);
     totals[4] += sums.c0;
     totals[5] += sums.c1;
-    totals[6] += split_twice(sums.cd0, sums.c0) / 2;
-    totals[7] += split_twice(sums.cd1, sums.c1) / 2;
+    totals[6] += split_once(sums.cd0, sums.c0);
+    totals[7] += split_once(sums.cd1, sums.c1);
 }

@@ -4,11 +4,11 @@ static void add_sums_8x1(const int32_t *weights, const int8_t *inputs, int32_t g
     struct sums_8x1 sums;
     dot_8x1(weights, inputs, groups, &sums);
     totals[0] += sums.a;
-    totals[1] += split_twice(sums.ab, sums.a) / 2;
+    totals[1] += split_once(sums.ab, sums.a);
     totals[2] += sums.c;
-    totals[3] += split_twice(sums.cd, sums.c) / 2;
+    totals[3] += split_once(sums.cd, sums.c);
     totals[4] += sums.e;
-    totals[5] += split_twice(sums.ef, sums.e) / 2;
+    totals[5] += split_once(sums.ef, sums.e);
     totals[6] += sums.g;
-    totals[7] += split_twice(sums.gh, sums.g) / 2;
+    totals[7] += split_once(sums.gh, sums.g);
 }

@@ -4,7 +4,7 @@ struct sums_8x1 {
     int32_t a, ab, c, cd, e, ef, g, gh;
 };
 
-/* The sums of products of groups of four inputs. */
+/* The sums of products of groups of four inputs, at least one. */
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__)
 #define EDGEPRUNE_TAKE_TWO_PAIRS(a, ab, c, cd)   \
     "ldrd r2, lr, [r0], #8\n"                    \
@@ -31,12 +31,19 @@ static __attribute__((naked, noinline)) void dot_8x1(__attribute__((unused)) con
                                                      __attribute__((unused)) struct sums_8x1 *sums)
 {
     /* r0: weights; r1: inputs; r2, lr: two words of weights; r3 to r10: sums; r11: four inputs; r12: two of them. On
-     * the stack: the end of the inputs, and where the sums go. */
+     * the stack: the end of the inputs, and where the sums go. The loop of four groups, of 124 bytes of code each, is
+     * entered where it leaves a whole number of turns. */
     __asm__(
         ".syntax unified\n"
         "push {r3-r11, lr}\n"
-        "add r2, r1, r2, lsl #2\n"
-        "push {r2}\n"
+        "add r3, r1, r2, lsl #2\n"
+        "push {r3}\n"
+        "rsb r2, r2, #0\n"
+        "and r2, r2, #3\n"
+        "movs r3, #124\n"
+        "adr.w r11, 1f\n"
+        "mla r11, r2, r3, r11\n"
+        "orr r11, r11, #1\n"
         "movs r3, #0\n"
         "movs r4, #0\n"
         "movs r5, #0\n"
@@ -45,23 +52,17 @@ static __attribute__((naked, noinline)) void dot_8x1(__attribute__((unused)) con
         "mov r8, r3\n"
         "mov r9, r3\n"
         "mov r10, r3\n"
-        "1: ldr r2, [sp]\n"
-        "subs r2, r2, r1\n"
-        "tst r2, #12\n"
-        "beq.w 2f\n"
-        EDGEPRUNE_TAKE_GROUP
-        "b.w 1b\n"
-        "2: cmp r2, #0\n"
-        "beq.w 4f\n"
-        "3:\n"
+        "bx r11\n"
+        ".balign 4\n"
+        "1:\n"
         EDGEPRUNE_TAKE_GROUP
         EDGEPRUNE_TAKE_GROUP
         EDGEPRUNE_TAKE_GROUP
         EDGEPRUNE_TAKE_GROUP
         "ldr r2, [sp]\n"
         "cmp r1, r2\n"
-        "bne.w 3b\n"
-        "4: pop {r1, r2}\n"
+        "bne.w 1b\n"
+        "pop {r1, r2}\n"
         "stmia r2, {r3-r10}\n"
         "pop {r4-r11, pc}\n");
 }

@@ -3,3 +3,9 @@ EDGEPRUNE_INLINE int32_t split_twice(int32_t both, int32_t low)
 {
     return (int32_t)((uint32_t)both - (uint32_t)low) >> 7;
 }
+
+/* The sum of B itself. */
+EDGEPRUNE_INLINE int32_t split_once(int32_t both, int32_t low)
+{
+    return (int32_t)((uint32_t)both - (uint32_t)low) >> 8;
+}
