@@ -1,10 +1,7 @@
 /* As dot_4x2, for eight output channels and one row of inputs, which SXTB16 makes lanes of on the way: four
  * words of weights for each pair of inputs. */
-struct sums_8x1 {
-    int32_t a, ab, c, cd, e, ef, g, gh;
-};
 
-/* The sums of products of groups of four inputs, at least one. */
+/* Sums of products of groups of four inputs, at least one: of A, of A and B, of C, of C and D, and so on. */
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__)
 #define EDGEPRUNE_TAKE_TWO_PAIRS(a, ab, c, cd)   \
     "ldrd r2, lr, [r0], #8\n"                    \
@@ -28,7 +25,7 @@ struct sums_8x1 {
 static __attribute__((naked, noinline)) void dot_8x1(__attribute__((unused)) const int32_t *weights,
                                                      __attribute__((unused)) const int8_t *inputs,
                                                      __attribute__((unused)) int32_t groups,
-                                                     __attribute__((unused)) struct sums_8x1 *sums)
+                                                     __attribute__((unused)) int32_t sums[8])
 {
     /* r0: weights; r1: inputs; r2, lr: two words of weights; r3 to r10: sums; r11: four inputs; r12: two of them. On
      * the stack: the end of the inputs, and where the sums go. The loop of four groups, of 124 bytes of code each, is
@@ -67,29 +64,20 @@ static __attribute__((naked, noinline)) void dot_8x1(__attribute__((unused)) con
         "pop {r4-r11, pc}\n");
 }
 #else
-EDGEPRUNE_INLINE const int32_t *add_pair_8x1(const int32_t *weights, int32_t x, struct sums_8x1 *sums)
+static void dot_8x1(const int32_t *weights, const int8_t *inputs, int32_t groups, int32_t sums[8])
 {
-    int32_t ab, cd;
-    weights = load_two(weights, &ab, &cd);
-    sums->ab = smlad(ab, x, sums->ab);
-    sums->a = smlad(sxtb16(ab), x, sums->a);
-    sums->cd = smlad(cd, x, sums->cd);
-    sums->c = smlad(sxtb16(cd), x, sums->c);
-    weights = load_two(weights, &ab, &cd);
-    sums->ef = smlad(ab, x, sums->ef);
-    sums->e = smlad(sxtb16(ab), x, sums->e);
-    sums->gh = smlad(cd, x, sums->gh);
-    sums->g = smlad(sxtb16(cd), x, sums->g);
-    return weights;
-}
-
-static void dot_8x1(const int32_t *weights, const int8_t *inputs, int32_t groups, struct sums_8x1 *sums)
-{
-    *sums = (struct sums_8x1){0, 0, 0, 0, 0, 0, 0, 0};
+    for (int32_t i = 0; i < 8; ++i) {
+        sums[i] = 0;
+    }
     for (const int8_t *const last = &inputs[4 * groups]; inputs != last; inputs += 4) {
         const int32_t bytes = load_bytes(inputs);
-        weights = add_pair_8x1(weights, sxtb16(bytes), sums);
-        weights = add_pair_8x1(weights, sxtb16_ror8(bytes), sums);
+        const int32_t lanes[2] = {sxtb16(bytes), sxtb16_ror8(bytes)};
+        for (int32_t i = 0; i < 8; ++i, ++weights) {
+            const int32_t x = lanes[i / 4];
+            int32_t *const two = &sums[i % 4 * 2];
+            two[0] = smlad(sxtb16(*weights), x, two[0]);
+            two[1] = smlad(*weights, x, two[1]);
+        }
     }
 }
 #endif

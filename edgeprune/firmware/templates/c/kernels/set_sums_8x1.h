@@ -1,14 +1,9 @@
 /* The sums of eight output channels. */
 static void set_sums_8x1(const int32_t *weights, const int8_t *inputs, int32_t groups, int32_t totals[8])
 {
-    struct sums_8x1 sums;
-    dot_8x1(weights, inputs, groups, &sums);
-    totals[0] = sums.a;
-    totals[1] = split_once(sums.ab, sums.a);
-    totals[2] = sums.c;
-    totals[3] = split_once(sums.cd, sums.c);
-    totals[4] = sums.e;
-    totals[5] = split_once(sums.ef, sums.e);
-    totals[6] = sums.g;
-    totals[7] = split_once(sums.gh, sums.g);
+    dot_8x1(weights, inputs, groups, totals);
+    totals[1] = split_once(totals[1], totals[0]);
+    totals[3] = split_once(totals[3], totals[2]);
+    totals[5] = split_once(totals[5], totals[4]);
+    totals[7] = split_once(totals[7], totals[6]);
 }
