@@ -61,7 +61,7 @@ def _convolutional_1d(rng: random.Random) -> keras.Model:
     series, activation = keras.Input((rng.choice((32, 45)), rng.choice((1, 3)))), rng.choice(("relu", "elu"))
     x = series
     for width in (8, 12, 16)[: rng.randint(1, 3)]:
-        padding = rng.choice(("same", "valid"))
+        padding = rng.choice(("same", "valid")) if x.shape[1] > 7 else "same"
         x = layers.Conv1D(width, rng.choice((3, 5, 7)), padding=padding, activation=activation)(x)
         x = rng.choice((layers.MaxPooling1D, layers.AveragePooling1D))(2, padding="same")(x)
     return keras.Model(series, layers.Dense(4, activation="softmax")(layers.Flatten()(x)))

@@ -88,8 +88,10 @@ _KEEPS_TARGET = re.compile("mov[sw]?|mvns?|negs|rsbs?|[su]xt[bh](16)?|rev(16|sh)
 _ADDS_TO_TARGET = re.compile(
     r"movt|bfi|[su]mlal\w*|umaal|vn?ml[as]|vmlas|vr?ml[as]l?davh?ax?|vfn?m[as]|vaddl?va|vsli|vsri|v\w*n[tb]"
 )
-_STORES = {"store", "store_pair", "store_many", "float_store", "vector_store"}
-_WITHOUT_TARGET = {"branch", "call", "jump", "loop", "vector_system", *_STORES}
+_WITHOUT_TARGET = (
+    *("branch", "call", "jump", "loop", "vector_system"),
+    *("store", "store_pair", "store_many", "float_store", "vector_store"),
+)
 _COMPARES = re.compile("cmp|cmn|tst|teq|vcmp|vpt|it")
 _TWO_TARGETS = re.compile("[su]mull|[su]mlal\\w*|umaal|ldrd|vr?ml[as]ldav\\w*")
 
