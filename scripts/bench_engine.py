@@ -123,7 +123,6 @@ def main() -> None:
     files = [f for f in find_models() if not wanted or any(part in str(f) for part in wanted)]
     todo = [(file, core) for file in files for core in cores]
     known = read_rows(arguments.output.with_suffix(".json"))
-    rows: list[Row] = []
     tflm = read_tflm()
     with watch() as progress:
         progress.stage("models on cores", total=len(todo))
@@ -134,10 +133,10 @@ def main() -> None:
                 row = measure(file, core, key=key, samples=arguments.samples, tflm=tflm)
             if arguments.cycles and row.cycles is None and not row.why:
                 row = replace(row, cycles=estimate_cycles(file, core))
-            rows.append(row)
-            write_results(arguments.output, rows)
+            known[row.model, core] = row
+            write_results(arguments.output, list(known.values()))
             progress.advance(detail=f"{short_name(row)} on {core}")
-    print(format_table(rows))
+    print(format_table(list(known.values())))
 
 
 def find_models() -> list[Path]:

@@ -41,6 +41,23 @@ def write_engine() -> str:
     return f"{table(heads, cells)}\n\n{said}"
 
 
+def write_cycles() -> str:
+    """Cycles of the C engine, by the published timing of its instructions."""
+    rows = [row for row in json.loads((FIGURES / "engine.json").read_text("utf-8")) if row["cycles"]]
+    heads = ["model", "core", "instructions", "cycles, estimated", "cycles an instruction"]
+    cells = [
+        [
+            Path(row["model"]).stem,
+            row["core"],
+            _count(row["instructions"]),
+            _count(row["cycles"]),
+            _ratio(row["cycles"], row["instructions"]),
+        ]
+        for row in rows
+    ]
+    return f"{table(heads, cells)}\n\n{_say_when(rows)}"
+
+
 def write_pruning() -> str:
     """Accuracy at fractions of the dense model's latency, as `scripts/bench_pruning.py` found it."""
     return format_tables(RowFile(FIGURES / "pruning.jsonl").read())
@@ -83,6 +100,7 @@ def write_flash_errors() -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "engine": write_engine,
+    "cycles": write_cycles,
     "pruning": write_pruning,
     "ablations": write_ablations,
     "stored": write_stored,
