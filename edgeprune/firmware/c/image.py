@@ -9,6 +9,7 @@ from edgeprune.firmware.c.calls import name_ends
 from edgeprune.firmware.c.engine import Engine
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import lay_out_board, place_weights
+from edgeprune.firmware.c.program import Step
 from edgeprune.firmware.c.toolchain import (
     WARNINGS,
     ImageSizes,
@@ -79,6 +80,24 @@ def build_image(
     )
     link(objects, script=directory / "image.ld", output=elf, board=board)
     return elf, read_sizes(elf)
+
+
+def build_marked_image(
+    engine: Engine, *, directory: Path, board: EmulatedBoard, optimize: Optimize
+) -> tuple[Path, list[Step]]:
+    """An ELF that tells where each op begins, and those ops; what is only another name is none.
+
+    Args and errors are those of `build_image`.
+    """
+    steps = [step for step in engine.program.steps if not step.layer.is_alias]
+    elf, _ = build_image(
+        engine,
+        directory=directory,
+        board=board,
+        optimize=optimize,
+        defines=[f"EDGEPRUNE_COUNT_LAYERS={len(steps)}"],
+    )
+    return elf, steps
 
 
 def build_host_program(engine: Engine, *, directory: Path, flags: Sequence[str] = ()) -> Path:

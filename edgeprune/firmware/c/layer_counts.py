@@ -6,7 +6,7 @@ from pathlib import Path
 from edgeprune.firmware.c.boards import EmulatedBoard
 from edgeprune.firmware.c.emulator import Array, run_image
 from edgeprune.firmware.c.engine import Engine
-from edgeprune.firmware.c.image import build_image
+from edgeprune.firmware.c.image import build_marked_image
 from edgeprune.firmware.c.layer import Optimize
 
 
@@ -49,14 +49,7 @@ def count_layers(
     Raises:
         ToolError: compiler or emulator are missing or failed.
     """
-    steps = [step for step in engine.program.steps if not step.layer.is_alias]
-    elf, _ = build_image(
-        engine,
-        directory=directory,
-        board=board,
-        optimize=optimize,
-        defines=[f"EDGEPRUNE_COUNT_LAYERS={len(steps)}"],
-    )
+    elf, steps = build_marked_image(engine, directory=directory, board=board, optimize=optimize)
     first = tuple(array[:1] for array in inputs)
     run = run_image(elf, first, model=engine.program.model, board=board)
     return tuple(

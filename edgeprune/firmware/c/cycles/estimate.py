@@ -13,7 +13,7 @@ from edgeprune.firmware.c.cycles.timing import TIMINGS, Timing, count_cycles
 from edgeprune.firmware.c.cycles.trace import Block, Steps, trace_layers
 from edgeprune.firmware.c.emulator import Array
 from edgeprune.firmware.c.engine import Engine
-from edgeprune.firmware.c.image import build_image
+from edgeprune.firmware.c.image import build_marked_image
 from edgeprune.firmware.c.layer import Optimize
 
 
@@ -48,14 +48,7 @@ def estimate_layers(
         ToolError: compiler or emulator are missing or failed.
     """
     timing = find_timing(board.core)
-    steps = [step for step in engine.program.steps if not step.layer.is_alias]
-    elf, _ = build_image(
-        engine,
-        directory=directory,
-        board=board,
-        optimize=optimize,
-        defines=[f"EDGEPRUNE_COUNT_LAYERS={len(steps)}"],
-    )
+    elf, steps = build_marked_image(engine, directory=directory, board=board, optimize=optimize)
     traced = trace_layers(elf, tuple(array[:1] for array in inputs), board=board)
     code = disassemble(elf, board=board)
     return tuple(
