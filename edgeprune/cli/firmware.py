@@ -74,7 +74,8 @@ def firmware(
     an SDK as well, or for cmake with all that it takes to run on the core. For a phone it is an Android
     library in Kotlin, with a test that runs on the phone. Its README says how to build and run it.
 
-    Exit 1 if the image does not fit the device, or the check does not pass.
+    Exit 1 if the image does not fit the device or exceeds a budget, if the check does not pass, or if the
+    build in DIR missed its budgets.
     """
     if runtime is not None and project == "android":
         raise click.UsageError("An Android library runs LiteRT; leave --runtime out.")
