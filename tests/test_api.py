@@ -208,3 +208,9 @@ def test_what_needs_data_says_so_in_words():
 def test_random_arrays_are_no_model():
     with pytest.raises(ModelError, match=r"numpy\.ndarray is no model of Keras 3"):
         edgeprune.prune(np.zeros(3), ratio=0.5)
+
+
+@pytest.mark.parametrize("asked", [{"project": "pico"}, {"project": "pico", "runtime": "c"}])
+def test_only_c_for_cmake_has_a_name_of_its_own(asked: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match="only C for cmake"):
+        edgeprune.firmware("model.tflite", name="kws", **asked)

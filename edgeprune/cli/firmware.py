@@ -64,7 +64,13 @@ _PROJECTS = ("cmake", "arduino", "esp-idf", "zephyr", "pico", "android")
 )
 @options.force
 def firmware(
-    source: Path, *, runtime: Literal["tflm", "c"] | None, project: str | None, build: bool, **asked: Any
+    source: Path,
+    *,
+    runtime: Literal["tflm", "c"] | None,
+    project: str | None,
+    build: bool,
+    name: str,
+    **asked: Any,
 ) -> Answer:
     """Write a project with a model for a microcontroller or phone: a build's output, or any .tflite file.
 
@@ -74,18 +80,22 @@ def firmware(
     an SDK as well, or for cmake with all that it takes to run on the core. For a phone it is an Android
     library in Kotlin, with a test that runs on the phone. Its README says how to build and run it.
 
-    Exit 1 if the image does not fit the device, or the check does not pass.
+    Exit 1 if the image does not fit the device or exceeds a budget, if the check does not pass, or if the
+    build in DIR missed its budgets.
     """
     if runtime is not None and project == "android":
         raise click.UsageError("An Android library runs LiteRT; leave --runtime out.")
-    if build and (runtime != "c" or project not in (None, "cmake")):
+    is_complete = runtime == "c" and project in (None, "cmake")
+    if build and not is_complete:
         raise click.UsageError(
             "--build needs --runtime c and a project for cmake; others are built with their own SDK."
         )
+    if name != "model" and not is_complete:
+        raise click.UsageError("--name needs --runtime c and a project for cmake.")
     if runtime != "c" and project is None:
         raise click.UsageError(f"Missing option '--project'. Choose from: {', '.join(_PROJECTS)}.")
     from edgeprune import api
 
-    result = api.firmware(source, runtime=runtime, project=project, build=build, **asked)
+    result = api.firmware(source, runtime=runtime, project=project, build=build, name=name, **asked)
     text = "\n".join(map(wrap, result.sentences))
     return Answer(text=text, document=result.to_json(), exit_code=0 if result.ok else 1)

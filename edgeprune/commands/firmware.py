@@ -131,6 +131,7 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
         refuse_existing(output, force=request.force, holds="folder")
     if request.device is None:
         options = replace(options, budgets=find_budgets(source))
+    shortfall = find_shortfall(source)
     file = find_flashed_file(source) if backend.runs_encoded else find_file(source)
     with whole_directory(output, force=request.force) as folder:
         project = backend.write_project(
@@ -150,5 +151,5 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
         profile=profile,
         project=project,
         files=files,
-        shortfall=find_shortfall(source),
+        shortfall=shortfall,
     )

@@ -41,6 +41,14 @@ def test_a_library_of_what_missed_its_budgets_says_so(missed: Path, tmp_path: Pa
     assert (tmp_path / "library" / "README.md").is_file()
 
 
+def test_a_damaged_report_is_told_before_anything_is_written(missed: Path, tmp_path: Path, capsys) -> None:
+    (missed / "report.json").write_text('{"device": {"id": "cortex-m7"}, "verdict": false}')
+    asked = ["firmware", str(missed), "--runtime", "c", "--output", str(tmp_path / "project")]
+    assert run(asked) == 3
+    assert "its report.json is damaged" in capsys.readouterr().err
+    assert not (tmp_path / "project").exists()
+
+
 def test_what_is_no_build_has_missed_nothing(tmp_path: Path, missed: Path) -> None:
     assert find_shortfall(tmp_path) == ""
     assert find_budgets(tmp_path) == {}

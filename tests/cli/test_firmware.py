@@ -110,7 +110,6 @@ def test_data_give_the_golden_inputs(edgeprune, dense, tmp_path):
         (("--project", "cmake", "--device", "cortex-m77"), "did you mean"),
         (("--runtime", "c", "--device", "esp32"), "give --project for the SDK"),
         (("--runtime", "c", "--device", "cortex-m4", "--name", "my model"), "C identifier"),
-        (("--project", "pico", "--device", "cortex-m4", "--name", "kws"), "only C for cmake"),
     ],
 )
 def test_what_cannot_be_written_ends_in_3_with_a_sentence(edgeprune, dense, tmp_path, arguments, said):
@@ -230,6 +229,14 @@ def test_only_a_complete_project_is_built(edgeprune, dense, tmp_path):
     assert not (tmp_path / "project").exists()
     assert edgeprune("firmware", dense, *arguments, "--project", "android").code == 2
     assert "--runtime c" in edgeprune("firmware", dense, "--build", *arguments[2:]).err
+
+
+def test_only_a_complete_project_has_a_name_of_its_own(edgeprune, dense, tmp_path):
+    arguments = ("--name", "kws", "--device", "cortex-m4", "--output", tmp_path / "project")
+    for more in (("--project", "pico"), ("--runtime", "c", "--project", "pico")):
+        ended = edgeprune("firmware", dense, *arguments, *more)
+        assert (ended.code, "--name needs --runtime c" in ended.err) == (2, True)
+    assert edgeprune("firmware", dense, *arguments, "--runtime", "c").code == 0
 
 
 def test_firmware_imports_no_tensorflow(dense, tmp_path):

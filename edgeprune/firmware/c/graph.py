@@ -85,6 +85,7 @@ def _compile_graph(model: Model, site: Site, index: int) -> Routine:
         OpError: as `compile_model`.
     """
     graph = model.subgraphs[index]
+    _require_shared_state(model, site, index)
     name = f"{site.label}_graph_{index}"
     steps = _compile_steps(
         model, prefix=name, instructions=site.instructions, optimize=site.optimize, graph=index
@@ -107,6 +108,14 @@ def _compile_graph(model: Model, site: Site, index: int) -> Routine:
             *(layer.variables for layer in layers)
         ),
     )
+
+
+def _require_shared_state(model: Model, site: Site, index: int) -> None:
+    """Raises OpError where a subgraph has a state of its own, which only the main one may have."""
+    shared = {id(tensor) for tensor in model.subgraphs[0].tensors}
+    for tensor in model.subgraphs[index].tensors:
+        if tensor.is_variable and id(tensor) not in shared:
+            raise site.refuse(f"subgraph {index} keeps a state of its own in tensor {tensor.index}")
 
 
 def _fits_ram(program: Program, room: Room) -> bool:

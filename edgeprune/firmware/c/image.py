@@ -153,6 +153,6 @@ def _name_reads(ends: Mapping[str, Tensor]) -> list[str]:
 
 def _call_reset(engine: Engine, *, once: bool) -> str:
     """Samples are unrelated, so each starts from nothing; but variables of resources go on, as in TFLM."""
-    model = engine.program.model
+    program = engine.program
     call = f"edgeprune_{engine.name}_reset();\n" + " " * (4 if once else 8)
-    return call if model.is_stateful and model.has_resources == once else ""
+    return call if program.state and program.model.has_resources == once else ""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from edgeprune.firmware.c.layer import C_TYPES
 from edgeprune.tflite.model import Model, Op, Subgraph
 
 
@@ -17,7 +18,7 @@ def _copy_constants(graph: Subgraph) -> Subgraph:
     tensors, ops, outputs = list(graph.tensors), list(graph.ops), list(graph.outputs)
     free = max((op.index for op in ops), default=-1) + 1
     for place, tensor in enumerate(graph.outputs):
-        if not tensors[tensor].is_constant:
+        if not tensors[tensor].is_constant or tensors[tensor].dtype not in C_TYPES:
             continue
         outputs[place] = len(tensors)
         options = {"axis": 0, "fused_activation_function": "NONE"}

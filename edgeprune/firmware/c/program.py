@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgeprune.firmware.c.layer import LIBRARY, Layer
 from edgeprune.firmware.c.memory import Block, MemoryPlan
-from edgeprune.tflite.model import Model, Op
+from edgeprune.tflite.model import Model, Op, Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,9 +61,13 @@ class Program:
     @property
     def static_bytes(self) -> int:
         """Of arena, state, inputs and outputs."""
-        model = self.model
-        kept = (*(tensor for tensor in model.tensors if tensor.is_variable), *model.inputs, *model.outputs)
+        kept = (*self.state, *self.model.inputs, *self.model.outputs)
         return self.plan.total_bytes + sum(tensor.bytes for tensor in kept)
+
+    @property
+    def state(self) -> tuple[Tensor, ...]:
+        """Tensors that last from one inference to the next; without any, there is no reset function."""
+        return tuple(tensor for tensor in self.model.tensors if tensor.is_variable)
 
     @property
     def calls_library(self) -> bool:

@@ -14,6 +14,7 @@ from edgeprune.firmware.c.engine import Engine, describe_file, write_engine
 from edgeprune.firmware.c.graph import CLOSE
 from edgeprune.firmware.c.layer import C_TYPES, Optimize, render
 from edgeprune.firmware.c.layout import Layout, lay_out_board, lay_out_device, place_weights
+from edgeprune.firmware.c.program import Program
 from edgeprune.firmware.c.room import LEAST_STACK_BYTES, find_room
 from edgeprune.firmware.c.toolchain import choose_level
 from edgeprune.firmware.golden import format_samples
@@ -21,7 +22,6 @@ from edgeprune.firmware.rendering import fill_template, render_folder, write_tex
 from edgeprune.firmware.tflm import one_line
 from edgeprune.firmware.wrapper import quote
 from edgeprune.runtimes.golden import Golden
-from edgeprune.tflite.model import Model
 from edgeprune.version import __version__
 
 DESCRIPTION = "edgeprune.json"
@@ -123,7 +123,7 @@ def write_engine_project(
             "per_tick": f"{board.nanoseconds_per_tick / NANOSECONDS_PER_INSTRUCTION:g}",
             "on_board": _describe_board(profile, on_device),
             "labels": "| `model/labels.h` | names of the classes |\n" if golden.labels else "",
-            **_render_golden(golden, model, is_rounded=engine.program.calls_library),
+            **_render_golden(golden, engine.program),
         },
     )
     texts |= {_SCRIPTS[image]: _render_script(layout) for image, layout in layouts.items()}
@@ -205,22 +205,21 @@ def _render_comparers(*, exact: bool, close: bool, is_rounded: bool) -> str:
     return text + (render("board/compare_close.c", relative=relative) if close else "")
 
 
-def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[str, str]:
+def _render_golden(golden: Golden, program: Program) -> dict[str, str]:
     """Values of the templates of the golden samples and their check.
 
     Args:
         golden: the samples.
-        model: the model.
-        is_rounded: whether floats may differ in their last bits.
+        program: the model, compiled.
     """
-    ends = name_ends(model)
+    ends = name_ends(program.model)
     arrays = dict(zip(ends, (*golden.inputs, *golden.outputs), strict=True))
     declared = {
         name: f"{C_TYPES[tensor.dtype]} golden_{name}[GOLDEN_SAMPLES][{tensor.elements}]"
         for name, tensor in ends.items()
     }
-    reset = ["    edgeprune_model_reset();"] if model.is_stateful else []
-    if model.has_resources:  # what went before the first sample is forgotten; then they are one sequence
+    reset = ["    edgeprune_model_reset();"] if program.state else []
+    if reset and program.model.has_resources:  # forgets what went before; the samples are one sequence
         reset = ["    if (sample == 0) {", "        edgeprune_model_reset();", "    }"]
     inputs = [name for name in ends if name.startswith("input")]
     outputs = [name for name in ends if name.startswith("output")]
@@ -240,7 +239,7 @@ def _render_golden(golden: Golden, model: Model, *, is_rounded: bool) -> dict[st
         "arguments": ", ".join(ends),
         "prepare": "\n".join([*reset, *fills]),
         "comparers": _render_comparers(
-            exact=len(close) < len(outputs), close=bool(close), is_rounded=is_rounded
+            exact=len(close) < len(outputs), close=bool(close), is_rounded=program.calls_library
         ),
         "comparisons": " &&\n           ".join(comparisons),
         "golden_declarations": "\n".join(f"extern const {each};" for each in declared.values()),

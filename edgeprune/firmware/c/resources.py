@@ -54,12 +54,13 @@ def settle_resources(model: Model) -> Settled:
         for name, kind in kinds.items()
     )
     graphs = list(model.subgraphs)
-    for place, known in handles.by_graph.items():
+    for place in handles.by_graph.keys() - set(handles.once):
+        known = handles.by_graph[place]
         graphs[place] = _rewrite(graphs[place], known, first=first, state=state)
+    assigned = dict(start for place in handles.once for start in _read_starts(handles, place))
     starts = {
         places[name]: values
-        for place in handles.once
-        for name, values in _read_starts(handles, place)
+        for name, values in assigned.items()
         if name in places and np.any(values != zero_point(kinds[name]))
     }
     return Settled(model=replace(model, subgraphs=tuple(graphs)), starts=starts)
@@ -174,8 +175,10 @@ def _read_starts(handles: _Handles, place: int) -> Iterator[tuple[str, NDArray[A
     graph = handles.model.subgraphs[place]
     for op in graph.ops:
         if op.name == "ASSIGN_VARIABLE" and graph.tensors[op.inputs[1]].is_constant:
-            name = handles.by_graph[place][op.inputs[0]]
-            yield name, constant_values(graph.tensors[op.inputs[1]], where=handles.model.where)
+            values = constant_values(graph.tensors[op.inputs[1]], where=handles.model.where)
+            if values.dtype == np.float32 and not np.isfinite(values).all():
+                raise handles.refuse(op, why="it assigns NaN or infinity")
+            yield handles.by_graph[place][op.inputs[0]], values
         elif op.name != "VAR_HANDLE":
             raise handles.refuse(
                 op, why="CALL_ONCE runs it, where the C engine takes assignments of constants alone"

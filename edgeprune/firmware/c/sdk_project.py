@@ -67,9 +67,8 @@ def write_sdk_project(
     )
     room_bytes = profile.flash_kib and profile.flash_kib * 1024 - _guess_flash_bytes(least)
     if least.model.has_resources:
-        golden = golden.take(
-            1
-        )  # the check resets the model before each, and the later ones go on from the first
+        # The check resets the model before each sample; later ones go on from the first.
+        golden = golden.take(1)
     fitted = fit_golden(golden, room_bytes=room_bytes, is_exact=not least.calls_library)
     engine = write_engine(
         tflite,
@@ -110,7 +109,7 @@ def _render_values(program: Program, profile: Profile) -> dict[str, str]:
         "inputs_after": "Inputs keep their values.",
         "library_header": "",
         "memory": f"The arena takes {arena_bytes} bytes, inputs and outputs {ends_bytes}.",
-        "reset": "  edgeprune_model_reset();\n" if model.is_stateful else "",
+        "reset": "  edgeprune_model_reset();\n" if program.state else "",
         "runtime": ENGINE,
         "runtime_of_library": " in C",
         "runtime_options": "",

@@ -135,7 +135,7 @@ def format_sources(program: Program, *, name: str, facts: str) -> dict[str, str]
                 + _define_sizes(name.upper(), "OUTPUT", model.outputs)
             ),
             arena_bytes=program.plan.total_bytes,
-            reset_declaration=render("reset.h", name=name) if _variables(program) else "",
+            reset_declaration=render("reset.h", name=name) if program.state else "",
         ),
         "model.c": render(
             "model.c",
@@ -201,14 +201,9 @@ def _define_arena(program: Program) -> str:
     return f"EDGEPRUNE_ARENA static union {{\n    {words}\n    int8_t bytes[{total}];\n}} arena;\n"
 
 
-def _variables(program: Program) -> list[Tensor]:
-    """Tensors that last from one inference to the next."""
-    return [tensor for tensor in program.model.tensors if tensor.is_variable]
-
-
 def _define_state(program: Program) -> str:
     lines = []
-    for tensor in _variables(program):
+    for tensor in program.state:
         ctype, elements = C_TYPES[tensor.dtype], tensor.elements
         lines.append(f"static {ctype} state_{tensor.index}[{elements}];\n")
         if tensor.index in program.starts:
@@ -223,7 +218,7 @@ def _define_reset(program: Program, name: str) -> str:
         render("reset_start.c", place=t.index)
         if t.index in program.starts
         else render("reset_state.c", state=f"state_{t.index}", elements=t.elements, zero=zero_point(t))
-        for t in _variables(program)
+        for t in program.state
     ]
     return render("reset.c", name=name, resets="".join(resets)) if resets else ""
 

@@ -130,10 +130,11 @@ def _is_rescaled(model: keras.Model, low: float, high: float) -> bool:
 
 
 def _find_rescaling(model: keras.Model) -> tuple[float, float] | None:
-    """Factor and offset of the model's Rescaling layer; None where there is none, or one for each channel."""
+    """Factor and offset of the model's Rescaling layer; None if there is none, or not one number above 0."""
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Rescaling) and np.size(layer.scale) == np.size(layer.offset) == 1:
-            return (float(layer.scale), float(layer.offset)) if layer.scale else None
+            scale, offset = (np.ravel(each).item() for each in (layer.scale, layer.offset))
+            return (scale, offset) if scale > 0 else None
     return None
 
 

@@ -15,6 +15,7 @@ from edgeprune.firmware.c.image import build_host_program, build_image
 from edgeprune.runtimes.tflm_host import run_tflm
 from edgeprune.tflite.read import read_model
 from tests.firmware.c.example import int8, options_of, random_inputs
+from tests.firmware.c.examples_matrices import svdf
 from tests.firmware.c.test_ops import DIFFERENT, SANITIZERS, needs_gcc, needs_qemu
 
 IF = options_of("If", then_subgraph_index=1, else_subgraph_index=2)
@@ -136,7 +137,31 @@ def ordering(*, in_branch):
     return with_subgraphs(main, then, otherwise, begin)
 
 
+def beginning(*values, is_read=True):
+    """A variable to which CALL_ONCE assigns these, one after the other; or that is of no further use."""
+    handle = tensor((), "RESOURCE")
+    starts = [tensor((1, 4), "FLOAT32", data=np.full(4, value, np.float32)) for value in values]
+    once = options_of("CallOnce", init_subgraph_index=1)
+    reads = [("READ_VARIABLE", (2,), (1,), None), ("ADD", (0, 1), (3,), options_of("Add"))]
+    main = (
+        [*[tensor(*FLOATS)] * 2, handle, tensor(*FLOATS)],
+        [
+            ("CALL_ONCE", (), (), once),
+            ("VAR_HANDLE", (), (2,), COUNTER),
+            *(reads if is_read else [("NEG", (0,), (3,), None)]),
+        ],
+        ([0], [3]),
+    )
+    assigns = [("ASSIGN_VARIABLE", (0, place), (), None) for place in range(1, len(starts) + 1)]
+    begin = ([handle, *starts], [("VAR_HANDLE", (), (0,), COUNTER), *assigns], ([], []))
+    return with_subgraphs(main, begin)
+
+
 FILES = {"a loop": looping, "two branches": branching, "a variable": counting}
+FILES |= {
+    "a variable assigned twice": partial(beginning, 1, 0),
+    "a variable that nothing reads": partial(beginning, 1, is_read=False),
+}
 FILES |= {
     f"an order, {kind}": partial(ordering, in_branch=kind == "branch") for kind in ("assigned", "branch")
 }
@@ -215,6 +240,44 @@ def test_a_variable_that_begins_with_what_is_computed_is_refused(tmp_path):
     )
     with pytest.raises(OpError, match=r"cannot compile NEG .*CALL_ONCE runs it"):
         write_engine(with_subgraphs(main, begin), directory=tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_variable_that_begins_with_what_c_cannot_write_is_refused(value, tmp_path):
+    with pytest.raises(OpError, match=r"cannot compile ASSIGN_VARIABLE .*NaN or infinity"):
+        write_engine(beginning(value), directory=tmp_path)
+
+
+def test_a_branch_with_a_state_of_its_own_is_refused(tmp_path):
+    """It would be that of the main subgraph's tensor of the same number."""
+    memory = svdf("svdf", memory=3)
+    step = ("SVDF", (0, 1, 2, 3, 4), (5,), memory.options)
+    branch = (memory.tensors, [step], ([0], [5]))
+    main = (
+        [*memory.tensors, tensor((1,), "BOOL"), memory.tensors[5]],
+        [step, ("IF", (6, 0), (7,), IF)],
+        ([0, 6], [5, 7]),
+    )
+    with pytest.raises(OpError, match=r"IF \(subgraph 1 keeps a state of its own in tensor 4\)"):
+        write_engine(with_subgraphs(main, branch, branch), directory=tmp_path)
+
+
+@needs_gcc
+def test_a_state_of_a_subgraph_that_nothing_runs_is_none(tmp_path):
+    memory = svdf("svdf", memory=3)
+    ends = [int8((1, 4)), int8((1, 4))]
+    main = (ends, [("RELU", (0,), (1,), None)], ([0], [1]))
+    aside = (memory.tensors, [("SVDF", (0, 1, 2, 3, 4), (5,), memory.options)], ([0], [5]))
+    engine = write_engine(with_subgraphs(main, aside), directory=tmp_path)
+    assert "reset" not in (tmp_path / "model.h").read_text()
+    build_host_program(engine, directory=tmp_path / "host", flags=SANITIZERS)
+
+
+def test_an_output_of_a_type_that_c_has_not_is_named(tmp_path):
+    ends = [int8((1, 4)), int8((1, 4)), tensor((2,), "INT64", data=np.ones(2, np.int64))]
+    main = (ends, [("RELU", (0,), (1,), None)], ([0], [1, 2]))
+    with pytest.raises(OpError, match=r"tensor 2: the C engine has no tensors of type int64"):
+        write_engine(with_subgraphs(main), directory=tmp_path)
 
 
 def test_a_variable_of_two_sizes_is_refused(tmp_path):

@@ -132,7 +132,10 @@ def test_whoever_knows_better_may_go_on(of_bytes: keras.Model) -> None:
     check(of_bytes, X, check_range=False)
 
 
-@pytest.mark.parametrize("first", [layers.Rescaling(1 / 255), layers.Rescaling(1 / 127.5, offset=-1)])
+@pytest.mark.parametrize(
+    "first",
+    [layers.Rescaling(1 / 255), layers.Rescaling(1 / 127.5, offset=-1), layers.Rescaling([1 / 255], [0.0])],
+)
 def test_a_rescaling_layer_says_what_it_expects(first: layers.Layer) -> None:
     model = network(norm=False, first=first)
     check(model, (255 * X).astype(np.uint8), labels=False)
