@@ -54,6 +54,8 @@ def find_device(source: Path) -> str:
         RecipeError: it is a `.tflite` file, which does not say.
         ModelError: it is another file, or the folder does not say either.
     """
+    if not source.exists():
+        raise ModelError("there is no such file or folder", where=str(source), fix="check the path")
     if not source.is_dir() and source.suffix != ".tflite":
         raise ModelError(
             "is no .tflite file and no folder of a build",
