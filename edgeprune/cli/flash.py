@@ -62,7 +62,7 @@ def flash(
     step = f"cp {shlex.quote(str(plan.image))} {shlex.quote(str(plan.volume))}"
     if plan.command:
         step = shlex.join(plan.command)
-        if plan.method == "esptool":  # its arguments are in a file that names others beside it
+        if plan.directory is not None:
             step = f"cd {shlex.quote(str(plan.directory))} && {step}"
     done = f"{plan.image.name} is on {result.profile.id}." if result.done else "Not done: this is a dry run."
     document = result.to_json()

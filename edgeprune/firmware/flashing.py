@@ -43,14 +43,14 @@ class FlashPlan:
         method: how.
         image: the file that goes onto the board.
         command: program and arguments; empty for a copy.
-        directory: where the command runs.
+        directory: where the command has to run; None for anywhere.
         volume: the mounted drive that a copy goes to; None for a command.
     """
 
     method: Method
     image: Path
     command: tuple[str, ...] = ()
-    directory: Path
+    directory: Path | None = None
     volume: Path | None = None
 
 
@@ -113,12 +113,12 @@ def plan_flash(
                 where=str(image),
                 fix="plug the board in with its boot button pressed, and give the drive with --volume",
             )
-        return FlashPlan(method=method, image=image, directory=image.parent, volume=volume)
+        return FlashPlan(method=method, image=image, volume=volume)
     if not target:
         raise RecipeError(
             f"{method} must be told the device", where=str(image), fix="give --target, as the tool calls it"
         )
-    path = str(image.resolve())
+    path, directory = str(image.resolve()), None
     if method == "pyocd":
         command = ["pyocd", "flash", "--no-wait", "--target", target, path]
     elif method == "openocd":
@@ -126,7 +126,8 @@ def plan_flash(
     else:
         command = ["esptool", "--chip", target, *(["--port", port] if port else [])]
         command += ["write-flash", f"@{image.name}"]
-    return FlashPlan(method=method, image=image, command=tuple(command), directory=image.parent)
+        directory = image.parent  # the arguments are in a file that names others beside it
+    return FlashPlan(method=method, image=image, command=tuple(command), directory=directory)
 
 
 def flash_image(plan: FlashPlan) -> None:
