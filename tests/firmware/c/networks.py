@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from random_pruning import random_inputs, randomise
 
-from edgeprune.errors import OpError
+from edgeprune.errors import DataError, ModelError, OpError
 from edgeprune.keras_bridge.conversion.convert import convert
 from edgeprune.tflite.ops import unsupported_ops
 from edgeprune.tflite.read import read_model
@@ -52,23 +52,26 @@ def draw_network(architecture: str, number: int) -> Network:
     if number % 3 == 2:
         _thin(model, rng)
     representative = random_inputs(model, rng, samples=8)
-    kind = _TURNS[(number + place) % len(_TURNS)]
-    data = _convert(model, kind, representative)
-    if data is None:
-        kind, data = "int8", _convert(model, "int8", representative)
-    assert data is not None
+    kinds = (_TURNS[(number + place) % len(_TURNS)], "int8", "float32")
+    kind, data = next(
+        (kind, data) for kind in kinds if (data := _convert(model, kind, representative)) is not None
+    )
     inputs = tuple(random_inputs(model, rng, samples=6))
     return Network(name=f"{architecture} {number}, {kind}", data=data, inputs=inputs)
 
 
 def _convert(model: keras.Model, kind: str, representative: list[np.ndarray]) -> bytes | None:
-    """None where the converter has no 16-bit form of an op, or TFLM no 16-bit kernel."""
+    """None where there is no such file.
+
+    The converter has no 16-bit form of an op, or TFLM no 16-bit kernel; an activation that is always zero has
+    an infinite scale of 16 bits, and a mask of -2e38 none of 8 bits.
+    """
     scheme, io_type = _KINDS[kind]
     try:
         data = convert(model, scheme=scheme, representative=representative, io_type=io_type)
-    except OpError:
+        data = in_ops_of(data, runtime="tflm")
+    except (OpError, ModelError, DataError):
         return None
-    data = in_ops_of(data, runtime="tflm")
     return None if unsupported_ops(read_model(data, where=kind), runtime="tflm") else data
 
 
