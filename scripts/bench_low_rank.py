@@ -11,7 +11,7 @@ Data are windows of log-mel features of spoken digits, as in bench_sparsity.py, 
 autoencoder's own data are not at hand. Budgets are fractions of the dense file's bytes, beside the code. Rows
 that are in the output already are not measured again. Needs ../shared beside the checkout.
 
-    python scripts/bench_low_rank.py --output bench.json [--fractions 0.5,0.35,0.25] [--seeds 0,1,2]
+    python scripts/bench_low_rank.py --output docs/figures/low_rank.json [--fractions 0.5,0.25] [--seeds 0,1,2]
 """
 
 import argparse
@@ -19,14 +19,16 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
 from bench_sparsity import prepare_autoencoder
+from benchmarks.low_rank import LowRankRow, format_table, group, read_rows
 from benchmarks.recovering import Course
+from benchmarks.rows import find_commit, now
 from benchmarks.subjects import SHARED
 
 from edgeprune.build.artefact import Artefact, make_artefact
@@ -42,22 +44,6 @@ from edgeprune.methods.pricing import exceeded
 from edgeprune.progress import Silent
 
 VARIANTS = ("dense", "channels", "low rank", "both")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One model: what it was to take, what it takes, and its mse on test data, of the file and in float."""
-
-    variant: str
-    fraction: float
-    seed: int
-    tflite_bytes: float
-    flash_bytes: float
-    latency_ms: float
-    arena_bytes: float
-    mse: float
-    float_mse: float
-    note: str = ""
 
 
 def main() -> None:
@@ -77,8 +63,7 @@ def main() -> None:
     model, data = folder / "autoencoder.keras", folder / "windows.npz"
     if not model.exists():
         model, data = prepare_autoencoder(folder)
-    known = json.loads(arguments.output.read_text("utf-8")) if arguments.output.exists() else []
-    rows = [Row(**row) for row in known]
+    rows = read_rows(arguments.output)
     for seed in map(int, arguments.seeds.split(",")):
         request = BuildRequest(
             model=model,
@@ -103,7 +88,7 @@ def main() -> None:
     print("\n" + format_table(rows) + "\n\n" + "\n".join(compare(rows)))
 
 
-def run_seed(request: BuildRequest, wanted: list[tuple[str, float]]) -> Iterator[Row]:
+def run_seed(request: BuildRequest, wanted: list[tuple[str, float]]) -> Iterator[LowRankRow]:
     """Yields the rows of one seed as they are done."""
     if not wanted:
         return
@@ -150,21 +135,23 @@ def choose_ranks(variant: str, asked: Asked) -> LowRank:
     return found
 
 
-def make_row(variant: str, fraction: float, artefact: Artefact, job: Job, *, note: str = "") -> Row:
+def make_row(variant: str, fraction: float, artefact: Artefact, job: Job, *, note: str = "") -> LowRankRow:
     """The row of an artefact."""
     value = {figure: found.value or 0.0 for figure, found in artefact.figures.items()}
-    return Row(
+    return LowRankRow(
         variant=variant,
         fraction=fraction,
         seed=job.request.seed,
         mse=value["accuracy"],
         float_mse=artefact.float_accuracy,
         note=note,
+        commit=find_commit(),
+        date=now(),
         **{name: value[name] for name in ("tflite_bytes", "flash_bytes", "latency_ms", "arena_bytes")},
     )
 
 
-def format_row(row: Row) -> str:
+def format_row(row: LowRankRow) -> str:
     """One line of Markdown."""
     return (
         f"| {row.variant} | {row.fraction:g} | {row.seed} | {row.tflite_bytes / 1024:.1f} | "
@@ -173,25 +160,7 @@ def format_row(row: Row) -> str:
     )
 
 
-def format_table(rows: list[Row]) -> str:
-    """Means over the seeds, with their spread."""
-    head = "| variant | of the file | .tflite KiB | flash KiB | latency ms | arena KiB | int8 mse | seeds |"
-    lines = [head, "|---|---|---|---|---|---|---|---|"]
-    for of_variant in group(rows):
-        each = [row.mse for row in of_variant]
-        spread = f" ± {stdev(each):.3f}" if len(each) > 1 else ""
-        first = of_variant[0]
-        lines.append(
-            f"| {first.variant} | {first.fraction:g} | "
-            f"{mean(r.tflite_bytes for r in of_variant) / 1024:.1f} | "
-            f"{mean(r.flash_bytes for r in of_variant) / 1024:.1f} | "
-            f"{mean(r.latency_ms for r in of_variant):.3g} | "
-            f"{mean(r.arena_bytes for r in of_variant) / 1024:.1f} | {mean(each):.3f}{spread} | {len(each)} |"
-        )
-    return "\n".join(lines)
-
-
-def compare(rows: list[Row]) -> Iterator[str]:
+def compare(rows: list[LowRankRow]) -> Iterator[str]:
     """For each of the other variants what channels alone need for its mse, interpolated between theirs."""
     points = sorted(
         (mean(r.mse for r in of), mean(r.tflite_bytes for r in of), mean(r.flash_bytes for r in of))
@@ -213,14 +182,6 @@ def compare(rows: list[Row]) -> Iterator[str]:
             f"{file / 1024:.1f} KiB of file and {flash / 1024:.1f} KiB of flash: "
             f"{saved[0]:.1%} and {saved[1]:.1%} less"
         )
-
-
-def group(rows: list[Row]) -> list[list[Row]]:
-    """The rows of all seeds of each variant and budget."""
-    found: dict[tuple[str, float], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (-row.fraction, row.variant)):
-        found.setdefault((row.variant, row.fraction), []).append(row)
-    return list(found.values())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_applications as applications
-from benchmarks import stored
+from benchmarks import low_rank, stored
 from benchmarks.ablations import format_ablations
 from benchmarks.rows import RowFile
 from benchmarks.tables import format_tables
@@ -74,6 +74,12 @@ def write_stored() -> str:
     return f"{stored.format_table(rows)}\n\n{_say_when([asdict(row) for row in rows])}"
 
 
+def write_low_rank() -> str:
+    """Kernels of low rank against channels alone, as `scripts/bench_low_rank.py` found them."""
+    rows = low_rank.read_rows(FIGURES / "low_rank.json")
+    return f"{low_rank.format_table(rows)}\n\n{_say_when([asdict(row) for row in rows])}"
+
+
 def write_applications() -> str:
     """Architectures with half of their channels, as `scripts/bench_applications.py` found them."""
     rows = list(applications.read_rows(FIGURES / "applications.json").values())
@@ -104,6 +110,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "pruning": write_pruning,
     "ablations": write_ablations,
     "stored": write_stored,
+    "low rank": write_low_rank,
     "applications": write_applications,
     "instruction errors": write_instruction_errors,
     "flash errors": write_flash_errors,
