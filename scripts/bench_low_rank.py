@@ -11,7 +11,7 @@ Data are windows of log-mel features of spoken digits, as in bench_sparsity.py, 
 autoencoder's own data are not at hand. Budgets are fractions of the dense file's bytes, beside the code. Rows
 that are in the output already are not measured again. Needs ../shared beside the checkout.
 
-    python scripts/bench_low_rank.py --output docs/figures/low_rank.json [--fractions 0.5,0.25] [--seeds 0,1,2]
+    python scripts/bench_low_rank.py --output docs/figures/low_rank.json [--fractions 0.5] [--seeds 0,1,2]
 """
 
 import argparse

@@ -67,6 +67,23 @@ def test_every_run_with_a_part_left_out_is_in_the_table():
     assert table.count(" %") == len(asked)
 
 
+def test_what_low_rank_gains_is_what_the_table_says():
+    rows = json.loads((FIGURES / "low_rank.json").read_text("utf-8"))
+    ranks, channels = (
+        {
+            name: fmean(row[name] for row in rows if row["variant"] == variant)
+            for name in ("tflite_bytes", "flash_bytes", "latency_ms", "mse")
+        }
+        for variant in ("low rank", "channels")
+    )
+    said = read("docs/low_rank.md")
+    file, flash, time = (
+        100 * (1 - ranks[name] / channels[name]) for name in ("tflite_bytes", "flash_bytes", "latency_ms")
+    )
+    assert f"{file:.0f} % less of it, {flash:.0f} % less flash with the code, {time:.0f} % less time" in said
+    assert f"an mse {channels['mse'] - ranks['mse']:.2f} lower" in said
+
+
 def test_every_architecture_is_in_the_table():
     rows = json.loads((FIGURES / "applications.json").read_text("utf-8"))
     table = TABLES["applications"]()
