@@ -7,6 +7,7 @@ from edgeprune.config.budgets import BUDGETS
 from edgeprune.config.figures import FIGURES
 from edgeprune.report.schema import Report
 from edgeprune.report.sections.budgets import BudgetPart
+from edgeprune.report.sections.checks import is_undecided, word_verdict
 from edgeprune.report.sections.figures import Numbers
 from edgeprune.report.sections.quantization import NOT_TRIED, judge
 from edgeprune.terminal.tables import Column, format_table, wrap
@@ -21,6 +22,8 @@ from edgeprune.units import (
     short_unit,
 )
 
+_LOUD = ("exceeds", "unknown", "broken")
+"""Verdicts that nobody should overlook."""
 _HELD_AGAINST = {kind.figure: kind.name for kind in BUDGETS.values()} | {"accuracy": "accuracy"}
 
 
@@ -115,7 +118,7 @@ def format_checks(checks: Sequence[Mapping[str, Any]], *, sentence: str) -> str:
         # Why it is broken; for a budget of the device, the margin says it all.
         if check["value"] is None or not (check["ok"] or check["name"] in BUDGETS)
     ]
-    lines += [wrap(f"{check['name']}: {check['note']}") for check in checks if _is_undecided(check)]
+    lines += [wrap(f"{check['name']}: {check['note']}") for check in checks if is_undecided(check)]
     lines += [_warn_of_interval(check) for check in checks if check["verdict"] == "uncertain"]
     return "\n".join([*lines, "", wrap(sentence)])
 
@@ -168,17 +171,9 @@ def format_figures(figures: Numbers, *, provenance: Mapping[str, Mapping[str, An
     return "\n".join([format_table(columns, rows), "", *notes])
 
 
-def _is_undecided(check: Mapping[str, Any]) -> bool:
-    """Whether something was found that this machine cannot judge."""
-    return check["budget"] is None and check["value"] is not None and check["name"] not in BUDGETS
-
-
 def _word_verdict(check: Mapping[str, Any]) -> str:
-    if check["budget"] is None:
-        return "undecided" if _is_undecided(check) else "no budget"
-    if check["name"] in BUDGETS:
-        return str({"exceeds": "EXCEEDS", "unknown": "UNKNOWN"}.get(check["verdict"], check["verdict"]))
-    return "holds" if check["ok"] else "BROKEN"
+    word = word_verdict(check)
+    return word.upper() if word in _LOUD else word
 
 
 def _warn_of_interval(check: Mapping[str, Any]) -> str:

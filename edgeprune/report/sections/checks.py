@@ -34,15 +34,25 @@ def _summarise(report: Document) -> Document:
 
 
 def say_verdict(check: Document) -> str:
-    """The verdict in a word or two, as the command line has it: a budget fits, another check holds."""
-    is_budget = check["name"] in BUDGETS
+    """The verdict on pages, with what to do about one that is not certain."""
+    word = word_verdict(check)
+    return "uncertain: measure it" if word == "uncertain" else word
+
+
+def word_verdict(check: Document) -> str:
+    """The verdict in a word or two, on pages and the command line: a budget fits, another check holds."""
+    if is_undecided(check):
+        return "undecided"
     if check["budget"] is None:
-        return "no budget" if is_budget or check["value"] is None else "undecided"
-    if check["verdict"] == "uncertain":
-        return "uncertain: measure it"
-    if is_budget:
+        return "no budget"
+    if check["name"] in BUDGETS:
         return str(check["verdict"])
     return "holds" if check["ok"] else "broken"
+
+
+def is_undecided(check: Document) -> bool:
+    """Whether something was found that this machine cannot judge."""
+    return check["budget"] is None and check["value"] is not None and check["name"] not in BUDGETS
 
 
 CHECKS = Section(reads=("checks", "sentence"), summarise=_summarise, template="checks.html")
