@@ -42,10 +42,10 @@ class PlacedOp:
         """The first output, if there is one."""
         return self.outputs[0] if self.op.outputs else None
 
-    def refuse(self, what: str, *, why: str = "") -> ModelError:
+    def refuse(self, what: str, *, why: str = "", fix: str = FIX) -> ModelError:
         """The error of a file whose op cannot be run."""
         return ModelError(
-            what, where=f"{self.where}: operator {self.op.index} {self.op.name}", why=why, fix=FIX
+            what, where=f"{self.where}: operator {self.op.index} {self.op.name}", why=why, fix=fix
         )
 
 

@@ -20,6 +20,8 @@ _LIMITS = {
 _ACTIVATIONS = ("int8", "uint8", "int16")
 _LARGEST_FACTOR = float(1 << 30)
 """Kernels shift a 32-bit sum to the left by the exponent of the factor: by 31 and more is undefined in C."""
+_OF_ZEROS = float(np.finfo(np.float32).tiny)
+"""Below this, or infinite, is the scale that TensorFlow's converter gives an int16 activation of nothing but 0."""
 
 _ADDING, _ADDING_ONE = ("ADD", "SUB"), float(1 << 20)
 """Ops that bring both inputs to one scale, in so many parts, and from there to that of the output."""
@@ -84,7 +86,7 @@ def _require_numbers(tensor: Tensor, *, where: str) -> None:
             f"has the {which} {scales[wrong]:g}",
             where=place,
             why="a scale is a real number above 0",
-            fix=f"{FIX}, of weights and data without NaN, infinity or numbers near them",
+            fix=_advise(tensor) or f"{FIX}, of weights and data without NaN, infinity or numbers near them",
         )
     outside = (zero_points < limits[0]) | (zero_points > limits[1])
     if outside.any():
@@ -126,7 +128,19 @@ def _require_factors(placed: PlacedOp) -> None:
                 f"multiplies by {factor:.3g}",
                 why=f"the scales of its inputs over that of {name_tensor(tensor)}, {tensor.scales[0]:g}; "
                 f"kernels can multiply by less than {largest:.3g}",
+                fix=_advise(tensor) or FIX,
             )
+
+
+def _advise(tensor: Tensor) -> str:
+    """What helps where an int16 activation was 0 on all samples; "" where that is not what happened."""
+    scale = float(tensor.scales[0])
+    if tensor.is_constant or tensor.dtype != "int16" or _OF_ZEROS <= scale < np.inf:
+        return ""
+    return (
+        f"{FIX}: that tensor was 0 on all representative samples; give samples on which it is not, take out the layer "
+        "that it comes from, or use int8, where 0 has a scale"
+    )
 
 
 def _list_factors(placed: PlacedOp) -> Iterator[tuple[float, Tensor]]:

@@ -160,6 +160,17 @@ def test_weights_of_int8_files_are_quantized_per_channel() -> None:
     assert sorted(t.scales.size for t in kernels) == [3, 4]
 
 
+@pytest.mark.parametrize("after", [layers.Dense(4), layers.Reshape((2, 4))])
+def test_what_is_always_0_has_no_int16_scale_and_the_message_says_what_helps(after: layers.Layer) -> None:
+    dead = layers.Dense(8, activation="relu", bias_initializer=keras.initializers.Constant(-100.0))
+    model = keras.Sequential([keras.Input((8,)), dead, after])
+    model.build()
+    advice = "was 0 on all representative samples; give samples on which it is not.* or use int8"
+    with pytest.raises(ModelError, match=advice):
+        read_model(convert(model, scheme="int16x8", representative=[samples(8)]), where="dead")
+    read_model(convert(model, scheme="int8", representative=[samples(8)]), where="dead")
+
+
 def test_an_op_that_int16x8_lacks_is_named_with_its_layer() -> None:
     image = keras.Input((6, 6, 2))
     x = layers.Activation("elu", name="curved")(layers.Conv2D(4, 3)(image))
