@@ -186,6 +186,7 @@ def describe_settings(job: Job) -> dict[str, Any]:
         "batch_size": job.inputs.batch_said,
         **({"precision": job.inputs.policy} if job.inputs.policy != "float32" else {}),
         **({"train": job.request.train} if job.request.train else {}),
+        **({"delegate": job.request.delegate} if job.request.delegate else {}),
         **({"replicas": strategy.num_replicas_in_sync} if strategy else {}),
         **({"layer_prices": layer_prices} if layer_prices else {}),
     }

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edgeprune.config.budgets import BUDGETS
 from edgeprune.errors import DataError, ModelError, OpError, RecipeError
@@ -13,6 +13,7 @@ from edgeprune.firmware.c.project import DESCRIPTION
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import Golden, RunFile, draw_inputs, load_golden, record_golden
 from edgeprune.runtimes.samples import as_real
+from edgeprune.tflite.delegates import GPU
 from edgeprune.tflite.model import Model
 
 _RANDOM_SEED = 0
@@ -93,6 +94,16 @@ def find_budgets(source: Path) -> dict[str, float]:
             for name, kind in BUDGETS.items()
             if limits.get(name) is not None
         }
+
+
+def find_delegate(source: Path) -> Literal["gpu"] | None:
+    """What a build's files were made for, as `--delegate` says it; None for the CPU and what is no build.
+
+    Raises:
+        ModelError: its report is damaged.
+    """
+    with _reading(source):
+        return "gpu" if _read_report(source).get("settings", {}).get("delegate") == GPU else None
 
 
 def find_shortfall(source: Path) -> str:

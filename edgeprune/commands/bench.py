@@ -277,8 +277,8 @@ def phone_commands(file: Path, *, runs: int, threads: int) -> tuple[list[str], l
 
 
 def instrument_command(*, runs: int, threads: int) -> list[str]:
-    """The command that runs the test of an Android library on a phone."""
-    arguments = ["-e", "runs", str(runs), "-e", "threads", str(threads)]
+    """The command that runs the test of an Android library on a phone, on the CPU, of which records are."""
+    arguments = ["-e", "accelerator", "cpu", "-e", "runs", str(runs), "-e", "threads", str(threads)]
     return ["adb", "shell", "am", "instrument", "-w", "-r", *arguments, TEST]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeprune.build.project_source import (
     find_budgets,
+    find_delegate,
     find_device,
     find_file,
     find_flashed_file,
@@ -18,7 +19,7 @@ from edgeprune.files import read_file, refuse_existing, whole_directory
 from edgeprune.firmware.c.project import DESCRIPTION
 from edgeprune.measuring.backend import backend_of
 from edgeprune.measuring.records import Project, ProjectOptions
-from edgeprune.measuring.runtime import choose_runtime
+from edgeprune.measuring.runtime import choose_delegate, choose_runtime
 from edgeprune.version import __version__
 
 DEFAULT_SAMPLES = 4
@@ -123,6 +124,8 @@ def write_firmware(request: FirmwareRequest) -> FirmwareResult:
     if request.output is not None:
         refuse_existing(request.output, force=request.force, holds="folder")
     profile = choose_runtime(load_profile(request.device or find_device(source)), request.runtime)
+    if request.device is None:
+        profile = choose_delegate(profile, find_delegate(source))
     backend = backend_of(profile)
     output = request.output
     if output is None:

@@ -10,6 +10,7 @@ from edgeprune.firmware.tflm import format_comment, one_line
 from edgeprune.firmware.wrapper import format_float, is_quantized
 from edgeprune.runtimes.golden import Golden
 from edgeprune.tflite.attached import read_attached
+from edgeprune.tflite.delegates import GPU
 from edgeprune.tflite.metadata import ENTRY, ModelMetadata, TensorMetadata, read_metadata
 from edgeprune.tflite.model import Model, Tensor
 
@@ -59,6 +60,7 @@ def render_android(tflite: bytes, model: Model, *, golden: Golden, profile: Prof
             f"        @JvmField val LABELS: List<String> = listOf(\n{quoted}        )\n"
         )
     values = {
+        "accelerator": "GPU" if profile.runtime.kernels == GPU else "CPU",
         "asset": ASSET,
         "comment": format_comment(tflite, {"Device": profile.id}),
         "constants": "".join(f"\n{text}" for text in constants),

@@ -34,7 +34,7 @@ from edgeprune.report.sections.memory import MemoryPart
 from edgeprune.runtimes.golden import FILE_NAME as GOLDEN_FILE
 from edgeprune.runtimes.golden import save_golden
 from edgeprune.runtimes.litert_host import run_litert
-from edgeprune.tflite.delegates import DELEGATES, plan_delegation
+from edgeprune.tflite.delegates import DELEGATES, GPU, plan_delegation
 from edgeprune.tflite.model import Model
 from edgeprune.tflite.op_table import F16, F
 from edgeprune.tflite.schemes import Scheme
@@ -42,8 +42,6 @@ from edgeprune.units import format_quantity
 
 _MACS_AT_MOST = 4e10
 """A file of more is not run only to see whether it does."""
-GPU = "gpu"
-"""What cores, kernels and delegate are called where a GPU has all of a file."""
 _GPU_FLOATS = frozenset((F, F16))
 _FLOATS = "none"
 """The scheme of files that XNNPACK's sparse kernels may take."""

@@ -189,13 +189,15 @@ def _activation(op: Op, subgraph: Subgraph) -> Tensor | None:
     return next((tensor for tensor in tensors if tensor.dtype not in ("int32", "int64")), None)
 
 
+GPU = "gpu"
+"""What cores, kernels and delegate are called where a GPU has all of a file."""
 DELEGATES: Mapping[str, Delegate] = {
     "xnnpack": Delegate(
         name="XNNPACK",
         source="the delegate of LiteRT 2.3.0, asked op by op and type by type; that of 2.14 took no integers",
         judge=_judge_xnnpack,
     ),
-    "gpu": Delegate(
+    GPU: Delegate(
         name="the GPU delegate",
         source="LiteRT's sources of 2025 (delegates/gpu/common/model_builder.cc), by op, type and rank; what "
         "else an op says is not looked at",

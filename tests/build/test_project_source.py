@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from phone_models import mobilenet
 from small_models import dense_int8
 
 from edgeprune.build.project_source import find_budgets, find_shortfall
@@ -39,6 +40,23 @@ def test_a_library_of_what_missed_its_budgets_says_so(missed: Path, tmp_path: Pa
     assert f"The build that it is of: {SENTENCE}" in said
     assert "It does not fit pixel-8" in said, "held against the build's budgets, not the profile's"
     assert (tmp_path / "library" / "README.md").is_file()
+
+
+@pytest.mark.parametrize("delegate", ["gpu", None])
+def test_a_library_runs_where_its_build_was_made_for(
+    delegate: str | None, missed: Path, tmp_path: Path, capsys
+) -> None:
+    (missed / "model.tflite").write_bytes(mobilenet())
+    report = {"device": {"id": "galaxy-s10"}, "settings": {"delegate": delegate} if delegate else {}}
+    (missed / "report.json").write_text(json.dumps(report))
+    x, output = np.zeros((4, 32, 32, 3), np.float32), tmp_path / "library"
+    np.savez(tmp_path / "data.npz", x_train=x, x_test=x)
+    asked = ["firmware", str(missed), "--data", str(tmp_path / "data.npz"), "--project", "android", "--json"]
+    assert run([*asked, "--output", str(output)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert ("Mali-G76" in document["latency"]["evidence"]) == bool(delegate)
+    kotlin = (output / "src/main/kotlin/edgeprune/model/EdgepruneModel.kt").read_text()
+    assert f"ACCELERATOR: Accelerator = Accelerator.{'GPU' if delegate else 'CPU'}\n" in kotlin
 
 
 def test_a_damaged_report_is_told_before_anything_is_written(missed: Path, tmp_path: Path, capsys) -> None:

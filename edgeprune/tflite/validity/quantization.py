@@ -21,7 +21,7 @@ _ACTIVATIONS = ("int8", "uint8", "int16")
 _LARGEST_FACTOR = float(1 << 30)
 """Kernels shift a 32-bit sum to the left by the exponent of the factor: by 31 and more is undefined in C."""
 _OF_ZEROS = float(np.finfo(np.float32).tiny)
-"""Below this, or infinite, is the scale that TensorFlow's converter gives an int16 activation of nothing but 0."""
+"""Below this, or infinite, is the scale that TensorFlow's converter gives int16 that are nothing but 0."""
 
 _ADDING, _ADDING_ONE = ("ADD", "SUB"), float(1 << 20)
 """Ops that bring both inputs to one scale, in so many parts, and from there to that of the output."""
@@ -138,8 +138,8 @@ def _advise(tensor: Tensor) -> str:
     if tensor.is_constant or tensor.dtype != "int16" or _OF_ZEROS <= scale < np.inf:
         return ""
     return (
-        f"{FIX}: that tensor was 0 on all representative samples; give samples on which it is not, take out the layer "
-        "that it comes from, or use int8, where 0 has a scale"
+        f"{FIX}: that tensor was 0 on all representative samples; give samples on which it is not, take out "
+        "the layer that it comes from, or use int8, where 0 has a scale"
     )
 
 

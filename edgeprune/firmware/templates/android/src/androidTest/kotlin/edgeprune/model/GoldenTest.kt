@@ -21,7 +21,8 @@ class GoldenTest {
     @Test
     fun outputsAreTheGoldenOnes() {
         val arguments = InstrumentationRegistry.getArguments()
-        val accelerator = Accelerator.valueOf(arguments.getString("accelerator", "cpu").uppercase())
+        val asked = arguments.getString("accelerator", EdgepruneModel.ACCELERATOR.name)
+        val accelerator = Accelerator.valueOf(asked.uppercase())
         val threads = arguments.getString("threads", "1").toInt()
         val runs = arguments.getString("runs", "50").toInt()
         val instrumentation = InstrumentationRegistry.getInstrumentation()
