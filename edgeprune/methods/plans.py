@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from edgeprune.keras_bridge.training.trainer import Trainer
 
 ALONE = "channels alone"
-TRIAL_SHARE, WIDTHS_SHARE = 0.08, 0.05
-"""Fractions of all recovery steps that trials without whole layers, and of other widths, may take."""
+TRIAL_SHARE, WIDTHS_SHARE = 0.06, 0.05
+"""Fractions of all recovery steps that trials without whole layers, and of other widths, may take. With 0.08
+for the first the same plans were chosen, and with 0.03 for the second another one for one seed of six."""
 LEAST_TRIAL_STEPS = 16
-"""A trial of fewer steps says nothing."""
-SURE_STEPS = 40
-"""First trials of so many steps tell plans apart, and may take twice the share of a short build: in 4 epochs
-of ResNet-8 at half its latency, one seed of five was wrong with 20, and none with 40."""
+"""A trial of fewer says nothing; without whole layers, which are missed at first, it takes twice as many."""
+SURE_STEPS, _SHORT = 40, 3
+"""First trials of so many steps tell plans apart, and may take three times the share of a short build: in 4
+epochs of ResNet-8 at half its latency, one seed of five was wrong with 20, and none with 40."""
 _LEFT, _LONGER = 2, 4
 """How many plans go on after the first trial, and up to how many times its steps."""
 MOST_DOUBLINGS, DOUBLINGS_OF_LAYERS = 4, 1
@@ -86,8 +87,8 @@ def choose_plan(
         model: what to prune; not changed.
         removable: the branches that may go.
         pruner: how channels are ranked, and the budgets.
-        trainer: of the whole build; trials take at most `TRIAL_SHARE` of its steps, twice that where it is
-            short, and `WIDTHS_SHARE`.
+        trainer: of the whole build; trials take at most `TRIAL_SHARE` of its steps, three times that where
+            it is short, and `WIDTHS_SHARE`.
     """
     from edgeprune.keras_bridge.model.trace import trace
     from edgeprune.keras_bridge.training.distance import make_distance
@@ -119,7 +120,8 @@ def choose_plan(
 def _share_steps(ways: int, total: int) -> int:
     """Steps of the first trial of so many ways; 0 where it would say nothing."""
     usual = int(TRIAL_SHARE * total) // (ways + _LEFT * (_LONGER - 1))
-    return max(usual, min(2 * usual, SURE_STEPS)) if usual >= LEAST_TRIAL_STEPS else 0
+    steps = max(usual, min(_SHORT * usual, SURE_STEPS))
+    return steps if steps >= 2 * LEAST_TRIAL_STEPS else 0
 
 
 def _share_widths(plans: int, total: int) -> int:

@@ -88,9 +88,24 @@ def _inference(model: keras.Model) -> Callable[..., Any]:
     return infer  # type: ignore[no-any-return]
 
 
+@lru_cache(maxsize=2)
+def _observation(model: keras.Model) -> Callable[..., Any]:
+    """The same for training mode, in which layers keep statistics: they are asked again after every round.
+
+    Momenta are part of what is compiled, so that all callers must have set the same.
+    """
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def observe(batch: Any) -> None:
+        call(model, batch, training=True)
+
+    return observe  # type: ignore[no-any-return]
+
+
 def forget_compiled() -> None:
     """Forgets the functions that models were compiled into: for when layers compute something else."""
     _inference.cache_clear()
+    _observation.cache_clear()
 
 
 def has_masks(model: keras.Model, inputs: Arrays) -> bool:
@@ -118,10 +133,7 @@ def reestimate_batch_norm(
     for layer in layers:
         layer.momentum = 0.0  # what a batch leaves behind is its own
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def observe(batch: Any) -> None:
-        call(model, batch, training=True)
-
+    observe = _observation(model)
     count = min(batches, max(1, 2 * source.samples // batch_size))
     totals = [np.zeros(variable.shape, np.float64) for variable in statistics]
     for i in range(count):

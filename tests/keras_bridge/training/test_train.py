@@ -206,6 +206,19 @@ def test_reestimated_statistics_are_the_mean_over_batches() -> None:
     assert norm.momentum == 0.99
 
 
+def test_asked_again_they_are_those_of_the_weights_and_samples_of_then() -> None:
+    image = keras.Input((4,))
+    dense, norm = layers.Dense(4, use_bias=False), layers.BatchNormalization()
+    model = keras.Model(image, norm(dense(image)))
+    x = np.random.default_rng(0).normal(3, 2, (64, 4)).astype(np.float32)
+    for factor, momentum in ((1.0, 0.99), (5.0, 0.9)):
+        dense.set_weights([factor * np.eye(4)])
+        norm.momentum = momentum
+        reestimate_batch_norm(model, hold_arrays(factor * x), batch_size=64, batches=1, seed=0)
+        np.testing.assert_allclose(norm.moving_mean, factor**2 * x.mean(axis=0), rtol=0.2)
+        assert norm.momentum == momentum
+
+
 def test_statistics_that_are_not_trained_are_not_reestimated() -> None:
     image = keras.Input((4,))
     model = keras.Model(image, layers.BatchNormalization(trainable=False)(image))
