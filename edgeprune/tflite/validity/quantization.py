@@ -135,7 +135,7 @@ def _require_factors(placed: PlacedOp) -> None:
 def _advise(tensor: Tensor) -> str:
     """What helps where an int16 activation was 0 on all samples; "" where that is not what happened."""
     scale = float(tensor.scales[0])
-    if tensor.is_constant or tensor.dtype != "int16" or _OF_ZEROS <= scale < np.inf:
+    if tensor.is_constant or tensor.dtype != "int16" or not (0 <= scale < _OF_ZEROS or scale == np.inf):
         return ""
     return (
         f"{FIX}: that tensor was 0 on all representative samples; give samples on which it is not, take out "

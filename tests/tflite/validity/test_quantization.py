@@ -23,6 +23,15 @@ def test_an_activation_has_a_real_scale_above_0(value):
         read_model(with_scale(value, of=0), where="dense")
 
 
+@pytest.mark.parametrize(("value", "was_0"), [(1e-40, True), (np.inf, True), (np.nan, False), (-1.0, False)])
+def test_only_a_scale_that_converters_give_zeros_is_said_to_be_of_zeros(value, was_0):
+    tensors = [tensor((1, 4), "INT16", scale=scale) for scale in (1.0, value)]
+    data = model(tensors, [("RELU", [0], [1], None)], inputs=[0], outputs=[1])
+    with pytest.raises(ModelError) as error:
+        read_model(data, where="made")
+    assert ("was 0 on all representative samples" in error.value.fix) == was_0
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e19])
 def test_so_has_each_channel(value):
     with pytest.raises(ModelError, match="tensor 1 'weights': has the scale 2 of 4"):
