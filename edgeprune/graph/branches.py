@@ -7,7 +7,7 @@ keeps its shortcut, a convolution that is skipped. What nothing reads any more t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgeprune.graph.layergraph import LayerGraph, Node
+from edgeprune.graph.layergraph import Layer, LayerGraph, Node
 from edgeprune.graph.layers.rules import rule_for
 
 _ADDS = ("Add", "ops.Add")
@@ -73,6 +73,7 @@ def unfolded_name(layer: str) -> str:
 def _candidates(graph: LayerGraph) -> Iterator[tuple[str, dict[int, int]]]:
     consumers = graph.consumers()
     positions = {id(node): i for i, node in enumerate(graph.nodes)}
+    taken: set[int] = set()
     for i, node in enumerate(graph.nodes):
         layer = graph.layers[node.layer]
         shape = graph.shapes[node.outputs[0]]
@@ -81,36 +82,66 @@ def _candidates(graph: LayerGraph) -> Iterator[tuple[str, dict[int, int]]]:
                 if graph.shapes[node.inputs[k]] == shape:
                     maker = _maker(graph, node.inputs[other])
                     yield f"{node.layer} without {maker or node.inputs[other]}", {i: k}
-        elif len(node.inputs) == 1 and layer.weights and _computes(layer.kind):
-            passing = {i: 0}
-            last = node
-            while (following := _only_reader(consumers, graph, last)) is not None:
-                passing[positions[id(following)]] = 0
-                last = following
-            if graph.shapes[node.inputs[0]] == graph.shapes[last.outputs[0]] and len(last.outputs) == 1:
-                yield node.layer, passing
+        elif len(node.inputs) == 1 and i not in taken and _computes(layer):
+            run = _list_run(graph, consumers, node)
+            if _keeps_shape(graph, run):
+                taken.update(positions[id(each)] for each in run)
+                makers = [each.layer for each in run if _computes(graph.layers[each.layer])]
+                yield " to ".join(makers), {positions[id(each)]: 0 for each in run}
 
 
-def _computes(kind: str) -> bool:
+def _list_run(graph: LayerGraph, consumers: Mapping[str, list[Node]], node: Node) -> list[Node]:
+    """A call, and those behind it that go with it.
+
+    A depthwise layer and the pointwise one behind it are one convolution: where both keep their shape, they
+    go together.
+    """
+    run = _with_followers(graph, consumers, node)
+    reader = _only_reader(graph, consumers, run[-1])
+    if reader and _computes(graph.layers[reader.layer]) and _is_depthwise(graph.layers[node.layer]):
+        whole = run + _with_followers(graph, consumers, reader)
+        return whole if _keeps_shape(graph, whole) else run
+    return run
+
+
+def _with_followers(graph: LayerGraph, consumers: Mapping[str, list[Node]], node: Node) -> list[Node]:
+    """A call, and those behind it that make no sense without it."""
+    run = [node]
+    while (reader := _only_reader(graph, consumers, run[-1])) is not None:
+        if graph.layers[reader.layer].kind not in _FOLLOWERS:
+            break
+        run.append(reader)
+    return run
+
+
+def _keeps_shape(graph: LayerGraph, run: Sequence[Node]) -> bool:
+    return len(run[-1].outputs) == 1 and graph.shapes[run[0].inputs[0]] == graph.shapes[run[-1].outputs[0]]
+
+
+def _computes(layer: Layer) -> bool:
     """Whether a layer is worth skipping: it has kernels, not one factor per channel."""
-    return rule_for(kind).status == "prunable" or kind.startswith("Depthwise")
+    return bool(layer.weights) and (rule_for(layer.kind).status == "prunable" or _is_depthwise(layer))
+
+
+def _is_depthwise(layer: Layer) -> bool:
+    return layer.kind.startswith("Depthwise")
 
 
 def _maker(graph: LayerGraph, tensor: str) -> str:
     """The layer with weights that a tensor last came from, for people."""
     for node in reversed(graph.nodes):
         if tensor in node.outputs:
-            if _computes(graph.layers[node.layer].kind) or not node.inputs:
+            if _computes(graph.layers[node.layer]) or not node.inputs:
                 return node.layer
             return _maker(graph, node.inputs[0]) or node.layer
     return ""
 
 
-def _only_reader(consumers: Mapping[str, list[Node]], graph: LayerGraph, node: Node) -> Node | None:
+def _only_reader(graph: LayerGraph, consumers: Mapping[str, list[Node]], node: Node) -> Node | None:
+    """The one call that reads what a call makes, if it reads nothing else."""
     readers = consumers.get(node.outputs[0], [])
     if len(readers) == 1 and len(node.outputs) == 1 and node.outputs[0] not in graph.outputs:
-        kind = graph.layers[readers[0].layer].kind
-        return readers[0] if kind in _FOLLOWERS and len(readers[0].inputs) == 1 else None
+        return readers[0] if len(readers[0].inputs) == 1 else None
     return None
 
 

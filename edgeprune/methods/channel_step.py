@@ -138,17 +138,37 @@ def prune_step(
     )
 
 
-def require_feasible(graph: LayerGraph, *, costs: Costs, budgets: Budgets, limits: Limits) -> None:
+def require_feasible(graph: LayerGraph, *, pruner: Pruner) -> None:
     """Asks, before any training is spent, whether removing everything that may go would meet the budgets.
 
     Raises:
         InfeasibleError: it would not; the message names the least that can be reached.
     """
-    channels = keep_layers(name_channels(graph), limits.keep)
+    least = find_least(graph, pruner=pruner)
+    if not least.feasible:
+        raise _refuse(least, pruner.budgets)
+
+
+def is_feasible(graph: LayerGraph, *, pruner: Pruner) -> bool:
+    """Whether removing every channel that may go would meet the budgets."""
+    try:
+        require_feasible(graph, pruner=pruner)
+    except InfeasibleError:
+        return False
+    return True
+
+
+def find_least(graph: LayerGraph, *, pruner: Pruner) -> Solution:
+    """A plan that meets the budgets, by the size of weights alone; what misses them least where none does.
+
+    Raises:
+        InfeasibleError: not one channel may go.
+    """
+    channels = keep_layers(name_channels(graph), pruner.limits.keep)
     scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels))
-    solution = solve(graph, channels, scores=scores, costs=costs, budgets=budgets, limits=limits)
-    if not solution.feasible:
-        raise _refuse(solution, budgets)
+    return solve(
+        graph, channels, scores=scores, costs=pruner.costs, budgets=pruner.budgets, limits=pruner.limits
+    )
 
 
 def score_channels(

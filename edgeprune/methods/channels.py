@@ -14,7 +14,13 @@ from edgeprune.graph.kept_layers import keep_layers
 from edgeprune.graph.lower import Lowering, count_macs
 from edgeprune.graph.opshape import OpShape
 from edgeprune.measuring.records import Worth
-from edgeprune.methods.channel_step import PROBE_SAMPLES, Pruner, require_feasible, solve_gently
+from edgeprune.methods.channel_step import (
+    PROBE_SAMPLES,
+    Pruner,
+    find_least,
+    require_feasible,
+    solve_gently,
+)
 from edgeprune.methods.layers import find_removable, take_branches
 from edgeprune.methods.loop import shrink
 from edgeprune.methods.method import METHODS, Applied, Asked, Phase
@@ -24,7 +30,6 @@ from edgeprune.methods.start import describe_step
 from edgeprune.prune.costs import fit_costs
 from edgeprune.prune.criteria import CRITERIA, Evidence, score_groups
 from edgeprune.prune.families import family_widths
-from edgeprune.prune.solve import solve
 
 if TYPE_CHECKING:
     import keras
@@ -110,12 +115,7 @@ class ChannelsMethod:
         choice = _compete(model, asked=asked, pruner=pruner, trainer=trainer)
         pruner = replace(take_branches(model, pruner, choice.branches), chosen=choice.widths)
         recovery = replace(recovery, total_steps=recovery.total_steps - choice.steps)
-        require_feasible(
-            bypass(asked.start.graph, pruner.branches),
-            costs=pruner.costs,
-            budgets=asked.budgets,
-            limits=asked.limits,
-        )
+        require_feasible(bypass(asked.start.graph, pruner.branches), pruner=pruner)
         start = replace(asked.start, model=model)
         applied = shrink(start, pruner=pruner, recovery=recovery, schedule=asked.schedule, trainer=trainer)
         return replace(applied, plans=choice.plans)
@@ -158,11 +158,8 @@ def narrow_to_least(asked: Asked, *, trainer: Trainer) -> Applied | None:
     start, pruner, evaluator = asked.start, _make_pruner(asked), trainer.evaluator
     traced = trace(start.model)
     graph, channels = traced.graph, keep_layers(name_channels(traced.graph), asked.limits.keep)
-    scores = score_groups(CRITERIA["l2"], Evidence(graph=graph, channels=channels))
     try:
-        plan = solve(
-            graph, channels, scores=scores, costs=pruner.costs, budgets=asked.budgets, limits=asked.limits
-        )
+        plan = find_least(graph, pruner=pruner)
     except InfeasibleError:
         return None
     few = tuple(x[:PROBE_SAMPLES] for x in evaluator.inputs)

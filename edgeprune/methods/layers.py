@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 MOST_CANDIDATES = 3
 LEAST_RELIEF = 0.25
-"""How much less importance the channels must lose, as a fraction, for a branch to be worth a trial."""
+"""How much less importance the channels must lose, as a fraction, for a branch to be worth a trial, and for
+as many again to be."""
+ENOUGH = 0.25
+"""As long as channels must lose more than this fraction of what they lose alone, more branches go at once, of
+those there are less than half."""
 
 
 def name_branches(graph: LayerGraph, names: Sequence[str]) -> tuple[Branch, ...]:
@@ -90,8 +94,12 @@ def list_worthwhile(
     pruner: Pruner,
     training: Training,
     seed: int,
-) -> tuple[Branch, ...]:
-    """The branches worth a trial, those first that spare the channels most."""
+) -> tuple[tuple[Branch, ...], ...]:
+    """What is worth a trial: single branches, those first that spare channels most, then 2, 4, 8... at once.
+
+    A network of many layers can do without some of them: MobileNetV1-0.25, whose layers must come to a third
+    of their widths for half of its latency, ends eight points higher without five of its thirteen blocks.
+    """
     if not branches:
         return ()
     limits = pruner.limits
@@ -103,9 +111,27 @@ def list_worthwhile(
             traced.graph, gone, scores=scores, costs=pruner.costs, budgets=pruner.budgets, limits=limits
         )
 
-    most = (1 - LEAST_RELIEF) * lose()
+    alone = lose()
     found = sorted(((lose(branch), i) for i, branch in enumerate(branches)))
-    return tuple(branches[i] for lost, i in found if lost <= most and lost < math.inf)[:MOST_CANDIDATES]
+    most = (1 - LEAST_RELIEF) * alone
+    singles = [(branches[i],) for lost, i in found if lost <= most and lost < math.inf]
+    apart = list_apart([branches[i] for _, i in found])
+    left, count, many = found[0][0], 1, []
+    while (left > ENOUGH * alone and 4 * count < len(apart)) or (left == math.inf and count < len(apart)):
+        count = min(2 * count, len(apart))
+        if (lost := lose(*apart[:count])) < (1 - LEAST_RELIEF) * left:
+            many.append(tuple(apart[:count]))
+            left = lost
+    return (*singles[: max(1, MOST_CANDIDATES - len(many))], *many)
+
+
+def list_apart(branches: Sequence[Branch]) -> list[Branch]:
+    """The branches that share no call with one before them."""
+    apart: list[Branch] = []
+    for branch in branches:
+        if all(branch.nodes.isdisjoint(other.nodes) for other in apart):
+            apart.append(branch)
+    return apart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

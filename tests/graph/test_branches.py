@@ -66,6 +66,49 @@ def test_a_layer_of_its_input_s_shape_goes_with_its_normalisation_and_activation
     assert bypass(graph, [branch]).nodes[1].inputs == ("a",)
 
 
+def depthwise(name: str, source: str, *, cin: int = 4, multiplier: int = 1) -> Made:
+    kernel = {"kernel": (3, 3, cin, multiplier)}
+    return Made(name, "DepthwiseConv2D", [source], (*IMAGE, cin * multiplier), {"strides": (1, 1)}, kernel)
+
+
+def test_a_depthwise_layer_and_the_pointwise_one_behind_it_go_together() -> None:
+    graph = graph_of(
+        {"x": (*IMAGE, 3)},
+        conv("a", "x", cin=3, cout=4),
+        depthwise("d", "a"),
+        norm("n", "d"),
+        conv("p", "n", cin=4, cout=4),
+        relu("r", "p"),
+        conv("end", "r", cin=4, cout=2),
+    )
+    (branch,) = find_branches(graph)
+    assert (branch.name, branch.layers) == ("d to p", ("d", "n", "p"))
+    assert [node.layer for node in bypass(graph, [branch]).nodes] == ["a", "end"]
+
+
+def test_a_depthwise_layer_goes_alone_where_the_one_behind_it_changes_the_shape() -> None:
+    graph = graph_of(
+        {"x": (*IMAGE, 3)},
+        conv("a", "x", cin=3, cout=4),
+        depthwise("d", "a"),
+        conv("end", "d", cin=4, cout=2),
+    )
+    (branch,) = find_branches(graph)
+    assert branch.layers == ("d",)
+
+
+def test_a_depthwise_layer_that_widens_goes_with_the_one_that_narrows_again() -> None:
+    graph = graph_of(
+        {"x": (*IMAGE, 3)},
+        conv("a", "x", cin=3, cout=4),
+        depthwise("d", "a", multiplier=2),
+        conv("p", "d", cin=8, cout=4),
+        conv("end", "p", cin=4, cout=2),
+    )
+    (branch,) = find_branches(graph)
+    assert branch.layers == ("d", "p")
+
+
 def test_a_layer_whose_normalisation_others_read_goes_alone() -> None:
     graph = graph_of(
         {"x": (*IMAGE, 3)},

@@ -61,10 +61,15 @@ def narrowed() -> tuple[Asked, Trainer, Pruner]:
     with np.load(DIGITS) as digits:
         model.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
         model.fit(digits["x_train"].astype("float32"), digits["y_train"], epochs=4, verbose=0)
-    request = BuildRequest(model=model, device="cortex-m7", data=str(DIGITS), epochs=EPOCHS, round_to=1)
+    return ask_for(model, share=0.4, epochs=EPOCHS)
+
+
+def ask_for(model: keras.Model, *, share: float, epochs: int) -> tuple[Asked, Trainer, Pruner]:
+    """What a build for a share of a model's latency asks for."""
+    request = BuildRequest(model=model, device="cortex-m7", data=str(DIGITS), epochs=epochs, round_to=1)
     job = open_job(request, progress=Silent())
     dense = make_artefact(job.inputs.model, job)
-    limit = 0.4 * (dense.figures["latency_ms"].value or 0.0)
+    limit = share * (dense.figures["latency_ms"].value or 0.0)
     job = open_job(replace(request, latency_ms=limit), inputs=job.inputs, progress=Silent())
     trainer = make_trainer(job, progress=Silent())
     start, _ = find_start(job, dense, trainer=trainer)
