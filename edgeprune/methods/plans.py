@@ -119,14 +119,15 @@ def choose_plan(
         _open_way(model, traced, branches, pruner=pruner, trainer=trainer) for branches in ((), *ways)
     )
     distance = make_distance(trainer)
-    way, choice = alone, PlanChoice()
+    way, choice, tried = alone, PlanChoice(), None
     if opened and tries:
         first = _share_steps(1 + len(opened), total)
-        way, choice = _try_ways([alone, *opened], first=first, distance=distance, trainer=trainer)
+        choice, tried = _try_ways([alone, *opened], first=first, distance=distance, trainer=trainer)
+        way = tried.plan.way if tried else alone
     elif opened:
         way = opened[0]
         choice = way.take(choice, why=MISSES)
-    widths = _try_widths(way, distance=distance, trainer=trainer)
+    widths = _try_widths(way, tried, distance=distance, trainer=trainer)
     return replace(
         widths,
         branches=choice.branches,
@@ -259,8 +260,8 @@ def _draw_widths(way: _Way) -> list[_Plan]:
 
 def _try_ways(
     ways: Sequence[_Way], *, first: int, distance: Distance, trainer: Trainer
-) -> tuple[_Way, PlanChoice]:
-    """The way from which recovery is foreseen to lead nearest to the original.
+) -> tuple[PlanChoice, _Trial | None]:
+    """The way from which recovery is foreseen to lead nearest to the original, and its trial, if any.
 
     All are tried for `first` steps; channels alone and the best of the others go on for four times as long.
     """
@@ -279,32 +280,40 @@ def _try_ways(
         trial.run(_LONGER // 2 * first, _LONGER * first, distance=distance, trainer=trainer)
     choice = _describe(trials, total)
     if not left:
-        return ways[0], choice
+        return choice, None
     best = min(left, key=lambda trial: trial.foresee(total) * (1 - LENIENCE if trial.branches else 1))
     told = f"without {best.plan.name}" if best.branches else best.plan.name
     progress.advance(0, detail=told)
     choice.plans[trials.index(best)]["taken"] = True
     if best is alone:
-        return best.plan.way, choice
+        return choice, best
     why = MISSES
     if alone in left:
         it, other = (f"{trial.foresee(total):.3g}" for trial in (best, alone))
         why = f"recovery is expected to end {it} from the original's outputs, {other} with {ALONE}"
-    return best.plan.way, best.plan.way.take(choice, why=why)
+    return best.plan.way.take(choice, why=why), best
 
 
-def _try_widths(way: _Way, *, distance: Distance, trainer: Trainer) -> PlanChoice:
-    """The widths, with these layers, from which recovery is foreseen to lead nearest to the original."""
+def _try_widths(way: _Way, tried: _Trial | None, *, distance: Distance, trainer: Trainer) -> PlanChoice:
+    """The widths, with these layers, from which recovery is foreseen to lead nearest to the original.
+
+    A trial of the solver's own widths that is there already counts, if the others may take as long.
+    """
     total, plans = trainer.plan_recovery().total_steps, _draw_widths(way)
     if len(plans) < 2 or not (steps := _share_widths(len(plans), total)):
         return PlanChoice()
+    trials, done = list[_Trial](), 0
+    if tried is not None and steps <= tried.step <= _share_widths(len(plans) - 1, total):
+        trials = [replace(tried, plan=plans.pop(0), doublings=MOST_DOUBLINGS)]
+        steps = done = tried.step
     trainer.progress.stage("try other widths", total=steps * len(plans))
-    trials = _start(plans, steps=steps, doublings=MOST_DOUBLINGS, trainer=trainer)
+    trials += _start(plans, steps=steps, doublings=MOST_DOUBLINGS, trainer=trainer)
     for trial in trials:
         trial.run(steps // 2, steps, distance=distance, trainer=trainer)
     best = min(trials, key=lambda trial: trial.foresee(total))
     trainer.progress.advance(0, detail=best.plan.name)
     choice = _describe(trials, total)
+    choice = replace(choice, steps=choice.steps - done)
     choice.plans[trials.index(best)]["taken"] = True
     return choice if best is trials[0] else replace(choice, widths=best.plan.widths)
 
@@ -371,7 +380,7 @@ class _Trial:
             return
         if not self.far:
             self.far.append((0, distance.of(self.tuner.student)))
-        for step in looks:
+        for step in (step for step in looks if step > self.step):
             advance = trainer.progress.advance
             self.trained = self.tuner.tune(step - self.step, start=self.trained, advance=advance)
             self.far.append((step, distance.of(self.tuner.student)))
