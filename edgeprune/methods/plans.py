@@ -4,10 +4,10 @@ How well a model recovers from a plan cannot be read off its weights, gradients 
 before training or after a few steps: of ResNet-8 the block that is missed most at first is missed least in
 the end, and of a keyword spotter at a third of its latency the widths that least squares bring nearest to the
 original end farthest from it. What tells is how fast the student comes near the original again. So the
-model without each branch that would spare channels much is pruned to the budgets at once and fine-tuned for a
-moment. The nearest of these then goes on, beside channels alone, and what all of recovery would make of the
-two is foreseen from how much the last doubling of their steps has gained. Then plans of the winner's layers
-with less and more even widths are compared in the same way.
+model without each branch, or several, that would spare channels much is pruned to the budgets at once and
+fine-tuned for a moment. The nearest of these then goes on, beside channels alone, and what all of recovery would
+make of the two is foreseen from how much the last doubling of their steps has gained. Then a plan of the winner's
+layers with more even widths is compared in the same way.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ What has lost a layer gains more than the others at first, and not for as long: 
 its latency lost a branch, and 0.6 points more than with channels alone."""
 LENIENCE = 0.05
 """How much farther from the original, as a fraction, a model without a branch may be foreseen to end."""
-EVENNESS = {"": Limits().evenness, ", more even": 2.0, ", less even": 0.5}
-"""What plans of the same layers are called → their `Limits.evenness`, the usual one first."""
+EVENNESS = {"": Limits().evenness, ", more even": 2.0}
+"""What plans of the same layers are called → their `Limits.evenness`, the usual one first. Less even ones
+come nearer to the original at first, as they keep its last layers, and end farther from it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,15 +120,14 @@ def choose_plan(
         _open_way(model, traced, branches, pruner=pruner, trainer=trainer) for branches in ((), *ways)
     )
     distance = make_distance(trainer)
-    way, choice, tried = alone, PlanChoice(), None
+    way, choice = alone, PlanChoice()
     if opened and tries:
         first = _share_steps(1 + len(opened), total)
-        choice, tried = _try_ways([alone, *opened], first=first, distance=distance, trainer=trainer)
-        way = tried.plan.way if tried else alone
+        way, choice = _try_ways([alone, *opened], first=first, distance=distance, trainer=trainer)
     elif opened:
         way = opened[0]
         choice = way.take(choice, why=MISSES)
-    widths = _try_widths(way, tried, distance=distance, trainer=trainer)
+    widths = _try_widths(way, distance=distance, trainer=trainer)
     return replace(
         widths,
         branches=choice.branches,
@@ -260,8 +260,8 @@ def _draw_widths(way: _Way) -> list[_Plan]:
 
 def _try_ways(
     ways: Sequence[_Way], *, first: int, distance: Distance, trainer: Trainer
-) -> tuple[PlanChoice, _Trial | None]:
-    """The way from which recovery is foreseen to lead nearest to the original, and its trial, if any.
+) -> tuple[_Way, PlanChoice]:
+    """The way from which recovery is foreseen to lead nearest to the original.
 
     All are tried for `first` steps; channels alone and the best of the others go on for four times as long.
     """
@@ -280,40 +280,32 @@ def _try_ways(
         trial.run(_LONGER // 2 * first, _LONGER * first, distance=distance, trainer=trainer)
     choice = _describe(trials, total)
     if not left:
-        return choice, None
+        return ways[0], choice
     best = min(left, key=lambda trial: trial.foresee(total) * (1 - LENIENCE if trial.branches else 1))
     told = f"without {best.plan.name}" if best.branches else best.plan.name
     progress.advance(0, detail=told)
     choice.plans[trials.index(best)]["taken"] = True
     if best is alone:
-        return choice, best
+        return best.plan.way, choice
     why = MISSES
     if alone in left:
         it, other = (f"{trial.foresee(total):.3g}" for trial in (best, alone))
         why = f"recovery is expected to end {it} from the original's outputs, {other} with {ALONE}"
-    return best.plan.way.take(choice, why=why), best
+    return best.plan.way, best.plan.way.take(choice, why=why)
 
 
-def _try_widths(way: _Way, tried: _Trial | None, *, distance: Distance, trainer: Trainer) -> PlanChoice:
-    """The widths, with these layers, from which recovery is foreseen to lead nearest to the original.
-
-    A trial of the solver's own widths that is there already counts, if the others may take as long.
-    """
+def _try_widths(way: _Way, *, distance: Distance, trainer: Trainer) -> PlanChoice:
+    """The widths, with these layers, from which recovery is foreseen to lead nearest to the original."""
     total, plans = trainer.plan_recovery().total_steps, _draw_widths(way)
     if len(plans) < 2 or not (steps := _share_widths(len(plans), total)):
         return PlanChoice()
-    trials, done = list[_Trial](), 0
-    if tried is not None and steps <= tried.step <= _share_widths(len(plans) - 1, total):
-        trials = [replace(tried, plan=plans.pop(0), doublings=MOST_DOUBLINGS)]
-        steps = done = tried.step
     trainer.progress.stage("try other widths", total=steps * len(plans))
-    trials += _start(plans, steps=steps, doublings=MOST_DOUBLINGS, trainer=trainer)
+    trials = _start(plans, steps=steps, doublings=MOST_DOUBLINGS, trainer=trainer)
     for trial in trials:
         trial.run(steps // 2, steps, distance=distance, trainer=trainer)
     best = min(trials, key=lambda trial: trial.foresee(total))
     trainer.progress.advance(0, detail=best.plan.name)
     choice = _describe(trials, total)
-    choice = replace(choice, steps=choice.steps - done)
     choice.plans[trials.index(best)]["taken"] = True
     return choice if best is trials[0] else replace(choice, widths=best.plan.widths)
 
@@ -380,7 +372,7 @@ class _Trial:
             return
         if not self.far:
             self.far.append((0, distance.of(self.tuner.student)))
-        for step in (step for step in looks if step > self.step):
+        for step in looks:
             advance = trainer.progress.advance
             self.trained = self.tuner.tune(step - self.step, start=self.trained, advance=advance)
             self.far.append((step, distance.of(self.tuner.student)))
