@@ -5,9 +5,9 @@ before training or after a few steps: of ResNet-8 the block that is missed most 
 the end, and of a keyword spotter at a third of its latency the widths that least squares bring nearest to the
 original end farthest from it. What tells is how fast the student comes near the original again. So the
 model without each branch, or several, that would spare channels much is pruned to the budgets at once and
-fine-tuned for a moment. The nearest of these then goes on, beside channels alone, and what all of recovery would
-make of the two is foreseen from how much the last doubling of their steps has gained. Then a plan of the winner's
-layers with more even widths is compared in the same way.
+fine-tuned for a moment. The nearest of these then goes on, beside channels alone, and what all of recovery
+would make of the two is foreseen from how much the last doubling of their steps has gained. Then a plan of
+the winner's layers with more even widths is compared in the same way.
 """
 
 from __future__ import annotations
