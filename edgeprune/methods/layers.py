@@ -97,8 +97,8 @@ def list_worthwhile(
     """What is worth a trial: single branches, those first that spare channels most, then 2, 4, 8... at once.
 
     Many go only of those that repeat others. MobileNetV1-0.25, whose layers must come to a third of their
-    widths for half of its latency, ends after 4 epochs eight points higher without the five blocks that do
-    the same one after the other, and one point without four of which two are the only ones of their shape.
+    widths for half of its latency, ended at 65 % after 16 epochs without the five blocks that do the same one
+    after the other, at 61 without four of which two are the only ones of their shape, as with channels alone.
     """
     if not branches:
         return ()
