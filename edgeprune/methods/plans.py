@@ -58,8 +58,8 @@ _LEFT, _LONGER = 2, 4
 """How many plans go on after the first trial, and up to how many times its steps."""
 BEHIND = 1.1
 """How many times as far from the original as with channels alone a model without layers may be after the
-first trial, if it is to go on. Of ResNet-8, a DS-CNN and MobileNetV1, what won in the end was 0.8 to 1.05 times
-as far then, and what lost 1.13 times and more."""
+first trial, if it is to go on. Of ResNet-8, a DS-CNN and MobileNetV1, what won in the end was 0.8 to 1.05
+times as far then, and what lost 1.13 times and more."""
 MOST_DOUBLINGS, DOUBLINGS_OF_LAYERS = 4, 1
 """Of training, that are foreseen from what the last one gained: of other widths, and without whole layers.
 What has lost a layer gains more than the others at first, and not for as long: with four, ResNet-8 at 0.75 of
