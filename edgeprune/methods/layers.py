@@ -34,8 +34,8 @@ far spared them 0.55 and more. A DS-CNN's blocks spare less, and lose every tria
 MORE_RELIEF, ENOUGH = 0.25, 0.25
 """How much less again, for more of them at once to be, and what fraction of the whole is little enough."""
 LEAST_REPEATS = 5
-"""Of fewer layers that repeat one another each is needed: without one of its four blocks, at half its latency,
-a DS-CNN ends 4 points lower, and without two 6."""
+"""Of fewer layers that repeat one another each is needed: without one of its four blocks, at half its
+latency, a DS-CNN ends 4 points lower, and without two 6."""
 
 
 def name_branches(graph: LayerGraph, names: Sequence[str]) -> tuple[Branch, ...]:

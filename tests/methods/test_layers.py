@@ -64,7 +64,7 @@ def test_of_few_layers_that_repeat_one_another_none_go_at_once() -> None:
 
 
 def test_of_layers_that_repeat_no_other_one_goes_at_a_time() -> None:
-    ways = find_worthwhile(make_deep(8, 12), share=0.6)
+    ways = find_worthwhile(make_deep(8, 12), share=0.8)
     assert 1 <= len(ways) <= MOST_CANDIDATES
     assert all(len(way) == 1 for way in ways)
 
