@@ -35,7 +35,7 @@ MORE_RELIEF, ENOUGH = 0.25, 0.25
 """How much less again, for more of them at once to be, and what fraction of the whole is little enough."""
 LEAST_REPEATS = 5
 """Of fewer layers that repeat one another each is needed: without one of its four blocks, at half its
-latency, a DS-CNN ends 4 points lower, and without two 6."""
+latency, a DS-CNN ends 3 points lower, and without two 6."""
 
 
 def name_branches(graph: LayerGraph, names: Sequence[str]) -> tuple[Branch, ...]:
